@@ -1,0 +1,50 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/synthetic.smk"
+include: "rules/intake.smk"
+include: "rules/cohort.smk"
+include: "rules/deep.smk"
+include: "rules/boosting.smk"
+include: "rules/statistics.smk"
+include: "rules/report.smk"
+
+
+report: "report/workflow.rst"
+
+
+wildcard_constraints:
+    center="|".join(c.name for c in CFG.centers),
+    set="|".join(["train", *CFG.test_sets]),
+    batch=r"\d+",
+    fold=r"\d+",
+    model="clinical|combined",
+
+
+localrules:
+    all,
+
+
+rule all:
+    """Everything that the study ends with: tables, figures, report and provenance."""
+    default_target: True
+    input:
+        final_outputs(),
+
+
+onstart:
+    print(banner_start(), file=sys.stderr)
+
+
+onsuccess:
+    print(banner_success(), file=sys.stderr)
+
+
+onerror:
+    print(banner_error(), file=sys.stderr)

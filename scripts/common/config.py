@@ -1,0 +1,590 @@
+"""The typed model of ``config.yaml``: validation, the JSON schema and the reference page come from it."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from scripts.common.errors import StudyError
+
+EXCLUSIONS = (
+    "secondary_osteoporosis",
+    "high_density_foreign_body",
+    "abnormal_spine",
+    "orthopaedic_surgery",
+    "poor_image_quality",
+)
+"""The paper's exclusion criteria, in its order."""
+
+SITES = ("lumbar", "femoral_neck", "total_hip")
+RESERVED_CENTERS = ("train", "internal_test")
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Site = Literal["lumbar", "femoral_neck", "total_hip"]
+
+
+class Section(BaseModel):
+    """A part of the config; an unknown key in it is an error."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+# ------------------------------------------------------------------------------------------------ study
+
+
+class Study(Section):
+    title: str = Field("Osteoporosis from chest radiographs", description="Title of the report.")
+    seed: int = Field(
+        20260317, ge=0, description="The one seed from which every random number is derived. Changing it trains again."
+    )
+    key_file: str | None = Field(
+        None,
+        description="Key of a study of real patients, made once by `make key` (readable by its owner only). A study whose centres "
+        "are all simulated needs none: its key follows from the seed and protects nothing.",
+    )
+    language: Literal["en", "zh"] = Field("en", description="Language of tables, figures and report: English or Chinese.")
+
+
+# ---------------------------------------------------------------------------------------------- centres
+
+
+class Simulate(Section):
+    like: Literal["internal", "external_1", "external_2"] = Field(
+        description="Which cohort of the paper's Table 1 gives sex, age, BMI and BMD; it also chooses the vendor, the film format and "
+        "the way the tables are written."
+    )
+    n_op: int = Field(ge=4, description="Patients with osteoporosis who pass every filter.")
+    n_non_op: int = Field(ge=4, description="Patients without osteoporosis who pass every filter.")
+    film_size: int = Field(
+        440, ge=64, le=4096, description="Longer side of a simulated film in pixels."
+    )
+    density_signal: bool = Field(
+        True,
+        description="Whether bone on the films follows the patient's bone density. Off: the films hold no sign of it (a negative control).",
+    )
+    trouble: bool = Field(
+        True, description="Whether the known troubles (lateral, cut short, duplicated, badly exposed films, bad table rows ...) are planted."
+    )
+
+
+class PatientColumns(Section):
+    patient_id: str = Field(description="Column with the hospital's patient id, as in the films.")
+    sex: str = Field(description="Column with the sex.")
+    birth_date: str | None = Field(None, description="Column with the birth date. Give this or `age`.")
+    age: str | None = Field(None, description="Column with the age in years at the film. Give this or `birth_date`.")
+    height: str = Field(description="Column with the height.")
+    weight: str = Field(description="Column with the weight (kg).")
+    measured_on: str | None = Field(
+        None,
+        description="Column with the date of height and weight, where a patient has several rows; the row nearest the film counts.",
+    )
+
+    @model_validator(mode="after")
+    def _age_or_birth(self) -> PatientColumns:
+        if (self.birth_date is None) == (self.age is None):
+            raise ValueError("give exactly one of 'birth_date' and 'age'")
+        return self
+
+
+class ExclusionColumns(Section):
+    secondary_osteoporosis: str | None = Field(None, description="Column that flags secondary osteoporosis.")
+    high_density_foreign_body: str | None = Field(None, description="Column that flags a high-density foreign body.")
+    abnormal_spine: str | None = Field(None, description="Column that flags an abnormal spine (fracture, scoliosis).")
+    orthopaedic_surgery: str | None = Field(None, description="Column that flags earlier orthopaedic surgery.")
+    poor_image_quality: str | None = Field(None, description="Column that flags poor image quality or artefacts.")
+
+
+class SexCoding(Section):
+    F: list[str] = Field(["F", "f", "female", "2", "女"], description="What stands for female.")
+    M: list[str] = Field(["M", "m", "male", "1", "男"], description="What stands for male.")
+
+
+class FlagCoding(Section):
+    yes: list[str] = Field(["1", "1.0", "yes", "Yes", "Y", "true", "True", "TRUE", "是", "有"], description="What stands for yes.")
+    no: list[str] = Field(["0", "0.0", "no", "No", "N", "false", "False", "FALSE", "否", "无"], description="What stands for no.")
+
+
+class SiteCoding(Section):
+    lumbar: list[str] = Field(["lumbar", "L1-L4", "L1-4", "spine", "腰椎"], description="What stands for the lumbar spine.")
+    femoral_neck: list[str] = Field(["femoral_neck", "neck", "FN", "股骨颈"], description="What stands for the femoral neck.")
+    total_hip: list[str] = Field(["total_hip", "hip", "TH", "全髋"], description="What stands for the total hip.")
+
+
+class TableFile(Section):
+    path: str = Field(description="CSV, TSV or Excel file.")
+    sheet: str | None = Field(None, description="Sheet of an Excel file; the first one if not given.")
+    encoding: str = Field("utf-8-sig", description="Encoding of a CSV or TSV file, e.g. utf-8-sig or gb18030.")
+    date_format: str | None = Field(
+        None, description="Format of the dates, e.g. `%d/%m/%Y`; if not given ISO dates (2024-07-31 or 20240731) and Excel dates are read."
+    )
+
+
+class PatientTable(TableFile):
+    columns: PatientColumns = Field(description="Which column holds what.")
+    exclusions: ExclusionColumns = Field(default_factory=ExclusionColumns, description="Columns of the exclusion flags.")
+    height_unit: Literal["cm", "m"] = Field("cm", description="Unit of the height column.")
+    sex_coding: SexCoding = Field(default_factory=SexCoding, description="How the sex is coded.")
+    flag_coding: FlagCoding = Field(default_factory=FlagCoding, description="How the exclusion flags are coded.")
+
+
+class DxaColumns(Section):
+    patient_id: str = Field(description="Column with the hospital's patient id.")
+    exam_date: str = Field(description="Column with the date of the DXA exam.")
+    site: str = Field(description="Column with the measured site.")
+    bmd: str = Field(description="Column with the bone mineral density (g/cm2).")
+    t_score: str = Field(description="Column with the T-score.")
+
+
+class DxaTable(TableFile):
+    columns: DxaColumns = Field(description="Which column holds what.")
+    site_coding: SiteCoding = Field(default_factory=SiteCoding, description="How the sites are coded; rows of other sites are left aside.")
+
+
+class Enrolment(Section):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+    first: datetime.date = Field(alias="from", description="First day on which a film counts.")
+    last: datetime.date = Field(alias="to", description="Last day on which a film counts.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Enrolment:
+        if self.first > self.last:
+            raise ValueError("'from' is later than 'to'")
+        return self
+
+
+class IdNormaliser(Section):
+    strip: bool = Field(True, description="Leave out spaces around an id.")
+    leading_zeros: Literal["keep", "drop"] = Field("keep", description="What to do with leading zeros, e.g. where Excel dropped them.")
+    upper: bool = Field(False, description="Write letters as capitals.")
+
+
+class Center(Section):
+    name: str = Field(description="Short name: small letters, digits and underscores. `train` and `internal_test` are reserved.")
+    role: Literal["development", "external"] = Field(
+        description="`development` for the one centre that trains, `external` for the others."
+    )
+    label: str | None = Field(None, description="Name shown in tables and figures; `name` if not given.")
+    simulate: Simulate | None = Field(None, description="Simulate this centre. Give this, or `dicom`, `patients` and `dxa`.")
+    dicom: str | None = Field(None, description="Folder of DICOM files, in any nesting, with any names.")
+    patients: PatientTable | None = Field(None, description="Table with one row per patient.")
+    dxa: DxaTable | None = Field(None, description="Table with the DXA results, one row per patient, exam and site.")
+    enrolment: Enrolment | None = Field(None, description="Period from which films count, checked before dates are shifted.")
+    review: str | None = Field(
+        None,
+        description="A reader's overrides: CSV with `image_id` and `verdict` (pass or reject); it wins over the exposure rules.",
+    )
+    ids: IdNormaliser = Field(default_factory=IdNormaliser, description="How ids of tables and films are made alike.")
+    batches: int | None = Field(None, ge=1, le=400, description="Number of batches of films; `intake.batches` if not given.")
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9_]+", value):
+            raise ValueError("use small letters, digits and underscores only")
+        if value in RESERVED_CENTERS:
+            raise ValueError(f"'{value}' is reserved for a part of the development centre")
+        return value
+
+    @model_validator(mode="after")
+    def _source(self) -> Center:
+        real = [key for key in ("dicom", "patients", "dxa") if getattr(self, key) is not None]
+        if self.simulate is not None and real:
+            raise ValueError(f"give either 'simulate' or real data, not both (found {', '.join(real)})")
+        if self.simulate is None and len(real) < 3:
+            missing = [key for key in ("dicom", "patients", "dxa") if key not in real]
+            raise ValueError(f"give 'simulate', or all of 'dicom', 'patients' and 'dxa' (missing: {', '.join(missing)})")
+        return self
+
+
+# ----------------------------------------------------------------------------------------------- intake
+
+
+class Exposure(Section):
+    rows: tuple[Fraction, Fraction] = Field((0.20, 0.90), description="Thoracic window, from and to, as fractions of the height.")
+    columns: tuple[Fraction, Fraction] = Field((0.10, 0.90), description="Thoracic window, from and to, as fractions of the width.")
+    reject_clipped: Fraction = Field(0.05, description="Reject when more of the window than this is clipped at either end.")
+    review_clipped: Fraction = Field(0.02, description="Review when more of the window than this is clipped.")
+    reject_range: Fraction = Field(0.05, description="Reject when P99 - P1 of the window is below this share of the full range.")
+    review_range: Fraction = Field(0.35, description="Review when P99 - P1 is below this share of the full range.")
+    review_noise: Positive = Field(0.03, description="Review when noise / (P99 - P1) is above this.")
+    deviation_index: Positive = Field(
+        3.0, description="|deviation index| above this sends to review, and rejects when the pixels agree."
+    )
+    review_mean: tuple[Fraction, Fraction] = Field((0.20, 0.80), description="Review when the mean of the window lies outside.")
+    refit: bool = Field(
+        True, description="Refit range and mean per centre and manufacturer (median and MAD). A refitted measure may only flag."
+    )
+    refit_films: int = Field(50, ge=10, description="Fewest films of one manufacturer for a refit.")
+    refit_mad: Positive = Field(4.0, description="How many median absolute deviations from the median send a film to review.")
+
+
+class FrontalView(Section):
+    pa: list[str] = Field(
+        [r"\bPA\b", r"postero-?anterior", "胸部正位", "后前位"], description="Patterns in SeriesDescription that mean PA."
+    )
+    ap: list[str] = Field([r"\bAP\b", r"antero-?posterior", "床旁", "前后位"], description="Patterns that mean AP.")
+    lateral: list[str] = Field([r"\bLAT\b", r"\bLL\b", r"\bRL\b", "lateral", "侧位"], description="Patterns that mean lateral.")
+
+
+class Intake(Section):
+    batches: int = Field(2, ge=1, le=400, description="Number of batches of films per centre. About 250 films a batch is good.")
+    frontal_view: FrontalView = Field(default_factory=FrontalView, description="How a frontal film is told where no tag says it.")
+    exposure: Exposure = Field(default_factory=Exposure, description="Thresholds of the exposure rules, in the range 0 to 1 of the PNG.")
+
+
+# ----------------------------------------------------------------------------------------------- cohort
+
+
+class Cohort(Section):
+    older_than: int = Field(40, ge=0, description="Completed years at the film that a patient must have passed (age > 40).")
+    interval_months: int = Field(6, ge=0, description="Film and DXA at most this many calendar months apart, inclusive, in either order.")
+    first_pair_by: list[Literal["film_date", "dxa_date", "view", "acquisition_time"]] = Field(
+        ["film_date", "dxa_date", "view", "acquisition_time"],
+        description="Which of several pairs is the first one; the image id decides what is left.",
+    )
+    sites: list[Site] = Field(list(SITES), min_length=1, description="Sites whose lowest T-score gives the label.")
+    op_t_score: float = Field(-2.5, description="A lowest T-score at or below this is osteoporosis.")
+    exclusions: list[
+        Literal[
+            "secondary_osteoporosis",
+            "high_density_foreign_body",
+            "abnormal_spine",
+            "orthopaedic_surgery",
+            "poor_image_quality",
+        ]
+    ] = Field(list(EXCLUSIONS), description="Exclusion criteria in the order in which the first one counts.")
+    missing_flag: Literal["include", "exclude"] = Field(
+        "include", description="What to do with a patient whose exclusion flag is empty or unreadable."
+    )
+    review: Literal["keep", "exclude"] = Field("keep", description="Whether films under review stay in the main analysis.")
+    test_fraction: Fraction = Field(0.2, gt=0, lt=1, description="Share of the development centre in the internal test set.")
+    folds: int = Field(5, ge=2, le=10, description="Folds of the cross-validation.")
+
+
+# ------------------------------------------------------------------------------------------------- deep
+
+
+class Architecture(Section):
+    grid: int = Field(6, ge=1, le=12, description="Blocks per side of the film; 6 gives 36 blocks.")
+    block_size: int = Field(256, ge=32, description="Side of a block in pixels; the film is resized to `grid * block_size`.")
+    trunk_width: int = Field(
+        64, ge=8, description="Channels of the ResNet-18's first stage; 64 is ResNet-18. A block gives `8 * trunk_width` features."
+    )
+    layers: int = Field(6, ge=1, description="Post-Norm Transformer layers.")
+    heads: int = Field(8, ge=1, description="Attention heads; they must divide `8 * trunk_width`.")
+    mlp_ratio: Positive = Field(4, description="Width of a layer's MLP over its input's.")
+    dropout: Fraction = Field(0.1, description="Dropout in the Transformer.")
+    head_hidden: int = Field(256, ge=1, description="Hidden width of the global head and of each local head.")
+
+    @model_validator(mode="after")
+    def _divides(self) -> Architecture:
+        if (8 * self.trunk_width) % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide 8 * trunk_width ({8 * self.trunk_width})")
+        return self
+
+
+class Training(Section):
+    epochs: int = Field(50, ge=1, description="Epochs; the last one's weights are used.")
+    batch_size: int = Field(8, ge=2, description="Films per step.")
+    learning_rate: Positive = Field(1e-4, description="Learning rate after warm-up.")
+    momentum: Fraction = Field(0.9, description="Momentum of SGD.")
+    weight_decay: float = Field(1e-4, ge=0, description="Weight decay.")
+    warmup_fraction: Fraction = Field(0.05, description="Share of all steps in which the rate rises from 0; then it falls as a cosine to 0.")
+    clip_norm: Positive = Field(1.0, description="Gradient norm above which gradients are scaled down.")
+    local_weight: float = Field(1.0, ge=0, description="Weight of the mean local loss beside the global loss.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of convolutions and products.")
+
+
+class Augmentation(Section):
+    flip: Fraction = Field(0.5, description="Chance of a left-right flip.")
+    rotation: float = Field(10.0, ge=0, le=45, description="Largest rotation, degrees, either way.")
+    crop_scale: tuple[Positive, Positive] = Field((0.9, 1.1), description="Range of the zoom.")
+    shift: Fraction = Field(0.05, description="Largest shift as a share of the side, either way.")
+    brightness: float = Field(0.1, ge=0, description="Largest brightness change, in SDs of the film, either way.")
+    contrast: Fraction = Field(0.1, description="Largest contrast change, as a share, either way.")
+
+
+class GradCam(Section):
+    cases: int = Field(2, ge=1, le=12, description="Films per kind (true and false positives and negatives), the most certain ones.")
+
+
+class Deep(Section):
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to compute; auto takes a GPU when there is one.")
+    gpus_per_fold: int = Field(0, ge=0, le=1, description="GPUs that a fold's job asks for: 1 on a GPU node, 0 on the CPU.")
+    cpu_threads: int = Field(
+        1, ge=1, description="Threads of a fold's job. They change the last bits of the weights, so they stand here and are not taken from the machine."
+    )
+    init: str = Field(
+        "imagenet",
+        description="`imagenet` (weights/resnet18-f37072fd.pth), the path of a weights file, or `random`.",
+    )
+    architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
+    training: Training = Field(default_factory=Training, description="Settings of the training.")
+    augmentation: Augmentation = Field(default_factory=Augmentation, description="Random changes to films in training.")
+    gradcam: GradCam = Field(default_factory=GradCam, description="Which films get a heat map.")
+    checkpoint_minutes: Positive = Field(5.0, description="Longest time between two saved states of a training.")
+
+
+# --------------------------------------------------------------------------------------------- boosting
+
+
+class Boosting(Section):
+    trees: int = Field(200, ge=1, description="Number of trees.")
+    depth: int = Field(3, ge=1, le=10, description="Depth of a tree.")
+    learning_rate: Positive = Field(0.05, le=1, description="Shrinkage of each tree.")
+    subsample: Fraction = Field(0.8, gt=0, description="Share of patients per tree.")
+    column_sample: Fraction = Field(0.8, gt=0, description="Share of variables per tree.")
+    min_child_weight: float = Field(5.0, ge=0, description="Least sum of weights in a leaf.")
+    l2: float = Field(1.0, ge=0, description="L2 penalty on the leaves.")
+
+
+# ------------------------------------------------------------------------------------------- statistics
+
+
+class Threshold(Section):
+    rule: Literal["youden", "sensitivity", "value"] = Field(
+        "youden", description="How the threshold is chosen on the training patients' out-of-fold scores."
+    )
+    value: Fraction | None = Field(None, description="The sensitivity to reach, or the value itself, for the other two rules.")
+
+    @model_validator(mode="after")
+    def _value(self) -> Threshold:
+        if (self.rule == "youden") != (self.value is None):
+            raise ValueError("'value' belongs to the rules 'sensitivity' and 'value', and is needed there")
+        return self
+
+
+class NetBenefit(Section):
+    lowest: Fraction = Field(0.01, description="Lowest threshold probability.")
+    highest: Fraction = Field(0.80, lt=1, description="Highest threshold probability.")
+    step: Annotated[float, Field(gt=0, le=0.1)] = Field(0.01, description="Step between threshold probabilities.")
+
+
+class Prevalence(Section):
+    label: str = Field(description="Name of the population.")
+    older_than: int = Field(ge=0, description="Youngest age of the population; estimates use test patients of this age and above.")
+    prevalence: Fraction = Field(description="Prevalence of osteoporosis in it.")
+
+
+class Figures(Section):
+    formats: list[Literal["svg", "png", "pdf"]] = Field(["svg", "png", "pdf"], min_length=1, description="Formats of the figures; svg and png are always made.")
+    dpi: int = Field(300, ge=72, le=1200, description="Resolution of PNG figures.")
+    colors: dict[str, str] = Field(
+        {"deep": "#0072B2", "clinical": "#E69F00", "combined": "#009E73"},
+        description="Colours of the models.",
+    )
+    font_size: Positive = Field(8, description="Font size in points at the printed width.")
+
+
+class Statistics(Section):
+    engine: Literal["r", "numpy"] = Field(
+        "r", description="DeLong tests by R's pROC, checked against our own, or by our own alone (recorded in every table)."
+    )
+    confidence: Fraction = Field(0.95, gt=0.5, lt=1, description="Level of the confidence intervals.")
+    bootstrap: int = Field(2000, ge=100, description="Bootstrap replicates.")
+    threshold: Threshold = Field(default_factory=Threshold, description="The classification threshold.")
+    primary_contrast: tuple[str, str] = Field(("combined", "clinical"), description="The declared main comparison.")
+    net_benefit: NetBenefit = Field(default_factory=NetBenefit, description="Range of the decision curves.")
+    prevalences: list[Prevalence] = Field(
+        [
+            Prevalence(label="China, 50 years and above", older_than=50, prevalence=0.192),
+            Prevalence(label="China, 65 years and above", older_than=65, prevalence=0.320),
+        ],
+        description="Populations for which PPV, NPV and net benefit are estimated.",
+    )
+    figures: Figures = Field(default_factory=Figures, description="Look of the figures.")
+
+
+# ----------------------------------------------------------------------------------------------- report
+
+
+class Report(Section):
+    show_films: Literal["not_burned_in", "signed_off"] = Field(
+        "not_burned_in",
+        description="Films are shown only where the tag BurnedInAnnotation is NO. `signed_off` shows all; write it only after somebody has "
+        "looked at every film shown.",
+    )
+    signed_off_by: str | None = Field(None, description="Who signed off on the films shown; needed for `signed_off`.")
+
+    @model_validator(mode="after")
+    def _signed(self) -> Report:
+        if self.show_films == "signed_off" and not self.signed_off_by:
+            raise ValueError("'show_films: signed_off' needs 'signed_off_by'")
+        return self
+
+
+# --------------------------------------------------------------------------------------------- the whole
+
+
+class Config(Section):
+    """The whole ``config.yaml``."""
+
+    study: Study = Field(default_factory=Study, description="The study as a whole.")
+    centers: list[Center] = Field(min_length=1, description="The centres: exactly one development centre, any number of external ones.")
+    intake: Intake = Field(default_factory=Intake, description="De-identification, conversion and exposure screening.")
+    cohort: Cohort = Field(default_factory=Cohort, description="Selection, label and split.")
+    deep: Deep = Field(default_factory=Deep, description="The network.")
+    boosting: Boosting = Field(default_factory=Boosting, description="XGBoost models.")
+    statistics: Statistics = Field(default_factory=Statistics, description="Tables, tests and figures.")
+    report: Report = Field(default_factory=Report, description="The report.")
+
+    @model_validator(mode="after")
+    def _centres(self) -> Config:
+        names = [c.name for c in self.centers]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"centers: the name '{twice[0]}' is used twice; every centre needs its own")
+        developers = [c.name for c in self.centers if c.role == "development"]
+        if len(developers) != 1:
+            found = "none" if not developers else " and ".join(f"'{d}'" for d in developers)
+            raise ValueError(f"centers: exactly one centre must have the role 'development'; found {found}")
+        if self.study.key_file is None and any(c.simulate is None for c in self.centers):
+            raise ValueError(
+                "study.key_file: a study of real patients needs a key; run 'make key' once and write "
+                "'key_file: private/study.key' under 'study'"
+            )
+        return self
+
+    @property
+    def development(self) -> Center:
+        """The centre that trains."""
+        return next(c for c in self.centers if c.role == "development")
+
+    @property
+    def external(self) -> list[Center]:
+        """The external centres, in the order of the config."""
+        return [c for c in self.centers if c.role == "external"]
+
+    @property
+    def test_sets(self) -> list[str]:
+        """``internal_test`` and the external centres' names."""
+        return ["internal_test", *(c.name for c in self.external)]
+
+    @property
+    def synthetic(self) -> bool:
+        """True when any centre is simulated: then every figure, table and report says so."""
+        return any(c.simulate is not None for c in self.centers)
+
+    def center(self, name: str) -> Center:
+        """The centre called ``name``."""
+        return next(c for c in self.centers if c.name == name)
+
+
+# ---------------------------------------------------------------------------------- readable refusals
+
+
+def _model_at(path: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The section class that stands at a pydantic error's location."""
+    current: Any = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return None
+        field = current.model_fields.get(part) or next(
+            (f for f in current.model_fields.values() if f.alias == part), None
+        )
+        if field is None:
+            return None
+        current = _section_of(field.annotation)
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _section_of(annotation: Any) -> Any:
+    if isinstance(annotation, type):
+        return annotation
+    for inner in get_args(annotation):
+        found = _section_of(inner)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return get_origin(annotation)
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _where(location: tuple[Any, ...], raw: Any) -> str:
+    """``centers[external_1].patients.path`` for ``("centers", 1, "patients", "path")``."""
+    text, at = "", raw
+    for part in location:
+        if isinstance(part, int):
+            entry = at[part] if isinstance(at, list) and part < len(at) else None
+            name = entry.get("name") if isinstance(entry, dict) else None
+            text += f"[{name if isinstance(name, str) else part + 1}]"
+            at = entry
+        else:
+            text += f".{part}" if text else str(part)
+            at = at.get(part) if isinstance(at, dict) else None
+    return text
+
+
+def _sentence(error: Any, raw: Any) -> str:
+    location = tuple(error["loc"])
+    where = _where(location, raw)
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    if kind == "extra_forbidden":
+        model = _model_at(location[:-1])
+        keys = _keys(model) if model else []
+        near = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
+        advice = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(keys)}."
+        return f"{where}: there is no such key; {advice}"
+    if kind == "missing":
+        return f"{where}: this key is needed and is not given."
+    if kind == "literal_error":
+        near = difflib.get_close_matches(str(value), re.findall(r"'([^']*)'", context.get("expected", "")), n=1)
+        advice = f" Did you mean '{near[0]}'?" if near else ""
+        return f"{where}: {value!r} is not allowed; use {context.get('expected')}.{advice}"
+    if kind == "value_error":
+        text = str(context.get("error", error["msg"]))
+        if not where:
+            return text + "."
+        return f"{where}: {text}." if not isinstance(value, str) else f"{where}: '{value}': {text}."
+    said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    shown = repr(value) if isinstance(value, str | int | float | bool | type(None)) else f"a {type(value).__name__}"
+    return f"{where}: {shown} does not fit; it should be {said}."
+
+
+def read_config(raw: dict[str, Any]) -> Config:
+    """Turn the merged YAML into a ``Config``; refuse it with one sentence per fault (``StudyError``)."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        sentences = list(dict.fromkeys(_sentence(e, raw) for e in error.errors()))
+        if len(sentences) == 1:
+            raise StudyError(f"config.yaml: {sentences[0]}") from None
+        raise StudyError(f"config.yaml has {len(sentences)} faults:\n  - " + "\n  - ".join(sentences)) from None
+
+
+def check_paths(config: Config) -> None:
+    """Refuse a config that names files or folders that don't exist (``StudyError``), before any job starts."""
+    faults = []
+    if config.study.key_file is not None:
+        from scripts.common.key import read_key
+
+        try:
+            read_key(config.study.key_file)
+        except StudyError as error:
+            faults.append(str(error))
+    for center in config.centers:
+        if center.simulate is not None:
+            continue
+        where = f"centers[{center.name}]"
+        if not Path(center.dicom).is_dir():
+            faults.append(f"{where}.dicom: there is no folder '{center.dicom}'.")
+        for key in ("patients", "dxa"):
+            path = getattr(center, key).path
+            if not Path(path).is_file():
+                faults.append(f"{where}.{key}.path: there is no file '{path}'.")
+        if center.review is not None and not Path(center.review).is_file():
+            faults.append(f"{where}.review: there is no file '{center.review}'.")
+    if len(faults) == 1:
+        raise StudyError(f"config.yaml: {faults[0]}")
+    if faults:
+        raise StudyError("config.yaml names what is not there:\n  - " + "\n  - ".join(faults))

@@ -1,0 +1,117 @@
+"""The study key and what is derived from it: pseudonyms, UIDs, date shifts, ranks.
+
+Every use has its own domain, so that values of one use never match those of another. HMAC-SHA256 (RFC 2104).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from pathlib import Path
+
+from scripts.common.errors import StudyError
+
+MAX_SHIFT_DAYS = 1825
+"""Dates of a patient move by one whole number of days from 1 to 1825 (five years) into the past."""
+
+
+class StudyKey:
+    """Derives pseudonyms. The key itself is never printed or written."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < 16:
+            raise StudyError("The study key is too short: make one with 'make key'.")
+        self._secret = secret
+
+    def __repr__(self) -> str:
+        return "StudyKey(...)"
+
+    def digest(self, domain: str, *parts: str) -> bytes:
+        """32 bytes of HMAC-SHA256 over the domain and the parts, each with its length in front."""
+        message = b"".join(
+            len(piece).to_bytes(4, "big") + piece for piece in (p.encode("utf-8") for p in (domain, *parts))
+        )
+        return hmac.new(self._secret, message, hashlib.sha256).digest()
+
+    def patient(self, center: str, patient_id: str) -> str:
+        """Pseudonymous patient id: ``P`` and 16 hex digits (64 bits), within the centre's own domain."""
+        return "P" + self.digest("patient", center, patient_id).hex()[:16].upper()
+
+    def image(self, center: str, source: str) -> str:
+        """Image id: ``I`` and 16 hex digits, from the source SOP Instance UID (or the path where there is none)."""
+        return "I" + self.digest("image", center, source).hex()[:16].upper()
+
+    def uid(self, kind: str, center: str, source: str) -> str:
+        """A UID under 2.25 (PS3.5 B.2) from 128 bits of the digest."""
+        return f"2.25.{int.from_bytes(self.digest('uid', kind, center, source)[:16], 'big')}"
+
+    def shift_days(self, center: str, patient_id: str) -> int:
+        """Days to add to every date of the patient: -1825 to -1, the same in DICOM and in every table."""
+        value = int.from_bytes(self.digest("date shift", center, patient_id)[:8], "big")
+        return -(1 + value % MAX_SHIFT_DAYS)
+
+    def rank(self, domain: str, *parts: str) -> int:
+        """A 64-bit number to sort by: random to everybody without the key, the same in every run."""
+        return int.from_bytes(self.digest("rank " + domain, *parts)[:8], "big")
+
+    def checksum(self, data: bytes) -> str:
+        """Keyed checksum of input data: shows a change without helping anyone to guess the content."""
+        return self.digest("checksum", hashlib.sha256(data).hexdigest()).hex()
+
+    def fingerprint(self) -> str:
+        """Eight hex digits that tell one key from another and reveal nothing of it."""
+        return self.digest("fingerprint").hex()[:8]
+
+
+def simulated_key(seed: int) -> StudyKey:
+    """The public key of a simulated study, derived from its seed. It protects nothing and needn't."""
+    return StudyKey(hashlib.sha256(f"public key of a simulated study {int(seed)}".encode()).digest())
+
+
+def read_key(path: str | Path) -> StudyKey:
+    """Read a key file made by ``make key``; refuse one that others can read or that is not 64 hex digits."""
+    path = Path(path)
+    if not path.is_file():
+        raise StudyError(
+            f"study.key_file: there is no file '{path}'. Make the key once with 'make key' and keep a copy in a safe place."
+        )
+    if path.stat().st_mode & 0o077:
+        raise StudyError(f"study.key_file: others can read '{path}'. Run: chmod 600 '{path}'")
+    text = path.read_text(encoding="ascii", errors="replace").strip()
+    try:
+        secret = bytes.fromhex(text)
+    except ValueError:
+        secret = b""
+    if len(secret) != 32:
+        raise StudyError(f"study.key_file: '{path}' is not a key (64 hexadecimal digits). Make one with 'make key'.")
+    return StudyKey(secret)
+
+
+def open_key(key_file: str | None, seed: int) -> StudyKey:
+    """The key of a study: its file's, or the public one of a simulated study where ``key_file`` is None."""
+    return simulated_key(seed) if key_file is None else read_key(key_file)
+
+
+def make_key(path: str | Path) -> None:
+    """Write a new random key (0600). An existing file is never touched."""
+    path = Path(path)
+    if path.exists():
+        raise StudyError(f"'{path}' exists already. A study keeps one key for its whole life; nothing was changed.")
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+
+
+if __name__ == "__main__":
+    import argparse
+    import sys
+
+    parser = argparse.ArgumentParser(description="Make the key of a study (once).")
+    parser.add_argument("path")
+    try:
+        target = parser.parse_args().path
+        make_key(target)
+        print(f"Made {target}. Keep a copy in a safe place: without it no later film can join this study.")
+    except StudyError as error:
+        sys.exit(f"ERROR: {error}")

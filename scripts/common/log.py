@@ -1,0 +1,100 @@
+"""A rule's log and its progress lines: sparse in a log file, live on a terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+import traceback
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TextIO, TypeVar
+
+from scripts.common.errors import StudyError
+
+Item = TypeVar("Item")
+
+
+class Log:
+    """Writes lines with a time of day to a file and, where asked, to the terminal as well."""
+
+    def __init__(self, path: str | Path | None, name: str, echo: bool = True) -> None:
+        self.name = name
+        self.echo = echo
+        self._file: TextIO | None = None
+        if path is not None:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._file = Path(path).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115
+
+    def say(self, text: str) -> None:
+        """Write one line to the log and to standard error."""
+        stamp = time.strftime("%H:%M:%S")
+        if self._file is not None:
+            self._file.write(f"{stamp} {text}\n")
+        if self.echo:
+            sys.stderr.write(f"[{self.name}] {text}\n")
+            sys.stderr.flush()
+
+    def only_file(self, text: str) -> None:
+        """Write to the log file and not to the terminal."""
+        if self._file is not None:
+            self._file.write(text.rstrip("\n") + "\n")
+
+    def progress(
+        self, items: Iterable[Item], total: int, unit: str = "images", every: float = 15.0
+    ) -> Iterator[Item]:
+        """Yield ``items`` and say, at most once in ``every`` seconds, how many are done, the rate and the time left."""
+        start = shown = time.monotonic()
+        done = 0
+        for item in items:
+            yield item
+            done += 1
+            now = time.monotonic()
+            if now - shown >= every:
+                shown = now
+                rate = done / max(now - start, 1e-9)
+                left = (total - done) / max(rate, 1e-9)
+                self.say(f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {_duration(left)} left")
+        seconds = time.monotonic() - start
+        if done:
+            self.say(f"{done} {unit} in {_duration(seconds)} ({done / max(seconds, 1e-9):.1f} {unit}/s)")
+
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _duration(seconds: float) -> str:
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+@contextlib.contextmanager
+def rule_log(path: str | Path | None, name: str, echo: bool = True) -> Iterator[Log]:
+    """Open a rule's log. A ``StudyError`` ends the process with its message and no traceback.
+
+    Any other error is a defect of the software: its traceback goes to the log, stripped of the exception's
+    own message, since that may quote a cell or a file name of the source.
+    """
+    log = Log(path, name, echo)
+    try:
+        yield log
+    except StudyError as error:
+        log.echo = True
+        log.say(f"ERROR: {error}")
+        sys.exit(1)
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        log.echo = True
+        log.say(f"ERROR: unexpected {type(error).__name__} in {name}; this is a defect of the software.")
+        log.say("The message is withheld because it may quote source data; the lines of code were:")
+        for frame in frames:
+            log.say(f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}: {frame.line}")
+        sys.exit(1)
+    finally:
+        log.close()

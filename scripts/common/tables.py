@@ -1,0 +1,146 @@
+"""One reader and one writer for the study's own tables: declared columns, declared types, the same bytes each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common.errors import StudyError
+from scripts.common.files import atomic_path
+
+Columns = dict[str, str]
+"""Column name to type: ``text``, ``int`` (missing allowed), ``float`` or ``date`` (ISO text)."""
+
+FILES: Columns = {"center": "text", "image_id": "text", "status": "text", "reason": "text"}
+"""``results/intake/files.csv``: one row per file found; status is accepted, quarantined or rejected."""
+
+FILMS: Columns = {
+    "image_id": "text",
+    "patient_id": "text",
+    "status": "text",
+    "reason": "text",
+    "film_date": "date",
+    "same_day_order": "int",
+    "view": "text",
+    "sex": "text",
+    "age": "int",
+    "manufacturer": "text",
+    "enrolled": "int",
+    "burned_in": "text",
+    "verdict": "text",
+    "verdict_reason": "text",
+    "png": "text",
+}
+"""``results/intake/<center>/films.csv``: one row per file whose patient is known, quarantined and rejected ones too.
+
+``film_date`` is shifted; ``same_day_order`` ranks a patient's films of one day by acquisition time (1 first);
+``view`` is PA, AP, lateral or unknown; ``sex`` and ``age`` are the film header's; ``enrolled`` is 0 outside the
+enrolment period; ``burned_in`` is NO or unknown; ``verdict`` is pass, review or reject, the reader's override
+included; ``png`` is the film's path from the repository's root, empty where there is none.
+"""
+
+PATIENTS: Columns = {
+    "patient_id": "text",
+    "sex": "text",
+    "age": "float",
+    "height_cm": "float",
+    "weight_kg": "float",
+    "measured_on": "date",
+    "secondary_osteoporosis": "int",
+    "high_density_foreign_body": "int",
+    "abnormal_spine": "int",
+    "orthopaedic_surgery": "int",
+    "poor_image_quality": "int",
+    "conflict": "int",
+}
+"""``results/intake/<center>/patients.csv``: pseudonymous, one row per patient and visit; empty where unknown.
+
+``age`` only where the hospital gives ages instead of birth dates (shifted birth dates lie in
+``private/<center>/birth_dates.csv``: patient_id, birth_date); ``conflict`` is 1 where the source has
+contradicting rows for the patient.
+"""
+
+DXA: Columns = {
+    "patient_id": "text",
+    "exam_date": "date",
+    "site": "text",
+    "bmd": "float",
+    "t_score": "float",
+    "conflict": "int",
+}
+"""``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and site; dates shifted."""
+
+COHORT: Columns = {
+    "patient_id": "text",
+    "center": "text",
+    "set": "text",
+    "fold": "int",
+    "label": "int",
+    "sex": "text",
+    "age": "int",
+    "height_cm": "float",
+    "weight_kg": "float",
+    "bmi": "float",
+    "bmd": "float",
+    "t_score": "float",
+    "dxa_site": "text",
+    "n_sites": "int",
+    "image_id": "text",
+    "dxa_interval_days": "int",
+    "manufacturer": "text",
+    "review": "int",
+}
+"""``results/cohort/cohort.csv`` and each set's part of it."""
+
+FLOW: Columns = {"center": "text", "step": "text", "n_patients": "int", "n_op": "int", "kind": "text", "n_any": "int"}
+"""``results/cohort/flow.csv``: ``kind`` is found, excluded or included; ``n_any`` counts a reason non-exclusively."""
+
+PREDICTIONS: Columns = {
+    "patient_id": "text",
+    "center": "text",
+    "set": "text",
+    "fold": "int",
+    "label": "int",
+    "deep": "float",
+    "clinical": "float",
+    "combined": "float",
+}
+"""``results/predictions.csv``: probabilities; train rows are out of fold."""
+
+_DTYPES = {"text": "object", "date": "object", "int": "Int64", "float": "float64"}
+
+
+def write_table(frame: pd.DataFrame, path: str | Path, columns: Columns) -> None:
+    """Write ``frame`` as CSV, atomically: the declared columns first and in order, any further ones behind.
+
+    Floats keep full precision, missing values are empty. Raises ``KeyError`` for an absent declared column.
+    """
+    absent = [name for name in columns if name not in frame.columns]
+    if absent:
+        raise KeyError(f"{Path(path).name}: columns not made: {', '.join(absent)}")
+    extra = [name for name in frame.columns if name not in columns]
+    out = frame[[*columns, *extra]].copy()
+    for name, kind in columns.items():
+        if kind == "int":
+            out[name] = out[name].astype("Int64")
+        elif kind == "float":
+            out[name] = out[name].astype("float64")
+    with atomic_path(path) as part:
+        out.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def read_table(path: str | Path, columns: Columns) -> pd.DataFrame:
+    """Read one of the study's own tables with the declared types; further columns come as pandas reads them.
+
+    Raises ``StudyError`` where a declared column is absent (a file of another version, or edited by hand).
+    """
+    types = {name: _DTYPES[kind] for name, kind in columns.items()}
+    frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], encoding="utf-8")
+    absent = [name for name in columns if name not in frame.columns]
+    if absent:
+        raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+    for name, kind in columns.items():
+        if kind in ("text", "date"):
+            frame[name] = frame[name].where(frame[name].notna(), "")
+    return frame
