@@ -1,0 +1,48 @@
+# Thin by design: each target is a line or two of what it runs. `make help` lists them.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-tools lint format key check-data docs lock clean
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export RPY2_CFFI_MODE := ABI
+CONFIG ?=
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:  ## system packages where missing and permitted, and the Python environment .venv
+	@envs/setup.sh
+
+demo: setup  ## the synthetic study from end to end (about 10 minutes on two cores)
+	@snakemake --cores all --quiet rules $(CONFIG)
+	@python -m scripts.report.summary
+
+test:  ## all tests
+	@envs/setup.sh test
+	@pytest
+
+test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, a Chinese font
+	@envs/setup-test-tools.sh
+
+lint:  ## the checks of the code
+	@envs/setup.sh test
+	@ruff check .
+	@snakefmt --check Snakefile rules
+	@snakemake --lint
+
+format:  ## put the code into its standard layout
+	@ruff check --fix . && snakefmt Snakefile rules
+
+key: setup  ## make the key of a study of real patients (once)
+	@python -m scripts.common.key private/study.key
+
+check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
+	@python -m scripts.check.check_data $(CONFIG)
+
+docs:  ## write the generated pages again: configuration reference and JSON schema
+	@python -m scripts.common.config_reference
+
+lock:  ## pin the requirements again from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --fork-strategy fewest --no-annotate --no-header --no-emit-index-url -q -o envs/requirements.txt
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --fork-strategy fewest --no-annotate --no-header --no-emit-index-url -q -c envs/requirements.txt -o envs/requirements-test.txt
+
+clean:  ## remove results and everything a run makes, but no key, no data and no training state
+	@rm -rf logs benchmarks .snakemake && find results -mindepth 1 ! -name .gitignore -delete
