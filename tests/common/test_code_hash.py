@@ -1,0 +1,105 @@
+"""The code hash is blind to comments, docstrings and layout, and sees every edit below a rule."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.common import code_hash as module
+from scripts.common.code_hash import code_hash, import_graph
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    (tmp_path / "scripts/a").mkdir(parents=True)
+    for name in ("scripts/__init__.py", "scripts/a/__init__.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "scripts/a/rule.py").write_text("from scripts.a.part import f\nf()\n")
+    (tmp_path / "scripts/a/part.py").write_text('def f():\n    """Doc."""\n    from scripts.a import deep\n    return 1\n')
+    (tmp_path / "scripts/a/deep.py").write_text("X = 1\n")
+    (tmp_path / "scripts/a/other.py").write_text("Y = 1\n")
+    module._parsed.cache_clear()
+    yield tmp_path
+    module._parsed.cache_clear()
+
+
+def hashed(tree):
+    module._parsed.cache_clear()
+    return code_hash("scripts/a/rule.py", root=tree)
+
+
+def test_graph_follows_imports_inside_functions(tree):
+    names = [p.relative_to(tree).as_posix() for p in import_graph("scripts/a/rule.py", root=tree)]
+    assert "scripts/a/deep.py" in names and "scripts/a/other.py" not in names
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "changes"),
+    [
+        ("scripts/a/part.py", 'def f():\n    """Another."""\n    # c\n\n    from scripts.a import deep\n\n    return 1\n', False),
+        ("scripts/a/part.py", "def f():\n    from scripts.a import deep\n    return 2\n", True),
+        ("scripts/a/deep.py", 'X = 1\n"""What X is."""\n', False),
+        ("scripts/a/deep.py", "X = 2\n", True),
+        ("scripts/a/other.py", "Y = 2\n", False),
+    ],
+)
+def test_what_changes_the_hash(tree, file, text, changes):
+    before = hashed(tree)
+    (tree / file).write_text(text)
+    assert (hashed(tree) != before) is changes
+
+
+def test_walls_between_stages():
+    """A stage imports from itself and from common; only the composing stages import others."""
+    composing = {"check": {"intake", "cohort"}}
+    for file in (ROOT / "scripts").rglob("*.py"):
+        stage = file.relative_to(ROOT / "scripts").parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            for name in names:
+                if name.startswith("scripts."):
+                    other = name.split(".")[1]
+                    assert other in {stage, "common"} | composing.get(stage, set()), f"{file} imports {name}"
+
+
+FORBIDDEN = {
+    "statistics": {"torch", "torchvision", "pydicom"},
+    "intake": {"torch", "torchvision", "rpy2"},
+    "deep": {"pandas", "pydicom", "snakemake", "rpy2", "xgboost", "sklearn", "pydantic"},
+    "cohort": {"torch", "rpy2"},
+}
+
+
+@pytest.mark.parametrize("stage", FORBIDDEN)
+def test_walls_around_libraries(stage):
+    entries = sorted((ROOT / "scripts" / stage).glob("*.py"))
+    assert len(entries) > 2
+    for entry in entries:
+        for file in import_graph(entry.relative_to(ROOT)):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                names = []
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names = [node.module.split(".")[0]]
+                elif isinstance(node, ast.Import):
+                    names = [alias.name.split(".")[0] for alias in node.names]
+                assert not FORBIDDEN[stage] & set(names), f"{file} imports {FORBIDDEN[stage] & set(names)}"
+
+
+def test_only_one_module_touches_r():
+    users = [
+        f.relative_to(ROOT).as_posix() for f in (ROOT / "scripts").rglob("*.py") if "import rpy2" in f.read_text() or "from rpy2" in f.read_text()
+    ]
+    assert users == ["scripts/statistics/proc.py"]
+
+
+def test_scripts_folder_is_not_on_the_path():
+    assert str(ROOT / "scripts") not in sys.path

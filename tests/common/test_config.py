@@ -1,0 +1,184 @@
+"""The config model: what it refuses and how it says so; generated pages; pinned versions."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.common.config import check_paths, read_config
+from scripts.common.config_reference import reference_page, schema_text
+from scripts.common.errors import StudyError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load(name: str) -> dict:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def laid_over(base: dict, other: dict) -> dict:
+    """As Snakemake lays configs over each other: sections merge, lists replace."""
+    out = copy.deepcopy(base)
+    for key, value in other.items():
+        out[key] = laid_over(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
+    return out
+
+
+@pytest.fixture
+def shipped() -> dict:
+    return load("config.yaml")
+
+
+@pytest.mark.parametrize("overlay", [None, "config/tiny.yaml", "config/paper.yaml", "config/example_real.yaml"])
+def test_shipped_configs_are_valid(shipped, overlay):
+    raw = shipped if overlay is None else laid_over(shipped, load(overlay))
+    config = read_config(raw)
+    assert config.synthetic is (overlay != "config/example_real.yaml")
+
+
+def test_users_centres_replace_the_synthetic_ones(shipped):
+    config = read_config(laid_over(shipped, load("config/example_real.yaml")))
+    assert [c.name for c in config.centers] == ["hospital_a", "hospital_b"]
+    assert config.test_sets == ["internal_test", "hospital_b"]
+
+
+FAULTS = {
+    "misspelt key": (lambda c: c["deep"].update(trainng={}), "deep.trainng", "did you mean 'training'"),
+    "misspelt section": (lambda c: c.update(statistic={}), "statistic", "did you mean 'statistics'"),
+    "misspelt nested key": (
+        lambda c: c["deep"]["training"].update(lerning_rate=1),
+        "deep.training.lerning_rate",
+        "did you mean 'learning_rate'",
+    ),
+    "wrong type": (lambda c: c["deep"]["training"].update(epochs="many"), "deep.training.epochs", "'many'"),
+    "out of range": (lambda c: c["cohort"].update(test_fraction=1.5), "cohort.test_fraction", "1.5"),
+    "wrong choice": (lambda c: c["statistics"].update(engine="R"), "statistics.engine", "'r' or 'numpy'"),
+    "two development centres": (
+        lambda c: c["centers"][1].update(role="development"),
+        "centers",
+        "'internal' and 'external_1'",
+    ),
+    "no development centre": (lambda c: c["centers"][0].update(role="external"), "centers", "found none"),
+    "same name twice": (lambda c: c["centers"][2].update(name="external_1"), "centers", "'external_1' is used twice"),
+    "reserved name": (lambda c: c["centers"][1].update(name="train"), "centers[train].name", "reserved"),
+    "bad name": (lambda c: c["centers"][1].update(name="Ext 1"), "centers[Ext 1].name", "small letters"),
+    "both simulated and real": (lambda c: c["centers"][1].update(dicom="x"), "centers[external_1]", "not both"),
+    "neither simulated nor real": (
+        lambda c: c["centers"][1].pop("simulate"),
+        "centers[external_1]",
+        "missing: dicom, patients, dxa",
+    ),
+    "missing key": (lambda c: c["centers"][1]["simulate"].pop("n_op"), "centers[external_1].simulate.n_op", "needed"),
+    "heads": (lambda c: c["deep"]["architecture"].update(heads=7), "deep.architecture", "must divide"),
+    "empty list of centres": (lambda c: c.update(centers=[]), "centers", ""),
+    "centres not a list": (lambda c: c.update(centers={"a": 1}), "centers", "list"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=list(FAULTS))
+def test_a_fault_is_one_clear_sentence(shipped, fault):
+    spoil, key, advice = FAULTS[fault]
+    spoil(shipped)
+    with pytest.raises(StudyError) as refusal:
+        read_config(shipped)
+    message = str(refusal.value)
+    assert key in message and advice in message
+    assert "\n" not in message and len(message) < 300
+    assert "pydantic" not in message and "type=" not in message
+
+
+def test_several_faults_are_all_said(shipped):
+    shipped["deep"]["training"]["epochs"] = 0
+    shipped["boostng"] = {}
+    with pytest.raises(StudyError) as refusal:
+        read_config(shipped)
+    assert "2 faults" in str(refusal.value)
+    assert "deep.training.epochs" in str(refusal.value) and "'boosting'" in str(refusal.value)
+
+
+def test_a_real_study_needs_a_key(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["study"]["key_file"] = None
+    with pytest.raises(StudyError, match="make key"):
+        read_config(raw)
+
+
+def test_missing_files_are_named(shipped):
+    config = read_config(laid_over(shipped, load("config/example_real.yaml")))
+    with pytest.raises(StudyError) as refusal:
+        check_paths(config)
+    for part in ("private/study.key", "centers[hospital_a].dicom", "centers[hospital_b].dxa.path"):
+        assert part in str(refusal.value)
+
+
+def test_generated_pages_follow_the_model():
+    assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == reference_page(), "run 'make docs'"
+    assert (ROOT / "config/schema.json").read_text(encoding="utf-8") == schema_text(), "run 'make docs'"
+
+
+def test_every_key_has_a_description():
+    def walk(node, path):
+        if isinstance(node, dict):
+            for name, entry in node.get("properties", {}).items():
+                assert entry.get("description"), f"{path}.{name} has no description"
+
+    schema = read_config(load("config.yaml")).model_json_schema()
+    for name, section in schema["$defs"].items():
+        walk(section, name)
+    walk(schema, "")
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / "envs" / name).read_text()
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;\\]+)", text, flags=re.M))
+
+
+def test_requirements_pin_what_pyproject_asks_for():
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.match(r"[a-z0-9-]+", d.lower()).group() for d in project["dependencies"]}
+    assert names <= pins("requirements.txt").keys()
+    tests = {re.match(r"[a-z0-9-]+", d.lower()).group() for d in project["optional-dependencies"]["test"]}
+    assert names | tests <= pins("requirements-test.txt").keys()
+
+
+def test_requirements_have_hashes_and_no_host():
+    for name in ("requirements.txt", "requirements-test.txt"):
+        text = (ROOT / "envs" / name).read_text()
+        blocks = re.split(r"\n(?=[a-z0-9])", text.strip())
+        assert all("--hash=sha256:" in block for block in blocks)
+        assert "://" not in text and "index-url" not in text
+
+
+def test_test_requirements_agree_with_those_of_a_run():
+    run, test = pins("requirements.txt"), pins("requirements-test.txt")
+    assert {n: test.get(n) for n in run} == run
+
+
+def test_conda_yamls_carry_the_same_versions():
+    import tomllib
+
+    floor = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    files = list((ROOT / "envs").glob("*.yaml"))
+    assert files
+    for file in files:
+        spec = yaml.safe_load(file.read_text())
+        packages = [d for d in spec["dependencies"] if isinstance(d, str)]
+        pip = next(d["pip"] for d in spec["dependencies"] if isinstance(d, dict))
+        assert pip == ["-r requirements.txt"]
+        assert f"python={floor}" in packages and "r-base=4.4" in packages
+        assert any(p.startswith("r-proc=") for p in packages)
+        assert {p.split("=")[0] for p in packages} <= {"python", "r-base", "r-proc", "pip"}
+
+
+def test_installed_versions_are_the_pinned_ones():
+    from importlib.metadata import version
+
+    pinned = pins("requirements.txt")
+    for name in ("snakemake", "torch", "pydicom", "xgboost", "pandas", "rpy2", "numpy"):
+        assert version(name).split("+")[0] == pinned[name]
