@@ -1,0 +1,74 @@
+"""Dry runs: the shipped configs plan cleanly, wrong ones are refused before any job, the plan stays small."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+RULES_ONCE = {"merge_intake", "merge_cohort", "split_cohort", "merge_predictions", "write_report", "record_provenance"}
+
+
+@pytest.fixture(scope="module")
+def study(fresh_study):
+    return fresh_study("dry")
+
+
+@pytest.mark.parametrize("overlay", ["config.yaml", "config/tiny.yaml", "config/paper.yaml"])
+def test_shipped_configs_plan(study, overlay):
+    study.configfile = overlay
+    jobs = study.jobs()
+    assert jobs["train_fold"] == 5 and jobs["simulate_center"] == 3
+    assert {rule: jobs[rule] for rule in RULES_ONCE} == dict.fromkeys(RULES_ONCE, 1)
+    assert sum(jobs.values()) < 120
+
+
+def test_jobs_do_not_grow_with_films(study):
+    study.configfile = "config/paper.yaml"
+    few = sum(study.jobs().values())
+
+    def grow(raw):
+        raw["centers"][0]["simulate"].update(n_op=8000, n_non_op=12000)
+
+    study.configfile = "config/grown.yaml"
+    (study.path / study.configfile).write_text((study.path / "config/paper.yaml").read_text())
+    study.edit_config(grow)
+    assert sum(study.jobs().values()) == few
+
+
+@pytest.mark.parametrize(
+    ("overlay", "said"),
+    [
+        ({"deep": {"trainng": {}}}, "did you mean 'training'"),
+        ({"deep": {"training": {"epochs": "many"}}}, "deep.training.epochs"),
+        ({"centers": [{"name": "a", "role": "development", "dicom": "nowhere", "patients": {}, "dxa": {}}]}, "centers[a]"),
+        ({"study": {"key_file": "private/none.key"}}, "make key"),
+    ],
+)
+def test_a_wrong_config_is_refused_before_any_job(study, overlay, said):
+    study.configfile = "config/wrong.yaml"
+    (study.path / study.configfile).write_text(yaml.safe_dump(overlay))
+    text = study.snakemake(check=False)
+    assert said in text
+    assert "Traceback" not in text and "rule " not in text.split(said)[1]
+
+
+def test_lint(study):
+    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=study.path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_rule_has_what_a_rule_needs(study):
+    """Log, benchmark, docstring, resources and code hash in every rule but `all`."""
+    import re
+
+    for file in sorted((study.path / "rules").glob("*.smk")):
+        for block in re.split(r"(?m)^(?=rule |checkpoint )", file.read_text(encoding="utf-8"))[1:]:
+            name = re.match(r"rule (\w+)", block).group(1)
+            for part in ('"""', "log:", "benchmark:", "threads:", "mem_mb", "runtime", "code=code(", "conda:"):
+                assert part in block, f"rule {name} has no {part}"
+            if name != "all":
+                assert f"/{name}" in block
+                assert (study.path / "scripts" / file.stem / f"{name}.py").is_file(), f"no script for rule {name}"

@@ -1,0 +1,206 @@
+"""What a finished run of the tiny study must show: the contract, counts that close, no leak, nothing left to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+TABLE2_METRICS = ["auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"]
+
+CONTRACT = {
+    "results/intake/files.csv": ["center", "image_id", "status", "reason"],
+    "results/intake/exposure.csv": ["center", "image_id", "verdict", "reason"],
+    "results/cohort/cohort.csv": (
+        "patient_id center set fold label sex age height_cm weight_kg bmi bmd t_score dxa_site n_sites image_id "
+        "dxa_interval_days manufacturer review"
+    ).split(),
+    "results/cohort/flow.csv": ["center", "step", "n_patients", "n_op"],
+    "results/predictions.csv": ["patient_id", "center", "set", "fold", "label", "deep", "clinical", "combined"],
+    "results/statistics/thresholds.csv": ["model", "threshold", "rule"],
+    "results/statistics/table1.csv": ["center", "variable", "op", "non_op", "statistic", "test", "p_value"],
+    "results/statistics/table2.csv": [
+        "set",
+        "model",
+        "n",
+        "n_pos",
+        *(f"{m}{end}" for m in TABLE2_METRICS for end in ("", "_low", "_high")),
+    ],
+    "results/statistics/delong.csv": (
+        "set model_a model_b auc_a auc_b difference z p_value p_holm engine".split()
+    ),
+    "results/statistics/net_benefit.csv": ["set", "model", "threshold", "net_benefit"],
+    **{f"results/deep/fold_{k}/held_out.csv": ["patient_id", "deep"] for k in range(5)},
+    **{f"results/deep/fold_{k}/history.csv": ["epoch", "lr"] for k in range(5)},
+}
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_contract_columns(finished, name):
+    frame = pd.read_csv(finished.path / name)
+    assert set(CONTRACT[name]) <= set(frame.columns)
+    assert len(frame)
+
+
+def test_other_files_of_the_contract(finished):
+    for figure in ("roc", "decision_curves", "calibration", "gradcam", "flow"):
+        for suffix in ("svg", "png"):
+            assert (finished.path / f"results/figures/{figure}.{suffix}").stat().st_size > 2000
+    for name in ("table1.docx", "table2.docx"):
+        assert zipfile.ZipFile(finished.path / "results/tables" / name).testzip() is None
+    for k in range(5):
+        assert (finished.path / f"results/deep/fold_{k}/weights.pt").stat().st_size > 10_000
+    provenance = json.loads((finished.path / "results/provenance.json").read_text())
+    assert {"config", "seeds"} <= provenance.keys() or "seed" in json.dumps(provenance)
+    assert (finished.path / "results/report.html").stat().st_size > 50_000
+
+
+def test_values_of_the_contract(finished):
+    cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
+    assert set(cohort["set"]) == {"train", "internal_test", "external_1", "external_2"}
+    assert cohort["patient_id"].is_unique and cohort["image_id"].is_unique
+    train = cohort[cohort["set"] == "train"]
+    assert sorted(train["fold"].unique()) == [0, 1, 2, 3, 4]
+    assert cohort.loc[cohort["set"] != "train", "fold"].isna().all()
+    assert set(cohort["label"]) == {0, 1} and set(cohort["sex"]) == {"F", "M"}
+    assert ((cohort["t_score"] <= -2.5) == (cohort["label"] == 1)).all()
+    assert (cohort["age"] > 40).all() and (cohort["age"] <= 90).all()
+    assert (cohort["bmi"] - cohort["weight_kg"] / (cohort["height_cm"] / 100) ** 2).abs().max() < 0.01
+    predictions = pd.read_csv(finished.path / "results/predictions.csv")
+    assert sorted(predictions["patient_id"]) == sorted(cohort["patient_id"])
+    assert predictions[["deep", "clinical", "combined"]].apply(lambda s: s.between(0, 1).all()).all()
+
+
+def test_sizes_are_those_that_were_simulated(finished):
+    cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
+    found = cohort.groupby(["center", "label"]).size().unstack()
+    assert found.loc["internal"].tolist() == [30, 20]
+    assert found.loc["external_1"].tolist() == [6, 8]
+    assert found.loc["external_2"].tolist() == [5, 6]
+
+
+def test_every_file_found_is_accounted_for(finished):
+    files = pd.read_csv(finished.path / "results/intake/files.csv", keep_default_na=False)
+    assert files["image_id"].is_unique
+    assert set(files["status"]) == {"accepted", "quarantined", "rejected"}
+    assert (files.loc[files["status"] != "accepted", "reason"] != "").all()
+    for center, part in files.groupby("center"):
+        raw = [p for p in (finished.path / "data/synthetic" / center / "dicom").rglob("*") if p.is_file()]
+        assert len(part) == len(raw)
+
+
+def test_what_was_planted_was_found(finished):
+    """Every planted fault of a file ends with the expected status."""
+    for center in ("internal", "external_1", "external_2"):
+        truth = pd.read_csv(finished.path / f"data/synthetic/{center}/truth.csv", keep_default_na=False)
+        found = pd.read_csv(finished.path / f"results/intake/{center}/files.csv", keep_default_na=False)
+        assert truth["expected_status"].value_counts().to_dict() == found["status"].value_counts().to_dict()
+
+
+def test_every_patient_is_accounted_for(finished):
+    flow = pd.read_csv(finished.path / "results/cohort/flow.csv")
+    cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
+    excluded = pd.read_csv(finished.path / "results/cohort/excluded.csv")
+    for center, part in flow.groupby("center"):
+        found = part.loc[part["kind"] == "found", "n_patients"].iloc[0]
+        out = part.loc[part["kind"] == "excluded", "n_patients"].sum()
+        kept = part.loc[part["step"] == "included", "n_patients"].iloc[0]
+        assert found == out + kept
+        assert kept == (cohort["center"] == center).sum()
+        assert out == (excluded["center"] == center).sum()
+        assert part.loc[part["step"] == "included", "n_op"].iloc[0] == cohort.loc[cohort["center"] == center, "label"].sum()
+
+
+# ------------------------------------------------------------------------------------------------- leaks
+
+
+def planted_strings(study) -> dict[bytes, str]:
+    """Every planted identifier, in each encoding in which it may stand, with where it was planted."""
+    strings = {}
+    for center in ("internal", "external_1", "external_2"):
+        planted = json.loads((study.path / f"data/synthetic/{center}/planted.json").read_text(encoding="utf-8"))
+        for entry in planted["identifiers"]:
+            for encoding in ("utf-8", "gb18030", "utf-16-le"):
+                strings[entry.encode(encoding)] = center
+    assert len(strings) > 300
+    return strings
+
+
+def leaks(folder: Path, strings) -> list[str]:
+    """Files under ``folder`` with a planted identifier in their bytes or their name; zipped parts are looked into."""
+    import re
+
+    pattern = re.compile(b"|".join(re.escape(s) for s in sorted(strings, key=len, reverse=True)))
+    found = []
+    for path in folder.rglob("*"):
+        contents = [str(path.relative_to(folder)).encode()]
+        if path.is_file():
+            contents.append(path.read_bytes())
+            if path.suffix in (".docx", ".xlsx", ".npz", ".zip"):
+                with zipfile.ZipFile(path) as archive:
+                    contents += [archive.read(name) for name in archive.namelist()]
+        if any(pattern.search(content) for content in contents):
+            found.append(str(path))
+    return found
+
+
+@pytest.mark.parametrize("folder", ["results", ".snakemake", "logs", "benchmarks", "state"])
+def test_no_planted_identifier_anywhere(finished, folder):
+    assert leaks(finished.path / folder, planted_strings(finished)) == []
+
+
+def test_nothing_planted_is_printed(finished):
+    printed = finished.printed.encode()
+    assert not [s for s in planted_strings(finished) if s in printed]
+
+
+def test_the_search_for_leaks_finds_one(finished, tmp_path):
+    strings = planted_strings(finished)
+    one = next(s for s, center in strings.items() if center == "external_2")
+    shutil.copytree(finished.path / "logs", tmp_path / "logs")
+    target = next((tmp_path / "logs").rglob("*.log"))
+    target.write_bytes(target.read_bytes() + b"reading " + one)
+    assert leaks(tmp_path / "logs", strings) == [str(target)]
+    assert leaks(finished.path / "data/synthetic/internal", strings), "the planted identifiers are not in the sources"
+
+
+def test_private_folder_is_closed(finished):
+    private = finished.path / "private"
+    assert private.stat().st_mode & 0o077 == 0
+    for path in private.rglob("*"):
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_source_dates_moved(finished):
+    """No film keeps its date: films.csv has shifted dates, all earlier than the earliest source date plus the shift's range."""
+    for center in ("internal", "external_1", "external_2"):
+        listing = pd.concat(
+            pd.read_csv(p, dtype=str, keep_default_na=False)
+            for p in sorted((finished.path / f"private/{center}/crosswalk").glob("*.csv"))
+        )
+        films = pd.read_csv(finished.path / f"results/intake/{center}/films.csv", dtype=str, keep_default_na=False)
+        both = films.merge(listing, on="image_id", suffixes=("", "_source"))
+        both = both[both["film_date"] != ""]
+        assert len(both) > 5
+        source = pd.to_datetime(both["study_date"], format="mixed")
+        shifted = pd.to_datetime(both["film_date"])
+        days = (shifted - source).dt.days
+        assert days.between(-1825, -1).all()
+        assert both.assign(days=days).groupby("patient_id")["days"].nunique().eq(1).all()
+
+
+def test_results_say_synthetic(finished):
+    assert "SYNTHETIC" in (finished.path / "results/report.html").read_text(encoding="utf-8").upper()
+    document = zipfile.ZipFile(finished.path / "results/tables/table2.docx").read("word/document.xml").decode()
+    assert "SYNTHETIC" in document.upper()
+
+
+# ------------------------------------------------------------------------------------------ nothing left
+
+
+def test_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in finished.snakemake()

@@ -1,0 +1,130 @@
+"""What runs again after a change, and that costly steps do not."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+COSTLY = {"train_fold", "fit_xgboost", "cache_films"}
+SAME_BYTES = [
+    "results/predictions.csv",
+    "results/cohort/cohort.csv",
+    "results/cohort/flow.csv",
+    "results/intake/files.csv",
+    "results/intake/exposure.csv",
+    "results/statistics/thresholds.csv",
+    "results/statistics/table1.csv",
+    "results/statistics/table2.csv",
+    "results/statistics/delong.csv",
+    "results/statistics/net_benefit.csv",
+    "results/tables/table1.docx",
+    "results/tables/table2.docx",
+    "results/provenance.json",
+]
+
+
+def test_one_core_and_two_give_the_same_bytes(finished, fresh_study):
+    other = fresh_study("one_core")
+    other.snakemake(cores=1)
+    different = [n for n in SAME_BYTES if not filecmp.cmp(finished.path / n, other.path / n, shallow=False)]
+    assert different == []
+    figures = sorted(p.name for p in (finished.path / "results/figures").iterdir())
+    assert [n for n in figures if not filecmp.cmp(finished.path / "results/figures" / n, other.path / "results/figures" / n, shallow=False)] == []
+
+
+def test_touching_every_file_runs_nothing(duplicate):
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=duplicate.path, capture_output=True, check=True
+    ).stdout.decode()
+    names = [n for n in tracked.split("\0") if n]
+    assert len(names) > 50
+    time.sleep(1)
+    for name in names:
+        os.utime(duplicate.path / name)
+    assert "Nothing to be done" in duplicate.snakemake()
+
+
+def test_a_comment_or_a_docs_change_runs_nothing(duplicate):
+    for name in ("scripts/deep/network.py", "scripts/intake/listing.py", "scripts/common/key.py", "README.md"):
+        path = duplicate.path / name
+        comment = "\n# a remark\n" if name.endswith(".py") else "\nA remark.\n"
+        path.write_text(path.read_text(encoding="utf-8") + comment, encoding="utf-8")
+    assert duplicate.jobs() == {}
+
+
+def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
+    path = duplicate.path / "scripts/deep/network.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\nANOTHER_CONSTANT = 1\n", encoding="utf-8")
+    assert duplicate.jobs()["train_fold"] == 5
+
+
+def test_a_changed_figure_setting_only_draws(duplicate):
+    duplicate.edit_config(lambda raw: raw["statistics"]["figures"].update(font_size=9))
+    jobs = duplicate.jobs()
+    assert any(rule.startswith("draw_") for rule in jobs)
+    assert not COSTLY & jobs.keys() and "evaluate_models" not in jobs and "compare_auc" not in jobs
+
+
+def test_a_changed_label_or_device_trains_nothing(duplicate):
+    def change(raw):
+        raw["centers"][0]["label"] = "Another name"
+        raw["deep"]["device"] = "cpu"
+        raw["deep"]["checkpoint_minutes"] = 1
+
+    duplicate.edit_config(change)
+    assert not COSTLY & duplicate.jobs().keys()
+
+
+def test_a_changed_seed_trains_again(duplicate):
+    duplicate.edit_config(lambda raw: raw.update(study={"seed": 5}))
+    assert duplicate.jobs()["train_fold"] == 5
+
+
+def test_a_new_external_centre_trains_nothing(duplicate):
+    def add(raw):
+        raw["centers"].append(
+            {
+                "name": "external_3",
+                "role": "external",
+                "batches": 1,
+                "simulate": {"like": "external_2", "n_op": 6, "n_non_op": 5, "film_size": 220, "trouble": False},
+            }
+        )
+
+    steps_before = duplicate.optimiser_steps()
+    assert steps_before > 0
+    weights = (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns
+    duplicate.edit_config(add)
+    planned = duplicate.jobs()
+    assert not {"train_fold", "fit_xgboost"} & planned.keys()
+    assert planned["cache_films"] == 1 and planned["score_images"] == 1 and planned["deidentify"] == 1
+    duplicate.snakemake()
+    assert duplicate.optimiser_steps() == steps_before
+    assert (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns == weights
+    assert "external_3" in (duplicate.path / "results/statistics/table2.csv").read_text()
+    assert "Nothing to be done" in duplicate.snakemake()
+
+
+def test_results_deleted_are_republished_without_training(duplicate):
+    before = (duplicate.path / "results/predictions.csv").read_bytes()
+    weights = (duplicate.path / "results/deep/fold_3/weights.pt").read_bytes()
+    shutil.rmtree(duplicate.path / "results/deep")
+    (duplicate.path / "results/predictions.csv").unlink()
+    duplicate.snakemake("results/predictions.csv")
+    assert duplicate.optimiser_steps() == 0
+    assert (duplicate.path / "results/predictions.csv").read_bytes() == before
+    assert (duplicate.path / "results/deep/fold_3/weights.pt").read_bytes() == weights
+
+
+@pytest.mark.parametrize("name", ["results/statistics/table2.csv", "results/figures/roc.svg"])
+def test_a_lost_leaf_is_made_again_alone(duplicate, name):
+    before = (duplicate.path / name).read_bytes()
+    (duplicate.path / name).unlink()
+    assert not COSTLY & duplicate.jobs().keys()
+    duplicate.snakemake(name)
+    assert (duplicate.path / name).read_bytes() == before
