@@ -46,6 +46,11 @@ def center(wildcards):
     return with_sources(CFG.center(wildcards.center))
 
 
+def simulated_centers():
+    """Names of the simulated centres as a wildcard's pattern; one that matches nothing where all are real."""
+    return "|".join(c.name for c in CFG.centers if c.simulate) or "(?!)"
+
+
 def batches_of(name):
     """Batch numbers of a centre."""
     return list(range(CFG.center(name).batches or CFG.intake.batches))

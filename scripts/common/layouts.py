@@ -114,7 +114,7 @@ def with_sources(center: Center) -> Center:
     layout = _LAYOUTS[center.simulate.like]
     folder = simulated_folder(center.name)
     tables = {
-        kind: {**layout[kind], "path": str(folder / layout[kind]["path"])} for kind in ("patients", "dxa")
+        kind: {**layout[kind], "path": str(folder / "tables" / layout[kind]["path"])} for kind in ("patients", "dxa")
     }
     return center.model_copy(
         update={
