@@ -61,6 +61,13 @@ PATIENTS: Columns = {
 contradicting rows for the patient.
 """
 
+BIRTH_DATES: Columns = {"patient_id": "text", "birth_date": "date", "shift_days": "int"}
+"""``private/<center>/birth_dates.csv``: one row per patient of the tables; ``birth_date`` is shifted, empty where unknown.
+
+``shift_days`` is what was added to the patient's dates. Calendar months and birthdays are counted on true dates,
+since the shift moves them over months of other lengths; true dates are written nowhere.
+"""
+
 DXA: Columns = {
     "patient_id": "text",
     "exam_date": "date",
