@@ -1,1 +1,108 @@
+# Who is in the study: selection per centre, the development centre's split, and the merged cohort (a leaf).
 
+
+rule select_cohort:
+    """Choose a centre's patients, each with one film and one DXA exam, and say why the others are left out.
+
+    In go the centre's films with their exposure verdicts and its clinical tables under pseudonyms; out come the
+    included patients, the flow by step and the excluded patients with their reason.
+    """
+    input:
+        films="results/intake/{center}/films.csv",
+        patients="results/intake/{center}/patients.csv",
+        dxa="results/intake/{center}/dxa.csv",
+        birth_dates="private/{center}/birth_dates.csv",
+    output:
+        selected="results/cohort/{center}/selected.csv",
+        flow="results/cohort/{center}/flow.csv",
+        excluded="results/cohort/{center}/excluded.csv",
+    log:
+        "logs/select_cohort/{center}.log",
+    benchmark:
+        "benchmarks/select_cohort/{center}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/cohort/select_cohort.py"),
+        settings=lambda wildcards: {
+            **CFG.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"}),
+            "center": wildcards.center,
+            "role": CFG.center(wildcards.center).role,
+        },
+    script:
+        "../scripts/cohort/select_cohort.py"
+
+
+rule split_cohort:
+    """Divide the development centre's patients into training (with folds) and internal test set, for good.
+
+    The draw is kept in state/split_lock.csv, outside the declared outputs: a patient stays where it was drawn
+    when others come or go.
+    """
+    input:
+        selected=f"results/cohort/{CFG.development.name}/selected.csv",
+        key=[] if CFG.study.key_file is None else CFG.study.key_file,
+    output:
+        train="results/cohort/train.csv",
+        internal_test="results/cohort/internal_test.csv",
+    log:
+        "logs/split_cohort.log",
+    benchmark:
+        "benchmarks/split_cohort.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/cohort/split_cohort.py"),
+        key_file=CFG.study.key_file,
+        seed=CFG.study.seed if CFG.study.key_file is None else None,
+        settings={
+            "test_fraction": CFG.cohort.test_fraction,
+            "folds": CFG.cohort.folds,
+            "center": CFG.development.name,
+            "lock": "state/split_lock.csv",
+        },
+    script:
+        "../scripts/cohort/split_cohort.py"
+
+
+rule merge_cohort:
+    """Put all centres' included patients, flows and excluded patients together. Nothing that trains reads these.
+
+    Found = included + excluded is checked for every centre.
+    """
+    input:
+        sets=[
+            "results/cohort/train.csv",
+            "results/cohort/internal_test.csv",
+            *(f"results/cohort/{c.name}/selected.csv" for c in CFG.external),
+        ],
+        flows=[f"results/cohort/{c.name}/flow.csv" for c in CFG.centers],
+        excluded=[f"results/cohort/{c.name}/excluded.csv" for c in CFG.centers],
+    output:
+        cohort="results/cohort/cohort.csv",
+        flow="results/cohort/flow.csv",
+        excluded="results/cohort/excluded.csv",
+    log:
+        "logs/merge_cohort.log",
+    benchmark:
+        "benchmarks/merge_cohort.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/cohort/merge_cohort.py"),
+        centers=[c.name for c in CFG.centers],
+        development=CFG.development.name,
+    script:
+        "../scripts/cohort/merge_cohort.py"

@@ -1,0 +1,58 @@
+"""The cohort of all centres in one table, their flow in another."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from scripts.common.errors import StudyError
+from scripts.common.tables import COHORT, FLOW
+
+
+def merge_cohorts(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """One row per included patient, in the order of the parts (COHORT). A patient may stand in one part only."""
+    cohort = pd.concat(parts, ignore_index=True)[list(COHORT)]
+    if cohort["patient_id"].duplicated().any():
+        raise StudyError(
+            f"{int(cohort['patient_id'].duplicated().sum())} patients stand in two sets of the cohort. Delete results/cohort and run again."
+        )
+    return cohort
+
+
+def merge_flows(flows: list[pd.DataFrame], cohort: pd.DataFrame, development: str) -> pd.DataFrame:
+    """The centres' flow tables under each other (FLOW); the development centre's two sets follow its included patients.
+
+    These two rows have the kind ``set``: they divide the included patients and aren't to be added to them.
+    """
+    parts = []
+    for flow in flows:
+        parts.append(flow[list(FLOW)])
+        if (flow["center"] == development).all():
+            own = cohort[cohort["center"] == development]
+            sets = [own[own["set"] == name] for name in ("train", "internal_test")]
+            sizes = pd.array([len(part) for part in sets], dtype="Int64")
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "center": development,
+                        "step": ["train", "internal_test"],
+                        "n_patients": sizes,
+                        "n_op": pd.array([int(part["label"].sum()) for part in sets], dtype="Int64"),
+                        "kind": "set",
+                        "n_any": sizes,
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def check_accounts(flow: pd.DataFrame, cohort: pd.DataFrame) -> None:
+    """Found = included + excluded in every centre, and the included ones are those of the cohort table."""
+    for center, rows in flow.groupby("center", sort=False):
+        found, excluded, included = (
+            int(rows.loc[rows["kind"] == kind, "n_patients"].sum()) for kind in ("found", "excluded", "included")
+        )
+        if found != included + excluded or included != int((cohort["center"] == center).sum()):
+            raise StudyError(
+                f"The patients of centre '{center}' don't add up: {found} found, {included} included, {excluded} excluded, "
+                f"{int((cohort['center'] == center).sum())} in the cohort. Delete results/cohort and run again."
+            )

@@ -1,0 +1,361 @@
+"""Which patients of a centre are in the study, which film and DXA exam stand for each, and why the others are out.
+
+Every patient of any input is accounted for once: included, or excluded for the first criterion that fails in the
+order of ``steps``. Film filters come first, then the tables, then the pair of film and DXA exam, then the patient's
+own exclusion criteria. Film filters narrow a patient's films one after the other, so that a patient with one lateral and
+one rejected film is excluded at the step at which no film is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from scripts.common.config import EXCLUSIONS
+from scripts.common.errors import StudyError
+from scripts.common.tables import COHORT
+
+FILM_STEPS = (
+    "no_film",
+    "no_usable_film",
+    "no_frontal_film",
+    "exposure_rejected",
+    "no_film_date",
+    "outside_enrolment",
+)
+TABLE_STEPS = ("not_in_patients_table", "no_dxa", "conflicting_rows")
+PAIR_STEPS = ("age_unknown", "too_young", "no_pair_in_interval", "no_t_score")
+
+OLDEST_AGE = 90
+"""Ages above 89 are written as 90 (HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)(C)); selection uses the true age."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The outcome for one centre.
+
+    ``cohort``: a row per included patient (COHORT), by patient id. ``flow``: a row per step (FLOW); found is
+    included + the sum of the excluded. ``excluded``: ``patient_id, reason``, by patient id.
+    """
+
+    cohort: pd.DataFrame
+    flow: pd.DataFrame
+    excluded: pd.DataFrame
+
+
+def steps(settings: dict) -> list[str]:
+    """The reasons for exclusion in the order in which the first one counts."""
+    names = [*FILM_STEPS, *TABLE_STEPS, *PAIR_STEPS, *settings["exclusions"]]
+    if settings["missing_flag"] == "exclude":
+        names.append("exclusion_flag_missing")
+    if settings["review"] == "exclude":
+        names.append("under_review")
+    return names
+
+
+def completed_years(birth: pd.Series, day: pd.Series) -> pd.Series:
+    """Completed years of life on ``day`` (float, NaN where unknown).
+
+    Somebody born on 29 February completes a year on 1 March of a common year.
+    """
+    before_birthday = (day.dt.month < birth.dt.month) | (
+        (day.dt.month == birth.dt.month) & (day.dt.day < birth.dt.day)
+    )
+    years = (day.dt.year - birth.dt.year).astype("float64") - before_birthday.astype("float64")
+    return years.where(birth.notna() & day.notna())
+
+
+def within_months(one: pd.Series, other: pd.Series, months: int) -> pd.Series:
+    """Whether two days lie at most ``months`` calendar months apart, inclusive, whichever comes first.
+
+    The later day must not pass the earlier one's day of the month ``months`` on; where that month is shorter, its last day
+    stands in (31 August and 28 February are six months apart).
+    """
+    earlier = one.where(one <= other, other)
+    later = other.where(one <= other, one)
+    return later <= earlier + pd.DateOffset(months=months)
+
+
+def select_cohort(
+    films: pd.DataFrame,
+    patients: pd.DataFrame,
+    dxa: pd.DataFrame,
+    birth_dates: pd.DataFrame,
+    settings: dict,
+) -> Selection:
+    """Apply the study's criteria to one centre.
+
+    Parameters
+    ----------
+    films, patients, dxa
+        The centre's FILMS, PATIENTS and DXA tables (``scripts/common/tables.py``), in any order of rows.
+    birth_dates
+        ``patient_id, birth_date`` (ISO, shifted as all dates) and, where known, ``shift_days``: then ages and
+        calendar months are counted on the true dates. None of these is written.
+    settings
+        The config's ``cohort`` section and ``center`` (name) and ``role``.
+
+    Raises
+    ------
+    StudyError
+        When nobody is included; the message says where most patients were lost.
+    """
+    films = films[films["patient_id"] != ""]
+    contradicting = _conflicting(patients, dxa, birth_dates)
+    birth_dates = birth_dates.sort_values("birth_date").drop_duplicates("patient_id")
+    known = sorted({*films["patient_id"], *patients["patient_id"], *dxa["patient_id"]} - {""})
+    if not known:
+        raise StudyError(
+            f"Centre '{settings['center']}' has no patient at all: neither a film nor a table row was accepted. The reasons stand in "
+            f"results/intake/{settings['center']}/files.csv and table_issues.csv."
+        )
+    everybody = pd.Index(known, name="patient_id")
+    shift = _shifts(birth_dates)
+    films = films.assign(day=_days(films, "film_date", shift))
+    visits = patients.assign(day=_days(patients, "measured_on", shift))
+    exams = dxa[dxa["site"].isin(settings["sites"])]
+    exams = exams.assign(day=_days(exams, "exam_date", shift))
+    birth = _days(birth_dates, "birth_date", shift).set_axis(birth_dates["patient_id"].to_numpy())
+
+    failing = pd.DataFrame(False, index=everybody, columns=steps(settings))
+    alone = failing.copy()
+
+    def without(rows: pd.DataFrame) -> np.ndarray:
+        return ~everybody.isin(rows["patient_id"])
+
+    # Films, one filter after the other. `alone` judges each criterion on the films that it is about.
+    failing["no_film"] = alone["no_film"] = without(films)
+    lateral = films["view"].eq("lateral") | films["reason"].str.startswith("lateral")
+    usable = films[films["status"].ne("quarantined") | lateral]
+    failing["no_usable_film"] = without(usable)
+    alone["no_usable_film"] = failing["no_usable_film"] & ~failing["no_film"]
+    frontal = usable[~lateral.loc[usable.index]]
+    failing["no_frontal_film"] = without(frontal)
+    alone["no_frontal_film"] = failing["no_frontal_film"] & ~failing["no_usable_film"]
+    frontal_patient = ~failing["no_frontal_film"]
+    exposed = frontal["status"].ne("rejected") & frontal["verdict"].ne("reject")
+    dated = frontal["day"].notna()
+    enrolled = frontal["enrolled"].fillna(1).ne(0)
+    left = frontal
+    for step, passes in (("exposure_rejected", exposed), ("no_film_date", dated), ("outside_enrolment", enrolled)):
+        left = left[passes.loc[left.index]]
+        failing[step] = without(left)
+        alone[step] = without(frontal[passes]) & frontal_patient
+    if left["image_id"].duplicated().any():
+        raise StudyError(
+            f"Two accepted films of centre '{settings['center']}' have the same image id. Delete its folder under "
+            "results/intake and run again."
+        )
+
+    # Tables.
+    failing["not_in_patients_table"] = alone["not_in_patients_table"] = without(patients)
+    failing["no_dxa"] = alone["no_dxa"] = without(exams)
+    failing["conflicting_rows"] = alone["conflicting_rows"] = everybody.isin(contradicting)
+
+    # Age at each film, then pairs of film and exam.
+    ages = _ages(frontal[dated], visits, birth)
+    old = ages > settings["older_than"]
+    for step, passes in (("age_unknown", ages.notna()), ("too_young", old)):
+        left = left[passes.reindex(left.index, fill_value=False)]
+        failing[step] = without(left)
+    unknown = without(frontal[dated & ages.notna().reindex(frontal.index, fill_value=False)])
+    alone["age_unknown"] = unknown & everybody.isin(frontal.loc[dated, "patient_id"])
+    alone["too_young"] = without(frontal[old.reindex(frontal.index, fill_value=False)]) & ~unknown & frontal_patient
+
+    labelled = _exam_labels(exams, settings)
+    exam_days = exams[["patient_id", "exam_date", "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
+    pairs = frontal[dated].merge(exam_days, on="patient_id")
+    pairs = pairs[within_months(pairs["day"], pairs["exam_day"], settings["interval_months"])]
+    paired_patient = everybody.isin(frontal.loc[dated, "patient_id"]) & everybody.isin(exams["patient_id"])
+    alone["no_pair_in_interval"] = without(pairs) & paired_patient
+    pairs = pairs[pairs["image_id"].isin(left["image_id"])]
+    failing["no_pair_in_interval"] = without(pairs)
+    alone["no_t_score"] = without(labelled) & ~failing["no_dxa"]
+    pairs = pairs.merge(labelled, on=["patient_id", "exam_date"])
+    failing["no_t_score"] = without(pairs)
+
+    rows = _first_pairs(pairs, settings["first_pair_by"])
+    rows = _described(rows, visits, ages.set_axis(frontal.loc[ages.index, "image_id"]), settings)
+
+    # The patient's own exclusion criteria.
+    flags = patients.groupby("patient_id")[list(EXCLUSIONS)].max().reindex(everybody)
+    for step in settings["exclusions"]:
+        failing[step] = alone[step] = flags[step].eq(1).fillna(False).to_numpy(dtype=bool)
+    if settings["missing_flag"] == "exclude":
+        missing = flags[settings["exclusions"]].isna().any(axis=1) & ~failing["not_in_patients_table"]
+        failing["exclusion_flag_missing"] = alone["exclusion_flag_missing"] = missing
+    if settings["review"] == "exclude":
+        under = everybody.isin(rows.loc[rows["review"].eq(1), "patient_id"])
+        failing["under_review"] = alone["under_review"] = under
+
+    reason = _first_failing(failing)
+    cohort = rows[rows["patient_id"].isin(everybody[reason == ""])]
+    cohort = cohort.sort_values("patient_id", ignore_index=True)[list(COHORT)]
+    flow = _flow(reason, alone, rows, settings)
+    if cohort.empty:
+        raise StudyError(_nobody(reason, settings))
+    excluded = pd.DataFrame({"patient_id": everybody, "reason": reason.to_numpy()})
+    return Selection(cohort, flow, excluded[excluded["reason"] != ""].reset_index(drop=True))
+
+
+def _shifts(birth_dates: pd.DataFrame) -> pd.Series:
+    """Days that were added to each patient's dates; zero where the table doesn't say."""
+    if "shift_days" not in birth_dates.columns:
+        return pd.Series(dtype="float64")
+    return pd.Series(
+        birth_dates["shift_days"].astype("float64").to_numpy(), index=birth_dates["patient_id"].to_numpy()
+    ).fillna(0.0)
+
+
+def _days(frame: pd.DataFrame, column: str, shift: pd.Series) -> pd.Series:
+    """A column of shifted ISO dates as days, the shift undone where it is known; NaT where empty."""
+    text = frame[column].astype("object")
+    shifted = pd.to_datetime(text.where(text.ne("") & text.notna(), None), format="%Y-%m-%d")
+    moved = frame["patient_id"].map(shift).astype("float64").fillna(0.0)
+    return (shifted - pd.to_timedelta(moved, unit="D")).astype("datetime64[ns]")
+
+
+def _conflicting(patients: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.DataFrame) -> set[str]:
+    """Patients whose rows contradict each other.
+
+    Marked so by intake, or with two sexes, two birth dates, or two results of one exam and site.
+    """
+    marked = {
+        *patients.loc[patients["conflict"].eq(1).fillna(False), "patient_id"],
+        *dxa.loc[dxa["conflict"].eq(1).fillna(False), "patient_id"],
+    }
+    sexes = patients[patients["sex"].ne("")].groupby("patient_id")["sex"].nunique()
+    results = dxa[["patient_id", "exam_date", "site", "bmd", "t_score"]].drop_duplicates()
+    twice = results[results.duplicated(["patient_id", "exam_date", "site"])]
+    births = birth_dates[birth_dates["birth_date"].ne("")].groupby("patient_id")["birth_date"].nunique()
+    return {*marked, *sexes.index[sexes > 1], *births.index[births > 1], *twice["patient_id"]}
+
+
+def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+    """For each film its patient's row nearest in time; rows without a date come last. Indexed as ``films``.
+
+    Of rows equally near the earlier one counts.
+    """
+    numbered = films[["patient_id", "day"]].assign(film=np.arange(len(films)))
+    both = numbered.merge(visits, on="patient_id", suffixes=("", "_measured"))
+    both["gap"] = (both["day_measured"] - both["day"]).abs()
+    order = ["film", "gap", "day_measured", "height_cm", "weight_kg", "age"]
+    nearest = both.sort_values(order, na_position="last").drop_duplicates("film").set_index("film")
+    return nearest.reindex(numbered["film"]).set_axis(films.index)
+
+
+def _ages(films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series) -> pd.Series:
+    """Completed years at each film: by the birth date, else the age that the table gives. Indexed as ``films``."""
+    born = films["patient_id"].map(birth).astype("datetime64[ns]")
+    by_birth = completed_years(born, films["day"])
+    given = _nearest_visits(films, visits[visits["age"].notna()])["age"]
+    return by_birth.fillna(np.floor(given.astype("float64")))
+
+
+def _exam_labels(exams: pd.DataFrame, settings: dict) -> pd.DataFrame:
+    """The label of each exam that has a T-score: ``patient_id, exam_date, t_score, bmd, dxa_site, n_sites, label``.
+
+    The lowest T-score over the configured sites decides (WHO: at or below -2.5); of equal ones the first site of the
+    config. A row with BMD alone has no part in it.
+    """
+    scored = exams[exams["t_score"].notna()].drop_duplicates(["patient_id", "exam_date", "site", "bmd", "t_score"])
+    scored = scored.assign(place=scored["site"].map({s: i for i, s in enumerate(settings["sites"])}))
+    exam = ["patient_id", "exam_date"]
+    counts = scored.groupby(exam)["site"].nunique().rename("n_sites").reset_index()
+    lowest = scored.sort_values([*exam, "t_score", "place", "bmd"]).drop_duplicates(exam)
+    lowest = lowest.rename(columns={"site": "dxa_site"})[[*exam, "t_score", "bmd", "dxa_site"]].merge(counts, on=exam)
+    return lowest.assign(label=(lowest["t_score"] <= settings["op_t_score"]).astype("int64"))
+
+
+def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
+    """One pair per patient: the first by the configured keys, then by image id and exam date."""
+    keys = pd.DataFrame(
+        {
+            "film_date": pairs["day"],
+            "dxa_date": pairs["exam_day"],
+            "view": pairs["view"].map({"PA": 0, "AP": 1}).fillna(2),
+            "acquisition_time": pairs["same_day_order"].astype("float64").fillna(np.inf),
+        }
+    )
+    order = pd.concat([pairs["patient_id"], keys[first_by], pairs["image_id"], pairs["exam_date"]], axis=1)
+    first = order.sort_values(list(order.columns)).drop_duplicates("patient_id").index
+    return pairs.loc[first]
+
+
+def _described(
+    rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settings: dict
+) -> pd.DataFrame:
+    """Chosen pairs with every column of COHORT; ``ages`` by image id. ``set`` is empty in the development centre."""
+    measured = visits[visits["height_cm"].notna() | visits["weight_kg"].notna()]
+    body = _nearest_visits(rows, measured)
+    by_patient = visits[visits["sex"].ne("")].sort_values("sex").drop_duplicates("patient_id")
+    sex = rows["patient_id"].map(by_patient.set_index("patient_id")["sex"]).fillna("").astype("object")
+    doubtful = rows["sex"].ne("") & rows["sex"].ne(sex)
+    in_doubt = rows["verdict"].eq("review") | ~rows["view"].isin(["PA", "AP"]) | doubtful
+    from_header = sex.eq("") & rows["sex"].isin(["F", "M"])
+    height = body["height_cm"].astype("float64")
+    weight = body["weight_kg"].astype("float64")
+    return pd.DataFrame(
+        {
+            "patient_id": rows["patient_id"],
+            "center": settings["center"],
+            "set": "" if settings["role"] == "development" else settings["center"],
+            "fold": pd.array([pd.NA] * len(rows), dtype="Int64"),
+            "label": rows["label"].astype("Int64"),
+            "sex": sex.where(~from_header, rows["sex"]),
+            "age": rows["image_id"].map(ages).clip(upper=OLDEST_AGE).astype("Int64"),
+            "height_cm": height,
+            "weight_kg": weight,
+            "bmi": weight / (height / 100) ** 2,
+            "bmd": rows["bmd"].astype("float64"),
+            "t_score": rows["t_score"].astype("float64"),
+            "dxa_site": rows["dxa_site"],
+            "n_sites": rows["n_sites"].astype("Int64"),
+            "image_id": rows["image_id"],
+            "dxa_interval_days": (rows["exam_day"] - rows["day"]).dt.days.astype("Int64"),
+            "manufacturer": rows["manufacturer"],
+            "review": in_doubt.astype("Int64"),
+        }
+    )
+
+
+def _first_failing(failing: pd.DataFrame) -> pd.Series:
+    """The name of each patient's first failing step, or an empty text."""
+    values = failing.to_numpy(dtype=bool)
+    names = np.array(failing.columns, dtype=object)
+    first = np.where(values.any(axis=1), names[values.argmax(axis=1)], "")
+    return pd.Series(first, index=failing.index, dtype="object")
+
+
+def _flow(reason: pd.Series, alone: pd.DataFrame, rows: pd.DataFrame, settings: dict) -> pd.DataFrame:
+    """One row per step. ``n_op`` is given from the first step on at which every patient's label is known.
+
+    ``n_any`` counts the patients whose criterion fails by itself, whether or not an earlier one failed too, and those
+    who were excluded by it. A criterion that can't be judged (no film, no date) doesn't fail by itself.
+    """
+    op = set(rows.loc[rows["label"].eq(1), "patient_id"])
+    has_op = pd.Series(reason.index.isin(op), index=reason.index)
+    names = list(alone.columns)
+    labels_from = names.index("no_t_score") + 1
+    lines = [("found", len(reason), pd.NA, "found", len(reason))]
+    for place, step in enumerate(names):
+        here = reason.eq(step)
+        n_op = int((here & has_op).sum()) if place >= labels_from else pd.NA
+        lines.append((step, int(here.sum()), n_op, "excluded", int((here | alone[step]).sum())))
+    included = reason.eq("")
+    lines.append(("included", int(included.sum()), int((included & has_op).sum()), "included", int(included.sum())))
+    flow = pd.DataFrame(lines, columns=["step", "n_patients", "n_op", "kind", "n_any"])
+    flow.insert(0, "center", settings["center"])
+    return flow.astype({"n_patients": "Int64", "n_op": "Int64", "n_any": "Int64"})
+
+
+def _nobody(reason: pd.Series, settings: dict) -> str:
+    center = settings["center"]
+    counts = reason.value_counts()
+    lost = ", ".join(f"{step} {n}" for step, n in counts.items())
+    return (
+        f"None of the {len(reason)} patients of centre '{center}' can be included ({lost}). Check the ids, the dates and "
+        f"the units in this centre's column maps (centers[{center}] in the config), or leave the centre out."
+    )

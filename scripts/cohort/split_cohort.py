@@ -1,0 +1,22 @@
+"""The development centre's included patients in; its training and internal test set out, by the split lock."""
+
+from scripts.cohort.split import read_lock, split_patients, write_lock
+from scripts.common.key import open_key
+from scripts.common.log import rule_log
+from scripts.common.tables import COHORT, read_table, write_table
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    params, result = snakemake.params, snakemake.output  # noqa: F821
+    before = read_lock(params.settings["lock"])
+    cohort, lock = split_patients(
+        read_table(snakemake.input.selected, COHORT),  # noqa: F821
+        before,
+        params.settings,
+        open_key(params.key_file, params.seed),
+    )
+    write_lock(lock, params.settings["lock"])
+    for name in ("train", "internal_test"):
+        part = cohort[cohort["set"] == name]
+        log.say(f"{name}: {len(part)} patients, {int(part['label'].sum())} with osteoporosis")
+        write_table(part, result[name], COHORT)
+    log.say(f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before")

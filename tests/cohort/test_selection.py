@@ -1,0 +1,465 @@
+"""Who is included, with which film, exam and label, and for which reason the others are not."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scripts.cohort.selection import completed_years, select_cohort, steps, within_months
+from scripts.common.config import EXCLUSIONS, Cohort
+from scripts.common.errors import StudyError
+from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, read_table, write_table
+
+BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
+KINDS = {"films": FILMS, "patients": PATIENTS, "dxa": DXA, "birth_dates": BIRTH_DATES}
+
+
+def criteria(role="development", **changes):
+    return {**Cohort(**changes).model_dump(mode="json"), "center": "alpha", "role": role}
+
+
+def film(patient, image, day="2020-05-10", **changes):
+    row = {
+        "image_id": image, "patient_id": patient, "status": "accepted", "reason": "", "film_date": day,
+        "same_day_order": 1, "view": "PA", "sex": "F", "age": 60, "manufacturer": "Maker", "enrolled": 1,
+        "burned_in": "NO", "verdict": "pass", "verdict_reason": "", "png": f"x/{image}.png",
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def person(patient, **changes):
+    row = {
+        "patient_id": patient, "sex": "F", "age": None, "height_cm": 160.0, "weight_kg": 64.0, "measured_on": "",
+        **dict.fromkeys(EXCLUSIONS, 0), "conflict": 0,
+    }  # fmt: skip
+    return {**row, **changes}
+
+
+def exam(patient, t_score, site="lumbar", day="2020-05-20", bmd=0.7, **changes):
+    row = {"patient_id": patient, "exam_date": day, "site": site, "bmd": bmd, "t_score": t_score, "conflict": 0}
+    return {**row, **changes}
+
+
+def born(patient, day="1955-01-15", **changes):
+    return {"patient_id": patient, "birth_date": day, **changes}
+
+
+def through_files(folder, **rows):
+    """Frames as the rule reads them: written to a file and read again."""
+    frames = {}
+    for name, columns in KINDS.items():
+        given_rows = rows.get(name, [])
+        extra = [c for c in (given_rows[0] if given_rows else {}) if c not in columns]
+        write_table(pd.DataFrame(given_rows, columns=[*columns, *extra]), folder / f"{name}.csv", columns)
+        frames[name] = read_table(folder / f"{name}.csv", columns)
+    return frames
+
+
+@pytest.fixture
+def choose(tmp_path):
+    """Select among the given rows and one plain patient (``P0``), so that the centre is never empty."""
+
+    def run(films=(), patients=(), dxa=(), birth_dates=(), **changes):
+        rows = {
+            "films": [film("P0", "I0"), *films],
+            "patients": [person("P0"), *patients],
+            "dxa": [exam("P0", -1.0), *dxa],
+            "birth_dates": [born("P0"), *birth_dates],
+        }
+        return select_cohort(**through_files(tmp_path, **rows), settings=criteria(**changes))
+
+    return run
+
+
+def reason_of(selection, patient="P1"):
+    found = selection.excluded.loc[selection.excluded["patient_id"] == patient, "reason"]
+    return found.item() if len(found) else "included"
+
+
+def row_of(selection, patient="P1"):
+    return selection.cohort.set_index("patient_id").loc[patient]
+
+
+def flow_of(selection, step):
+    return selection.flow.set_index("step").loc[step]
+
+
+# ---------------------------------------------------------------------------------------- calendar
+
+
+@pytest.mark.parametrize(
+    ("birth", "day", "years"),
+    [
+        ("1980-03-01", "2020-02-29", 39),
+        ("1980-03-01", "2020-03-01", 40),
+        ("1980-02-29", "2021-02-28", 40),
+        ("1980-02-29", "2021-03-01", 41),
+        ("1980-02-29", "2024-02-29", 44),
+        ("1980-12-31", "2020-12-30", 39),
+    ],
+)
+def test_completed_years(birth, day, years):
+    assert completed_years(pd.Series(pd.to_datetime([birth])), pd.Series(pd.to_datetime([day]))).item() == years
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "within"),
+    [
+        ("2020-05-10", "2020-11-10", True),
+        ("2020-05-10", "2020-11-11", False),
+        ("2020-11-10", "2020-05-10", True),
+        ("2020-11-11", "2020-05-10", False),
+        ("2019-08-31", "2020-02-29", True),
+        ("2019-08-31", "2020-03-01", False),
+        ("2018-08-31", "2019-02-28", True),
+        ("2020-02-29", "2020-08-29", True),
+        ("2020-02-29", "2020-08-30", False),
+        ("2020-05-10", "2020-05-10", True),
+    ],
+)
+def test_six_calendar_months_either_way_inclusive(one, other, within):
+    a, b = (pd.Series(pd.to_datetime([day])) for day in (one, other))
+    assert within_months(a, b, 6).item() is within
+    assert within_months(b, a, 6).item() is within
+
+
+# ------------------------------------------------------------------------------------ exclusions
+
+ONE = {
+    "films": [film("P1", "I1")],
+    "patients": [person("P1")],
+    "dxa": [exam("P1", -3.0)],
+    "birth_dates": [born("P1")],
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({}, "included"),
+        ({"films": []}, "no_film"),
+        ({"films": [film("P1", "I1", status="quarantined", reason="no_pixels", view="", film_date="")]}, "no_usable_film"),
+        ({"films": [film("P1", "I1", status="quarantined", reason="lateral", view="lateral")]}, "no_frontal_film"),
+        (
+            {
+                "films": [
+                    film("P1", "I1", status="quarantined", reason="truncated"),
+                    film("P1", "I2", status="quarantined", reason="lateral", view="lateral"),
+                ]
+            },
+            "no_frontal_film",
+        ),
+        ({"films": [film("P1", "I1", status="rejected", reason="exposure", verdict="reject")]}, "exposure_rejected"),
+        ({"films": [film("P1", "I1", day="", enrolled=None)]}, "no_film_date"),
+        ({"films": [film("P1", "I1", enrolled=0)]}, "outside_enrolment"),
+        (
+            {"films": [film("P1", "I1", status="rejected", verdict="reject"), film("P1", "I2", enrolled=0)]},
+            "outside_enrolment",
+        ),
+        ({"patients": [], "birth_dates": []}, "not_in_patients_table"),
+        ({"dxa": []}, "no_dxa"),
+        ({"patients": [person("P1", conflict=1)]}, "conflicting_rows"),
+        ({"patients": [person("P1"), person("P1", sex="M")]}, "conflicting_rows"),
+        ({"dxa": [exam("P1", -3.0, conflict=1)]}, "conflicting_rows"),
+        ({"dxa": [exam("P1", -3.0), exam("P1", -1.0)]}, "conflicting_rows"),
+        ({"dxa": [exam("P1", -3.0), exam("P1", -3.0)]}, "included"),
+        ({"birth_dates": []}, "age_unknown"),
+        ({"birth_dates": [born("P1", "1979-05-11")]}, "too_young"),
+        ({"birth_dates": [born("P1", "1979-05-10")]}, "included"),
+        ({"dxa": [exam("P1", -3.0, day="2020-11-11")]}, "no_pair_in_interval"),
+        ({"dxa": [exam("P1", -3.0, day="2020-11-10")]}, "included"),
+        ({"dxa": [exam("P1", -3.0, day="2019-11-10")]}, "included"),
+        ({"dxa": [exam("P1", -3.0, day="2019-11-09")]}, "no_pair_in_interval"),
+        ({"dxa": [exam("P1", None)]}, "no_t_score"),
+        *(({"patients": [person("P1", **{flag: 1})]}, flag) for flag in EXCLUSIONS),
+        ({"patients": [person("P1", abnormal_spine=1, poor_image_quality=1)]}, "abnormal_spine"),
+        ({"patients": [person("P1", abnormal_spine=None)]}, "included"),
+        ({"patients": [person("P1"), person("P1", measured_on="2020-01-01", abnormal_spine=1)]}, "abnormal_spine"),
+        ({"films": [film("P1", "I1", status="quarantined", reason="duplicate"), film("P1", "I1")]}, "included"),
+    ],
+)
+def test_the_first_failing_reason(choose, changed, reason):
+    selection = choose(**{**ONE, **changed})
+    assert reason_of(selection) == reason
+    if reason != "included":
+        line = flow_of(selection, reason)
+        assert (line["n_patients"], line["n_any"]) == (1, 1)
+    assert flow_of(selection, "found")["n_patients"] == 2
+
+
+def test_policies_of_missing_flags_and_of_review(choose):
+    missing = {**ONE, "patients": [person("P1", abnormal_spine=None)]}
+    assert reason_of(choose(**missing, missing_flag="exclude")) == "exclusion_flag_missing"
+    assert reason_of(choose(**missing, missing_flag="exclude", exclusions=["poor_image_quality"])) == "included"
+    doubtful = {**ONE, "films": [film("P1", "I1", verdict="review")]}
+    assert reason_of(choose(**doubtful)) == "included"
+    assert reason_of(choose(**doubtful, review="exclude")) == "under_review"
+
+
+def test_a_criterion_left_out_of_the_config_excludes_nobody(choose):
+    rows = {**ONE, "patients": [person("P1", abnormal_spine=1)]}
+    assert reason_of(choose(**rows, exclusions=["orthopaedic_surgery"])) == "included"
+    assert "abnormal_spine" not in steps(criteria(exclusions=["orthopaedic_surgery"]))
+
+
+def test_reasons_counted_by_themselves(choose):
+    """A patient who is too young, has abnormal spine and no T-score is excluded once and counted three times."""
+    rows = {
+        **ONE,
+        "patients": [person("P1", abnormal_spine=1)],
+        "birth_dates": [born("P1", "2000-01-01")],
+        "dxa": [exam("P1", None)],
+    }
+    selection = choose(**rows)
+    assert reason_of(selection) == "too_young"
+    for step, n in (("too_young", 1), ("abnormal_spine", 0), ("no_t_score", 0)):
+        assert (flow_of(selection, step)["n_patients"], flow_of(selection, step)["n_any"]) == (n, 1)
+
+
+def test_labels_are_counted_once_they_are_known(choose):
+    selection = choose(**{**ONE, "patients": [person("P1", abnormal_spine=1)]})
+    assert flow_of(selection, "abnormal_spine")["n_op"] == 1
+    assert flow_of(selection, "included")["n_op"] == 0
+    assert selection.flow.loc[selection.flow["step"].isin(["found", "no_film", "no_t_score"]), "n_op"].isna().all()
+
+
+def test_nobody_included_says_where_they_were_lost(tmp_path):
+    frames = through_files(tmp_path, **{**ONE, "dxa": []})
+    with pytest.raises(StudyError, match=r"None of the 1 patients of centre 'alpha'.*no_dxa 1"):
+        select_cohort(**frames, settings=criteria())
+    for empty in ("films", "patients", "birth_dates"):
+        with pytest.raises(StudyError, match="None of the 1 patients"):
+            select_cohort(**through_files(tmp_path, **{**ONE, empty: []}), settings=criteria())
+    with pytest.raises(StudyError, match="has no patient at all"):
+        select_cohort(**through_files(tmp_path), settings=criteria())
+
+
+# ------------------------------------------------------------------------------------------ pairs
+
+
+def test_the_first_pair(choose):
+    films = [
+        film("P1", "I9", "2020-05-10", view="AP", same_day_order=1),
+        film("P1", "I8", "2020-05-10", view="PA", same_day_order=3),
+        film("P1", "I7", "2020-05-10", view="PA", same_day_order=2),
+        film("P1", "I6", "2020-05-10", view="PA", same_day_order=2),
+        film("P1", "I5", "2020-05-09", status="rejected", verdict="reject"),
+        film("P1", "I4", "2020-06-01"),
+        film("P1", "I3", "2019-01-01"),
+    ]
+    dxa = [exam("P1", -3.0, day="2020-08-01"), exam("P1", -1.0, day="2020-04-30"), exam("P1", None, day="2020-03-01")]
+    row = row_of(choose(**{**ONE, "films": films, "dxa": dxa}))
+    assert (row["image_id"], row["t_score"], row["dxa_interval_days"]) == ("I6", -1.0, -10)
+    row = row_of(choose(**{**ONE, "films": films, "dxa": dxa}, first_pair_by=["acquisition_time", "dxa_date"]))
+    assert (row["image_id"], row["t_score"]) == ("I4", -1.0)  # order 1: I4 and I9; then the image id
+    assert row["dxa_interval_days"] == -32
+
+
+def test_a_film_taken_too_young_gives_way_to_a_later_one(choose):
+    films = [film("P1", "I1", "2020-05-10"), film("P1", "I2", "2020-05-12")]
+    row = row_of(choose(**{**ONE, "films": films, "birth_dates": [born("P1", "1979-05-12")]}))
+    assert (row["image_id"], row["age"]) == ("I2", 41)
+
+
+def test_label_from_the_lowest_site_of_the_paired_exam(choose):
+    dxa = [
+        exam("P1", -2.4, "lumbar", bmd=0.80),
+        exam("P1", -2.5, "femoral_neck", bmd=0.60),
+        exam("P1", None, "total_hip", bmd=0.30),
+        exam("P1", -4.0, "lumbar", day="2020-07-01", bmd=0.50),
+    ]
+    row = row_of(choose(**{**ONE, "dxa": dxa}))
+    assert (row["label"], row["t_score"], row["bmd"], row["dxa_site"], row["n_sites"]) == (1, -2.5, 0.6, "femoral_neck", 2)
+    row = row_of(choose(**{**ONE, "dxa": dxa}, sites=["lumbar"]))
+    assert (row["label"], row["t_score"], row["bmd"], row["dxa_site"], row["n_sites"]) == (0, -2.4, 0.8, "lumbar", 1)
+    tie = [exam("P1", -3.0, "total_hip", bmd=0.4), exam("P1", -3.0, "lumbar", bmd=0.5)]
+    assert row_of(choose(**{**ONE, "dxa": tie}))["dxa_site"] == "lumbar"
+
+
+def test_body_size_from_the_row_nearest_the_film(choose):
+    patients = [
+        person("P1", height_cm=150.0, weight_kg=50.0, measured_on="2020-05-01"),
+        person("P1", height_cm=160.0, weight_kg=64.0, measured_on="2020-05-12"),
+        person("P1", height_cm=170.0, weight_kg=70.0),
+        person("P1", height_cm=None, weight_kg=None, measured_on="2020-05-10"),
+    ]
+    row = row_of(choose(**{**ONE, "patients": patients}))
+    assert (row["height_cm"], row["weight_kg"]) == (160.0, 64.0)
+    assert row["bmi"] == pytest.approx(25.0, abs=1e-12)
+
+
+def test_missing_body_size_stays_missing(choose):
+    row = row_of(choose(**{**ONE, "patients": [person("P1", height_cm=None)]}))
+    assert pd.isna(row["height_cm"]) and pd.isna(row["bmi"]) and row["weight_kg"] == 64.0
+
+
+def test_ages_given_in_the_table_and_ages_above_89(choose):
+    given_age = {**ONE, "patients": [person("P1", age=41.9)], "birth_dates": []}
+    assert row_of(choose(**given_age))["age"] == 41
+    assert reason_of(choose(**{**given_age, "patients": [person("P1", age=40.9)]})) == "too_young"
+    assert row_of(choose(**{**ONE, "birth_dates": [born("P1", "1930-05-11")]}))["age"] == 89
+    assert row_of(choose(**{**ONE, "birth_dates": [born("P1", "1920-01-01")]}))["age"] == 90
+
+
+def test_review(choose):
+    def review(table_sex="F", **changes):
+        rows = {**ONE, "films": [film("P1", "I1", **changes)], "patients": [person("P1", sex=table_sex)]}
+        row = row_of(choose(**rows))
+        return row["sex"], row["review"]
+
+    assert review() == ("F", 0)
+    assert review(verdict="review") == ("F", 1)
+    assert review(view="unknown") == ("F", 1)
+    assert review(sex="M") == ("F", 1)
+    assert review(sex="") == ("F", 0)
+    assert review(table_sex="", sex="M") == ("M", 1)
+
+
+def test_the_development_centre_is_not_divided_yet(choose):
+    cohort = choose(**ONE).cohort
+    assert list(cohort.columns) == list(COHORT)
+    assert set(cohort["set"]) == {""} and cohort["fold"].isna().all()
+
+
+def test_an_external_centre_is_its_own_set(tmp_path):
+    selection = select_cohort(**through_files(tmp_path, **ONE), settings=criteria(role="external"))
+    assert selection.cohort["set"].tolist() == ["alpha"] and selection.cohort["fold"].isna().all()
+
+
+@pytest.mark.parametrize("shift", [-1, -17, -59, -200, -1460, -1825])
+def test_months_and_birthdays_are_counted_on_true_dates(tmp_path, shift):
+    """Whatever the shift, the borders of the interval and of the age lie where they lie on true dates."""
+
+    def moved(day):
+        return (pd.Timestamp(day) + pd.Timedelta(days=shift)).strftime("%Y-%m-%d")
+
+    people = {
+        "P1": ("1979-03-01", "2020-03-01", "2020-09-01", "included"),
+        "P2": ("1979-03-02", "2020-03-01", "2020-09-01", "too_young"),
+        "P3": ("1955-03-01", "2020-03-01", "2020-09-02", "no_pair_in_interval"),
+        "P4": ("1955-03-01", "2019-08-31", "2020-02-29", "included"),
+    }
+    rows = {"films": [], "patients": [], "dxa": [], "birth_dates": []}
+    for name, (birth, day, exam_day, _) in people.items():
+        rows["films"].append(film(name, f"I{name}", moved(day)))
+        rows["patients"].append(person(name))
+        rows["dxa"].append(exam(name, -3.0, day=moved(exam_day)))
+        rows["birth_dates"].append(born(name, moved(birth), shift_days=shift))
+    selection = select_cohort(**through_files(tmp_path, **rows), settings=criteria())
+    assert {name: reason_of(selection, name) for name in people} == {n: p[3] for n, p in people.items()}
+    assert row_of(selection, "P1")["dxa_interval_days"] == 184
+
+
+# ------------------------------------------------------------------------------------- properties
+
+DAYS = st.dates(pd.Timestamp("2019-06-01").date(), pd.Timestamp("2021-06-01").date()).map(str)
+NAMES = st.sampled_from([f"P{i}" for i in range(6)])
+FILM_ROWS = st.builds(
+    film,
+    NAMES,
+    st.just(""),
+    day=DAYS,
+    status=st.sampled_from(["accepted", "accepted", "accepted", "quarantined", "rejected"]),
+    view=st.sampled_from(["PA", "AP", "lateral", "unknown"]),
+    enrolled=st.sampled_from([1, 1, 1, 0]),
+    verdict=st.sampled_from(["pass", "review"]),
+    same_day_order=st.integers(1, 2),
+    sex=st.sampled_from(["F", "M", ""]),
+)
+PERSON_ROWS = st.builds(
+    person,
+    NAMES,
+    measured_on=st.one_of(st.just(""), DAYS),
+    height_cm=st.sampled_from([None, 150.0, 160.0]),
+    abnormal_spine=st.sampled_from([0, 0, 0, 1, None]),
+    poor_image_quality=st.sampled_from([0, 0, 0, 1]),
+    conflict=st.sampled_from([0, 0, 0, 0, 1]),
+)
+EXAM_ROWS = st.builds(
+    exam,
+    NAMES,
+    st.sampled_from([None, -3.0, -2.5, -1.0]),
+    site=st.sampled_from(["lumbar", "femoral_neck", "total_hip"]),
+    day=DAYS,
+)
+BIRTHS = st.builds(born, NAMES, st.sampled_from(["1950-02-28", "1979-06-01", "1980-02-29", "2001-01-01"]))
+WORLDS = st.fixed_dictionaries(
+    {
+        "films": st.lists(FILM_ROWS, max_size=14),
+        "patients": st.lists(PERSON_ROWS, max_size=10),
+        "dxa": st.lists(EXAM_ROWS, max_size=14),
+        "birth_dates": st.lists(BIRTHS, max_size=6, unique_by=lambda r: r["patient_id"]),
+    }
+)
+POLICIES = st.fixed_dictionaries(
+    {"missing_flag": st.sampled_from(["include", "exclude"]), "review": st.sampled_from(["keep", "exclude"])}
+)
+QUICK = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def as_frames(world):
+    """Frames with the types that ``read_table`` gives, each film with its own image id, and one plain patient."""
+    rows = {
+        "films": [{**r, "image_id": f"I{i:02d}"} for i, r in enumerate(world["films"])] + [film("P9", "I99")],
+        "patients": [*world["patients"], person("P9")],
+        "dxa": [*world["dxa"], exam("P9", -1.0)],
+        "birth_dates": [*world["birth_dates"], born("P9")],
+    }
+    types = {"text": "object", "date": "object", "int": "Int64", "float": "float64"}
+    return {
+        name: pd.DataFrame(rows[name], columns=list(columns)).astype({c: types[k] for c, k in columns.items()})
+        for name, columns in KINDS.items()
+    }
+
+
+@QUICK
+@given(WORLDS, POLICIES)
+def test_every_patient_is_accounted_for_once(world, policy):
+    frames = as_frames(world)
+    selection = select_cohort(**frames, settings=criteria(**policy))
+    everybody = {*frames["films"]["patient_id"], *frames["patients"]["patient_id"], *frames["dxa"]["patient_id"]}
+    accounted = [*selection.cohort["patient_id"], *selection.excluded["patient_id"]]
+    assert sorted(accounted) == sorted(everybody)
+    flow = selection.flow
+    of_kind = flow.groupby("kind")["n_patients"].sum()
+    assert of_kind["found"] == of_kind["included"] + of_kind["excluded"] == len(everybody)
+    assert (flow["n_any"] >= flow["n_patients"]).all()
+    assert flow.loc[flow["kind"] == "excluded", "step"].tolist() == steps(criteria(**policy))
+    assert set(flow.columns) == set(FLOW)
+    ages = selection.cohort["age"]
+    assert (ages > 40).all() and (selection.cohort["dxa_interval_days"].abs() <= 184).all()
+
+
+@QUICK
+@given(WORLDS, POLICIES, st.randoms(use_true_random=False))
+def test_the_order_of_rows_does_not_matter(world, policy, random):
+    frames = as_frames(world)
+    mixed = {name: f.sample(frac=1, random_state=random.randrange(2**31)) for name, f in frames.items()}
+    one = select_cohort(**frames, settings=criteria(**policy))
+    other = select_cohort(**mixed, settings=criteria(**policy))
+    for name in ("cohort", "flow", "excluded"):
+        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
+
+
+@QUICK
+@given(WORLDS, POLICIES, NAMES)
+def test_one_patient_fewer_changes_nobody_else(world, policy, gone):
+    frames = as_frames(world)
+    fewer = {name: frame[frame["patient_id"] != gone] for name, frame in frames.items()}
+    one = select_cohort(**frames, settings=criteria(**policy))
+    other = select_cohort(**fewer, settings=criteria(**policy))
+    for name in ("cohort", "excluded"):
+        before = getattr(one, name)
+        rest = before[before["patient_id"] != gone].reset_index(drop=True)
+        pd.testing.assert_frame_equal(rest, getattr(other, name))
+
+
+@QUICK
+@given(WORLDS)
+def test_leaving_out_reviews_drops_exactly_the_rows_under_review(world):
+    frames = as_frames(world)
+    kept = select_cohort(**frames, settings=criteria()).cohort
+    strict = select_cohort(**frames, settings=criteria(review="exclude")).cohort
+    pd.testing.assert_frame_equal(kept[kept["review"] == 0].reset_index(drop=True), strict)
