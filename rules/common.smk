@@ -74,6 +74,11 @@ def pngs_of_set(wildcards):
     return [f"results/intake/{name}/png/batch_{b}" for b in batches_of(name)]
 
 
+def deep_scores_of_model(wildcards):
+    """The training patients' out-of-fold deep scores, which the combined model takes as a variable."""
+    return "results/deep/scores/train.csv" if wildcards.model == "combined" else []
+
+
 def final_outputs():
     """The files that a study ends with."""
     figures = ["roc", "decision_curves", "calibration", "gradcam", "flow"]
