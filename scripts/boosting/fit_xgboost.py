@@ -1,0 +1,23 @@
+"""The training patients (and, for the combined model, their out-of-fold deep scores) in; trees and out-of-fold scores out."""
+
+from scripts.boosting.models import (
+    DEEP_SCORES,
+    IMPORTANCE,
+    OUT_OF_FOLD,
+    fit_model,
+    importance,
+    write_model,
+)
+from scripts.common.log import rule_log
+from scripts.common.tables import COHORT, read_table, write_table
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    source, result, params = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
+    model = snakemake.wildcards.model  # noqa: F821
+    train = read_table(source.train, COHORT)
+    deep = read_table(source.deep, DEEP_SCORES) if source.deep else None
+    booster, out_of_fold = fit_model(train, deep, model, params.settings, params.seed)
+    write_model(booster, result.model)
+    write_table(out_of_fold, result.out_of_fold, OUT_OF_FOLD)
+    write_table(importance(booster, model), result.importance, IMPORTANCE)
+    log.say(f"{model} model: {params.settings['trees']} trees on {len(train)} patients, {train['fold'].nunique()} folds")

@@ -1,0 +1,17 @@
+"""A test set's patients and deep scores and both models in; both models' probabilities out."""
+
+import pandas as pd
+
+from scripts.boosting.models import DEEP_SCORES, FEATURES, SCORES, read_model, score, variables
+from scripts.common.log import rule_log
+from scripts.common.tables import COHORT, read_table, write_table
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    source = snakemake.input  # noqa: F821
+    cohort = read_table(source.cohort, COHORT)
+    deep = read_table(source.deep, DEEP_SCORES)
+    scores = {
+        model: score(read_model(source[model]), variables(cohort, model, deep), model) for model in FEATURES
+    }
+    write_table(pd.DataFrame({"patient_id": cohort["patient_id"], **scores}), snakemake.output.scores, SCORES)  # noqa: F821
+    log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")  # noqa: F821
