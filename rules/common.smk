@@ -102,6 +102,30 @@ def final_outputs():
     ]
 
 
+def recorded_outputs():
+    """The results whose checksums the provenance record holds: all final ones before it, and the models themselves."""
+    return [
+        *(path for path in final_outputs() if path not in ("results/provenance.json", "results/report.html")),
+        *(f"results/deep/fold_{k}/weights.pt" for k in range(CFG.cohort.folds)),
+        *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),
+    ]
+
+
+def source_tables():
+    """Centre, kind and path of every table that the hospitals gave: patients, DXA, a reader's overrides."""
+    found = []
+    for entry in map(with_sources, CFG.centers):
+        found += [(entry.name, "patients", entry.patients.path), (entry.name, "dxa", entry.dxa.path)]
+        found += [(entry.name, "review", entry.review)] if entry.review else []
+    return found
+
+
+def pretrained_weights():
+    """The weights file that the networks start from; none for random weights."""
+    named = {"imagenet": ["weights/resnet18-f37072fd.pth"], "random": []}
+    return named.get(CFG.deep.init, [CFG.deep.init])
+
+
 def banner_start():
     """One line on what will run."""
     kind = "SYNTHETIC study" if CFG.synthetic else "Study"
