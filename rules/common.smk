@@ -79,6 +79,17 @@ def deep_scores_of_model(wildcards):
     return "results/deep/scores/train.csv" if wildcards.model == "combined" else []
 
 
+def figure_files(name):
+    """The files of one figure: svg, png and the further formats of the config."""
+    formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
+    return [f"results/figures/{name}.{suffix}" for suffix in formats]
+
+
+def center_labels():
+    """Centre name to the name shown in tables and figures, where the config gives one."""
+    return {c.name: c.label for c in CFG.centers if c.label}
+
+
 def final_outputs():
     """The files that a study ends with."""
     figures = ["roc", "decision_curves", "calibration", "gradcam", "flow"]
