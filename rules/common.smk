@@ -1,5 +1,6 @@
 """What all rules share: the validated config, input functions, code hashes, banners. Functions only, no rule."""
 
+import json
 import os
 import shlex
 import sys
@@ -72,6 +73,43 @@ def pngs_of_set(wildcards):
     """The PNG folders of the centre whose patients make up a set."""
     name = center_of_set(wildcards.set)
     return [f"results/intake/{name}/png/batch_{b}" for b in batches_of(name)]
+
+
+def films_of_set(wildcards):
+    """The film table of the centre whose patients make up a set."""
+    return f"results/intake/{center_of_set(wildcards.set)}/films.csv"
+
+
+def initial_weights():
+    """The weights file that training starts from; the ImageNet file's content is fixed by its checksum."""
+    if CFG.deep.init == "random":
+        return []
+    return ancient("weights/resnet18-f37072fd.pth") if CFG.deep.init == "imagenet" else CFG.deep.init
+
+
+def training_settings():
+    """All settings that can change a fold's numbers, as JSON for the command line."""
+    settings = {
+        "seed": CFG.study.seed,
+        "init": CFG.deep.init,
+        "cpu_threads": CFG.deep.cpu_threads,
+        "architecture": plain(CFG.deep.architecture),
+        "training": plain(CFG.deep.training),
+        "augmentation": plain(CFG.deep.augmentation),
+    }
+    return json.dumps(settings, sort_keys=True)
+
+
+def training_memory_mb():
+    """Memory of a fold's job: saved activations (measured: 8.3 GB at the paper's geometry, fp32, 8 films) and a base."""
+    net, training = CFG.deep.architecture, CFG.deep.training
+    share = (net.grid * net.block_size / 1536) ** 2 * (net.trunk_width / 64) * (training.batch_size / 8)
+    return round(2500 + 12000 * share)
+
+
+def fold_weights():
+    """The weights of every fold, in their order."""
+    return [f"results/deep/fold_{fold}/weights.pt" for fold in range(CFG.cohort.folds)]
 
 
 def deep_scores_of_model(wildcards):

@@ -330,6 +330,15 @@ class Deep(Section):
     gradcam: GradCam = Field(default_factory=GradCam, description="Which films get a heat map.")
     checkpoint_minutes: Positive = Field(5.0, description="Longest time between two saved states of a training.")
 
+    @model_validator(mode="after")
+    def _init_fits(self) -> Deep:
+        if self.init == "imagenet" and self.architecture.trunk_width != 64:
+            raise ValueError(
+                f"init 'imagenet' needs architecture.trunk_width 64 (ResNet-18), not {self.architecture.trunk_width}; "
+                "use init 'random'"
+            )
+        return self
+
 
 # --------------------------------------------------------------------------------------------- boosting
 
@@ -572,6 +581,8 @@ def check_paths(config: Config) -> None:
             read_key(config.study.key_file)
         except StudyError as error:
             faults.append(str(error))
+    if config.deep.init not in ("imagenet", "random") and not Path(config.deep.init).is_file():
+        faults.append(f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a weights file.")
     for center in config.centers:
         if center.simulate is not None:
             continue
