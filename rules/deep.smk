@@ -1,1 +1,169 @@
+# The network: films of a set cached once, five folds trained, every set scored, cases explained.
+# Training reads the development centre's training set only (state/cache/train).
 
+
+rule cache_films:
+    """Decode and resize the films of one set into one array; the index holds patient, label, fold and checksum."""
+    input:
+        cohort=cohort_of_set,
+        films=films_of_set,
+        pngs=pngs_of_set,
+    output:
+        films="state/cache/{set}/films.npy",
+        index="state/cache/{set}/index.csv",
+    log:
+        "logs/cache_films/{set}.log",
+    benchmark:
+        "benchmarks/cache_films/{set}.tsv"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=code("scripts/deep/cache_films.py"),
+        side=CFG.deep.architecture.grid * CFG.deep.architecture.block_size,
+    conda:
+        "../envs/osteocxr.yaml"
+    script:
+        "../scripts/deep/cache_films.py"
+
+
+rule fetch_weights:
+    """Download torchvision's ImageNet weights of ResNet-18, once, on a machine with a network."""
+    # No parameters: a file that is there, fetched or placed by hand, is never deleted to be fetched again.
+    output:
+        "weights/resnet18-f37072fd.pth",
+    log:
+        "logs/fetch_weights.log",
+    benchmark:
+        "benchmarks/fetch_weights.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    conda:
+        "../envs/osteocxr.yaml"
+    script:
+        "../scripts/deep/fetch_weights.py"
+
+
+rule train_fold:
+    """Train on the training patients of all folds but one; score the patients of that one."""
+    # A plain command, so that it runs on a node without Snakemake. Device and time between saved states stand in
+    # the command and not in params: they start no new training. An unchanged fold comes from state/store.
+    input:
+        films="state/cache/train/films.npy",
+        index="state/cache/train/index.csv",
+        weights=initial_weights(),
+    output:
+        weights="results/deep/fold_{fold}/weights.pt",
+        history="results/deep/fold_{fold}/history.csv",
+        held_out="results/deep/fold_{fold}/held_out.csv",
+    log:
+        "logs/train_fold/{fold}.log",
+    benchmark:
+        "benchmarks/train_fold/{fold}.tsv"
+    threads: CFG.deep.cpu_threads
+    resources:
+        mem_mb=training_memory_mb(),
+        runtime=2880,
+        gpu=CFG.deep.gpus_per_fold,
+    params:
+        code=code("scripts/deep/train_fold.py"),
+        settings=training_settings(),
+    conda:
+        "../envs/osteocxr.yaml"
+    shell:
+        "exec python -m scripts.deep.train_fold --cache state/cache/train --fold {wildcards.fold}"
+        " --settings {params.settings:q} --output results/deep/fold_{wildcards.fold}"
+        " --device {CFG.deep.device} --checkpoint-minutes {CFG.deep.checkpoint_minutes} --log {log}"
+
+
+rule score_out_of_fold:
+    """Give every training patient the probability of the fold that did not see the patient."""
+    input:
+        index="state/cache/train/index.csv",
+        held_out=expand("results/deep/fold_{fold}/held_out.csv", fold=range(CFG.cohort.folds)),
+    output:
+        "results/deep/scores/train.csv",
+    log:
+        "logs/score_out_of_fold.log",
+    benchmark:
+        "benchmarks/score_out_of_fold.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("scripts/deep/score_out_of_fold.py"),
+    conda:
+        "../envs/osteocxr.yaml"
+    script:
+        "../scripts/deep/score_out_of_fold.py"
+
+
+rule score_images:
+    """Score the patients of a test set by every fold's network; the deep score is the mean of the probabilities."""
+    input:
+        films="state/cache/{set}/films.npy",
+        index="state/cache/{set}/index.csv",
+        weights=fold_weights(),
+    output:
+        "results/deep/scores/{set}.csv",
+    log:
+        "logs/score_images/{set}.log",
+    benchmark:
+        "benchmarks/score_images/{set}.tsv"
+    wildcard_constraints:
+        set="|".join(CFG.test_sets),
+    threads: CFG.deep.cpu_threads
+    resources:
+        mem_mb=4000,
+        runtime=720,
+        gpu=CFG.deep.gpus_per_fold,
+    params:
+        code=code("scripts/deep/score_images.py"),
+        threads=CFG.deep.cpu_threads,
+    conda:
+        "../envs/osteocxr.yaml"
+    shell:
+        "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights {input.weights}"
+        " --output {output} --device {CFG.deep.device} --threads {params.threads} --log {log}"
+
+
+rule explain_gradcam:
+    """Heat maps of the internal test set's most certain true and false positives and negatives."""
+    input:
+        predictions="results/predictions.csv",
+        thresholds="results/statistics/thresholds.csv",
+        films="state/cache/internal_test/films.npy",
+        index="state/cache/internal_test/index.csv",
+        weights=fold_weights(),
+    output:
+        cases="results/deep/gradcam/cases.csv",
+        maps="results/deep/gradcam/maps.npz",
+    log:
+        "logs/explain_gradcam.log",
+    benchmark:
+        "benchmarks/explain_gradcam.tsv"
+    threads: CFG.deep.cpu_threads
+    resources:
+        mem_mb=4000,
+        runtime=60,
+        gpu=CFG.deep.gpus_per_fold,
+    params:
+        code=code("scripts/deep/explain_gradcam.py"),
+        cases=CFG.deep.gradcam.cases,
+        threads=CFG.deep.cpu_threads,
+    conda:
+        "../envs/osteocxr.yaml"
+    shell:
+        "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds {input.thresholds}"
+        " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases {params.cases}"
+        " --cases-csv {output.cases} --maps-npz {output.maps} --device {CFG.deep.device} --threads {params.threads}"
+        " --log {log}"
+
+
+localrules:
+    fetch_weights,
+    score_out_of_fold,

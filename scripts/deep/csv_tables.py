@@ -1,0 +1,35 @@
+"""Small tables as CSV without pandas: a training node needs PyTorch and NumPy only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from scripts.common.errors import StudyError
+
+
+def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of a CSV as texts. Raises ``StudyError`` where the file or one of the ``needed`` columns is absent."""
+    try:
+        with Path(path).open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+            names = reader.fieldnames or []
+    except FileNotFoundError:
+        raise StudyError(f"'{path}' is not there. Run snakemake, which makes it.") from None
+    absent = [name for name in needed if name not in names]
+    if absent:
+        raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+    return rows
+
+
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table as CSV; floats keep full precision, ``None`` is empty."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow(["" if v is None else repr(v) if isinstance(v, float) else v for v in row])
+    return buffer.getvalue()

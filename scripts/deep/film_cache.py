@@ -1,0 +1,95 @@
+"""Decode a set's films once: one uncompressed array and an index. The only module of this stage that decodes PNG."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from scripts.common.errors import StudyError
+from scripts.common.files import atomic_path, write_text
+from scripts.common.log import Log
+from scripts.deep.csv_tables import csv_text, read_csv
+
+INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256")
+"""Columns of ``index.csv``; ``mean`` and ``sd`` in grey values (0 to 65535), ``fold`` empty outside train."""
+
+
+def resize_film(film: np.ndarray, side: int) -> np.ndarray:
+    """A film ``(h, w)`` as ``(side, side)``, bilinear, grey values kept (uint16).
+
+    Resizing the whole film equals cutting it first and resizing each block, as long as it shrinks. A film more than
+    twice as large is halved by 2x2 means first, else bilinear sampling would skip pixels and pick up noise.
+    """
+    while min(film.shape) >= 2 * side:
+        height, width = film.shape
+        film = cv2.resize(film, (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+    return cv2.resize(film, (side, side), interpolation=cv2.INTER_LINEAR)
+
+
+def read_film(path: str | Path, image_id: str, side: int) -> np.ndarray:
+    """Decode a 16-bit grey PNG and resize it to ``(side, side)``. ``StudyError`` when it can't be read."""
+    film = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if film is None or film.ndim != 2 or film.dtype != np.uint16:
+        raise StudyError(
+            f"The film of image {image_id} can't be read as a 16-bit grey PNG. Delete the folder "
+            f"'{Path(path).parent}' and run again; its films are converted anew."
+        )
+    return resize_film(film, side)
+
+
+def _decoded(paths: list[str], image_ids: list[str], side: int, threads: int) -> Iterator[np.ndarray]:
+    """Films in order; at most ``2 * threads`` are held at a time."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = []
+        for path, image_id in zip(paths, image_ids):
+            waiting.append(pool.submit(read_film, path, image_id, side))
+            if len(waiting) >= 2 * threads:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+
+
+def cache_films(
+    cohort: str | Path, films_table: str | Path, side: int, films_npy: str | Path, index_csv: str | Path, threads: int, log: Log
+) -> None:
+    """Write ``films.npy`` (uint16, ``(n, side, side)``) and ``index.csv`` of a set, ordered by image id.
+
+    ``cohort`` gives patients, labels and folds, ``films_table`` (the centre's films) the PNG paths. The result does not
+    depend on ``threads``. Raises ``StudyError`` when the set is empty or a film is absent or unreadable.
+    """
+    cv2.setNumThreads(1)
+    patients = sorted(read_csv(cohort, ("patient_id", "image_id", "label", "fold")), key=lambda row: row["image_id"])
+    if not patients:
+        raise StudyError(f"'{cohort}' holds no patient, so there is nothing to score. See the flow table for the reasons.")
+    png_of = {row["image_id"]: row["png"] for row in read_csv(films_table, ("image_id", "png"))}
+    absent = [row["image_id"] for row in patients if not png_of.get(row["image_id"])]
+    if absent:
+        raise StudyError(f"'{films_table}' has no film for {len(absent)} image(s) of '{cohort}', first {absent[0]}.")
+    image_ids = [row["image_id"] for row in patients]
+    rows = []
+    with atomic_path(films_npy) as part:
+        films = np.lib.format.open_memmap(part, mode="w+", dtype=np.uint16, shape=(len(patients), side, side))
+        decoded = _decoded([png_of[i] for i in image_ids], image_ids, side, threads)
+        for n, film in enumerate(log.progress(decoded, len(patients), "films")):
+            films[n] = film
+            patient = patients[n]
+            rows.append(
+                (
+                    n,
+                    patient["image_id"],
+                    patient["patient_id"],
+                    patient["label"],
+                    patient["fold"],
+                    float(film.mean(dtype=np.float64)),
+                    float(film.std(dtype=np.float64)),
+                    hashlib.sha256(np.ascontiguousarray(film).tobytes()).hexdigest(),
+                )
+            )
+        films.flush()
+        del films
+    write_text(index_csv, csv_text(INDEX, rows))

@@ -1,0 +1,11 @@
+"""Give every training patient the probability of the fold that did not see the film."""
+
+from scripts.common.log import rule_log
+from scripts.deep.out_of_fold import collect_out_of_fold
+
+with rule_log(snakemake.log[0], snakemake.rule):  # noqa: F821
+    collect_out_of_fold(
+        index=snakemake.input.index,  # noqa: F821
+        held_out=snakemake.input.held_out,  # noqa: F821
+        output=snakemake.output[0],  # noqa: F821
+    )

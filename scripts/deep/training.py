@@ -1,0 +1,212 @@
+"""Training of one fold, from the first step or from a saved state, to the same weights either way.
+
+This module and those that it imports decide the numbers of a fold; their code is part of the fold's key.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from scripts.common.errors import StudyError
+from scripts.common.seeds import sub_seed
+from scripts.deep.arithmetic import autocast
+from scripts.deep.augmentation import augment
+from scripts.deep.films import Film, FilmStack
+from scripts.deep.initial_weights import load_initial
+from scripts.deep.network import HybridNetwork
+from scripts.deep.scoring import auc, for_scoring, probabilities
+
+HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s")
+"""Columns of ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's."""
+
+
+class Interrupted(Exception):
+    """Training stopped because it was asked to; its state is saved."""
+
+
+@dataclass
+class Trained:
+    """A finished fold: network, history rows (HISTORY), held-out probabilities and the number of steps made now."""
+
+    network: HybridNetwork
+    history: list[list[float]]
+    held_out: list[float]
+    steps: int
+
+
+def new_network(settings: Mapping, fold: int, initial: bytes | None) -> HybridNetwork:
+    """The fold's network before its first step; ``initial`` is a weights file's content, or None for random weights."""
+    torch.manual_seed(sub_seed(settings["seed"], "deep", "init", fold))
+    network = HybridNetwork(**settings["architecture"])
+    if initial is not None:
+        load_initial(network, initial)
+    return network
+
+
+def loss_terms(global_logits: Tensor, local_logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Binary cross-entropy of the global logits ``(n,)`` and its mean over the local ones ``(n, blocks)``.
+
+    Every block of a film has the film's label ``(n,)``.
+    """
+    loss_global = F.binary_cross_entropy_with_logits(global_logits.float(), labels)
+    every_block = labels[:, None].expand_as(local_logits)
+    return loss_global, F.binary_cross_entropy_with_logits(local_logits.float(), every_block)
+
+
+def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) -> float:
+    """Rate of step ``step`` (from 0) of ``total``: linear warm-up to ``peak``, then a cosine to 0."""
+    warmup = round(warmup_fraction * total)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+
+
+def epoch_batches(films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int) -> list[list[Film]]:
+    """The batches of one epoch: a shuffle that depends on seed, fold and epoch only, cut into whole batches.
+
+    The few films left over wait for the next epoch's shuffle; fewer films than ``batch_size`` make one batch.
+    """
+    generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
+    order = torch.randperm(len(films), generator=generator).tolist()
+    size = min(batch_size, len(films))
+    return [[films[i] for i in order[n : n + size]] for n in range(0, len(films) - size + 1, size)]
+
+
+def train(
+    stack: FilmStack,
+    training: Sequence[Film],
+    held_out: Sequence[Film],
+    fold: int,
+    settings: Mapping,
+    initial: bytes | None,
+    state: Mapping | None,
+    save: Callable[[dict], None],
+    save_due: Callable[[], bool],
+    stop_asked: Callable[[], bool],
+    say: Callable[[str], None],
+) -> Trained:
+    """Train fold ``fold`` and score its held-out films with the last weights.
+
+    Parameters
+    ----------
+    stack, training, held_out : the films, and those that this fold trains on and holds out
+    settings : ``seed``, ``architecture``, ``training`` and ``augmentation`` of the config
+    initial : content of the weights file to start from, None for random weights
+    state : a state that ``save`` was given earlier, None for the first step
+    save, save_due, stop_asked : called after a step; a due or asked-for state is saved at a step's end
+    say : takes progress lines
+
+    Raises
+    ------
+    StudyError : the loss is no longer finite
+    Interrupted : ``stop_asked`` said so; the state is saved
+    """
+    seed, options = settings["seed"], settings["training"]
+    device = stack.device
+    network = new_network(settings, fold, initial).to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.SGD(
+        network.parameters(),
+        lr=options["learning_rate"],
+        momentum=options["momentum"],
+        weight_decay=options["weight_decay"],
+    )
+    step, history, spent = 0, [], 0.0
+    sums = torch.zeros(2, dtype=torch.float64, device=device)
+    if state is not None:
+        network.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, history, spent = state["step"], [list(row) for row in state["history"]], state["spent"]
+        sums.copy_(state["sums"])
+    per_epoch = len(epoch_batches(training, options["batch_size"], seed, fold, 0))
+    total = per_epoch * options["epochs"]
+    first, batches, began = step, [], time.monotonic()
+    spoken, lap = began, began
+
+    while step < total:
+        epoch, place = divmod(step, per_epoch)
+        if not batches:
+            batches = epoch_batches(training, options["batch_size"], seed, fold, epoch)
+        films = batches[place]
+        network.train()
+        x = augment(stack.batch([f.row for f in films]), sub_seed(seed, "deep", "augment", fold, step), settings["augmentation"])
+        y = torch.tensor([f.label for f in films], dtype=torch.float32, device=device)
+        torch.manual_seed(sub_seed(seed, "deep", "dropout", fold, step))
+        with autocast(device, options["precision"]):
+            global_logits, local_logits = network(x)
+        loss_global, loss_local = loss_terms(global_logits, local_logits, y)
+        rate = learning_rate(step, total, options["learning_rate"], options["warmup_fraction"])
+        optimizer.param_groups[0]["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+        (loss_global + options["local_weight"] * loss_local).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), options["clip_norm"])
+        optimizer.step()
+        sums += torch.stack([loss_global.detach(), loss_local.detach()])
+        step += 1
+
+        now = time.monotonic()
+        spent, lap = spent + now - lap, now
+        left = (now - began) / (step - first) * (total - step)
+        if step % per_epoch == 0:
+            means = (sums / per_epoch).tolist()
+            _refuse_not_finite(means, fold, options)
+            loss = means[0] + options["local_weight"] * means[1]
+            scores = _held_out_scores(network, stack, held_out, options["precision"])
+            area = auc([f.label for f in held_out], scores)
+            speed = per_epoch * len(films) / max(spent, 1e-9)
+            history.append([epoch + 1, loss, *means, area, rate, round(speed, 2)])
+            say(
+                f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, loss {loss:.3f} (global {means[0]:.3f}, local "
+                f"{means[1]:.3f}), held-out AUC {area:.3f}, {speed:.1f} films/s, {_duration(left)} left"
+            )
+            sums.zero_()
+            batches, spent, lap = [], 0.0, time.monotonic()
+            spoken = lap
+        elif now - spoken > 300 or (step - first == 20 and left > 600):
+            spoken = now
+            say(f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, step {place + 1}/{per_epoch}, {_duration(left)} left")
+        stop = stop_asked() and step < total
+        if stop or save_due():
+            _refuse_not_finite(sums.tolist(), fold, options)
+            save(
+                {
+                    "model": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "step": step,
+                    "history": history,
+                    "sums": sums.cpu(),
+                    "spent": spent,
+                }
+            )
+        if stop:
+            raise Interrupted
+
+    scores = _held_out_scores(network, stack, held_out, options["precision"])
+    return Trained(network, history, scores, step - first)
+
+
+def _held_out_scores(network: HybridNetwork, stack: FilmStack, films: Sequence[Film], precision: str) -> list[float]:
+    return probabilities([for_scoring(network)], stack, [f.row for f in films], precision)[:, 0].tolist()
+
+
+def _refuse_not_finite(losses: Sequence[float], fold: int, options: Mapping) -> None:
+    if not all(map(math.isfinite, losses)):
+        raise StudyError(
+            f"Fold {fold}: the loss is no longer a finite number. Lower 'deep.training.learning_rate' "
+            f"(now {options['learning_rate']:g}) or 'deep.training.clip_norm' (now {options['clip_norm']:g})."
+        )
+
+
+def _duration(seconds: float) -> str:
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"

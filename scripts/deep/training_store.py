@@ -1,0 +1,124 @@
+"""Saved states of unfinished trainings and the store of finished folds, both outside the declared outputs.
+
+Snakemake deletes a job's outputs before it starts; what lies here survives that. A fold is known by its key: a
+hash of its data, the settings that can change its numbers, the weights that it starts from and the training code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+
+from scripts.common.code_hash import code_hash
+from scripts.common.files import atomic_folder, atomic_path, write_text
+from scripts.deep.network import HybridNetwork
+
+PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
+"""The files of a finished fold."""
+
+
+def fold_key(data: str, settings: Mapping, fold: int, initial: bytes | None) -> str:
+    """Key of a fold, 32 hex digits.
+
+    The versions of PyTorch and NumPy and the device are left out on purpose: a finished fold is not trained again
+    because a library was updated or the run moved to another machine. Both are recorded beside the weights.
+    """
+    settings = {name: value for name, value in settings.items() if name != "init"}
+    parts = {
+        "data": data,
+        "settings": settings,
+        "fold": fold,
+        "initial": "random" if initial is None else hashlib.sha256(initial).hexdigest(),
+        "code": code_hash("scripts/deep/training.py"),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class SavedState:
+    """The one saved state of an unfinished fold on one kind of device: ``<folder>/<key>/<device>.pt``.
+
+    A CPU and a GPU round differently, so each resumes from its own states only.
+    """
+
+    def __init__(self, folder: Path, key: str, device: str) -> None:
+        self.path = folder / key / f"{device}.pt"
+        self.key = key
+
+    def save(self, state: dict) -> None:
+        """Write the state: to a temporary file, flushed to the disk, then renamed."""
+        with atomic_path(self.path) as part:
+            torch.save({"key": self.key, "torch": torch.__version__, **state}, part)
+
+    def load(self, say: Callable[[str], None]) -> dict | None:
+        """The state, or None when there is none that can be used (then ``say`` is told why)."""
+        if not self.path.exists():
+            return None
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+            usable = isinstance(state, dict) and state["key"] == self.key
+            step, version = state["step"], state["torch"]
+        except Exception:  # cut, empty, or no file of ours: PyTorch raises many kinds
+            usable = False
+        if not usable:
+            say(f"the saved state {self.path} is cut or of another training; it is ignored and the fold starts anew")
+            return None
+        if version != torch.__version__:
+            say(f"the saved state was made by PyTorch {version}, this is {torch.__version__}: last digits may differ")
+        say(f"resuming from step {step}")
+        return state
+
+    def clear(self) -> None:
+        """Delete the saved states of this key."""
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
+def weights_bytes(network: HybridNetwork, settings: Mapping, fold: int) -> bytes:
+    """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold`` and ``model``; the same weights give the same bytes."""
+    model = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
+    buffer = io.BytesIO()
+    precision = settings["training"]["precision"]
+    torch.save({"architecture": dict(settings["architecture"]), "precision": precision, "fold": fold, "model": model}, buffer)
+    return buffer.getvalue()
+
+
+class Store:
+    """Finished folds: ``<folder>/<key>/`` holds PRODUCTS and ``record.json`` with their checksums."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder / key
+
+    def put(self, products: Mapping[str, bytes], record: Mapping) -> None:
+        """Store the files of a fold; the folder appears whole or not at all."""
+        sums = {name: hashlib.sha256(content).hexdigest() for name, content in products.items()}
+        with atomic_folder(self.folder) as part:
+            for name, content in products.items():
+                with atomic_path(part / name) as file:
+                    file.write_bytes(content)
+            write_text(part / "record.json", json.dumps({**record, "sha256": sums}, indent=1, sort_keys=True) + "\n")
+
+    def get(self, say: Callable[[str], None]) -> dict[str, bytes] | None:
+        """The files of the fold, or None when it is not there or was damaged (then ``say`` is told)."""
+        if not self.folder.exists():
+            return None
+        try:
+            sums = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))["sha256"]
+            products = {name: (self.folder / name).read_bytes() for name in PRODUCTS}
+        except (OSError, ValueError, KeyError):
+            products = {}
+        if not products or any(hashlib.sha256(c).hexdigest() != sums.get(name) for name, c in products.items()):
+            say(f"the stored fold {self.folder} is damaged; it is ignored and the fold is trained again")
+            return None
+        return products
+
+
+def publish(products: Mapping[str, bytes], folder: Path) -> None:
+    """Write the files of a fold where the workflow expects them, each one atomically."""
+    for name, content in products.items():
+        with atomic_path(folder / name) as part:
+            part.write_bytes(content)
