@@ -1,1 +1,85 @@
+# The record of the run and the page for readers.
 
+from scripts.report.redaction import redacted_config
+from scripts.report.render import templates_hash
+from scripts.report.run_files import FIGURES, STATISTICS
+
+
+rule record_provenance:
+    """Record what the run was made from and what it made: config, code, versions, seeds, checksums.
+
+    The config is recorded as resolved, without paths and hospitals' names. Inputs are recorded by checksums
+    under the study key, results by plain ones. The commit is read when the record is made; a new commit alone
+    makes no new record.
+    """
+    input:
+        outputs=recorded_outputs(),
+        engine="results/statistics/engine.json",
+        listings=[f"private/{c.name}/listing.csv" for c in CFG.centers],
+        tables=[path for _, _, path in source_tables()],
+        weights=pretrained_weights(),
+        key=[] if CFG.study.key_file is None else CFG.study.key_file,
+    output:
+        "results/provenance.json",
+    log:
+        "logs/record_provenance.log",
+    benchmark:
+        "benchmarks/record_provenance.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/report/record_provenance.py"),
+        config=redacted_config(CFG),
+        synthetic=CFG.synthetic,
+        centers=[c.name for c in CFG.centers],
+        tables=[[center, kind] for center, kind, _ in source_tables()],
+    script:
+        "../scripts/report/record_provenance.py"
+
+
+rule write_report:
+    """Write the report: one HTML page that opens offline, with tables, figures, methods and checksums.
+
+    A contact sheet of films stands in it only where the policy on films (report.show_films) allows it.
+    """
+    input:
+        provenance="results/provenance.json",
+        files="results/intake/files.csv",
+        films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
+        reject_sheets=[f"results/intake/{c.name}/contact_sheet_reject.png" for c in CFG.centers],
+        review_sheets=[f"results/intake/{c.name}/contact_sheet_review.png" for c in CFG.centers],
+        cohort="results/cohort/cohort.csv",
+        flow="results/cohort/flow.csv",
+        predictions="results/predictions.csv",
+        statistics=[f"results/statistics/{name}.csv" for name in STATISTICS],
+        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
+        figures=[f"results/figures/{name}" for name in FIGURES.values()],
+    output:
+        report(
+            "results/report.html",
+            caption="../report/report.rst",
+            category="Report",
+            labels={"what": "the whole report"},
+        ),
+    log:
+        "logs/write_report.log",
+    benchmark:
+        "benchmarks/write_report.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    params:
+        code=code("scripts/report/write_report.py"),
+        templates=templates_hash(),
+        labels={c.name: c.label for c in CFG.centers},
+        test_sets=CFG.test_sets,
+        figures=list(FIGURES),
+    script:
+        "../scripts/report/write_report.py"

@@ -1,0 +1,69 @@
+"""Numbers as a reader wants them; the CSV files keep full precision."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MISSING = "–"
+
+
+def is_missing(value: Any) -> bool:
+    """True for None, NaN, pandas' NA and an empty text."""
+    if value is None or value == "":
+        return True
+    try:
+        return bool(math.isnan(value))
+    except TypeError:
+        return not isinstance(value, str | int | float)
+
+
+def auc(value: Any) -> str:
+    """An AUC (0 to 1) with three digits."""
+    return MISSING if is_missing(value) else f"{float(value):.3f}"
+
+
+def percent(value: Any) -> str:
+    """A fraction (0 to 1) as a percentage with one digit, without the sign."""
+    return MISSING if is_missing(value) else f"{100 * float(value):.1f}"
+
+
+def p_value(value: Any) -> str:
+    """A P value as journals print it: three digits, ``<0.001`` and ``>0.999`` at the ends."""
+    if is_missing(value):
+        return MISSING
+    value = float(value)
+    if value < 0.001:
+        return "<0.001"
+    return ">0.999" if value > 0.999 else f"{value:.3f}"
+
+
+def decimal(value: Any, digits: int = 3) -> str:
+    """A number with a fixed count of digits; a true minus sign."""
+    if is_missing(value):
+        return MISSING
+    text = f"{float(value):.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "\u2212")
+
+
+def count(value: Any) -> str:
+    """A whole number with thin thousands separators."""
+    return MISSING if is_missing(value) else f"{int(value):,}".replace(",", "\u202f")
+
+
+def interval(low: Any, high: Any, show: Any) -> str:
+    """``(low–high)``, both formatted by ``show``; ``to`` stands between where a bound is negative. Empty if missing."""
+    if is_missing(low) or is_missing(high):
+        return ""
+    a, b = show(low), show(high)
+    dash = " to " if "\u2212" in a + b else "–"
+    return f"({a}{dash}{b})"
+
+
+def with_interval(value: Any, low: Any, high: Any, show: Any) -> str:
+    """``value (low–high)``."""
+    if is_missing(value):
+        return MISSING
+    return f"{show(value)} {interval(low, high, show)}".rstrip()

@@ -1,0 +1,291 @@
+"""The methods section and the limits, written from the run's own config and numbers: no number in them is typed here.
+
+What the software always does (the kind of test, the standard for de-identification) is text; every size, count,
+setting and version comes from the run's files.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scripts.report.formatting import count, decimal
+from scripts.report.run_files import RunFiles
+
+_SITES = {
+    "lumbar": ("lumbar spine", "腰椎"),
+    "femoral_neck": ("femoral neck", "股骨颈"),
+    "total_hip": ("total hip", "全髋"),
+}
+_EXCLUSIONS = {
+    "secondary_osteoporosis": ("secondary osteoporosis", "继发性骨质疏松"),
+    "high_density_foreign_body": ("a high-density foreign body", "高密度异物"),
+    "abnormal_spine": ("an abnormal spine", "脊柱结构异常"),
+    "orthopaedic_surgery": ("earlier orthopaedic surgery", "既往骨科手术史"),
+    "poor_image_quality": ("poor image quality", "图像质量不佳"),
+}
+_ORDER = {
+    "film_date": ("film date", "胸片日期"),
+    "dxa_date": ("DXA date", "DXA 日期"),
+    "view": ("PA before AP", "后前位优先于前后位"),
+    "acquisition_time": ("acquisition time", "采集时间"),
+}
+
+
+def number(value: Any) -> str:
+    """A setting as it would be written by hand: 0.0001, 1, 0.9."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def percentage(fraction: float) -> str:
+    """0.05 as ``5``, without the sign and without a float's tail."""
+    return f"{100 * fraction:.6g}"
+
+
+def _listed(items: list[str], zh: bool) -> str:
+    if zh:
+        return "、".join(items)
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def _facts(run: RunFiles) -> dict[str, Any]:
+    status = run.files["status"].value_counts()
+    cohort = run.cohort
+    by_set = {name: cohort[cohort["set"] == name] for name in run.sets}
+    found = run.flow[run.flow["kind"] == "found"]
+    return {
+        "found_files": len(run.files),
+        "accepted": int(status.get("accepted", 0)),
+        "quarantined": int(status.get("quarantined", 0)),
+        "rejected": int(status.get("rejected", 0)),
+        "found_patients": int(found["n_patients"].sum()) if len(found) else None,
+        "included": len(cohort),
+        "op": int((cohort["label"] == 1).sum()),
+        "sets": {name: (len(part), int((part["label"] == 1).sum())) for name, part in by_set.items()},
+    }
+
+
+def _thresholds(run: RunFiles, names: dict[str, str]) -> str:
+    frame = run.statistics["thresholds"]
+    return "; ".join(f"{names.get(row.model, row.model)} {decimal(row.threshold)}" for row in frame.itertuples())
+
+
+def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names: dict[str, str]) -> list[tuple[str, str]]:
+    """Heading and paragraph of each part of the methods, in ``language`` (en or zh)."""
+    zh = language == "zh"
+    pick = 1 if zh else 0
+    config, facts = run.config, _facts(run)
+    cohort, deep, boosting, stats = config["cohort"], config["deep"], config["boosting"], config["statistics"]
+    net, train, augment = deep["architecture"], deep["training"], deep["augmentation"]
+    exposure = config["intake"]["exposure"]
+    versions = run.provenance["versions"]
+    packages = versions["packages"]
+    blocks = net["grid"] ** 2
+    externals = len(run.sets) - 2
+    sites = _listed([_SITES[s][pick] for s in cohort["sites"]], zh)
+    exclusions = [_EXCLUSIONS[e][pick] for e in cohort["exclusions"]]
+    order = [_ORDER[o][pick] for o in cohort["first_pair_by"]]
+    test_percent, train_percent = percentage(cohort["test_fraction"]), percentage(1 - cohort["test_fraction"])
+    confidence = percentage(stats["confidence"])
+    rule, value = stats["threshold"]["rule"], stats["threshold"]["value"]
+    engine_r = run.provenance["delong_engine"] == "r"
+    thresholds = _thresholds(run, model_names)
+    contrast = [model_names.get(m, m) for m in stats["primary_contrast"]]
+    sizes = [
+        (f"{set_names[s]} {count(n)}（骨质疏松 {count(op)}）" if zh else f"{set_names[s]} {count(n)} ({count(op)} with OP)")
+        for s, (n, op) in facts["sets"].items()
+    ]
+    populations = [
+        f"{p['label']}: {percentage(p['prevalence'])} %, " + (f"{p['older_than']} 岁及以上" if zh else f"age {p['older_than']} and above")
+        for p in stats["prevalences"]
+    ]
+    init = {
+        "imagenet": ("ImageNet weights, the first layer's three colour channels summed into one", "ImageNet 预训练权重，首层三个颜色通道求和为单通道"),
+        "random": ("random weights", "随机权重"),
+    }.get(deep["init"], ("weights from a file", "由文件给定的权重"))[pick]
+    rule_text = {
+        "youden": ("the largest Youden index", "最大 Youden 指数"),
+        "sensitivity": (f"a sensitivity of at least {number(value)}", f"敏感度不低于 {number(value)}"),
+        "value": (f"the fixed value {number(value)}", f"固定值 {number(value)}"),
+    }[rule][pick]
+
+    if zh:
+        parts = [
+            (
+                "研究对象",
+                f"共 {len(run.centers)} 个中心，其中 1 个用于建模，{externals} 个为外部测试。"
+                + (f"各中心输入表与胸片中共有患者 {count(facts['found_patients'])} 例；" if facts["found_patients"] is not None else "")
+                + f"纳入 {count(facts['included'])} 例，骨质疏松 {count(facts['op'])} 例：{'，'.join(sizes)}。"
+                f"纳入标准：拍片时周岁大于 {cohort['older_than']} 岁；正位胸片与 DXA 检查相隔不超过 {cohort['interval_months']} 个日历月（不分先后）。"
+                + (f"排除标准依次为：{_listed(exclusions, zh)}。" if exclusions else "未设排除标准。")
+                + f"有多次检查者取首对，依次按{_listed(order, zh)}确定。配对检查中{sites}的最低 T 值 ≤ {decimal(cohort['op_t_score'], 1)} 为骨质疏松。"
+                f"建模中心按标签分层，以密钥散列排序，{train_percent} % 为训练集，{test_percent} % 为内部测试集；训练集分为 {cohort['folds']} 个分层折。",
+            ),
+            (
+                "胸片",
+                f"发现文件 {count(facts['found_files'])} 个：接受 {count(facts['accepted'])} 个，隔离 {count(facts['quarantined'])} 个，剔除 {count(facts['rejected'])} 个。"
+                "按 DICOM PS3.15 附录 E 基本保密规范（保留患者特征，保留经修改日期的纵向时间信息）去标识：按允许清单新建数据集，以带密钥的 HMAC-SHA256 生成假名和 UID，"
+                "每例患者的全部日期平移同一天数。胸片转换为 16 位 PNG，保留完整存储灰阶范围。曝光规则："
+                f"胸廓窗内截断像素超过 {percentage(exposure['reject_clipped'])} %、灰阶范围（P99-P1）小于 {percentage(exposure['reject_range'])} %，"
+                f"或偏差指数绝对值大于 {number(exposure['deviation_index'])} 且像素证据一致者剔除；其余异常仅标记。"
+                + ("待复核胸片保留在主分析中。" if cohort["review"] == "keep" else "待复核胸片不纳入主分析。"),
+            ),
+            (
+                "深度学习模型",
+                f"胸片分为 {net['grid']}×{net['grid']} 共 {blocks} 块，各块双线性缩放至 {net['block_size']}×{net['block_size']} 像素并做 Z-score 归一化。"
+                f"共享的单通道 ResNet-18（首段宽度 {net['trunk_width']}，初始为{init}）将每块映射为 {8 * net['trunk_width']} 维特征；"
+                f"可学习的 [BMD] 令牌与位置编码一并输入 {net['layers']} 层 Post-Norm Transformer（{net['heads']} 头，MLP 比 {number(net['mlp_ratio'])}，dropout {number(net['dropout'])}）。"
+                f"损失为全局二元交叉熵加 {number(train['local_weight'])} 倍的局部平均交叉熵。SGD：学习率 {number(train['learning_rate'])}，动量 {number(train['momentum'])}，"
+                f"权重衰减 {number(train['weight_decay'])}，批量 {train['batch_size']}，{train['epochs']} 轮，前 {percentage(train['warmup_fraction'])} % 步线性升温后余弦下降，"
+                f"梯度范数上限 {number(train['clip_norm'])}，精度 {train['precision']}；使用最后一轮权重。"
+                f"增强：水平翻转概率 {number(augment['flip'])}，旋转 ±{number(augment['rotation'])}°，缩放 {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}，"
+                f"平移 ±{percentage(augment['shift'])} %，亮度 ±{number(augment['brightness'])} SD，对比度 ±{percentage(augment['contrast'])} %。"
+                f"训练集患者的评分来自未见过该患者的那一折模型，测试集患者的评分为 {cohort['folds']} 个模型概率的均值。",
+            ),
+            (
+                "临床与联合模型",
+                f"XGBoost（{boosting['trees']} 棵树，深度 {boosting['depth']}，学习率 {number(boosting['learning_rate'])}，患者抽样 {number(boosting['subsample'])}，变量抽样 {number(boosting['column_sample'])}，"
+                f"叶最小权重 {number(boosting['min_child_weight'])}，L2 {number(boosting['l2'])}，未调参）：临床模型用性别、年龄、身高、体质量和 BMI，联合模型另加折外 DL 评分。"
+                "训练集为同样各折的折外评分，测试集评分来自在全部训练集上重新拟合的模型。",
+            ),
+            (
+                "统计学分析",
+                "连续变量以均数±标准差表示，用 Welch t 检验；计数资料用 Pearson χ² 检验（无连续性校正），期望频数小于 5 时并列 Fisher 精确概率。"
+                f"阈值按训练集折外评分的{rule_text}确定并固定（{thresholds}）。可信区间为 {confidence} %，比例用 Wilson 法；bootstrap 重复 {count(stats['bootstrap'])} 次。"
+                "AUC 以配对 DeLong 检验比较，"
+                + (f"采用 R {versions['r']} 与 pROC {versions['pROC']}，并与另一实现核对；" if engine_r else "采用内置实现（未使用 R）；")
+                + f"各集内以 Holm 法校正。预设的主要比较为{contrast[0]}与{contrast[1]}。决策曲线的阈值概率范围为 {number(stats['net_benefit']['lowest'])}–{number(stats['net_benefit']['highest'])}。"
+                + (f"人群患病率：{'；'.join(populations)}。" if populations else "")
+                + f"软件：Python {versions['python']}，PyTorch {packages.get('torch', '–')}，XGBoost {packages.get('xgboost', '–')}，pydicom {packages.get('pydicom', '–')}，Snakemake {packages.get('snakemake', '–')}。",
+            ),
+        ]
+        return parts
+    parts = [
+        (
+            "Patients",
+            f"{len(run.centers)} centre(s) took part, one for development and {externals} for external tests. "
+            + (f"{count(facts['found_patients'])} patients stood in their tables and films; " if facts["found_patients"] is not None else "")
+            + f"{count(facts['included'])} were included, {count(facts['op'])} with osteoporosis (OP): {'; '.join(sizes)}. "
+            f"Inclusion: older than {cohort['older_than']} completed years at the film; a frontal chest film and a DXA exam at most "
+            f"{cohort['interval_months']} calendar months apart, in either order. "
+            + (f"Exclusion, in this order: {_listed(exclusions, zh)}. " if exclusions else "There was no exclusion criterion. ")
+            + f"Of several exams the first pair counted, by {', '.join(order)}. A lowest T-score of {decimal(cohort['op_t_score'], 1)} or below over {sites} of the "
+            f"paired exam was OP. The development centre was split by keyed-hash rank within each label into {train_percent} % training "
+            f"and {test_percent} % internal test; training was divided into {cohort['folds']} stratified folds.",
+        ),
+        (
+            "Films",
+            f"{count(facts['found_files'])} files were found: {count(facts['accepted'])} accepted, {count(facts['quarantined'])} quarantined, {count(facts['rejected'])} rejected. "
+            "Films were de-identified by the DICOM PS3.15 Annex E Basic Profile with Retain Patient Characteristics and Retain Longitudinal Temporal "
+            "Information with Modified Dates: a new dataset was built from an allow-list, pseudonyms and UIDs came from keyed HMAC-SHA256, and all dates of a "
+            "patient moved by one number of days. Films became 16-bit PNG with their full stored range. Rejected were films with more than "
+            f"{percentage(exposure['reject_clipped'])} % of the thoracic window clipped, with a grey-level range (P99 - P1) below {percentage(exposure['reject_range'])} %, or with a deviation index beyond "
+            f"±{number(exposure['deviation_index'])} that the pixels confirm; other deviations only flagged a film. "
+            + ("Flagged films stayed in the main analysis." if cohort["review"] == "keep" else "Flagged films were left out of the main analysis."),
+        ),
+        (
+            "Deep learning model",
+            f"A film was cut into {net['grid']}×{net['grid']} = {blocks} blocks, each resized bilinearly to {net['block_size']}×{net['block_size']} pixels, after z-score normalisation. "
+            f"A shared one-channel ResNet-18 (first width {net['trunk_width']}, started from {init}) mapped each block to {8 * net['trunk_width']} features; with a "
+            f"learnable [BMD] token and position encoding these went through {net['layers']} Post-Norm Transformer layer(s) ({net['heads']} heads, MLP ratio {number(net['mlp_ratio'])}, "
+            f"dropout {number(net['dropout'])}). The loss was the global binary cross-entropy plus {number(train['local_weight'])} times the mean local one. SGD ran with learning rate "
+            f"{number(train['learning_rate'])}, momentum {number(train['momentum'])}, weight decay {number(train['weight_decay'])}, batch size {train['batch_size']}, {train['epochs']} epochs, a linear warm-up "
+            f"over {percentage(train['warmup_fraction'])} % of the steps, then a cosine to zero, gradient norms clipped at {number(train['clip_norm'])}, in {train['precision']}; the last epoch's weights were used. "
+            f"Augmentation: left-right flip with probability {number(augment['flip'])}, rotation within ±{number(augment['rotation'])}°, zoom {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}, "
+            f"shift within ±{percentage(augment['shift'])} %, brightness ±{number(augment['brightness'])} SD, contrast ±{percentage(augment['contrast'])} %. "
+            f"Training patients have the score of the fold that did not see them, test patients the mean of the {cohort['folds']} models' probabilities.",
+        ),
+        (
+            "Clinical and combined model",
+            f"XGBoost ({boosting['trees']} trees, depth {boosting['depth']}, learning rate {number(boosting['learning_rate'])}, {number(boosting['subsample'])} of patients and {number(boosting['column_sample'])} of variables per "
+            f"tree, least leaf weight {number(boosting['min_child_weight'])}, L2 penalty {number(boosting['l2'])}, untuned) on sex, age, height, weight and BMI (clinical), and on those with the "
+            "out-of-fold deep score (combined). Training scores are out of the same folds; test scores come from a refit on all training patients.",
+        ),
+        (
+            "Statistics",
+            "Continuous variables are mean ± SD and compared by Welch's t test, counts by Pearson's chi-squared test without continuity correction, with Fisher's exact "
+            f"P beside it where an expected count is below 5. Thresholds were chosen on the training patients' out-of-fold scores by {rule_text} and frozen ({thresholds}). "
+            f"Confidence intervals are at {confidence} %, Wilson's for proportions; the bootstrap has {count(stats['bootstrap'])} replicates. AUCs were compared by paired DeLong tests "
+            + (f"in R {versions['r']} with pROC {versions['pROC']}, checked against a second implementation, " if engine_r else "by the built-in implementation (no R), ")
+            + f"with Holm's adjustment within each set; the declared main comparison is {contrast[0]} against {contrast[1]}. Decision curves span threshold probabilities from "
+            f"{number(stats['net_benefit']['lowest'])} to {number(stats['net_benefit']['highest'])}. "
+            + (f"Population prevalences: {'; '.join(populations)}. " if populations else "")
+            + f"Software: Python {versions['python']}, PyTorch {packages.get('torch', '–')}, XGBoost {packages.get('xgboost', '–')}, pydicom {packages.get('pydicom', '–')}, "
+            f"Snakemake {packages.get('snakemake', '–')}.",
+        ),
+    ]
+    return parts
+
+
+SMALL_CLASS = 50
+"""Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
+
+
+def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]:
+    """What the run can't answer; a sentence stands only where it applies to this run."""
+    zh = language == "zh"
+    config, facts = run.config, _facts(run)
+    out = []
+    if run.synthetic:
+        out.append(
+            "研究含模拟数据：数值不反映真实患者，热力图不能作为定位的证据。"
+            if zh
+            else "The study holds simulated data: its numbers say nothing about patients, and its heat maps are no evidence of localisation."
+        )
+    small = [
+        f"{set_names[name]} ({min(op, n - op)})"
+        for name, (n, op) in facts["sets"].items()
+        if name != "train" and min(op, n - op) < SMALL_CLASS
+    ]
+    if small:
+        out.append(
+            f"较小一类不足 {SMALL_CLASS} 例的测试集（括号内为例数）：{'、'.join(small)}；其估计不精确。"
+            if zh
+            else f"Test sets with fewer than {SMALL_CLASS} patients in the smaller class (their number in brackets): {', '.join(small)}. Estimates there are imprecise."
+        )
+    if len(run.sets) == 2:
+        out.append("没有外部测试集。" if zh else "There is no external test set.")
+    if any(len(run.cohort[run.cohort["set"] == s]) == 0 for s in run.sets):
+        out.append("至少有一个集为空。" if zh else "At least one set is empty.")
+    old = int((run.cohort["age"] >= 90).sum())
+    if old:
+        out.append(
+            f"{count(old)} 例患者年龄在 90 岁及以上，去标识时封顶。"
+            if zh
+            else f"{count(old)} patient(s) are 90 or older; de-identification caps their age."
+        )
+    review = int((run.cohort["review"] == 1).sum())
+    if review:
+        out.append(
+            f"{count(review)} 例纳入患者的胸片待复核；敏感性分析将其剔除。"
+            if zh
+            else f"{count(review)} included patient(s) have a film flagged for review; a sensitivity analysis leaves them out."
+        )
+    if config["deep"]["init"] == "random":
+        out.append(
+            "网络由随机权重开始训练，而非论文所用的 ImageNet 权重。"
+            if zh
+            else "The network started from random weights, not from ImageNet weights as in the paper."
+        )
+    if config["statistics"]["engine"] == "numpy":
+        out.append(
+            "DeLong 检验未经 R 的 pROC 核对。" if zh else "The DeLong tests were not checked by R's pROC."
+        )
+    out += (
+        [
+            "联合模型以折外 DL 评分训练：为某患者作折外预测时，其拟合所用的评分来自见过该患者标签的网络，故联合模型的训练集评分略偏乐观；测试集评分不受此影响。",
+            "训练集评分来自单个模型，测试集评分为多个模型的均值，两者分布不同；阈值由前者确定而用于后者。",
+            "去标识不检查像素中的文字；仅依据 BurnedInAnnotation 标签和签署决定是否显示胸片。",
+            "标签取自所测部位的最低 T 值；测量部位少的患者可能漏诊。",
+            "患者因故同时接受了胸片和 DXA 检查，未必代表筛查人群；预测值随患病率变化。",
+        ]
+        if zh
+        else [
+            "The combined model's out-of-fold scores are slightly optimistic: the deep scores that it was fitted on came from networks that had seen the label of the patient "
+            "being scored. Scores of test patients are free of this.",
+            "A training score comes from one model and a test score from the mean of several; their distributions differ, and thresholds are chosen on the first and used on the second.",
+            "De-identification does not read text in the pixels: films are shown by the tag BurnedInAnnotation or a sign-off.",
+            "The label is the lowest T-score over the sites that were measured; a patient with fewer sites can be missed.",
+            "Patients had a film and a DXA exam for a reason and need not stand for a screened population; predictive values change with prevalence.",
+        ]
+    )
+    return out

@@ -1,0 +1,135 @@
+"""Everything that the report is written from, read once from the run's result files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scripts.common.errors import StudyError
+from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, read_table
+
+STATISTICS: dict[str, tuple[str, ...]] = {
+    "thresholds": ("model", "threshold", "rule"),
+    "table1": ("center", "variable", "op", "non_op", "statistic", "test", "p_value"),
+    "table2": (
+        "set", "model", "n", "n_pos", "auc", "auc_low", "auc_high", "sensitivity", "specificity", "accuracy",
+        "ppv", "npv", "f1",
+    ),
+    "delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"),
+    "calibration": ("set", "model"),
+    "subgroups": ("set", "model"),
+    "prevalence": ("model",),
+    "sensitivity": ("model",),
+    "missing": ("center", "variable"),
+}  # fmt: skip
+"""Tables of ``results/statistics`` that the report reads, with the columns it can't do without."""
+
+FIGURES = {
+    "flow": "flow.svg",
+    "roc": "roc.svg",
+    "decision_curves": "decision_curves.svg",
+    "calibration": "calibration.svg",
+    "gradcam": "gradcam.png",
+}
+"""Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""
+
+FILM_COLUMNS = ["image_id", "status", "burned_in", "verdict", "verdict_reason"]
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The run's results, as frames. ``centers`` and ``sets`` are in the config's order."""
+
+    centers: list[str]
+    sets: list[str]
+    labels: dict[str, str]
+    files: pd.DataFrame
+    films: dict[str, pd.DataFrame]
+    contact_sheets: dict[tuple[str, str], Path]
+    cohort: pd.DataFrame
+    flow: pd.DataFrame
+    predictions: pd.DataFrame
+    statistics: dict[str, pd.DataFrame]
+    histories: list[pd.DataFrame]
+    figures: dict[str, Path]
+    provenance: dict[str, Any]
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The config as resolved, redacted."""
+        return self.provenance["config"]
+
+    @property
+    def synthetic(self) -> bool:
+        return bool(self.provenance["synthetic"])
+
+    def center_of(self, name: str) -> str:
+        """The label of a centre."""
+        return self.labels.get(name) or name
+
+
+def read_statistics(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
+    """The statistics tables by name; ``StudyError`` where a file lacks a column that the report needs."""
+    frames = {}
+    for name, path in paths.items():
+        try:
+            frame = pd.read_csv(path, encoding="utf-8", keep_default_na=False, na_values=[""])
+        except pd.errors.EmptyDataError:
+            raise StudyError(f"'{path}' is empty. Delete it and run again; it is made anew.") from None
+        absent = [column for column in STATISTICS[name] if column not in frame.columns]
+        if absent:
+            raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+        frames[name] = frame
+    return frames
+
+
+def read_films(path: str | Path) -> pd.DataFrame:
+    """A centre's ``films.csv``, only the columns that the report uses."""
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+    absent = [column for column in FILM_COLUMNS if column not in frame.columns]
+    if absent:
+        raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+    return frame[FILM_COLUMNS]
+
+
+def read_run(
+    *,
+    labels: Mapping[str, str | None],
+    test_sets: Sequence[str],
+    files: str | Path,
+    films: Sequence[str | Path],
+    reject_sheets: Sequence[str | Path],
+    review_sheets: Sequence[str | Path],
+    cohort: str | Path,
+    flow: str | Path,
+    predictions: str | Path,
+    statistics: Mapping[str, str | Path],
+    histories: Sequence[str | Path],
+    figures: Mapping[str, str | Path],
+    provenance: str | Path,
+) -> RunFiles:
+    """Read the run. ``labels`` (centre to label) gives the order of the centres, and so of films and sheets."""
+    centers = list(labels)
+    sheets = {}
+    for verdict, paths in (("reject", reject_sheets), ("review", review_sheets)):
+        sheets.update({(center, verdict): Path(path) for center, path in zip(centers, paths)})
+    return RunFiles(
+        centers=centers,
+        sets=["train", *test_sets],
+        labels={name: label or name for name, label in labels.items()},
+        files=read_table(files, FILES),
+        films={center: read_films(path) for center, path in zip(centers, films)},
+        contact_sheets=sheets,
+        cohort=read_table(cohort, COHORT),
+        flow=read_table(flow, FLOW),
+        predictions=read_table(predictions, PREDICTIONS),
+        statistics=read_statistics(statistics),
+        histories=[pd.read_csv(path) for path in histories],
+        figures={name: Path(path) for name, path in figures.items()},
+        provenance=json.loads(Path(provenance).read_text(encoding="utf-8")),
+    )

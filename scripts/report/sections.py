@@ -1,0 +1,498 @@
+"""The sections of the report, each built from the run's files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from scripts.report import formatting as fmt
+from scripts.report.charts import score_distributions, training_curves
+from scripts.report.film_policy import contact_sheet_decision
+from scripts.report.methods_text import limits, methods, percentage
+from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
+from scripts.report.run_files import RunFiles
+from scripts.report.wording import Words
+
+LONG_TABLE = 15
+"""A table with more rows than this is collapsed."""
+
+MODELS = ("deep", "clinical", "combined")
+EVERYONE = "everyone_positive"
+PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
+WHOLE = ("n", "n_pos", "n_missing", "n_capped", "older_than", "n_clipped", "missing")
+
+
+class Names:
+    """Names of sets, models and centres as the reader sees them."""
+
+    def __init__(self, run: RunFiles, words: Words) -> None:
+        self.sets = {"train": words("set_train"), "internal_test": words("set_internal_test")}
+        self.sets |= {name: run.center_of(name) for name in run.sets if name not in self.sets}
+        self.models = {name: words("model_" + name) for name in (*MODELS, EVERYONE, "all", "none")}
+        self.centers = {name: run.center_of(name) for name in run.centers}
+
+    def set(self, name: str) -> str:
+        return self.sets.get(name, name)
+
+    def model(self, name: str) -> str:
+        return self.models.get(name, name)
+
+    def center(self, name: str) -> str:
+        return self.centers.get(name, self.sets.get(name, name))
+
+
+def text_cell(value: Any) -> Cell:
+    return Cell(fmt.MISSING if fmt.is_missing(value) else str(value))
+
+
+def number_cell(value: Any, show: Callable[[Any], str]) -> Cell:
+    """A number shown by ``show`` that sorts by its full value."""
+    return Cell(show(value), None if fmt.is_missing(value) else float(value))
+
+
+def interval_cell(row: Any, name: str, show: Callable[[Any], str]) -> Cell:
+    """``name`` with ``name_low`` and ``name_high`` of a row (a series or a dict), where it has them."""
+    value = row[name]
+    text = fmt.with_interval(value, row.get(f"{name}_low"), row.get(f"{name}_high"), show)
+    return Cell(text, None if fmt.is_missing(value) else float(value))
+
+
+def any_cell(value: Any) -> Cell:
+    """A cell of a column whose meaning the report does not know: whole numbers as such, others with three digits."""
+    if isinstance(value, str) or fmt.is_missing(value):
+        return text_cell(value)
+    if float(value).is_integer():
+        return number_cell(value, fmt.count)
+    return number_cell(value, fmt.decimal)
+
+
+def _table(
+    id: str, caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], notes: Sequence[str] = ()
+) -> Table:
+    return Table(id, caption, columns, rows, notes, collapsed=len(rows) > LONG_TABLE)
+
+
+class Report:
+    """Builds the sections, one method each, in the words of one language."""
+
+    def __init__(self, run: RunFiles, words: Words) -> None:
+        self.run = run
+        self.words = words
+        self.names = Names(run, words)
+        self.level = percentage(run.config["statistics"]["confidence"])
+        self.zh = words.language == "zh"
+
+    def sections(self) -> list[Section]:
+        """All sections in reading order."""
+        builders = [
+            self.summary,
+            self.flow,
+            self.exposure,
+            self.table1,
+            self.table2,
+            self.delong,
+            self.roc,
+            self.decision_curves,
+            self.calibration,
+            self.subgroups,
+            self.prevalence,
+            self.sensitivity,
+            self.missing,
+            self.gradcam,
+            self.training,
+            self.scores,
+            self.methods,
+            self.software,
+            self.checksums,
+            self.limits,
+        ]
+        return [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+
+    # -------------------------------------------------------------------------------------------- parts
+
+    def _frame(self, name: str) -> pd.DataFrame:
+        return self.run.statistics[name]
+
+    def _figure(self, name: str, caption: str, wide: bool = True) -> Figure:
+        return Figure(f"figure-{name}", caption, data_uri(self.run.figures[name]), caption, wide)
+
+    def _test_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows in the order of the config's sets; a set that the config doesn't know comes last."""
+        order = {name: i for i, name in enumerate(self.run.sets)}
+        return frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
+
+    def _titles(self, *keys: str) -> list[Column]:
+        texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule"}
+        texts |= {"model_a", "model_b", "op", "non_op", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
+        return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
+
+    # ----------------------------------------------------------------------------------------- sections
+
+    def summary(self) -> list[Any]:
+        run, words, names = self.run, self.words, self.names
+        frame = self._frame("table2")
+        models = [m for m in dict.fromkeys(frame["model"]) if m != EVERYONE]
+        rows = []
+        for name in run.sets[1:]:
+            part = frame[frame["set"] == name].set_index("model")
+            cells = [text_cell(names.set(name))]
+            if len(part):
+                first = part.iloc[0]
+                cells += [number_cell(first["n"], fmt.count), number_cell(first["n_pos"], fmt.count)]
+            else:
+                cells += [text_cell(None), text_cell(None)]
+            cells += [interval_cell(part.loc[m], "auc", fmt.auc) if m in part.index else text_cell(None) for m in models]
+            rows.append(cells)
+        columns = [*self._titles("set", "n", "n_pos"), *(Column(names.model(m)) for m in models)]
+        n, op = len(run.cohort), int((run.cohort["label"] == 1).sum())
+        blocks: list[Any] = [
+            Paragraph(
+                words("summary_counts", centers=len(run.centers), n=fmt.count(n), op=fmt.count(op), level=self.level)
+            ),
+            Table("table-summary", words("auc"), columns, rows),
+        ]
+        blocks += [Paragraph(text) for text in self._contrast()]
+        return [*blocks, Paragraph(words("sort_hint"), "note")]
+
+    def _contrast(self) -> list[str]:
+        """A sentence per test set on the declared main comparison, where it was tested."""
+        first, second = self.run.config["statistics"]["primary_contrast"]
+        frame = self._test_rows(self._frame("delong"))
+        out = []
+        for row in frame.to_dict("records"):
+            if {row["model_a"], row["model_b"]} == {first, second} and not fmt.is_missing(row["p_value"]):
+                sign = 1 if row["model_a"] == first else -1
+                adjusted = fmt.p_value(row["p_holm"])
+                out.append(
+                    self.words(
+                        "summary_contrast",
+                        set=self.names.set(row["set"]),
+                        a=self.names.model(first),
+                        b=self.names.model(second),
+                        difference=fmt.decimal(sign * row["difference"]),
+                        p=_related(fmt.p_value(row["p_value"])),
+                        holm=_related(adjusted),
+                    )
+                )
+        return out
+
+    def flow(self) -> list[Any]:
+        rows = [
+            [
+                text_cell(self.names.center(row["center"])),
+                text_cell(self.words.get(f"step_{row['step']}", _spaced(row["step"]))),
+                number_cell(row["n_patients"], fmt.count),
+                number_cell(row["n_op"], fmt.count),
+                number_cell(row["n_any"], fmt.count),
+            ]
+            for row in self.run.flow.to_dict("records")
+        ]
+        columns = self._titles("center", "step", "patients", "n_pos", "any_reason")
+        return [
+            self._figure("flow", self.words("flow_caption")),
+            _table("table-flow", self.words("flow_table_caption"), columns, rows, [self.words("flow_note")]),
+        ]
+
+    def exposure(self) -> list[Any]:
+        run, words = self.run, self.words
+        statuses = ["accepted", "quarantined", "rejected"]
+        rows = []
+        for center in run.centers:
+            part = run.files[run.files["center"] == center]["status"].value_counts()
+            counts = [int(part.get(s, 0)) for s in statuses]
+            rows.append([text_cell(run.center_of(center)), *(number_cell(n, fmt.count) for n in (sum(counts), *counts))])
+        columns = self._titles("center", "film_found", *(f"film_{s}" for s in statuses))
+        blocks: list[Any] = [_table("table-files", words("files_caption"), columns, rows)]
+
+        left = run.files[run.files["status"] != "accepted"].groupby(["center", "status", "reason"]).size()
+        rows = [
+            [
+                text_cell(run.center_of(str(center))),
+                text_cell(words.get(f"film_{status}", str(status))),
+                text_cell(_spaced(str(reason))),
+                number_cell(n, fmt.count),
+            ]
+            for (center, status, reason), n in left.items()  # type: ignore[misc]
+        ]
+        blocks.append(_table("table-reasons", words("reasons_caption"), self._titles("center", "status", "reason", "n"), rows))
+
+        verdicts = ["pass", "review", "reject"]
+        rows, reasons = [], []
+        for center in run.centers:
+            films = run.films[center]
+            counts = films["verdict"].value_counts()
+            rows.append(
+                [text_cell(run.center_of(center)), *(number_cell(int(counts.get(v, 0)), fmt.count) for v in verdicts)]
+            )
+            flagged = films[films["verdict"].isin(["review", "reject"])]
+            for (verdict, reason), n in flagged.groupby(["verdict", "verdict_reason"]).size().items():  # type: ignore[misc]
+                label = words(f"verdict_{verdict}")
+                reasons.append(
+                    [text_cell(run.center_of(center)), text_cell(label), text_cell(_spaced(str(reason))), number_cell(n, fmt.count)]
+                )
+        columns = self._titles("center", *(f"verdict_{v}" for v in verdicts))
+        blocks.append(_table("table-verdicts", words("verdicts_caption"), columns, rows))
+        if reasons:
+            columns = self._titles("center", "status", "reason", "n")
+            blocks.append(_table("table-verdict-reasons", words("verdict_reasons_caption"), columns, reasons))
+        return blocks + self._contact_sheets()
+
+    def _contact_sheets(self) -> list[Any]:
+        run, words = self.run, self.words
+        policy = run.config["report"]["show_films"]
+        blocks: list[Any] = []
+        for (center, verdict), path in sorted(
+            run.contact_sheets.items(), key=lambda item: (run.centers.index(item[0][0]), item[0][1])
+        ):
+            decision = contact_sheet_decision(run.films[center], verdict, policy)
+            said = words(f"verdict_{verdict}")
+            if decision.show:
+                caption = words("sheet_caption", center=run.center_of(center), verdict=said, n=decision.films)
+                blocks.append(Figure(f"sheet-{center}-{verdict}", caption, data_uri(path), caption))
+            elif decision.films:
+                blocks.append(
+                    Paragraph(
+                        words(
+                            "sheet_hidden",
+                            center=run.center_of(center),
+                            name=center,
+                            verdict=said,
+                            n=decision.films,
+                            m=decision.undeclared,
+                        ),
+                        "note",
+                    )
+                )
+        return blocks or [Paragraph(words("sheet_none"), "note")]
+
+    def table1(self) -> list[Any]:
+        shows: dict[str, Callable[[Any], str]] = {
+            "statistic": fmt.decimal,
+            "p_value": fmt.p_value,
+            "fisher_p": fmt.p_value,
+            "smd": lambda value: fmt.decimal(value, 2),
+            "n": fmt.count,
+            "missing": fmt.count,
+        }
+        frame = self._frame("table1")
+        keys = [k for k in ("op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "n", "missing") if k in frame]
+        rows = []
+        for row in frame.to_dict("records"):
+            cells = [text_cell(self.names.center(row["center"])), text_cell(self.words.variable(row["variable"]))]
+            cells += [number_cell(row[k], shows[k]) if k in shows else text_cell(row[k]) for k in keys]
+            rows.append(cells)
+        columns = self._titles("center", "variable", *keys)
+        return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")])]
+
+    def table2(self) -> list[Any]:
+        words = self.words
+        frame = self._test_rows(self._frame("table2"))
+        fractions = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
+        rows = []
+        for _, row in frame.iterrows():
+            cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
+            cells += [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count), interval_cell(row, "auc", fmt.auc)]
+            cells += [interval_cell(row, name, fmt.percent) for name in fractions]
+            cells.append(interval_cell(row, "f1", fmt.auc))
+            rows.append(cells)
+        columns = self._titles("set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "f1_metric")
+        thresholds = [
+            [text_cell(self.names.model(row["model"])), number_cell(row["threshold"], fmt.decimal), text_cell(row["rule"])]
+            for row in self._frame("thresholds").to_dict("records")
+        ]
+        return [
+            _table("table-2", words("table2_caption", level=self.level), columns, rows, [words("table2_note"), *self._interval_methods(frame)]),
+            _table("table-thresholds", words("thresholds_caption"), self._titles("model", "threshold", "rule"), thresholds),
+        ]
+
+    def _engine(self) -> str:
+        versions = self.run.provenance["versions"]
+        if self.run.provenance["delong_engine"] == "r":
+            return self.words("engine_r", r=versions["r"], proc=versions["pROC"])
+        return self.words("engine_numpy")
+
+    def delong(self) -> list[Any]:
+        rows = []
+        for row in self._test_rows(self._frame("delong")).to_dict("records"):
+            cells = [text_cell(self.names.set(row["set"]))]
+            cells += [text_cell(self.names.model(row[m])) for m in ("model_a", "model_b")]
+            cells += [number_cell(row[a], fmt.auc) for a in ("auc_a", "auc_b")]
+            cells += [interval_cell(row, "difference", fmt.decimal), number_cell(row["z"], fmt.decimal)]
+            cells += [number_cell(row[p], fmt.p_value) for p in ("p_value", "p_holm")]
+            rows.append(cells)
+        columns = self._titles("set", "model_a", "model_b")
+        columns += [Column(f"{self.words('auc')} A"), Column(f"{self.words('auc')} B")]
+        columns += self._titles("difference", "z", "p_value", "p_holm")
+        note = self.words("delong_note", engine=self._engine())
+        return [_table("table-delong", self.words("delong_caption"), columns, rows, [note])]
+
+    def roc(self) -> list[Any]:
+        return [self._figure("roc", self.words("roc_caption"))]
+
+    def decision_curves(self) -> list[Any]:
+        return [self._figure("decision_curves", self.words("decision_caption"))]
+
+    def calibration(self) -> list[Any]:
+        return [
+            self._figure("calibration", self.words("calibration_caption")),
+            self._measures("calibration", "table-calibration", self.words("calibration_table_caption")),
+        ]
+
+    def subgroups(self) -> list[Any]:
+        return [self._measures("subgroups", "table-subgroups", self.words("subgroups_caption"))]
+
+    def prevalence(self) -> list[Any]:
+        return [self._measures("prevalence", "table-prevalence", self.words("prevalence_caption"))]
+
+    def sensitivity(self) -> list[Any]:
+        return [self._measures("sensitivity", "table-sensitivity", self.words("sensitivity_caption"))]
+
+    def missing(self) -> list[Any]:
+        return [
+            self._measures("missing", "table-missing", self.words("missing_caption"), [self.words("missing_note")])
+        ]
+
+    def _measures(self, name: str, id: str, caption: str, notes: Sequence[str] = ()) -> Table:
+        """A table of measures whatever its columns: ``x`` with ``x_low`` and ``x_high`` becomes one column.
+
+        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out.
+        """
+        frame = self._frame(name)
+        if "set" in frame.columns:
+            frame = self._test_rows(frame)
+        bounds = {c + end for c in frame.columns for end in ("_low", "_high") if c + "_low" in frame.columns}
+        aside = bounds | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother"}
+        keys = [c for c in frame.columns if c not in aside and (len(frame) == 0 or frame[c].notna().any())]
+        rows = [[self._measure(row, key) for key in keys] for row in frame.to_dict("records")]
+        columns = []
+        for key in keys:
+            numeric = pd.api.types.is_numeric_dtype(frame[key])
+            title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " ")))
+            columns.append(Column(title, numeric))
+        if "smoother" in frame.columns:
+            notes = [*notes, *(f"{self.words('smoother')}: {text}." for text in sorted(set(frame["smoother"].dropna())))]
+        return _table(id, caption, columns, rows, [*notes, *self._interval_methods(frame)])
+
+    def _interval_methods(self, frame: pd.DataFrame) -> list[str]:
+        """One sentence that names the method of each interval, as the table's own columns say it; none where they don't."""
+        said = []
+        for column in [c for c in frame.columns if c.endswith("ci_method")]:
+            key = column.removesuffix("ci_method").rstrip("_")
+            used = [m for m in dict.fromkeys(frame[column].dropna()) if not str(m).startswith("none")]
+            if used:
+                title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " "))).removesuffix(", %")
+                said.append(f"{title}: {' / '.join(used)}" if title else " / ".join(used))
+        return [self.words("interval_methods", methods="; ".join(said))] if said else []
+
+    def _measure(self, row: dict[str, Any], key: str) -> Cell:
+        value = row[key]
+        if key in ("set", "model", "center"):
+            return text_cell(getattr(self.names, key)(value))
+        if key == "variable":
+            return text_cell(self.words.variable(value))
+        if key in ("subgroup", "analysis", "level"):
+            return text_cell(self.words.get(f"{key}_{value}", _spaced(str(value))))
+        if key in ("p_value", "p_holm"):
+            return number_cell(value, fmt.p_value)
+        if key in PERCENTAGES:
+            return interval_cell(row, key, fmt.percent)
+        if f"{key}_low" in row or (isinstance(value, float) and key not in WHOLE):
+            return interval_cell(row, key, fmt.decimal)
+        return any_cell(value)
+
+    def gradcam(self) -> list[Any]:
+        return [self._figure("gradcam", self.words("gradcam_caption")), Paragraph(self.words("gradcam_note"), "note")]
+
+    def training(self) -> list[Any]:
+        words = self.words
+        texts = {"epoch": words("epoch"), "loss": words("loss"), "auc": words("auc_held_out"), "fold": words("fold")}
+        svg = training_curves(self.run.histories, ("loss_global", "loss_local"), "held_out_auc", texts)
+        caption = words("training_caption")
+        return [
+            Figure("figure-training", caption, data_uri(svg, ".svg"), caption, False),
+            Paragraph(words("training_note"), "note"),
+        ]
+
+    def scores(self) -> list[Any]:
+        words, run = self.words, self.run
+        panels, rows = [], []
+        for name in run.sets:
+            part = run.predictions[run.predictions["set"] == name]
+            score, label = part["deep"].to_numpy(float), part["label"].to_numpy(int)
+            if len(part):
+                panels.append((self.names.set(name), score, label))
+            for value, group in ((1, words("op_long")), (0, words("non_op_long"))):
+                values = pd.Series(score[label == value])
+                q = [fmt.decimal(values.quantile(x)) for x in (0.25, 0.5, 0.75)] if len(values) else None
+                rows.append(
+                    [
+                        text_cell(self.names.set(name)),
+                        text_cell(group),
+                        number_cell(len(values), fmt.count),
+                        Cell(f"{fmt.decimal(values.mean())} ({fmt.decimal(values.std())})", values.mean()) if q else text_cell(None),
+                        Cell(f"{q[1]} ({q[0]}–{q[2]})", values.median()) if q else text_cell(None),
+                    ]
+                )
+        chart = {"score": words("score"), "share": words("share"), "op": words("op"), "non_op": words("non_op")}
+        caption = words("scores_caption")
+        return [
+            Figure("figure-scores", caption, data_uri(score_distributions(panels, chart), ".svg"), caption),
+            _table("table-scores", words("scores_table_caption"), self._titles("set", "group", "n", "mean_sd", "quartiles"), rows),
+            Paragraph(words("scores_note"), "note"),
+        ]
+
+    def methods(self) -> list[Any]:
+        blocks: list[Any] = []
+        for title, text in methods(self.run, self.words.language, self.names.models, self.names.sets):
+            blocks += [Heading(title), Paragraph(text)]
+        return blocks
+
+    def software(self) -> list[Any]:
+        record, words = self.run.provenance, self.words
+        versions, git = record["versions"], record["git"]
+        text = words(
+            "software_text",
+            python=versions["python"],
+            r=versions["r"] or words("not_used"),
+            proc=versions["pROC"] or words("not_used"),
+            platform=record["platform"],
+            commit=words("unknown") if git["commit"] == "unknown" else git["commit"],
+            modified=words("code_modified") if git["code_modified"] else "",
+        )
+        rows = [[text_cell(name), text_cell(version)] for name, version in sorted(versions["packages"].items())]
+        seeds = words("seeds_text", seed=record["seeds"]["study"], key=record["seeds"]["key_fingerprint"])
+        return [
+            Paragraph(text),
+            Paragraph(seeds),
+            _table("table-software", words("software_caption"), self._titles("package", "version"), rows),
+        ]
+
+    def checksums(self) -> list[Any]:
+        record, words = self.run.provenance, self.words
+        inputs = []
+        for center, entry in record["inputs"]["centers"].items():
+            films = entry["films"]
+            inputs.append([center, words("films_listing", n=fmt.count(films["files"])), films["checksum"]])
+            inputs += [[center, words.get(f"table_kind_{kind}", kind), value] for kind, value in entry["tables"].items()]
+        rows = [[text_cell(self.names.center(center)), text_cell(what), Cell(value)] for center, what, value in inputs]
+        outputs = [[text_cell(name), Cell(value)] for name, value in record["outputs"]["files"].items()]
+        return [
+            Paragraph(words("checksums_text")),
+            Table("table-inputs", words("inputs_caption"), self._titles("center", "input", "keyed"), rows, collapsed=True),
+            Table("table-outputs", words("outputs_caption"), self._titles("file", "sha256"), outputs, collapsed=True),
+        ]
+
+    def limits(self) -> list[Any]:
+        return [Bullets(limits(self.run, self.words.language, self.names.sets))]
+
+
+def _related(p: str) -> str:
+    """``= 0.012`` or ``< 0.001``, as it stands behind a P."""
+    return f"{p[0]} {p[1:]}" if p[:1] in "<>" else f"= {p}"
+
+
+def _spaced(code: str) -> str:
+    """A reason's code as words: ``not_dicom`` is shown as ``not dicom``."""
+    return code.replace("_", " ")

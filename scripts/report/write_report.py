@@ -1,0 +1,27 @@
+"""Write ``results/report.html`` from the run's result files: one page that opens offline."""
+
+from scripts.common.files import write_text
+from scripts.common.log import rule_log
+from scripts.report.render import report_html
+from scripts.report.run_files import STATISTICS, read_run
+
+job = snakemake  # noqa: F821
+with rule_log(job.log[0], job.rule) as log:
+    run = read_run(
+        labels=job.params.labels,
+        test_sets=job.params.test_sets,
+        files=job.input.files,
+        films=job.input.films,
+        reject_sheets=job.input.reject_sheets,
+        review_sheets=job.input.review_sheets,
+        cohort=job.input.cohort,
+        flow=job.input.flow,
+        predictions=job.input.predictions,
+        statistics=dict(zip(STATISTICS, job.input.statistics)),
+        histories=job.input.histories,
+        figures=dict(zip(job.params.figures, job.input.figures)),
+        provenance=job.input.provenance,
+    )
+    page = report_html(run)
+    write_text(job.output[0], page)
+    log.say(f"report of {len(run.cohort)} patients and {len(run.files)} files, {len(page) / 1e6:.1f} MB")

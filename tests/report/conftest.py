@@ -1,0 +1,301 @@
+"""A small run as files: plausible results with the columns that the other stages declare, without running them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common.config import read_config
+from scripts.common.key import simulated_key
+from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, Columns, write_table
+from scripts.report.provenance import provenance, provenance_text
+from scripts.report.redaction import redacted_config
+from scripts.report.run_files import FIGURES, STATISTICS, read_run
+from scripts.statistics.auc_comparison import DELONG
+from scripts.statistics.calibration import CALIBRATION
+from scripts.statistics.cohort_description import MISSING, TABLE1, VARIABLES
+from scripts.statistics.performance import TABLE2
+from scripts.statistics.subgroups import PREVALENCE, SENSITIVITY, SUBGROUPS
+from scripts.statistics.thresholds import THRESHOLDS
+
+MODELS = ("deep", "clinical", "combined")
+DECLARED = {
+    "thresholds": THRESHOLDS,
+    "table1": TABLE1,
+    "table2": TABLE2,
+    "delong": DELONG,
+    "calibration": CALIBRATION,
+    "subgroups": SUBGROUPS,
+    "prevalence": PREVALENCE,
+    "sensitivity": SENSITIVITY,
+    "missing": MISSING,
+}
+
+REAL_CENTER = {
+    "name": "east",
+    "role": "external",
+    "label": "Saint Planted General Hospital",
+    "dicom": "/planted/archive/of/films",
+    "patients": {
+        "path": "/planted/patients.xlsx",
+        "sheet": "planted sheet",
+        "columns": {
+            "patient_id": "planted id",
+            "sex": "planted sex",
+            "birth_date": "planted birth",
+            "height": "planted height",
+            "weight": "planted weight",
+            "measured_on": "planted day",
+        },
+        "exclusions": {"abnormal_spine": "planted spine"},
+        "height_unit": "m",
+        "sex_coding": {"F": ["planted woman"], "M": ["planted man"]},
+        "flag_coding": {"yes": ["planted yes"], "no": ["planted no"]},
+    },
+    "dxa": {
+        "path": "/planted/dxa.csv",
+        "columns": {
+            "patient_id": "planted id",
+            "exam_date": "planted exam",
+            "site": "planted site",
+            "bmd": "planted bmd",
+            "t_score": "planted t",
+        },
+        "site_coding": {"lumbar": ["planted spine site"]},
+    },
+    "review": "/planted/review.csv",
+    "enrolment": {"from": "2020-01-01", "to": "2024-12-31"},
+}
+
+
+def simulated_config(**changes):
+    """The config of three simulated centres; ``changes`` replace sections."""
+    centers = [
+        {"name": "internal", "role": "development", "label": "Internal", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}},
+        {"name": "external_1", "role": "external", "label": "External 1", "simulate": {"like": "external_1", "n_op": 12, "n_non_op": 9}},
+        {"name": "external_2", "role": "external", "simulate": {"like": "external_2", "n_op": 9, "n_non_op": 6}},
+    ]
+    return read_config({"centers": centers, **changes})
+
+
+def real_config(**changes):
+    """A config with one simulated development centre and one real external centre full of planted words."""
+    development = {"name": "internal", "role": "development", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}}
+    study = {"key_file": "/planted/study.key"}
+    return read_config({"study": study, "centers": [development, REAL_CENTER], **changes})
+
+
+def _plausible(columns: Columns, rows: list[dict], rng: np.random.Generator) -> pd.DataFrame:
+    """Rows with a value in every declared column: bounds lie around their estimate, shares in (0, 1)."""
+    out = []
+    for given in rows:
+        row: dict = {}
+        for name, kind in columns.items():
+            if name in given:
+                row[name] = given[name]
+            elif name.endswith(("_low", "_high")) and name.rsplit("_", 1)[0] in row:
+                row[name] = row[name.rsplit("_", 1)[0]] + (-0.05 if name.endswith("_low") else 0.05)
+            elif kind == "float":
+                row[name] = float(rng.uniform(0.1, 0.9))
+            elif kind == "int":
+                row[name] = int(rng.integers(0, 60))
+            else:
+                row[name] = "as planned" if name.endswith("note") else "some text"
+        out.append(row)
+    return pd.DataFrame(out, columns=list(columns))
+
+
+def _cohort(centers: list[str], rng: np.random.Generator) -> pd.DataFrame:
+    rows = []
+    for place, center in enumerate(centers):
+        n = 80 if place == 0 else 20
+        for i in range(n):
+            train = place == 0 and i % 5 > 0
+            rows.append(
+                {
+                    "patient_id": f"P{place:02d}{i:014d}",
+                    "center": center,
+                    "set": "train" if train else ("internal_test" if place == 0 else center),
+                    "fold": i % 5 if train else None,
+                    "label": int(i % 3 == 0),
+                    "sex": "F" if i % 2 else "M",
+                    "age": 45 + i % 46,
+                    "height_cm": 160.0 + i % 7,
+                    "weight_kg": 55.0 + i % 9,
+                    "bmi": 22.0,
+                    "bmd": 0.7,
+                    "t_score": -2.0,
+                    "dxa_site": "lumbar",
+                    "n_sites": 3,
+                    "image_id": f"I{place:02d}{i:014d}",
+                    "dxa_interval_days": i,
+                    "manufacturer": "Maker",
+                    "review": int(i == 3),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _flow(centers: list[str]) -> pd.DataFrame:
+    rows = []
+    for center in centers:
+        for step, n, kind in (("found", 100, "found"), ("too_young", 12, "excluded"), ("no_dxa", 8, "excluded"), ("included", 80, "included")):
+            rows.append({"center": center, "step": step, "n_patients": n, "n_op": 27 if kind == "included" else None, "kind": kind, "n_any": n})
+    return pd.DataFrame(rows)
+
+
+def _films(burned_in: str) -> pd.DataFrame:
+    verdicts = ["pass"] * 8 + ["review"] * 2 + ["reject"] * 2
+    return pd.DataFrame(
+        {
+            "image_id": [f"I{i:016d}" for i in range(12)],
+            "status": ["accepted"] * 10 + ["rejected"] * 2,
+            "burned_in": ["NO"] * 9 + [burned_in, "NO", burned_in],
+            "verdict": verdicts,
+            "verdict_reason": [""] * 8 + ["low_range", "noise"] + ["clipped_high"] * 2,
+        }
+    )
+
+
+def png_bytes(shade: int) -> bytes:
+    """A small grey PNG, different for each shade."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.new("L", (40, 24), shade).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", seed: int = 5) -> dict:
+    """Write a run's files under ``folder`` and return the arguments of ``read_run``."""
+    rng = np.random.default_rng(seed)
+    centers = [c.name for c in config.centers]
+    sets = ["train", *config.test_sets]
+    (folder / "figures").mkdir(parents=True)
+    cohort = _cohort(centers, rng)
+    write_table(cohort, folder / "cohort.csv", COHORT)
+    write_table(_flow(centers), folder / "flow.csv", FLOW)
+    scores = {m: np.clip(cohort["label"] * 0.3 + rng.uniform(0, 0.7, len(cohort)), 0, 1) for m in MODELS}
+    write_table(cohort.assign(**scores), folder / "predictions.csv", PREDICTIONS)
+    cohort_predictions = pd.read_csv(folder / "predictions.csv")[list(PREDICTIONS)]
+    write_table(cohort_predictions, folder / "predictions.csv", PREDICTIONS)
+    statuses = [("accepted", "")] * 10 + [("quarantined", "not_dicom")] * 2 + [("rejected", "clipped_high")]
+    files = [{"center": c, "image_id": f"I{c}{i}", "status": s, "reason": r} for c in centers for i, (s, r) in enumerate(statuses)]
+    write_table(pd.DataFrame(files), folder / "files.csv", FILES)
+    sheets = {"reject": [], "review": []}
+    films = []
+    for i, center in enumerate(centers):
+        films.append(folder / f"films_{center}.csv")
+        _films(burned_in).to_csv(films[-1], index=False)
+        for shade, verdict in ((10, "reject"), (200, "review")):
+            path = folder / f"sheet_{center}_{verdict}.png"
+            path.write_bytes(png_bytes(shade + i))
+            sheets[verdict].append(path)
+    pairs = [("combined", "clinical"), ("deep", "clinical"), ("combined", "deep")]
+    keys: dict[str, list[dict]] = {
+        "thresholds": [{"model": m, "rule": "youden"} for m in MODELS],
+        "table1": [
+            {"center": c, "variable": v, "op": "71.1 ± 8.9", "non_op": "58.8 ± 11.3", "p_value": 0.00004} for c in centers for v in VARIABLES
+        ],
+        "table2": [{"set": s, "model": m, "n": 40, "n_pos": 14} for s in sets[1:] for m in (*MODELS, "everyone_positive")],
+        "delong": [
+            {"set": s, "model_a": a, "model_b": b, "engine": engine, "p_value": 0.0123, "p_holm": 0.0369} for s in sets[1:] for a, b in pairs
+        ],
+        "calibration": [{"set": s, "model": m} for s in sets[1:] for m in MODELS],
+        "subgroups": [
+            {"set": s, "model": m, "subgroup": "sex", "level": v} for s in sets[1:] for m in MODELS for v in ("female", "male")
+        ],
+        "prevalence": [{"set": s, "model": m, "population": "China, 50 years and above"} for s in sets[1:] for m in MODELS],
+        "sensitivity": [{"set": s, "model": m, "analysis": a} for s in sets[1:] for m in MODELS for a in ("main", "complete_cases")],
+        "missing": [{"center": c, "set": c, "variable": v} for c in centers for v in VARIABLES],
+    }
+    statistics = {}
+    for name in STATISTICS:
+        statistics[name] = folder / f"{name}.csv"
+        write_table(_plausible(DECLARED[name], keys[name], rng), statistics[name], DECLARED[name])
+    histories = []
+    for fold in range(config.cohort.folds):
+        histories.append(folder / f"history_{fold}.csv")
+        epochs = np.arange(1, 5)
+        pd.DataFrame(
+            {
+                "epoch": epochs,
+                "loss": 1.4 / epochs,
+                "loss_global": 0.7 / epochs,
+                "loss_local": 0.8 / epochs,
+                "held_out_auc": 0.5 + 0.1 * epochs,
+                "lr": 1e-3,
+                "films_per_s": rng.uniform(1, 2, 4),
+            }
+        ).to_csv(histories[-1], index=False)
+    figures = {}
+    for name, file in FIGURES.items():
+        figures[name] = folder / "figures" / file
+        if file.endswith(".svg"):
+            text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40"><text y="20">{name}</text></svg>'
+            figures[name].write_text(text, encoding="utf-8")
+        else:
+            figures[name].write_bytes(png_bytes(99))
+    listings, tables = {}, []
+    for center in centers:
+        listings[center] = folder / f"listing_{center}.csv"
+        listings[center].write_text(f"path,size,mtime_ns,batch\nplanted/{center}.dcm,10,17,0\nother.dcm,3,4,0\n", encoding="utf-8")
+        for kind in ("patients", "dxa"):
+            source = folder / f"source_{center}_{kind}.csv"
+            source.write_text(f"planted row of {center} {kind}\n", encoding="utf-8")
+            tables.append((center, kind, str(source)))
+    requirements = folder / "requirements.txt"
+    requirements.write_text("numpy==1.0 \\\n    --hash=sha256:00\npandas==1.0\nnot-installed-here==3\n", encoding="utf-8")
+    record = provenance(
+        config=redacted_config(config),
+        synthetic=config.synthetic,
+        key=simulated_key(config.study.seed),
+        listings={c: str(p) for c, p in listings.items()},
+        tables=tables,
+        weights=[],
+        engine={"engine": engine, "r_version": "4.2.2", "proc_version": "1.18.0"},
+        outputs=[],
+        requirements=requirements,
+    )
+    # the record of a run knows its results by their place under results/, not by the test's folder
+    record["outputs"]["files"] = {"results/predictions.csv": "ab" * 32}
+    (folder / "provenance.json").write_text(provenance_text(record), encoding="utf-8")
+    return {
+        "labels": {c.name: c.label for c in config.centers},
+        "test_sets": config.test_sets,
+        "files": folder / "files.csv",
+        "films": films,
+        "reject_sheets": sheets["reject"],
+        "review_sheets": sheets["review"],
+        "cohort": folder / "cohort.csv",
+        "flow": folder / "flow.csv",
+        "predictions": folder / "predictions.csv",
+        "statistics": statistics,
+        "histories": histories,
+        "figures": figures,
+        "provenance": folder / "provenance.json",
+    }
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Makes runs: ``study(config, burned_in=..., engine=...)`` gives what ``read_run`` reads."""
+    made = []
+
+    def make(config=None, **options):
+        folder = tmp_path / f"run_{len(made)}"
+        made.append(folder)
+        return read_run(**write_run(folder, config or simulated_config(), **options))
+
+    return make
+
+
+@pytest.fixture
+def configs():
+    """The makers of configs: simulated and with a real centre."""
+    return {"simulated": simulated_config, "real": real_config}
