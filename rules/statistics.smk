@@ -1,1 +1,216 @@
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures.
 
+
+rule freeze_thresholds:
+    """One classification threshold per model, chosen on the training patients' out-of-fold scores only."""
+    input:
+        predictions="results/predictions.csv",
+    output:
+        thresholds="results/statistics/thresholds.csv",
+    log:
+        "logs/freeze_thresholds.log",
+    benchmark:
+        "benchmarks/freeze_thresholds.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("scripts/statistics/freeze_thresholds.py"),
+        threshold=plain(CFG.statistics.threshold),
+    script:
+        "../scripts/statistics/freeze_thresholds.py"
+
+
+rule describe_cohort:
+    """Table 1: patients with and without osteoporosis in each centre; how many values are missing."""
+    input:
+        cohort="results/cohort/cohort.csv",
+    output:
+        table1="results/statistics/table1.csv",
+        missing="results/statistics/missing.csv",
+    log:
+        "logs/describe_cohort.log",
+    benchmark:
+        "benchmarks/describe_cohort.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("scripts/statistics/describe_cohort.py"),
+        centers=[c.name for c in (CFG.development, *CFG.external)],
+    script:
+        "../scripts/statistics/describe_cohort.py"
+
+
+rule evaluate_models:
+    """Table 2 at the frozen thresholds; calibration, decision curves, subgroups, populations, sensitivity analyses."""
+    input:
+        predictions="results/predictions.csv",
+        cohort="results/cohort/cohort.csv",
+        thresholds="results/statistics/thresholds.csv",
+    output:
+        table2="results/statistics/table2.csv",
+        calibration="results/statistics/calibration.csv",
+        calibration_curve="results/statistics/calibration_curve.csv",
+        net_benefit="results/statistics/net_benefit.csv",
+        subgroups="results/statistics/subgroups.csv",
+        prevalence="results/statistics/prevalence.csv",
+        sensitivity="results/statistics/sensitivity.csv",
+    log:
+        "logs/evaluate_models.log",
+    benchmark:
+        "benchmarks/evaluate_models.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/evaluate_models.py"),
+        sets=CFG.test_sets,
+        confidence=CFG.statistics.confidence,
+        bootstrap=CFG.statistics.bootstrap,
+        seed=CFG.study.seed,
+        net_benefit=plain(CFG.statistics.net_benefit),
+        prevalences=[plain(p) for p in CFG.statistics.prevalences],
+    script:
+        "../scripts/statistics/evaluate_models.py"
+
+
+rule compare_auc:
+    """DeLong's paired tests between the models in each test set, by R's pROC and checked by a second implementation."""
+    input:
+        predictions="results/predictions.csv",
+    output:
+        delong="results/statistics/delong.csv",
+        engine="results/statistics/engine.json",
+    log:
+        "logs/compare_auc.log",
+    benchmark:
+        "benchmarks/compare_auc.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/compare_auc.py"),
+        sets=CFG.test_sets,
+        engine=CFG.statistics.engine,
+        confidence=CFG.statistics.confidence,
+        primary_contrast=list(CFG.statistics.primary_contrast),
+    script:
+        "../scripts/statistics/compare_auc.py"
+
+
+rule draw_figures:
+    """ROC, decision and calibration curves with a panel per test set, and the flow diagram."""
+    input:
+        predictions="results/predictions.csv",
+        cohort="results/cohort/cohort.csv",
+        flow="results/cohort/flow.csv",
+        table2="results/statistics/table2.csv",
+        net_benefit="results/statistics/net_benefit.csv",
+        calibration="results/statistics/calibration.csv",
+        calibration_curve="results/statistics/calibration_curve.csv",
+    output:
+        roc=figure_files("roc"),
+        decision_curves=figure_files("decision_curves"),
+        calibration=figure_files("calibration"),
+        flow=figure_files("flow"),
+    log:
+        "logs/draw_figures.log",
+    benchmark:
+        "benchmarks/draw_figures.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/draw_figures.py"),
+        sets=CFG.test_sets,
+        centers=[c.name for c in (CFG.development, *CFG.external)],
+        labels=center_labels(),
+        language=CFG.study.language,
+        synthetic=CFG.synthetic,
+        colors=CFG.statistics.figures.colors,
+        font_size=CFG.statistics.figures.font_size,
+        dpi=CFG.statistics.figures.dpi,
+    script:
+        "../scripts/statistics/draw_figures.py"
+
+
+rule draw_gradcam:
+    """Films of true and false positives and negatives beside their heat maps; a film is shown only where allowed."""
+    input:
+        cases="results/deep/gradcam/cases.csv",
+        maps="results/deep/gradcam/maps.npz",
+        films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
+    output:
+        gradcam=figure_files("gradcam"),
+    log:
+        "logs/draw_gradcam.log",
+    benchmark:
+        "benchmarks/draw_gradcam.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/draw_gradcam.py"),
+        show_films=CFG.report.show_films,
+        language=CFG.study.language,
+        synthetic=CFG.synthetic,
+        font_size=CFG.statistics.figures.font_size,
+        dpi=CFG.statistics.figures.dpi,
+    script:
+        "../scripts/statistics/draw_gradcam.py"
+
+
+rule write_tables:
+    """Table 1 and Table 2 as three-line tables for Word and as HTML."""
+    input:
+        table1="results/statistics/table1.csv",
+        missing="results/statistics/missing.csv",
+        table2="results/statistics/table2.csv",
+        delong="results/statistics/delong.csv",
+        engine="results/statistics/engine.json",
+        thresholds="results/statistics/thresholds.csv",
+    output:
+        table1_docx="results/tables/table1.docx",
+        table2_docx="results/tables/table2.docx",
+        table1_html="results/tables/table1.html",
+        table2_html="results/tables/table2.html",
+    log:
+        "logs/write_tables.log",
+    benchmark:
+        "benchmarks/write_tables.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("scripts/statistics/write_tables.py"),
+        sets=CFG.test_sets,
+        centers=[c.name for c in (CFG.development, *CFG.external)],
+        labels=center_labels(),
+        language=CFG.study.language,
+        synthetic=CFG.synthetic,
+        confidence=CFG.statistics.confidence,
+        primary_contrast=list(CFG.statistics.primary_contrast),
+    script:
+        "../scripts/statistics/write_tables.py"

@@ -1,0 +1,151 @@
+"""The figures with curves: ROC, decision curves, calibration. One panel per test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from scripts.statistics.calibration import FEWEST
+from scripts.statistics.style import (
+    GREY,
+    INK,
+    PALE,
+    colors_of,
+    letter,
+    line_styles_of,
+    mark_synthetic,
+    panels,
+)
+from scripts.statistics.waist import arrays
+from scripts.statistics.words import Language
+
+
+@dataclass(frozen=True)
+class Look:
+    """What all figures share: models in order, sets in order, words, colours, and whether patients are simulated."""
+
+    models: Sequence[str]
+    sets: Sequence[str]
+    language: Language
+    colors: Mapping[str, str]
+    synthetic: bool
+
+
+def roc_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 - specificity and sensitivity from (0, 0) to (1, 1), one point per distinct score."""
+    order = np.argsort(-scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    hits = np.cumsum(labels[order] == 1)[ends]
+    misses = ends + 1 - hits
+    n_pos = int((labels == 1).sum())
+    return (
+        np.concatenate([[0.0], misses / (len(labels) - n_pos)]),
+        np.concatenate([[0.0], hits / n_pos]),
+    )
+
+
+def _say(axis, text: str) -> None:
+    axis.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axis.transAxes)
+
+
+def _title(look: Look, name: str, n: int, n_pos: int) -> str:
+    return f"{look.language.place(name)} (n = {n}, {look.language('op')} {n_pos})"
+
+
+def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
+    """ROC curves with AUC and interval in the legend; a point marks each frozen threshold."""
+    figure, axes = panels(len(look.sets), 2.6)
+    words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
+    rows = table2.set_index(["set", "model"])
+    for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
+        labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
+        n, n_pos = len(labels), int(labels.sum())
+        letter(axis, i, _title(look, name, n, n_pos))
+        axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=words("false_positive_axis"), ylabel=words("sensitivity_axis"))
+        axis.set_aspect("equal")
+        axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
+        if not 0 < n_pos < n:
+            _say(axis, words("one_class") if n else words("no_patients"))
+            continue
+        for model, values in zip(look.models, scores, strict=True):
+            row = rows.loc[(name, model)]
+            interval = "" if np.isnan(row["auc_low"]) else f" ({row['auc_low']:.2f}–{row['auc_high']:.2f})"
+            x, y = roc_points(labels, values)
+            axis.plot(
+                x, y, color=colors[model], linestyle=styles[model], clip_on=False, label=f"{words(model)} {row['auc']:.3f}{interval}"
+            )
+            axis.plot(1 - row["specificity"], row["sensitivity"], "o", color=colors[model], markersize=3.2, markeredgecolor="white", markeredgewidth=0.5, clip_on=False)
+        axis.legend(loc="lower right", title=words("auc"), title_fontsize="small", alignment="left")
+    if look.synthetic:
+        mark_synthetic(figure, words)
+    return figure
+
+
+def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
+    """Net benefit over threshold probabilities, with treating everyone and nobody."""
+    figure, axes = panels(len(look.sets), 2.5)
+    words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
+    sizes = table2.drop_duplicates("set").set_index("set")
+    for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
+        n, n_pos = (int(sizes.loc[name, column]) for column in ("n", "n_pos"))
+        letter(axis, i, _title(look, name, n, n_pos))
+        axis.set(xlabel=words("threshold_axis"), ylabel=words("net_benefit_axis"))
+        part = net_benefit[net_benefit["set"] == name]
+        if not len(part):
+            _say(axis, words("no_patients"))
+            continue
+        for model in ("all", "none"):
+            rows = part[part["model"] == model]
+            axis.plot(rows["threshold"], rows["net_benefit"], color=INK if model == "none" else GREY, linewidth=0.8, label=words(model))
+        for model in look.models:
+            rows = part[part["model"] == model]
+            axis.fill_between(
+                rows["threshold"], rows["net_benefit_low"], rows["net_benefit_high"], color=colors[model], alpha=0.10, linewidth=0
+            )
+            axis.plot(rows["threshold"], rows["net_benefit"], color=colors[model], linestyle=styles[model], label=words(model))
+        prevalence = n_pos / n
+        floor = -0.12 * max(prevalence, 0.2)
+        axis.set(xlim=(0, float(part["threshold"].max())), ylim=(floor, prevalence * 1.12 + 0.02))
+        axis.legend(loc="lower left" if prevalence > 0.5 else "upper right")
+    if look.synthetic:
+        mark_synthetic(figure, words)
+    return figure
+
+
+def draw_calibration(predictions: pd.DataFrame, calibration: pd.DataFrame, curve: pd.DataFrame, look: Look) -> Figure:
+    """Smoothed calibration curves with bands; below, how the scores are spread. A set too small says so."""
+    figure, axes = panels(len(look.sets), 2.6)
+    words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
+    rows = calibration.set_index(["set", "model"])
+    for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
+        labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
+        n, n_pos = len(labels), int(labels.sum())
+        letter(axis, i, _title(look, name, n, n_pos))
+        axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=words("predicted_axis"), ylabel=words("observed_axis"))
+        axis.set_aspect("equal")
+        axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
+        if min(n_pos, n - n_pos) < FEWEST:
+            why = words("too_few", events=n_pos, non_events=n - n_pos, fewest=FEWEST) if n else words("no_patients")
+            _say(axis, f"{words('no_curve')}\n{why}")
+            continue
+        for model, values in zip(look.models, scores, strict=True):
+            points = curve[(curve["set"] == name) & (curve["model"] == model)]
+            slope = rows.loc[(name, model), "slope"]
+            label = words(model) if np.isnan(slope) else f"{words(model)} ({words('slope')} {slope:.2f})"
+            if len(points):
+                axis.fill_between(
+                    points["predicted"], points["observed_low"], points["observed_high"], color=colors[model], alpha=0.10, linewidth=0
+                )
+                axis.plot(points["predicted"], points["observed"], color=colors[model], linestyle=styles[model], label=label)
+            else:
+                axis.plot([], [], color=colors[model], linestyle=styles[model], label=f"{words(model)}: {words('no_curve')}")
+            heights, edges = np.histogram(values, bins=40, range=(0, 1))
+            axis.step(edges[:-1], heights / max(heights.max(), 1) * 0.08, where="post", color=colors[model], linewidth=0.5, alpha=0.7)
+        axis.legend(loc="upper left")
+    if look.synthetic:
+        mark_synthetic(figure, words)
+    return figure

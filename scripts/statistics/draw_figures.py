@@ -1,0 +1,27 @@
+"""Scores, cohort, flow and the evaluation's tables in; ROC, decision curves, calibration and flow figures out."""
+
+from scripts.common.log import rule_log
+from scripts.common.tables import COHORT, FLOW, read_table
+from scripts.statistics import style
+from scripts.statistics.calibration import CALIBRATION, CURVE
+from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc
+from scripts.statistics.decision_curves import NET_BENEFIT
+from scripts.statistics.flow_diagram import draw_flow
+from scripts.statistics.performance import TABLE2
+from scripts.statistics.waist import read_predictions
+from scripts.statistics.words import Language
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+    words = Language(given.language, given.labels)
+    style.apply(given.language, given.font_size, given.dpi)
+    predictions, models = read_predictions(read.predictions)
+    look = Look(models, given.sets, words, given.colors, given.synthetic)
+    table2 = read_table(read.table2, TABLE2)
+    style.save(draw_roc(predictions, table2, look), out.roc)
+    style.save(draw_decision_curves(read_table(read.net_benefit, NET_BENEFIT), table2, look), out.decision_curves)
+    curve = read_table(read.calibration_curve, CURVE)
+    style.save(draw_calibration(predictions, read_table(read.calibration, CALIBRATION), curve, look), out.calibration)
+    flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
+    style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), out.flow)
+    log.say(f"figures of {len(given.sets)} test sets and {len(given.centers)} centres")

@@ -1,0 +1,38 @@
+"""Scores, cohort and frozen thresholds in; Table 2, calibration, net benefit, subgroups, prevalences, sensitivity analyses out."""
+
+from scripts.common.log import rule_log
+from scripts.common.tables import write_table
+from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_tables
+from scripts.statistics.decision_curves import NET_BENEFIT, decision_curves, threshold_grid
+from scripts.statistics.performance import TABLE2, performance_table
+from scripts.statistics.subgroups import (
+    PREVALENCE,
+    SENSITIVITY,
+    SUBGROUPS,
+    prevalence_table,
+    sensitivity_table,
+    subgroup_table,
+)
+from scripts.statistics.thresholds import read_thresholds
+from scripts.statistics.waist import read_predictions, with_cohort
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    given, out = snakemake.params, snakemake.output  # noqa: F821
+    predictions, models = read_predictions(snakemake.input.predictions)  # noqa: F821
+    patients = with_cohort(predictions, snakemake.input.cohort)  # noqa: F821
+    cuts = read_thresholds(snakemake.input.thresholds, models)  # noqa: F821
+    level, draws, seed = given.confidence, given.bootstrap, given.seed
+
+    table2 = performance_table(patients, models, given.sets, cuts, level, draws, seed)
+    write_table(table2, out.table2, TABLE2)
+    grid = threshold_grid(**given.net_benefit)
+    write_table(decision_curves(patients, models, given.sets, grid, level, draws, seed), out.net_benefit, NET_BENEFIT)
+    calibration, curve = calibration_tables(patients, models, given.sets, level)
+    write_table(calibration, out.calibration, CALIBRATION)
+    write_table(curve, out.calibration_curve, CURVE)
+    write_table(subgroup_table(patients, models, given.sets, cuts, level), out.subgroups, SUBGROUPS)
+    populations = prevalence_table(patients, models, given.sets, cuts, given.prevalences, level, draws, seed)
+    write_table(populations, out.prevalence, PREVALENCE)
+    write_table(sensitivity_table(patients, models, given.sets, cuts, level), out.sensitivity, SENSITIVITY)
+    for row in table2.itertuples():
+        log.say(f"{row.set} {row.model}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})")

@@ -1,0 +1,120 @@
+"""The Grad-CAM figure: films chosen by rule, each beside its heat map."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+
+from scripts.common.errors import StudyError
+from scripts.common.tables import FILMS, Columns, read_table
+from scripts.statistics.style import DOUBLE_COLUMN, GREY, PALE, mark_synthetic
+from scripts.statistics.words import Language
+
+CASES: Columns = {
+    "set": "text",
+    "image_id": "text",
+    "patient_id": "text",
+    "kind": "text",
+    "deep": "float",
+    "label": "int",
+    "threshold": "float",
+}
+"""``results/deep/gradcam/cases.csv``; row n belongs to entry n of the arrays in ``maps.npz``."""
+
+KINDS = ("TP", "FP", "TN", "FN")
+PER_ROW = 2
+"""Cases beside each other; each has two tiles."""
+
+HEAT = "inferno"
+
+
+def read_maps(path: str | Path, cases: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Films (n, m, m), uint16, and heat maps (n, m, m), 0 to 1, in the order of ``cases``."""
+    with np.load(path, allow_pickle=False) as arrays:
+        ids, films, heat = (arrays[name] for name in ("image_id", "film", "heat"))
+    if list(ids) != list(cases["image_id"]):
+        raise StudyError(f"'{path}' and the table of cases beside it are of different runs. Delete both and run again.")
+    return films, heat
+
+
+def showable(films_tables: Sequence[str | Path], sign_off: bool) -> Collection[str] | None:
+    """Image ids of the films that may be shown: those whose BurnedInAnnotation is NO. None means all, by sign-off."""
+    if sign_off:
+        return None
+    tables = [read_table(path, FILMS) for path in films_tables]
+    return {image for table in tables for image in table.loc[table["burned_in"] == "NO", "image_id"]}
+
+
+def window(film: np.ndarray) -> np.ndarray:
+    """Grey values (m, m) scaled for display: 1st percentile black, 99th white."""
+    low, high = np.percentile(film, [1, 99])
+    return np.clip((film.astype(np.float64) - low) / max(high - low, 1.0), 0, 1)
+
+
+def _tile(axis) -> None:
+    axis.set_xticks([])
+    axis.set_yticks([])
+    for spine in axis.spines.values():
+        spine.set_visible(False)
+
+
+def _draw_case(left, right, film: np.ndarray, heat: np.ndarray, shown: bool, title: str, language: Language) -> None:
+    for axis in (left, right):
+        _tile(axis)
+    left.set_title(title, loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
+    if shown:
+        grey = window(film)
+        left.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        right.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="none")
+        right.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.7 * heat, interpolation="none")
+    else:
+        left.imshow(np.full(film.shape, 0.92), cmap="gray", vmin=0, vmax=1, interpolation="none")
+        left.text(0.5, 0.5, language("film_not_shown"), ha="center", va="center", color=GREY, transform=left.transAxes)
+        right.imshow(heat, cmap=HEAT, vmin=0, vmax=1, interpolation="none")
+
+
+def draw_gradcam(
+    cases: pd.DataFrame, films: np.ndarray, heat: np.ndarray, may_show: Collection[str] | None, language: Language, synthetic: bool
+) -> Figure:
+    """A block of rows per kind, two cases a row: the film and the film under its heat map.
+
+    A film that may not be shown gives a tile that says so, and its heat map alone.
+    """
+    blocks = [(kind, np.flatnonzero(cases["kind"] == kind)) for kind in KINDS]
+    rows = [(kind, found[i : i + PER_ROW]) for kind, found in blocks for i in range(0, max(len(found), 1), PER_ROW)]
+    side = DOUBLE_COLUMN / (2 * PER_ROW)
+    figure, axes = plt.subplots(
+        len(rows), 2 * PER_ROW, figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.12) + 0.75), squeeze=False, layout="constrained"
+    )
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    for (kind, members), line in zip(rows, axes, strict=True):
+        for place in range(PER_ROW):
+            left, right = line[2 * place], line[2 * place + 1]
+            if place >= len(members):
+                for axis in (left, right):
+                    axis.set_axis_off()
+                if not len(members) and place == 0:
+                    left.set_axis_on()
+                    _tile(left)
+                    left.set_facecolor(PALE)
+                    left.set_box_aspect(1)
+                    left.set_title(language(kind), loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
+                    left.text(0.5, 0.5, language("no_case"), ha="center", va="center", color=GREY, transform=left.transAxes)
+                continue
+            case = cases.iloc[members[place]]
+            title = f"{language(kind)}, {language('score')} {case['deep']:.2f}"
+            shown = may_show is None or case["image_id"] in may_show
+            _draw_case(left, right, films[members[place]], heat[members[place]], shown, title, language)
+    bar = figure.colorbar(ScalarMappable(cmap=HEAT), ax=list(axes.flat), orientation="horizontal", fraction=0.025, pad=0.01, aspect=50, shrink=0.5)
+    bar.set_label(language("relevance"))
+    bar.outline.set_visible(False)
+    if synthetic:
+        mark_synthetic(figure, language)
+    return figure

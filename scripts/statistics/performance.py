@@ -1,0 +1,201 @@
+"""Table 2: how well each model tells patients with osteoporosis from those without, at the frozen thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from scripts.common.seeds import sub_seed
+from scripts.common.tables import Columns
+from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
+from scripts.statistics.waist import EVERYONE_POSITIVE, arrays
+
+PROPORTIONS = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
+METRICS = ("auc", *PROPORTIONS, "f1")
+
+TABLE2: Columns = {
+    "set": "text",
+    "model": "text",
+    "n": "int",
+    "n_pos": "int",
+    **{f"{m}{end}": "float" for m in METRICS for end in ("", "_low", "_high")},
+    **{f"{m}_ci_method": "text" for m in METRICS},
+    "auc_wald_low": "float",
+    "auc_wald_high": "float",
+    "auc_logit_low": "float",
+    "auc_logit_high": "float",
+    "threshold": "float",
+    "tp": "int",
+    "fp": "int",
+    "tn": "int",
+    "fn": "int",
+}
+"""``results/statistics/table2.csv``; fractions in full precision, empty where not defined."""
+
+WILSON = "Wilson"
+BOOTSTRAP = "bootstrap, percentile"
+
+
+def wilson(successes: float, n: float, confidence: float) -> tuple[float, float]:
+    """Wilson's score interval of a proportion (Wilson, JASA 1927); NaN for n = 0."""
+    if n == 0:
+        return NONE, NONE
+    z = ndtri(0.5 + confidence / 2)
+    share = successes / n
+    centre = share + z**2 / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    low, high = (centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)
+    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+
+
+def ratio(top: np.ndarray | float, bottom: np.ndarray | float) -> np.ndarray:
+    """``top / bottom``, NaN where ``bottom`` is 0."""
+    top, bottom = np.asarray(top, dtype=float), np.asarray(bottom, dtype=float)
+    return np.divide(top, bottom, out=np.full(np.broadcast(top, bottom).shape, np.nan), where=bottom > 0)
+
+
+def f1_score(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
+    """2 TP / (2 TP + FP + FN); NaN where nobody is positive or called positive."""
+    return ratio(2 * np.asarray(tp), 2 * np.asarray(tp) + fp + fn)
+
+
+def joint_draws(labels: np.ndarray, called: np.ndarray, replicates: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A paired bootstrap of whole patients as one multinomial draw over the joint cells of label and all calls.
+
+    ``called`` is (models, n) of booleans. Resampling n patients and counting them in the 2 ** (models + 1) cells is
+    the same as one multinomial draw of n over the cells' shares, at a cost that doesn't grow with n.
+
+    Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells).
+    """
+    columns = np.vstack([labels, called]).astype(np.int8)
+    cells, counts = np.unique(columns, axis=1, return_counts=True)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    draws = rng.multinomial(len(labels), counts / counts.sum(), size=replicates)
+    return draws, cells[0].astype(bool), cells[1:].astype(bool)
+
+
+def bootstrap_counts(labels: np.ndarray, called: np.ndarray, replicates: int, seed: int) -> dict[str, np.ndarray]:
+    """True and false positives and negatives of each model in each replicate: arrays (models, replicates)."""
+    draws, is_op, calls = joint_draws(labels, called, replicates, seed)
+    kinds = {"tp": is_op & calls, "fp": ~is_op & calls, "fn": is_op & ~calls, "tn": ~is_op & ~calls}
+    return {name: (draws @ mask.T.astype(np.int64)).T for name, mask in kinds.items()}
+
+
+def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
+    """The percentile interval of bootstrap ``values`` (replicates,), those that are not defined left aside."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return NONE, NONE
+    return tuple(float(v) for v in np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2]))
+
+
+def confusion(labels: np.ndarray, called: np.ndarray) -> dict[str, int]:
+    """Counts of true and false positives and negatives."""
+    op = labels == 1
+    return {
+        "tp": int((op & called).sum()),
+        "fp": int((~op & called).sum()),
+        "tn": int((~op & ~called).sum()),
+        "fn": int((op & ~called).sum()),
+    }
+
+
+def proportions(counts: Mapping[str, int], confidence: float) -> dict[str, float | str]:
+    """Sensitivity, specificity, accuracy, PPV and NPV with Wilson intervals."""
+    tp, fp, tn, fn = (counts[k] for k in ("tp", "fp", "tn", "fn"))
+    parts = {
+        "sensitivity": (tp, tp + fn),
+        "specificity": (tn, tn + fp),
+        "accuracy": (tp + tn, tp + fp + tn + fn),
+        "ppv": (tp, tp + fp),
+        "npv": (tn, tn + fn),
+    }
+    out: dict[str, float | str] = {}
+    for name, (top, bottom) in parts.items():
+        low, high = wilson(top, bottom, confidence)
+        out |= {
+            name: top / bottom if bottom else NONE,
+            f"{name}_low": low,
+            f"{name}_high": high,
+            f"{name}_ci_method": WILSON if bottom else "none: nobody to count",
+        }
+    return out
+
+
+def auc_columns(auc: float, variance: float, n_pos: int, n_neg: int, confidence: float) -> dict[str, float | str]:
+    """AUC with the interval to print and its method, and both intervals."""
+    shown = auc_interval(auc, variance, n_pos, n_neg, confidence)
+    both = [(NONE, NONE)] * 2
+    if not no_interval(auc, variance, n_pos, n_neg):
+        both = [wald(auc, variance, confidence), logit(auc, variance, confidence)]
+    return {
+        "auc": auc,
+        "auc_low": shown.low,
+        "auc_high": shown.high,
+        "auc_ci_method": shown.method,
+        "auc_wald_low": both[0][0],
+        "auc_wald_high": both[0][1],
+        "auc_logit_low": both[1][0],
+        "auc_logit_high": both[1][1],
+    }
+
+
+def evaluate_set(
+    labels: np.ndarray,
+    scores: np.ndarray,
+    models: Sequence[str],
+    thresholds: Mapping[str, float],
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> list[dict]:
+    """The rows of one set: one per model, and last that of calling everyone positive."""
+    names = [*models, EVERYONE_POSITIVE]
+    n, n_pos = len(labels), int(labels.sum())
+    cuts = np.array([thresholds[m] for m in models])
+    called = np.vstack([scores >= cuts[:, None], np.ones((1, n), dtype=bool)])
+    result = auc_with_covariance(labels, np.vstack([scores, np.ones((1, n))]))
+    if n:
+        drawn = bootstrap_counts(labels, called, replicates, seed)
+        f1_draws = f1_score(drawn["tp"], drawn["fp"], drawn["fn"])
+    rows = []
+    for i, name in enumerate(names):
+        counts = confusion(labels, called[i])
+        low, high = percentile_interval(f1_draws[i], confidence) if n else (NONE, NONE)
+        rows.append(
+            {
+                "model": name,
+                "n": n,
+                "n_pos": n_pos,
+                **auc_columns(float(result.auc[i]), float(result.covariance[i, i]), n_pos, n - n_pos, confidence),
+                **proportions(counts, confidence),
+                "f1": float(f1_score(counts["tp"], counts["fp"], counts["fn"])),
+                "f1_low": low,
+                "f1_high": high,
+                "f1_ci_method": BOOTSTRAP if not np.isnan(low) else "none: nobody to count",
+                "threshold": thresholds.get(name, 0.0),
+                **counts,
+            }
+        )
+    return rows
+
+
+def performance_table(
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    thresholds: Mapping[str, float],
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """``TABLE2`` for ``sets``. Each set's bootstrap has a seed of its own, so that a further set changes no other."""
+    rows = []
+    for name in sets:
+        labels, scores = arrays(frame[frame["set"] == name], list(models))
+        own = sub_seed(seed, "statistics", "performance", name)
+        rows += [{"set": name, **row} for row in evaluate_set(labels, scores, models, thresholds, confidence, replicates, own)]
+    return pd.DataFrame(rows, columns=list(TABLE2))

@@ -1,0 +1,197 @@
+"""Performance where it could differ: subgroups, populations with another prevalence, and sensitivity analyses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from scripts.common.seeds import sub_seed
+from scripts.common.tables import Columns
+from scripts.statistics.delong import NONE, auc_with_covariance
+from scripts.statistics.performance import auc_columns, confusion, percentile_interval, proportions
+from scripts.statistics.waist import arrays
+
+_SHORT = ("auc", "sensitivity", "specificity")
+
+SUBGROUPS: Columns = {
+    "set": "text",
+    "model": "text",
+    "subgroup": "text",
+    "level": "text",
+    "n": "int",
+    "n_pos": "int",
+    **{f"{m}{end}": "float" for m in _SHORT for end in ("", "_low", "_high")},
+    **{f"{m}_ci_method": "text" for m in _SHORT},
+}
+"""``results/statistics/subgroups.csv``: the frozen thresholds, applied in each subgroup."""
+
+PREVALENCE: Columns = {
+    "population": "text",
+    "older_than": "int",
+    "prevalence": "float",
+    "set": "text",
+    "model": "text",
+    "n": "int",
+    "n_pos": "int",
+    "threshold": "float",
+    **{f"{m}{end}": "float" for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit") for end in ("", "_low", "_high")},
+    "ci_method": "text",
+    "note": "text",
+}
+"""``results/statistics/prevalence.csv``: sensitivity and specificity among the set's patients of that age and above; PPV and
+NPV by Bayes' theorem and net benefit (at the frozen threshold as threshold probability) at the population's prevalence."""
+
+SENSITIVITY: Columns = {
+    "analysis": "text",
+    "set": "text",
+    "model": "text",
+    "n": "int",
+    "n_pos": "int",
+    **{f"{m}{end}": "float" for m in _SHORT for end in ("", "_low", "_high")},
+    **{f"{m}_ci_method": "text" for m in _SHORT},
+    "auc_minus_main": "float",
+}
+"""``results/statistics/sensitivity.csv``: the main analysis and others on a part of its patients, same models, same thresholds."""
+
+
+def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Subgroup, level and mask (n,) of each subgroup that has patients: sex, age, BMI (WHO's classes), maker, DXA interval."""
+    age = frame["age"].to_numpy(dtype=float, na_value=np.nan)
+    bmi = frame["bmi"].to_numpy(dtype=float, na_value=np.nan)
+    days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
+    sex = frame["sex"].to_numpy(dtype=object)
+    maker = frame["manufacturer"].to_numpy(dtype=object)
+    yield "sex", "female", sex == "F"
+    yield "sex", "male", sex == "M"
+    yield "age", "<65", age < 65
+    yield "age", ">=65", age >= 65
+    yield "bmi", "<18.5", bmi < 18.5
+    yield "bmi", "18.5-24.9", (bmi >= 18.5) & (bmi < 25)
+    yield "bmi", ">=25", bmi >= 25
+    for name in sorted({str(m) for m in maker if m}):
+        yield "manufacturer", name, maker == name
+    yield "dxa_interval", "<=30 days", days <= 30
+    yield "dxa_interval", "31-90 days", (days > 30) & (days <= 90)
+    yield "dxa_interval", ">90 days", days > 90
+
+
+def _rows(part: pd.DataFrame, models: Sequence[str], thresholds: Mapping[str, float], confidence: float) -> Iterator[dict]:
+    labels, scores = arrays(part, list(models))
+    result = auc_with_covariance(labels, scores)
+    n, n_pos = len(labels), int(labels.sum())
+    for i, model in enumerate(models):
+        counts = confusion(labels, scores[i] >= thresholds[model])
+        numbers = auc_columns(float(result.auc[i]), float(result.covariance[i, i]), n_pos, n - n_pos, confidence)
+        yield {"model": model, "n": n, "n_pos": n_pos, **numbers, **proportions(counts, confidence)}
+
+
+def subgroup_table(
+    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], thresholds: Mapping[str, float], confidence: float
+) -> pd.DataFrame:
+    """``SUBGROUPS``: all test sets, subgroups without a patient left out."""
+    rows = []
+    for name in sets:
+        part = frame[frame["set"] == name]
+        for subgroup, level, mask in levels(part):
+            if mask.any():
+                inside = _rows(part[mask], models, thresholds, confidence)
+                rows += [{"set": name, "subgroup": subgroup, "level": level, **row} for row in inside]
+    return pd.DataFrame(rows, columns=list(SUBGROUPS))
+
+
+def bayes(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float) -> tuple[np.ndarray, np.ndarray]:
+    """PPV and NPV at ``prevalence``; NaN where nobody would be called positive (or negative)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        true_pos, false_pos = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+        true_neg, false_neg = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+        return np.asarray(true_pos / (true_pos + false_pos)), np.asarray(true_neg / (true_neg + false_neg))
+
+
+def at_prevalence(
+    counts: Mapping[str, int], prevalence: float, threshold: float, confidence: float, replicates: int, seed: int
+) -> dict:
+    """PPV, NPV and net benefit at ``prevalence`` from a set's counts.
+
+    Intervals by a bootstrap within each class (the population's prevalence is taken as known).
+    """
+    n_pos, n_neg = counts["tp"] + counts["fn"], counts["tn"] + counts["fp"]
+    row = proportions(counts, confidence)
+    if not n_pos or not n_neg or threshold >= 1:
+        why = "threshold of 1 has no odds" if n_pos and n_neg else "one class only, or nobody, in this age group"
+        return row | {"ppv": NONE, "npv": NONE, **{f"{m}{e}": NONE for m in ("ppv", "npv") for e in ("_low", "_high")}, "note": why}
+    rng = np.random.Generator(np.random.PCG64(seed))
+    sens = np.concatenate([[counts["tp"] / n_pos], rng.binomial(n_pos, counts["tp"] / n_pos, replicates) / n_pos])
+    spec = np.concatenate([[counts["tn"] / n_neg], rng.binomial(n_neg, counts["tn"] / n_neg, replicates) / n_neg])
+    ppv, npv = bayes(sens, spec, prevalence)
+    benefit = sens * prevalence - (1 - spec) * (1 - prevalence) * threshold / (1 - threshold)
+    for name, values in (("ppv", ppv), ("npv", npv), ("net_benefit", benefit)):
+        low, high = percentile_interval(values[1:], confidence)
+        row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+    return row | {"ci_method": "Wilson; PPV, NPV and net benefit by bootstrap within classes", "note": ""}
+
+
+def prevalence_table(
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    thresholds: Mapping[str, float],
+    populations: Sequence[Mapping],
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """``PREVALENCE`` for the configured populations; estimated among test patients of the population's age only."""
+    rows = []
+    for population in populations:
+        old_enough = frame["age"].to_numpy(dtype=float, na_value=np.nan) >= population["older_than"]
+        for name in sets:
+            part = frame[old_enough & (frame["set"] == name).to_numpy()]
+            labels, scores = arrays(part, list(models))
+            for model, values in zip(models, scores, strict=True):
+                own = sub_seed(seed, "statistics", "prevalence", population["label"], name, model)
+                counts = confusion(labels, values >= thresholds[model])
+                numbers = at_prevalence(counts, population["prevalence"], thresholds[model], confidence, replicates, own)
+                rows.append(
+                    {
+                        "population": population["label"],
+                        "older_than": population["older_than"],
+                        "prevalence": population["prevalence"],
+                        "set": name,
+                        "model": model,
+                        "n": len(labels),
+                        "n_pos": int(labels.sum()),
+                        "threshold": thresholds[model],
+                        **numbers,
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(PREVALENCE))
+
+
+def analyses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Name and mask (n,) of the main analysis and of each sensitivity analysis."""
+    days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
+    measured = frame[["age", "height_cm", "weight_kg", "bmi"]].notna().all(axis=1).to_numpy() & (frame["sex"] != "").to_numpy()
+    return {
+        "main": np.ones(len(frame), dtype=bool),
+        "without_review": (frame["review"].fillna(0) != 1).to_numpy(dtype=bool),
+        "dxa_within_30_days": days <= 30,
+        "dxa_within_90_days": days <= 90,
+        "complete_cases": measured,
+    }
+
+
+def sensitivity_table(
+    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], thresholds: Mapping[str, float], confidence: float
+) -> pd.DataFrame:
+    """``SENSITIVITY``: each analysis against the main one."""
+    rows = []
+    for name in sets:
+        part = frame[frame["set"] == name]
+        main: dict[str, float] = {}
+        for analysis, mask in analyses(part).items():
+            for row in _rows(part[mask], models, thresholds, confidence):
+                main.setdefault(row["model"], row["auc"])
+                rows.append({"analysis": analysis, "set": name, **row, "auc_minus_main": row["auc"] - main[row["model"]]})
+    return pd.DataFrame(rows, columns=list(SENSITIVITY))

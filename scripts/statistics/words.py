@@ -1,0 +1,250 @@
+"""The words and numbers of figures and Word tables, in English and Chinese."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+WORDS: dict[str, dict[str, str]] = {
+    "en": {
+        "synthetic": "SYNTHETIC DATA - simulated patients",
+        "deep": "Deep learning",
+        "clinical": "Clinical",
+        "combined": "Combined",
+        "everyone_positive": "Everyone positive",
+        "all": "Everyone positive",
+        "none": "Nobody positive",
+        "train": "Training set",
+        "internal_test": "Internal test set",
+        "test_set": "External test set",
+        "sensitivity_axis": "Sensitivity",
+        "false_positive_axis": "1 - Specificity",
+        "threshold_axis": "Threshold probability",
+        "net_benefit_axis": "Net benefit",
+        "predicted_axis": "Predicted probability",
+        "observed_axis": "Observed proportion",
+        "no_patients": "No patients",
+        "one_class": "One class only:\nno ROC curve",
+        "auc": "AUC",
+        "slope": "slope",
+        "no_curve": "No curve",
+        "too_few": "{events} events, {non_events} non-events;\n{fewest} of each are needed",
+        "found": "Patients found",
+        "excluded": "Excluded",
+        "included": "Included",
+        "op": "OP",
+        "non_op": "Non-OP",
+        "no_film": "No film",
+        "no_usable_film": "No usable film",
+        "no_frontal_film": "No frontal film",
+        "exposure_rejected": "Severe under- or over-exposure",
+        "no_film_date": "No date of the film",
+        "outside_enrolment": "Outside the enrolment period",
+        "not_in_patients_table": "Not in the patient table",
+        "no_dxa": "No DXA exam",
+        "conflicting_rows": "Contradicting table rows",
+        "age_unknown": "Age unknown",
+        "too_young": "Too young",
+        "no_pair_in_interval": "Film and DXA too far apart",
+        "no_t_score": "No T-score",
+        "secondary_osteoporosis": "Secondary osteoporosis",
+        "high_density_foreign_body": "High-density foreign body",
+        "abnormal_spine": "Abnormal spine",
+        "orthopaedic_surgery": "Orthopaedic surgery",
+        "poor_image_quality": "Poor image quality",
+        "exclusion_flag_missing": "Exclusion flag missing",
+        "under_review": "Film under review",
+        "film_not_shown": "Film not shown",
+        "TP": "True positive",
+        "FP": "False positive",
+        "TN": "True negative",
+        "FN": "False negative",
+        "no_case": "No such case",
+        "score": "score",
+        "relevance": "Relevance (each film scaled to its own maximum)",
+        "age": "Age (years)",
+        "sex": "Sex (male/female)",
+        "bmi": "BMI (kg/m²)",
+        "bmd": "BMD (g/cm²)",
+        "height_cm": "Height (cm)",
+        "weight_kg": "Weight (kg)",
+        "t_score": "T-score",
+        "male": "Male, n (%)",
+        "female": "Female, n (%)",
+        "table1": "Table 1. Patients with and without osteoporosis (OP)",
+        "table2": "Table 2. Performance of the models",
+        "variable": "Variable",
+        "statistic": "t / χ²",
+        "p_value": "P",
+        "smd": "SMD",
+        "set": "Set",
+        "model": "Model",
+        "sensitivity": "Sensitivity (%)",
+        "specificity": "Specificity (%)",
+        "accuracy": "Accuracy (%)",
+        "ppv": "PPV (%)",
+        "npv": "NPV (%)",
+        "f1": "F1",
+        "p_against": "P against {model}",
+        "note1": "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex: Pearson's χ² test without "
+        "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men).",
+        "note1_missing": "Values missing: {list}.",
+        "note1_fisher": "Fisher's exact test beside χ² where an expected count is below 5: {list}.",
+        "note1_capped": "Ages above 89 are counted as 90.",
+        "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
+        "50 patients); F1: percentile bootstrap; others: Wilson. Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
+        "note2_p": "P: DeLong's paired test against the {model} model, adjusted by Holm within each set ({engine}).",
+        "note2_empty": "A dash stands where a value is not defined or has no interval.",
+        "youden": "largest Youden index",
+        "sensitivity_rule": "sensitivity of at least {value}",
+        "value_rule": "given value",
+    },
+    "zh": {
+        "synthetic": "模拟数据——非真实患者",
+        "deep": "DL 模型",
+        "clinical": "临床模型",
+        "combined": "联合模型",
+        "everyone_positive": "全部判为阳性",
+        "all": "全部判为阳性",
+        "none": "全部判为阴性",
+        "train": "训练集",
+        "internal_test": "内部测试集",
+        "test_set": "外部测试集",
+        "sensitivity_axis": "敏感度",
+        "false_positive_axis": "1 - 特异度",
+        "threshold_axis": "阈概率",
+        "net_benefit_axis": "净收益",
+        "predicted_axis": "预测概率",
+        "observed_axis": "实际比例",
+        "no_patients": "无患者",
+        "one_class": "仅有一类患者,\n无 ROC 曲线",
+        "auc": "AUC",
+        "slope": "斜率",
+        "no_curve": "无曲线",
+        "too_few": "阳性 {events} 例,阴性 {non_events} 例;\n各需至少 {fewest} 例",
+        "found": "发现患者",
+        "excluded": "排除",
+        "included": "纳入",
+        "op": "OP",
+        "non_op": "非 OP",
+        "no_film": "无胸片",
+        "no_usable_film": "无可用胸片",
+        "no_frontal_film": "无正位胸片",
+        "exposure_rejected": "严重曝光不足或过度",
+        "no_film_date": "胸片无日期",
+        "outside_enrolment": "不在入组时间内",
+        "not_in_patients_table": "患者表中无记录",
+        "no_dxa": "无 DXA 检查",
+        "conflicting_rows": "表中记录矛盾",
+        "age_unknown": "年龄不详",
+        "too_young": "年龄过小",
+        "no_pair_in_interval": "胸片与 DXA 间隔过长",
+        "no_t_score": "无 T 值",
+        "secondary_osteoporosis": "继发性骨质疏松",
+        "high_density_foreign_body": "高密度异物",
+        "abnormal_spine": "脊柱结构异常",
+        "orthopaedic_surgery": "骨科手术史",
+        "poor_image_quality": "图像质量不佳",
+        "exclusion_flag_missing": "排除标志缺失",
+        "under_review": "胸片待复核",
+        "film_not_shown": "不显示胸片",
+        "TP": "真阳性",
+        "FP": "假阳性",
+        "TN": "真阴性",
+        "FN": "假阴性",
+        "no_case": "无此类病例",
+        "score": "评分",
+        "relevance": "相关性(每片按自身最大值缩放)",
+        "age": "年龄(岁)",
+        "sex": "性别(男/女)",
+        "bmi": "BMI(kg/m²)",
+        "bmd": "BMD(g/cm²)",
+        "height_cm": "身高(cm)",
+        "weight_kg": "体质量(kg)",
+        "t_score": "T 值",
+        "male": "男,例(%)",
+        "female": "女,例(%)",
+        "table1": "表 1 OP 与非 OP 患者临床基线资料比较",
+        "table2": "表 2 各模型预测 OP 效能",
+        "variable": "变量",
+        "statistic": "χ²/t 值",
+        "p_value": "P 值",
+        "smd": "SMD",
+        "set": "集别",
+        "model": "模型",
+        "sensitivity": "敏感度(%)",
+        "specificity": "特异度(%)",
+        "accuracy": "准确率(%)",
+        "ppv": "阳性预测值(%)",
+        "npv": "阴性预测值(%)",
+        "f1": "F1 分数",
+        "p_against": "P 值(与{model}比较)",
+        "note1": "数值为均数 ± 标准差或例数(%)。连续变量采用 Welch t 检验;性别采用 Pearson χ² 检验(未作连续性校正)。"
+        "SMD:标准化均数差,OP 减非 OP(性别为男性比例)。",
+        "note1_missing": "缺失值:{list}。",
+        "note1_fisher": "期望频数小于 5 时另列 Fisher 精确检验:{list}。",
+        "note1_capped": "89 岁以上按 90 岁计。",
+        "note2": "括号内为 {level} 置信区间。AUC:DeLong 法(Wald;较小一类不足 50 例时为 logit,标以 †);F1:自助法百分位;其余:Wilson 法。"
+        "阈值由训练集折外评分确定并冻结({rule}):{list}。",
+        "note2_p": "P 值:与{model}比较的配对 DeLong 检验,各集内经 Holm 校正({engine})。",
+        "note2_empty": "短横线表示无定义或无置信区间。",
+        "youden": "约登指数最大",
+        "sensitivity_rule": "敏感度至少 {value}",
+        "value_rule": "给定值",
+    },
+}
+
+
+class Language:
+    """Words of one language; what has no entry (a centre, another model) stands as it is, underscores as spaces."""
+
+    def __init__(self, code: str, labels: Mapping[str, str] | None = None) -> None:
+        self.code = code
+        self._words = WORDS[code]
+        self._labels = dict(labels or {})
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words for ``key``, with ``values`` filled in."""
+        text = self._words.get(key)
+        if text is None:
+            text = key.replace("_", " ")
+            return text[:1].upper() + text[1:] if self.code == "en" else text
+        return text.format(**values) if values else text
+
+    def place(self, name: str) -> str:
+        """A set's or a centre's name as readers should see it: the config's label, else its translation."""
+        return self._labels.get(name) or self(name)
+
+    @property
+    def comma(self) -> str:
+        """What stands between items of a list."""
+        return ";" if self.code == "zh" else "; "
+
+
+def p_text(p: float) -> str:
+    """A P value as journals want it: three decimals, ``<0.001`` below; a dash where there is none."""
+    if math.isnan(p):
+        return "-"
+    if p < 0.001:
+        return "<0.001"
+    return ">0.999" if p > 0.999 and p < 1 else f"{p:.3f}"
+
+
+def signed(number: float, decimals: int) -> str:
+    """A number with fixed decimals and a true minus sign; a dash where there is none."""
+    if math.isnan(number):
+        return "-"
+    text = f"{number:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def with_interval(value: float, low: float, high: float, decimals: int, scale: float = 1.0) -> str:
+    """``0.917 (0.890-0.939)`` with an en dash; the value alone without an interval; a dash without a value."""
+    if math.isnan(value):
+        return "-"
+    text = f"{value * scale:.{decimals}f}"
+    if math.isnan(low) or math.isnan(high):
+        return text
+    return f"{text} ({low * scale:.{decimals}f}–{high * scale:.{decimals}f})"

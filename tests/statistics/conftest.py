@@ -1,0 +1,153 @@
+"""A study's files as the earlier stages would leave them, drawn at random with realistic sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common.tables import COHORT, FILMS, FLOW, PREDICTIONS, write_table
+
+SIZES = {"train": (90, 166), "internal_test": (22, 42), "external_1": (35, 21), "external_2": (28, 12)}
+"""OP and non-OP patients per set, as in the shipped configuration."""
+
+MODELS = ["deep", "clinical", "combined"]
+
+
+def random_cohort(sizes: Mapping[str, tuple[int, int]], seed: int = 1) -> pd.DataFrame:
+    """Included patients (COHORT) whose age, sex and bone density differ between the classes as in the paper."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for name, (n_op, n_non_op) in sizes.items():
+        n = n_op + n_non_op
+        label = np.repeat([1, 0], [n_op, n_non_op])
+        center = "internal" if name in ("train", "internal_test") else name
+        height = rng.normal(160, 8, n)
+        bmi = np.where(label == 1, rng.normal(22.2, 3.5, n), rng.normal(24.3, 3.4, n))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "patient_id": [f"P{name}{i:05d}" for i in range(n)],
+                    "center": center,
+                    "set": name,
+                    "fold": rng.integers(0, 5, n) if name == "train" else pd.NA,
+                    "label": label,
+                    "sex": np.where(rng.random(n) < np.where(label == 1, 0.14, 0.30), "M", "F"),
+                    "age": np.clip(np.where(label == 1, rng.normal(71, 9, n), rng.normal(59, 11, n)).round(), 41, 90),
+                    "height_cm": height.round(1),
+                    "weight_kg": (bmi * (height / 100) ** 2).round(1),
+                    "bmi": bmi.round(2),
+                    "bmd": np.where(label == 1, rng.normal(0.6, 0.1, n), rng.normal(0.9, 0.1, n)).round(3),
+                    "t_score": np.where(label == 1, -2.5 - rng.exponential(0.6, n), -2.4 + rng.exponential(1.0, n)).round(1),
+                    "dxa_site": "lumbar",
+                    "n_sites": 3,
+                    "image_id": [f"I{name}{i:05d}" for i in range(n)],
+                    "dxa_interval_days": rng.integers(-150, 151, n),
+                    "manufacturer": rng.choice(["Maker A", "Maker B"], n),
+                    "review": (rng.random(n) < 0.05).astype(int),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def random_predictions(cohort: pd.DataFrame, seed: int = 2) -> pd.DataFrame:
+    """Scores (PREDICTIONS) of three correlated models, better than chance."""
+    rng = np.random.default_rng(seed)
+    label = cohort["label"].to_numpy(dtype=float)
+    film, clinic = (rng.normal(size=len(label)) for _ in range(2))
+    logit = {
+        "deep": -0.5 + 2.6 * (label - 0.5) + 1.2 * film,
+        "clinical": -0.5 + 1.4 * (label - 0.5) + 1.0 * clinic,
+        "combined": -0.5 + 2.8 * (label - 0.5) + 1.1 * film + 0.4 * clinic,
+    }
+    frame = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
+    for model in MODELS:
+        frame[model] = 1 / (1 + np.exp(-logit[model]))
+    return frame
+
+
+def flow_of_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
+    """A flow table (FLOW) whose counts close."""
+    excluded = {"no_film": 3, "no_frontal_film": 4, "too_young": 6, "no_pair_in_interval": 5, "secondary_osteoporosis": 2, "no_dxa": 0}
+    rows = []
+    for center, part in cohort.groupby("center", sort=False):
+        n, n_op = len(part), int(part["label"].sum())
+        rows.append((center, "found", n + sum(excluded.values()), None, "found", None))
+        rows += [(center, reason, count, None, "excluded", count) for reason, count in excluded.items()]
+        rows.append((center, "included", n, n_op, "included", n))
+    return pd.DataFrame(rows, columns=list(FLOW))
+
+
+def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame, seed: int = 3) -> None:
+    """Cases, maps and films tables as the deep and intake stages leave them; the last case's film is not known to be free of text."""
+    rng = np.random.default_rng(seed)
+    inside = predictions[predictions["set"] == "internal_test"].merge(cohort[["patient_id", "image_id"]], on="patient_id")
+    rows = []
+    for kind, positive, op in (("TP", True, 1), ("FP", True, 0), ("TN", False, 0), ("FN", False, 1)):
+        some = inside[((inside["deep"] >= 0.5) == positive) & (inside["label"] == op)].head(2)
+        rows += [("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5) for r in some.itertuples()]
+    cases = pd.DataFrame(rows, columns=["set", "image_id", "patient_id", "kind", "deep", "label", "threshold"])
+    where = folder / "results/deep/gradcam"
+    where.mkdir(parents=True)
+    cases.to_csv(where / "cases.csv", index=False)
+    side, n = 96, len(cases)
+    y, x = np.mgrid[0:side, 0:side] / side
+    film = 20000 + 30000 * np.exp(-(((x - 0.5) / 0.3) ** 2)) + rng.normal(0, 800, (n, side, side))
+    centre = rng.random((n, 2, 1, 1))
+    heat = np.exp(-(((x - centre[:, 0]) / 0.15) ** 2) - ((y - centre[:, 1]) / 0.15) ** 2)
+    np.savez_compressed(
+        where / "maps.npz",
+        image_id=cases["image_id"].to_numpy(dtype=str),
+        film=film.astype(np.uint16),
+        heat=heat.astype(np.float32),
+        grid=np.zeros((n, 6, 6), dtype=np.float32),
+    )
+    for center, part in cohort.groupby("center", sort=False):
+        films = pd.DataFrame({name: "" for name in FILMS}, index=range(len(part)))
+        films["image_id"] = part["image_id"].to_numpy()
+        films[["age", "same_day_order", "enrolled"]] = 1
+        films["burned_in"] = np.where(part["image_id"].eq(cases["image_id"].iloc[-1]), "unknown", "NO")
+        write_table(films, folder / f"results/intake/{center}/films.csv", FILMS)
+
+
+def write_study(folder: Path, sizes: Mapping[str, tuple[int, int]] = SIZES, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """All the files that the stage reads, under ``folder``; returns cohort and predictions."""
+    cohort = random_cohort(sizes, seed)
+    predictions = random_predictions(cohort, seed + 1)
+    write_table(cohort, folder / "results/cohort/cohort.csv", COHORT)
+    write_table(flow_of_cohort(cohort), folder / "results/cohort/flow.csv", FLOW)
+    write_table(predictions, folder / "results/predictions.csv", PREDICTIONS)
+    write_gradcam(folder, cohort, predictions)
+    return cohort, predictions
+
+
+@pytest.fixture
+def cohort() -> pd.DataFrame:
+    return random_cohort(SIZES)
+
+
+@pytest.fixture
+def predictions(cohort: pd.DataFrame) -> pd.DataFrame:
+    return random_predictions(cohort)
+
+
+@pytest.fixture
+def study_writer():
+    """``write_study`` as a fixture: test files can't import from each other."""
+    return write_study
+
+
+@pytest.fixture
+def draw_cohort():
+    """``random_cohort`` as a fixture."""
+    return random_cohort
+
+
+@pytest.fixture
+def draw_predictions():
+    """``random_predictions`` as a fixture."""
+    return random_predictions

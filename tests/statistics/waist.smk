@@ -1,0 +1,15 @@
+# The statistics stage alone, over files that lie at the waist already. For tests.
+
+
+configfile: "config.yaml"
+
+
+include: "../../rules/common.smk"
+include: "../../rules/statistics.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [f for f in final_outputs() if f.startswith(("results/statistics", "results/figures", "results/tables"))],
+        "results/statistics/engine.json",
