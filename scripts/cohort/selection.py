@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scripts.common.config import EXCLUSIONS
 from scripts.common.errors import StudyError
 from scripts.common.tables import COHORT
 
@@ -180,7 +179,7 @@ def select_cohort(
     rows = _described(rows, visits, ages.set_axis(frontal.loc[ages.index, "image_id"]), settings)
 
     # The patient's own exclusion criteria.
-    flags = patients.groupby("patient_id")[list(EXCLUSIONS)].max().reindex(everybody)
+    flags = patients.groupby("patient_id")[list(settings["exclusions"])].max().reindex(everybody)
     for step in settings["exclusions"]:
         failing[step] = alone[step] = flags[step].eq(1).fillna(False).to_numpy(dtype=bool)
     if settings["missing_flag"] == "exclude":
@@ -209,11 +208,16 @@ def _shifts(birth_dates: pd.DataFrame) -> pd.Series:
     ).fillna(0.0)
 
 
+def _looked_up(values: pd.Series, names: pd.Series) -> pd.Series:
+    """``values`` at each of ``names`` (patient or image ids), indexed as ``names``; missing where there is none."""
+    return values.reindex(names).set_axis(names.index)
+
+
 def _days(frame: pd.DataFrame, column: str, shift: pd.Series) -> pd.Series:
     """A column of shifted ISO dates as days, the shift undone where it is known; NaT where empty."""
     text = frame[column].astype("object")
     shifted = pd.to_datetime(text.where(text.ne("") & text.notna(), None), format="%Y-%m-%d")
-    moved = frame["patient_id"].map(shift).astype("float64").fillna(0.0)
+    moved = _looked_up(shift, frame["patient_id"]).fillna(0.0)
     return (shifted - pd.to_timedelta(moved, unit="D")).astype("datetime64[ns]")
 
 
@@ -248,7 +252,7 @@ def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
 
 def _ages(films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series) -> pd.Series:
     """Completed years at each film: by the birth date, else the age that the table gives. Indexed as ``films``."""
-    born = films["patient_id"].map(birth).astype("datetime64[ns]")
+    born = _looked_up(birth, films["patient_id"])
     by_birth = completed_years(born, films["day"])
     given = _nearest_visits(films, visits[visits["age"].notna()])["age"]
     return by_birth.fillna(np.floor(given.astype("float64")))
@@ -290,8 +294,8 @@ def _described(
     """Chosen pairs with every column of COHORT; ``ages`` by image id. ``set`` is empty in the development centre."""
     measured = visits[visits["height_cm"].notna() | visits["weight_kg"].notna()]
     body = _nearest_visits(rows, measured)
-    by_patient = visits[visits["sex"].ne("")].sort_values("sex").drop_duplicates("patient_id")
-    sex = rows["patient_id"].map(by_patient.set_index("patient_id")["sex"]).fillna("").astype("object")
+    told = visits[visits["sex"].ne("")].sort_values("sex").drop_duplicates("patient_id").set_index("patient_id")["sex"]
+    sex = _looked_up(told.astype("object"), rows["patient_id"]).fillna("")
     doubtful = rows["sex"].ne("") & rows["sex"].ne(sex)
     in_doubt = rows["verdict"].eq("review") | ~rows["view"].isin(["PA", "AP"]) | doubtful
     from_header = sex.eq("") & rows["sex"].isin(["F", "M"])
@@ -305,7 +309,7 @@ def _described(
             "fold": pd.array([pd.NA] * len(rows), dtype="Int64"),
             "label": rows["label"].astype("Int64"),
             "sex": sex.where(~from_header, rows["sex"]),
-            "age": rows["image_id"].map(ages).clip(upper=OLDEST_AGE).astype("Int64"),
+            "age": _looked_up(ages, rows["image_id"]).clip(upper=OLDEST_AGE).astype("Int64"),
             "height_cm": height,
             "weight_kg": weight,
             "bmi": weight / (height / 100) ** 2,

@@ -201,6 +201,7 @@ def test_policies_of_missing_flags_and_of_review(choose):
 def test_a_criterion_left_out_of_the_config_excludes_nobody(choose):
     rows = {**ONE, "patients": [person("P1", abnormal_spine=1)]}
     assert reason_of(choose(**rows, exclusions=["orthopaedic_surgery"])) == "included"
+    assert reason_of(choose(**rows, exclusions=[], missing_flag="exclude")) == "included"
     assert "abnormal_spine" not in steps(criteria(exclusions=["orthopaedic_surgery"]))
 
 
