@@ -1,16 +1,22 @@
 """What all rules share: the validated config, input functions, code hashes, banners. Functions only, no rule."""
 
 import json
+import functools
+import hashlib
+import json
 import os
 import shlex
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from scripts.common.code_hash import code_hash
 from scripts.common.config import check_paths, read_config
 from scripts.common.errors import StudyError
-from scripts.common.layouts import with_sources
+from scripts.common.key import open_key
+from scripts.common.layouts import simulated_folder, with_sources
+from scripts.intake.listing import fingerprints, scan_folder
 
 
 def validated_config(raw):
@@ -50,6 +56,62 @@ def center(wildcards):
 def simulated_centers():
     """Names of the simulated centres as a wildcard's pattern; one that matches nothing where all are real."""
     return "|".join(c.name for c in CFG.centers if c.simulate) or "(?!)"
+
+
+@functools.cache
+def fingerprints_of(name):
+    """What a centre's films are, and each batch's: the folder's names, sizes and times, or what simulates it."""
+    entry, n_batches = CFG.center(name), len(batches_of(name))
+    if entry.simulate is None:
+        try:
+            return fingerprints(scan_folder(entry.dicom), n_batches)
+        except StudyError as error:
+            raise WorkflowError(str(error)) from None
+    source = [plain(entry.simulate), CFG.study.seed, code("scripts/synthetic/simulate_center.py"), n_batches]
+    whole = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:16]
+    return whole, [whole] * n_batches
+
+
+def folder_fingerprint(wildcards):
+    """Changes when any film of the centre does."""
+    return fingerprints_of(wildcards.center)[0]
+
+
+def batch_fingerprint(wildcards):
+    """Changes when a film of the batch does."""
+    return fingerprints_of(wildcards.center)[1][int(wildcards.batch)]
+
+
+def source_tables(wildcards):
+    """The files of a centre's patient and DXA tables; of a simulated centre the folder that holds them."""
+    entry = center(wildcards)
+    if entry.simulate is not None:
+        return [str(simulated_folder(entry.name) / "tables")]
+    return sorted({entry.patients.path, entry.dxa.path})
+
+
+def study_key():
+    """The key file, where the study has one."""
+    return [] if CFG.study.key_file is None else CFG.study.key_file
+
+
+@functools.cache
+def key_fingerprint():
+    """Tells one key from another and reveals nothing of it: another key makes all pseudonyms anew."""
+    return open_key(CFG.study.key_file, CFG.study.seed).fingerprint()
+
+
+@functools.cache
+def file_hash(path):
+    """Hash of a file of the repository that is neither code nor config."""
+    return hashlib.sha256((Path(workflow.basedir) / path).read_bytes()).hexdigest()[:16]
+
+
+def of_batches(pattern):
+    """Input function: the files of all batches of a centre, by a pattern with {center} and {batch}."""
+    return lambda wildcards: [
+        pattern.format(center=wildcards.center, batch=b) for b in batches_of(wildcards.center)
+    ]
 
 
 def batches_of(name):
