@@ -1,1 +1,194 @@
+# From a centre's folder of DICOM files and its tables to de-identified, screened films and pseudonymous tables.
+# All rules but the last are per centre: a new centre, or new films in one, touches no other.
 
+
+rule list_films:
+    """List a centre's films and give each to a batch by a hash of its path.
+
+    In goes the folder; out comes a private list. A new, changed or lost file is seen by the folder's fingerprint, in
+    any depth of folders.
+    """
+    input:
+        folder=ancient(lambda wildcards: center(wildcards).dicom),
+    output:
+        listing="private/{center}/listing.csv",
+    log:
+        "logs/list_films/{center}.log",
+    benchmark:
+        "benchmarks/list_films/{center}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/intake/list_films.py"),
+        batches=lambda wildcards: len(batches_of(wildcards.center)),
+        fingerprint=folder_fingerprint,
+    script:
+        "../scripts/intake/list_films.py"
+
+
+rule deidentify:
+    """Build a de-identified file from every usable film of one batch, and a row with a reason for every other file.
+
+    In go the batch's films; out come new DICOM files under pseudonyms with shifted dates, their table, and the private
+    crosswalk. The list is `ancient`: only a batch whose own files changed (its fingerprint) is done again.
+    """
+    input:
+        listing=ancient("private/{center}/listing.csv"),
+        folder=ancient(lambda wildcards: center(wildcards).dicom),
+        key=ancient(study_key()),
+    output:
+        folder=directory("results/intake/{center}/dicom/batch_{batch}"),
+        table="results/intake/{center}/dicom/batch_{batch}.csv",
+        crosswalk="private/{center}/crosswalk/batch_{batch}.csv",
+    log:
+        "logs/deidentify/{center}_{batch}.log",
+    benchmark:
+        "benchmarks/deidentify/{center}_{batch}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("scripts/intake/deidentify.py"),
+        allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
+        fingerprint=batch_fingerprint,
+        key=key_fingerprint(),
+        seed=CFG.study.seed if CFG.study.key_file is None else None,
+        ids=lambda wildcards: plain(center(wildcards).ids),
+        frontal_view=plain(CFG.intake.frontal_view),
+    script:
+        "../scripts/intake/deidentify.py"
+
+
+rule convert_png:
+    """Convert the de-identified films of one batch to 16-bit PNG and measure their exposure.
+
+    In go de-identified DICOM files; out come PNGs that keep the full stored range and a table with geometry, the
+    mapping to stored values, a checksum of the pixels and the measures of the exposure.
+    """
+    input:
+        folder="results/intake/{center}/dicom/batch_{batch}",
+        table="results/intake/{center}/dicom/batch_{batch}.csv",
+    output:
+        folder=directory("results/intake/{center}/png/batch_{batch}"),
+        table="results/intake/{center}/png/batch_{batch}.csv",
+    log:
+        "logs/convert_png/{center}_{batch}.log",
+    benchmark:
+        "benchmarks/convert_png/{center}_{batch}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("scripts/intake/convert_png.py"),
+        window={"rows": CFG.intake.exposure.rows, "columns": CFG.intake.exposure.columns},
+    script:
+        "../scripts/intake/convert_png.py"
+
+
+rule screen_exposure:
+    """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
+
+    In go the batches' tables; out come the centre's films, a row for every file found, the exposure's measures and
+    verdicts, and contact sheets of what was rejected or flagged. Fixed rules reject; refitted measures only flag.
+    """
+    input:
+        film_tables=of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
+        png_tables=of_batches("results/intake/{center}/png/batch_{batch}.csv"),
+        png_folders=of_batches("results/intake/{center}/png/batch_{batch}"),
+        crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
+        review=lambda wildcards: center(wildcards).review or [],
+    output:
+        films="results/intake/{center}/films.csv",
+        files="results/intake/{center}/files.csv",
+        exposure="results/intake/{center}/exposure.csv",
+        reject_sheet="results/intake/{center}/contact_sheet_reject.png",
+        review_sheet="results/intake/{center}/contact_sheet_review.png",
+    log:
+        "logs/screen_exposure/{center}.log",
+    benchmark:
+        "benchmarks/screen_exposure/{center}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("scripts/intake/screen_exposure.py"),
+        exposure=CFG.intake.exposure.model_dump(mode="json", exclude={"rows", "columns"}),
+        enrolment=lambda wildcards: (
+            plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
+        ),
+        synthetic=CFG.synthetic,
+    script:
+        "../scripts/intake/screen_exposure.py"
+
+
+rule pseudonymize_tables:
+    """Put a centre's patient and DXA tables under the films' pseudonyms, dates shifted as theirs.
+
+    In go the hospital's tables; out come tables with the study's columns, units and codings, the counts of rows that could
+    not be read with their reasons, and, in private/, shifted birth dates and the numbers of those rows.
+    """
+    input:
+        tables=source_tables,
+        key=ancient(study_key()),
+    output:
+        patients="results/intake/{center}/patients.csv",
+        dxa="results/intake/{center}/dxa.csv",
+        issues="results/intake/{center}/table_issues.csv",
+        birth_dates="private/{center}/birth_dates.csv",
+        rows="private/{center}/table_rows.csv",
+    log:
+        "logs/pseudonymize_tables/{center}.log",
+    benchmark:
+        "benchmarks/pseudonymize_tables/{center}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("scripts/intake/pseudonymize_tables.py"),
+        key=key_fingerprint(),
+        seed=CFG.study.seed if CFG.study.key_file is None else None,
+        ids=lambda wildcards: plain(center(wildcards).ids),
+        patients=lambda wildcards: plain(center(wildcards).patients),
+        dxa=lambda wildcards: plain(center(wildcards).dxa),
+    script:
+        "../scripts/intake/pseudonymize_tables.py"
+
+
+rule merge_intake:
+    """Put all centres' files and exposure measures into one table each; no rule that trains reads them."""
+    input:
+        files=expand("results/intake/{center}/files.csv", center=[c.name for c in CFG.centers]),
+        exposure=expand("results/intake/{center}/exposure.csv", center=[c.name for c in CFG.centers]),
+    output:
+        files="results/intake/files.csv",
+        exposure="results/intake/exposure.csv",
+    log:
+        "logs/merge_intake.log",
+    benchmark:
+        "benchmarks/merge_intake.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/intake/merge_intake.py"),
+    script:
+        "../scripts/intake/merge_intake.py"

@@ -1,0 +1,101 @@
+"""Conversion of one batch of de-identified films to 16-bit PNG, with the measures of their exposure."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+
+from scripts.common.files import atomic_folder
+from scripts.common.log import Log
+from scripts.common.tables import Columns, read_table, write_table
+from scripts.intake.batch_deidentification import BATCH_FILMS
+from scripts.intake.dicom_reading import silence_readers
+from scripts.intake.exposure import MEASURES, measure
+from scripts.intake.pixels import decoded_values, film_image
+from scripts.intake.png_encoding import encode_png16
+
+CONVERTED: Columns = {
+    "image_id": "text",
+    "status": "text",
+    "reason": "text",
+    "pixel_sha256": "text",
+    "transfer_syntax": "text",
+    "photometric": "text",
+    "rows": "int",
+    "columns": "int",
+    "bits": "int",
+    "offset": "int",
+    "shift": "int",
+    "inverted": "int",
+    "modality_lut": "int",
+    "padding_pixels": "int",
+    **dict.fromkeys(MEASURES, "float"),
+}
+"""``results/intake/<center>/png/batch_<b>.csv``: a row per de-identified film, by image id.
+
+``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind ``rows x
+columns``; ``bits`` to ``modality_lut`` say how stored values became it (``scripts/intake/pixels.py``).
+"""
+
+
+def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
+    value = dataset.get(keyword)
+    return float("nan") if value in (None, "") else float(value)
+
+
+def convert_film(content: bytes | Path, window: dict) -> tuple[bytes, dict]:
+    """The PNG of a de-identified film and its row (without id and status). ``window`` holds ``rows`` and ``columns``."""
+    dataset = pydicom.dcmread(content)
+    syntax = str(dataset.file_meta.TransferSyntaxUID)
+    image, padding, mapping = film_image(dataset, decoded_values(dataset, syntax))
+    digest = hashlib.sha256(f"{mapping.rows}x{mapping.columns}\n".encode())
+    digest.update(image.astype("<u2", copy=False).data)
+    row = {
+        "pixel_sha256": digest.hexdigest(),
+        "transfer_syntax": syntax,
+        "photometric": str(dataset.PhotometricInterpretation),
+        **mapping.as_row(),
+        **measure(image, padding, mapping.bits, tuple(window["rows"]), tuple(window["columns"])),
+        "exposure_index": _header_number(dataset, "ExposureIndex"),
+        "target_exposure_index": _header_number(dataset, "TargetExposureIndex"),
+        "deviation_index": _header_number(dataset, "DeviationIndex"),
+    }
+    return encode_png16(image), row
+
+
+def convert_batch(
+    *,
+    films_folder: str | Path,
+    films_table: str | Path,
+    window: dict,
+    png_folder: str | Path,
+    png_table: str | Path,
+    log: Log,
+) -> None:
+    """Write ``<image_id>.png`` for each film of a batch, and the batch's table. A film that can't be decoded is quarantined."""
+    silence_readers()
+    films = read_table(films_table, BATCH_FILMS)
+    ids = sorted(films.loc[films["status"] == "accepted", "image_id"])
+    rows, failed = [], 0
+    with atomic_folder(png_folder) as target:
+        for image_id in log.progress(ids, len(ids), "films"):
+            try:
+                png, row = convert_film(Path(films_folder) / f"{image_id}.dcm", window)
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:  # any fault of a decoder concerns this film only
+                failed += 1
+                log.only_file(f"a film was put aside: {type(error).__name__}")
+                rows.append({"image_id": image_id, "status": "quarantined", "reason": "unreadable_pixels"})
+                continue
+            (target / f"{image_id}.png").write_bytes(png)
+            rows.append({"image_id": image_id, "status": "converted", "reason": "", **row})
+    frame = pd.DataFrame(rows, columns=list(CONVERTED))
+    for name, kind in CONVERTED.items():
+        if kind == "text":
+            frame[name] = frame[name].astype("object").where(frame[name].notna(), "")
+    write_table(frame, png_table, CONVERTED)
+    log.say(f"{len(ids) - failed} films converted, {failed} quarantined (unreadable_pixels)")

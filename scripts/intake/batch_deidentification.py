@@ -1,0 +1,151 @@
+"""De-identification of one batch: a row for every file found, whatever it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common.files import atomic_folder, atomic_path, private_folder
+from scripts.common.log import Log
+from scripts.common.tables import Columns, write_table
+from scripts.intake.deidentification import deidentified
+from scripts.intake.dicom_reading import (
+    Film,
+    Unusable,
+    film_of,
+    read_source,
+    refusal,
+    silence_readers,
+    text,
+)
+from scripts.intake.identity import Pseudonyms
+from scripts.intake.listing import files_of_batch, path_of_text
+
+BATCH_FILMS: Columns = {
+    "image_id": "text",
+    "patient_id": "text",
+    "status": "text",
+    "reason": "text",
+    "film_date": "date",
+    "view": "text",
+    "sex": "text",
+    "age": "int",
+    "manufacturer": "text",
+    "burned_in": "text",
+}
+"""``results/intake/<center>/dicom/batch_<b>.csv``: a row per file, by image id. ``film_date`` is shifted."""
+
+CROSSWALK: Columns = {
+    "image_id": "text",
+    "uid_image_id": "text",
+    "path_image_id": "text",
+    "path": "text",
+    "source_patient_id": "text",
+    "source_sop_instance_uid": "text",
+    "film_date": "date",
+    "acquisition_time": "text",
+}
+"""``private/<center>/crosswalk/batch_<b>.csv``: image id to source. Dates and ids are the source's own."""
+
+
+def _examined(path: Path, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, object]:
+    """Reason for quarantine (empty where usable), facts, SOP Instance UID and the dataset of one file."""
+    try:
+        dataset = read_source(path)
+        reason = ""
+    except Unusable as error:
+        reason = error.reason
+        if reason != "cut_short":
+            return reason, None, "", None
+        try:  # the header may be whole, so that the patient is known
+            dataset = read_source(path, with_pixels=False)
+        except Unusable:
+            return reason, None, "", None
+    film = film_of(dataset, names, patterns)
+    return reason or refusal(dataset, film), film, text(dataset, "SOPInstanceUID"), dataset
+
+
+def deidentify_batch(
+    *,
+    folder: str | Path,
+    listing: str | Path,
+    batch: int,
+    names: Pseudonyms,
+    patterns: dict[str, list[str]],
+    films_folder: str | Path,
+    films_table: str | Path,
+    crosswalk: str | Path,
+    log: Log,
+) -> None:
+    """Write a de-identified file for each usable film of a batch, the batch's table and its private crosswalk.
+
+    ``patterns`` is the config's ``intake.frontal_view``. The order of files in the source reaches no output: rows and
+    names follow the keyed image ids.
+    """
+    silence_readers()
+    listed = [(names.image_of_path(path), path) for path in files_of_batch(listing, batch)]
+    listed.sort()
+    rows: list[dict] = []
+    taken: set[str] = set()
+    with atomic_folder(films_folder) as target:
+        for path_id, path in log.progress(listed, len(listed), "files"):
+            try:
+                reason, film, uid, dataset = _examined(Path(folder) / path_of_text(path), names, patterns)
+                new = None if reason else deidentified(dataset, film, names)
+            except Unusable as error:
+                reason, new = error.reason, None
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:  # a file must never end the batch; its type helps to mend the software
+                reason, film, uid, new = "unreadable_header", None, "", None
+                log.only_file(f"a file was put aside after an unexpected {type(error).__name__}")
+            uid_id = names.image_of_uid(uid) if uid else ""
+            image_id = path_id
+            if new is not None and uid_id and uid_id not in taken:
+                image_id = uid_id
+                taken.add(uid_id)
+            if new is not None:
+                with (target / f"{image_id}.dcm").open("wb") as handle:
+                    handle.writelines(new.content)
+            rows.append(
+                {
+                    "image_id": image_id,
+                    "patient_id": names.patient(film.patient_id) if film and film.patient_id else "",
+                    "status": "quarantined" if reason else "accepted",
+                    "reason": reason,
+                    "film_date": (
+                        names.shifted(film.film_date, film.patient_id).isoformat()
+                        if film and film.patient_id and film.film_date
+                        else ""
+                    ),
+                    "view": film.view if film else "",
+                    "sex": film.sex if film else "",
+                    "age": film.age if film else None,
+                    "manufacturer": film.manufacturer if film else "",
+                    "burned_in": film.burned_in if film else "",
+                    "uid_image_id": uid_id,
+                    "path_image_id": path_id,
+                    "path": path,
+                    "source_patient_id": film.patient_id if film else "",
+                    "source_sop_instance_uid": uid,
+                    "true_date": film.film_date.isoformat() if film and film.film_date else "",
+                    "acquisition_time": film.acquisition_time if film else "",
+                }
+            )
+        for row in rows:  # a UID whose every file is in quarantine names the first of them
+            if row["uid_image_id"] and row["uid_image_id"] not in taken:
+                row["image_id"] = row["uid_image_id"]
+                taken.add(row["uid_image_id"])
+    frame = pd.DataFrame(rows, columns=[*BATCH_FILMS, *(c for c in CROSSWALK if c not in BATCH_FILMS), "true_date"])
+    frame = frame.sort_values("image_id", ignore_index=True)
+    private = frame.drop(columns="film_date").rename(columns={"true_date": "film_date"})[list(CROSSWALK)]
+    private_folder(Path(crosswalk).parent)
+    with atomic_path(crosswalk, mode=0o600) as part:
+        private.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
+    write_table(frame[list(BATCH_FILMS)], films_table, BATCH_FILMS)
+    accepted = int((frame["status"] == "accepted").sum())
+    log.say(f"batch {batch}: {len(frame)} files, {accepted} de-identified, {len(frame) - accepted} quarantined")
+    for reason, count in sorted(Counter(frame.loc[frame["reason"] != "", "reason"]).items()):
+        log.say(f"  {reason}: {count}")

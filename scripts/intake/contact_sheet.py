@@ -1,0 +1,76 @@
+"""Contact sheets: small pictures of the films that were rejected or flagged, each with its reason.
+
+Blind to label and score: neither exists yet when the sheet is made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from scripts.common.files import atomic_path
+
+_TILE, _TEXT, _GAP, _HEAD = 200, 52, 12, 60
+_COLUMNS = 5
+MOST_FILMS = 60
+"""A sheet shows at most this many films and says how many there are."""
+
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def _write(sheet: np.ndarray, words: str, x: int, y: int, size: float, shade: int = 20) -> None:
+    cv2.putText(sheet, words, (x, y), _FONT, size, (shade, shade, shade), 1, cv2.LINE_AA)
+
+
+def _fitted(words: str, size: float, width: int) -> str:
+    while words and cv2.getTextSize(words, _FONT, size, 1)[0][0] > width:
+        words = words[:-4] + "..." if len(words) > 7 else ""
+    return words
+
+
+def _thumbnail(path: str | Path) -> np.ndarray:
+    """A square 8-bit picture of a 16-bit film, stretched from P1 to P99 for the eye."""
+    film = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    scale = _TILE / max(film.shape)
+    size = (max(int(film.shape[1] * scale), 1), max(int(film.shape[0] * scale), 1))
+    small = cv2.resize(film, size, interpolation=cv2.INTER_AREA).astype(np.float64)
+    low, high = np.percentile(small, [1, 99])
+    small = np.clip((small - low) / max(high - low, 1.0), 0, 1) * 255
+    tile = np.zeros((_TILE, _TILE), np.uint8)
+    top, left = (_TILE - size[1]) // 2, (_TILE - size[0]) // 2
+    tile[top : top + size[1], left : left + size[0]] = small.astype(np.uint8)
+    return tile
+
+
+def draw_contact_sheet(
+    films: list[tuple[str, str, str]], title: str, synthetic: bool, path: str | Path
+) -> None:
+    """Draw one sheet.
+
+    ``films`` holds (image id, reason, path of the PNG); without any the sheet says ``none``. ``synthetic`` puts SYNTHETIC
+    on its face.
+    """
+    shown = films[:MOST_FILMS]
+    rows = max(-(-len(shown) // _COLUMNS), 1)
+    width = _COLUMNS * (_TILE + _GAP) + _GAP
+    sheet = np.full((_HEAD + rows * (_TILE + _TEXT + _GAP) + _GAP, width, 3), 255, np.uint8)
+    count = f"{len(films)} film{'' if len(films) == 1 else 's'}"
+    if len(films) > len(shown):
+        count += f", the first {len(shown)} shown"
+    _write(sheet, _fitted(f"{title}: {count}", 0.6, width - 2 * _GAP), _GAP, 26, 0.6)
+    if synthetic:
+        _write(sheet, "SYNTHETIC DATA, not patients", _GAP, 50, 0.55)
+    if not shown:
+        _write(sheet, "none", _GAP, _HEAD + _TILE // 2, 0.8, 120)
+    for number, (image_id, reason, png) in enumerate(shown):
+        x = _GAP + number % _COLUMNS * (_TILE + _GAP)
+        y = _HEAD + number // _COLUMNS * (_TILE + _TEXT + _GAP)
+        sheet[y : y + _TILE, x : x + _TILE] = _thumbnail(png)[:, :, None]
+        for line, part in enumerate((image_id, *reason.split(";")[:2])):
+            _write(sheet, _fitted(part.replace("_", " "), 0.4, _TILE), x, y + _TILE + 14 + 16 * line, 0.4)
+    done, data = cv2.imencode(".png", sheet)
+    assert done
+    with atomic_path(path) as part:
+        part.write_bytes(data.tobytes())

@@ -1,0 +1,24 @@
+"""De-identify the films of one batch: a new file from an allow-list for each that can be used, a row for each that is there."""
+
+from scripts.common.key import open_key
+from scripts.common.log import rule_log
+from scripts.intake.batch_deidentification import deidentify_batch
+from scripts.intake.identity import Pseudonyms
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
+    deidentify_batch(
+        folder=given.folder,
+        listing=given.listing,
+        batch=int(snakemake.wildcards.batch),  # noqa: F821
+        names=Pseudonyms(
+            open_key(given.get("key"), settings.seed),
+            snakemake.wildcards.center,  # noqa: F821
+            settings.ids,
+        ),
+        patterns=settings.frontal_view,
+        films_folder=made.folder,
+        films_table=made.table,
+        crosswalk=made.crosswalk,
+        log=log,
+    )

@@ -1,0 +1,294 @@
+"""Source files read with care: what is no DICOM, cut short or unfit is named and never raises.
+
+A reason is a stable word that stands in the study's tables; what it means is said in ``REASONS``.
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import logging
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.dataelem import RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from scripts.intake.codestream import COMPRESSED, NATIVE
+from scripts.intake.frontal_view import LATERAL, view_of
+from scripts.intake.identity import Pseudonyms, dicom_date
+
+REASONS = {
+    "not_dicom": "the file is no DICOM file",
+    "cut_short": "the file ends before its content does",
+    "unreadable_header": "the header can't be read",
+    "not_cr_or_dx": "no computed or digital radiograph",
+    "for_processing": "raw detector data, not a film for presentation",
+    "not_chest": "the body part is not the chest",
+    "lateral": "a lateral or oblique view",
+    "no_patient_id": "no patient id",
+    "no_pixels": "no image in the file",
+    "unsupported": "colour, several frames, or a coding of pixels that is not read",
+    "burned_in_text": "the header says that text is burned into the film",
+    "no_film_date": "no readable date of the film",
+    "identifier_left": "an identifying value was found in the new file, which was not written",
+    "unreadable_pixels": "the pixels can't be decoded",
+    "duplicate": "the same film is there already",
+    "conflicting_duplicate": "films that claim to be the same one differ, or one film bears two patients' ids",
+}
+"""Why a file is quarantined."""
+
+_CR = "1.2.840.10008.5.1.4.1.1.1"
+_DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
+_DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
+_SECONDARY_CAPTURE = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.2")
+_CHEST = re.compile(r"CHEST|THORAX|TORAX|LUNG|胸|肺", re.IGNORECASE)
+
+LARGEST_FILE = 1 << 30
+"""Bytes above which a file is no film."""
+
+
+class Unusable(Exception):
+    """A file that goes to quarantine; ``reason`` is a key of ``REASONS``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def silence_readers() -> None:
+    """Keep the DICOM libraries from printing: their warnings quote values of the source."""
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    for name in ("pydicom", "pylibjpeg", "openjpeg", "rle", "libjpeg"):
+        logger = logging.getLogger(name)
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = False
+        logger.setLevel(logging.CRITICAL + 1)
+
+
+def _ends_early(dataset: Dataset) -> bool:
+    """Whether a value of the dataset is shorter than its declared length."""
+    for tag in tuple(dataset.keys()):
+        element = dataset.get_item(tag)
+        if (
+            isinstance(element, RawDataElement)
+            and element.length not in (0, 0xFFFFFFFF)
+            and element.value is not None
+            and len(element.value) < element.length
+        ):
+            return True
+    return False
+
+
+def read_source(path: str | Path, with_pixels: bool = True) -> Dataset:
+    """Read a source file; ``with_pixels=False`` reads no further than the header.
+
+    Raises ``Unusable`` (not_dicom, cut_short, unreadable_header). Call ``silence_readers`` first.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise Unusable("unsupported")
+        data = path.read_bytes() if with_pixels else None
+    except OSError:
+        raise Unusable("unreadable_header") from None
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            if data is not None:
+                dataset = _parse(io.BytesIO(data), stop=False)
+            else:
+                with path.open("rb") as handle:
+                    dataset = _parse(handle, stop=True)
+            cut = _ends_early(dataset)
+        except Unusable:
+            raise
+        except EOFError:
+            raise Unusable("cut_short") from None
+        except Exception:  # a broken header may raise anything from a parser; the file is named unreadable
+            raise Unusable("unreadable_header") from None
+    if cut or any(" in file " in str(w.message) for w in said):
+        raise Unusable("cut_short")
+    return dataset
+
+
+def _parse(handle, stop: bool) -> Dataset:
+    try:
+        return pydicom.dcmread(handle, stop_before_pixels=stop)
+    except InvalidDicomError:
+        handle.seek(0)
+    try:  # files of old archives lack the preamble; then the content must speak for itself
+        dataset = pydicom.dcmread(handle, stop_before_pixels=stop, force=True)
+        if "SOPClassUID" in dataset and "Modality" in dataset and len(str(dataset.Modality)) <= 16:
+            return dataset
+    except Exception:  # whatever the parser met, it was no DICOM file
+        pass
+    raise Unusable("not_dicom")
+
+
+def text(dataset: Dataset, keyword: str) -> str:
+    """A value as one line of text, several values joined by a backslash; empty where absent or unreadable."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # the value can't be decoded
+        return ""
+    if value is None or isinstance(value, pydicom.Sequence | bytes):
+        return ""
+    if isinstance(value, pydicom.multival.MultiValue | list):
+        return "\\".join(str(part).strip() for part in value)
+    return str(value).strip(" \0")
+
+
+def transfer_syntax(dataset: Dataset) -> str:
+    """The transfer syntax; for files without file meta the one in which they were found to be written."""
+    named = str(getattr(dataset, "file_meta", {}).get("TransferSyntaxUID", "") or "")
+    if named:
+        return named
+    implicit, little = dataset.original_encoding
+    if not little:
+        return "1.2.840.10008.1.2.2"
+    return "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1"
+
+
+@dataclass(frozen=True)
+class Film:
+    """What a header says of a film, in the study's terms. Dates and the id are the source's own."""
+
+    patient_id: str
+    film_date: datetime.date | None
+    acquisition_time: str
+    view: str
+    sex: str
+    age: int | None
+    manufacturer: str
+    burned_in: str
+
+
+def manufacturer_of(dataset: Dataset) -> str:
+    """Manufacturer in plain ASCII; empty where it holds anything else."""
+    name = text(dataset, "Manufacturer")
+    return name if re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name) else ""
+
+
+def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:
+    """Completed years, 90 for all above 89: PatientAge, else from the birth date."""
+    match = re.fullmatch(r"(\d{1,3})([YMWD]?)", text(dataset, "PatientAge").upper())
+    years = None
+    if match and match[2] in ("", "Y"):
+        years = int(match[1])
+    elif match:
+        years = int(match[1]) // {"M": 12, "W": 52, "D": 365}[match[2]]
+    else:
+        born = dicom_date(text(dataset, "PatientBirthDate"))
+        if born and film_date and born <= film_date:
+            years = film_date.year - born.year - ((film_date.month, film_date.day) < (born.month, born.day))
+    if years is None or years > 130:
+        return None
+    return min(years, 90)
+
+
+DATES_OF_A_FILM = ("AcquisitionDate", "AcquisitionDateTime", "ContentDate", "SeriesDate", "StudyDate")
+"""Where a film's date is looked for, in this order."""
+
+_TIMES_OF_A_FILM = ("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "SeriesTime", "StudyTime")
+
+
+def _time(dataset: Dataset) -> str:
+    """HHMMSS(.ffffff), empty where none is given."""
+    for keyword in _TIMES_OF_A_FILM:
+        value = text(dataset, keyword).replace(":", "")
+        value = value[8:] if keyword.endswith("DateTime") else value
+        match = re.match(r"\d{2,6}(\.\d{1,6})?", value)
+        if match:
+            return match[0]
+    return ""
+
+
+def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]]) -> Film:
+    """Read the facts of a film from its header. ``patterns`` is the config's ``intake.frontal_view``."""
+    film_date = next((d for d in (dicom_date(text(dataset, k)) for k in DATES_OF_A_FILM) if d), None)
+    codes = []
+    sequence = dataset.get("ViewCodeSequence")
+    for item in sequence if isinstance(sequence, pydicom.Sequence) else ():
+        codes.append((text(item, "CodingSchemeDesignator"), text(item, "CodeValue"), text(item, "CodeMeaning")))
+    sex = text(dataset, "PatientSex").upper()
+    return Film(
+        patient_id=names.normalised(text_of_id(dataset)),
+        film_date=film_date,
+        acquisition_time=_time(dataset),
+        view=view_of(text(dataset, "ViewPosition"), codes, text(dataset, "SeriesDescription"), patterns),
+        sex=sex if sex in ("F", "M") else "",
+        age=_age(dataset, film_date),
+        manufacturer=manufacturer_of(dataset),
+        burned_in={"YES": "YES", "NO": "NO"}.get(text(dataset, "BurnedInAnnotation").upper(), "unknown"),
+    )
+
+
+def text_of_id(dataset: Dataset) -> str:
+    """The patient id as written, without the padding that DICOM puts behind it."""
+    try:
+        value = dataset.get("PatientID")
+    except Exception:  # the value can't be decoded
+        return ""
+    if isinstance(value, pydicom.multival.MultiValue | list):
+        value = "\\".join(map(str, value))
+    return "" if value is None else str(value).rstrip(" \0")
+
+
+def _number(dataset: Dataset, keyword: str, default: int) -> int:
+    try:
+        value = dataset.get(keyword)
+        return default if value in (None, "") else int(value)
+    except (TypeError, ValueError):
+        return -1
+
+
+def refusal(dataset: Dataset, film: Film) -> str:
+    """Why a film can't be used, as far as its header says; empty where it can. The first reason in a fixed order."""
+    sop_class = text(dataset, "SOPClassUID")
+    if text(dataset, "Modality").upper() not in ("CR", "DX"):
+        return "not_cr_or_dx"
+    if sop_class == _DX_PROCESSING or text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
+        return "for_processing"
+    if sop_class not in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE):
+        return "not_cr_or_dx"
+    part = text(dataset, "BodyPartExamined")
+    if part and not _CHEST.search(part):
+        return "not_chest"
+    if film.view == LATERAL:
+        return "lateral"
+    if not film.patient_id:
+        return "no_patient_id"
+    if _number(dataset, "Rows", 0) == 0 or _number(dataset, "Columns", 0) == 0:
+        return "no_pixels"
+    if not supported(dataset):
+        return "unsupported"
+    if film.burned_in == "YES":
+        return "burned_in_text"
+    if film.film_date is None:
+        return "no_film_date"
+    return ""
+
+
+def supported(dataset: Dataset) -> bool:
+    """Whether the pixels are grey, one frame, 8 or 16 bits allocated, in a known transfer syntax."""
+    allocated = _number(dataset, "BitsAllocated", -1)
+    stored = _number(dataset, "BitsStored", allocated)
+    high = _number(dataset, "HighBit", stored - 1)
+    return (
+        transfer_syntax(dataset) in COMPRESSED | NATIVE
+        and text(dataset, "PhotometricInterpretation") in ("MONOCHROME1", "MONOCHROME2")
+        and _number(dataset, "SamplesPerPixel", 1) == 1
+        and _number(dataset, "NumberOfFrames", 1) == 1
+        and allocated in (8, 16)
+        and 1 <= stored <= allocated
+        and stored - 1 <= high < allocated
+        and _number(dataset, "PixelRepresentation", 0) in (0, 1)
+        and 1 <= _number(dataset, "Rows", 0) <= 65535
+        and 1 <= _number(dataset, "Columns", 0) <= 65535
+    )

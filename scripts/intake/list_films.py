@@ -1,0 +1,8 @@
+"""List the films of one centre and give each to a batch."""
+
+from scripts.common.log import rule_log
+from scripts.intake.listing import write_listing
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    counts = write_listing(snakemake.input.folder, snakemake.params.batches, snakemake.output.listing)  # noqa: F821
+    log.say(f"{sum(counts)} files in {len(counts)} batches, largest {max(counts)}")

@@ -1,0 +1,130 @@
+"""The films of a centre's folder: which there are, which batch each belongs to, and whether anything changed.
+
+Only names, sizes and times of the last change are looked at; no file is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.parse
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from scripts.common.errors import StudyError
+from scripts.common.files import atomic_path, private_folder
+
+LISTING = {"path": "text", "size": "int", "mtime_ns": "int", "batch": "int"}
+"""``private/<center>/listing.csv``: one row per file found, by path. ``path`` is as ``path_text`` writes it."""
+
+
+class FoundFile(NamedTuple):
+    """A file of the folder: path from the folder (as ``path_text`` writes it), bytes, time of last change in ns."""
+
+    path: str
+    size: int
+    mtime_ns: int
+
+
+def path_text(path: str) -> str:
+    """A path as one line of text: per cent signs, control characters and bytes that are no UTF-8 become ``%xx``."""
+    if path.isprintable() and "%" not in path:
+        return path
+    return "".join(
+        char if char.isprintable() and char != "%" else urllib.parse.quote_from_bytes(os.fsencode(char), safe="")
+        for char in path
+    )
+
+
+def path_of_text(text: str) -> str:
+    """The path that ``path_text`` wrote."""
+    return os.fsdecode(urllib.parse.unquote_to_bytes(text)) if "%" in text else text
+
+
+def _walk(top: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[FoundFile]:
+    with os.scandir(top) as entries:
+        for entry in entries:
+            name = prefix + entry.name
+            try:
+                if entry.is_dir():
+                    status = entry.stat()
+                    identity = (status.st_dev, status.st_ino)
+                    if identity not in above:
+                        yield from _walk(entry.path, name + "/", above | {identity})
+                elif entry.is_file():
+                    status = entry.stat()
+                    yield FoundFile(path_text(name), status.st_size, status.st_mtime_ns)
+                elif entry.is_symlink():
+                    yield FoundFile(path_text(name), 0, 0)
+            except FileNotFoundError:
+                continue
+
+
+_OWN_FILES = (".snakemake_timestamp",)
+
+
+def scan_folder(folder: str | os.PathLike) -> list[FoundFile]:
+    """All files below ``folder``, at any depth, by path.
+
+    Links are followed, a folder that contains itself once. A link that leads nowhere is listed with size 0, so that it is
+    accounted for. Raises ``StudyError`` where the folder or one below it can't be read.
+    """
+    top = os.fspath(folder)
+    try:
+        status = Path(top).stat()
+        found = sorted(_walk(top, "", frozenset({(status.st_dev, status.st_ino)})))
+    except OSError as error:
+        raise StudyError(
+            f"A folder of films can't be read ({error.strerror}): check 'dicom' of this centre in config.yaml and the "
+            "permissions of the folders below it."
+        ) from None
+    return [row for row in found if row.path not in _OWN_FILES]
+
+
+def batch_of(path: str, n_batches: int) -> int:
+    """Batch number, 0 to ``n_batches - 1``, by a hash of the path: it stays when other films come or go."""
+    digest = hashlib.sha256(path.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % n_batches
+
+
+def fingerprint(files: Iterable[FoundFile]) -> str:
+    """Sixteen hex digits that change when a file comes, goes, grows or is changed."""
+    digest = hashlib.sha256()
+    for row in files:
+        digest.update(f"{row.path}\0{row.size}\0{row.mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def fingerprints(files: list[FoundFile], n_batches: int) -> tuple[str, list[str]]:
+    """The fingerprint of the whole folder and of each batch."""
+    parts: list[list[FoundFile]] = [[] for _ in range(n_batches)]
+    for row in files:
+        parts[batch_of(row.path, n_batches)].append(row)
+    return fingerprint(files), [fingerprint(part) for part in parts]
+
+
+def write_listing(folder: str | os.PathLike, n_batches: int, path: str | Path) -> list[int]:
+    """List ``folder`` into the private table at ``path``; return the number of files of each batch.
+
+    Raises ``StudyError`` for a folder without any file.
+    """
+    import pandas as pd  # the rules import this module at every start, so only those who need pandas load it
+
+    files = scan_folder(folder)
+    if not files:
+        raise StudyError("The centre's folder of films is empty: check 'dicom' of this centre in config.yaml.")
+    frame = pd.DataFrame(files, columns=["path", "size", "mtime_ns"])
+    frame["batch"] = [batch_of(p, n_batches) for p in frame["path"]]
+    private_folder(Path(path).parent)
+    with atomic_path(path, mode=0o600) as part:
+        frame.to_csv(part, index=False, lineterminator="\n")
+    return [int((frame["batch"] == b).sum()) for b in range(n_batches)]
+
+
+def files_of_batch(listing: str | Path, batch: int) -> list[str]:
+    """The paths of one batch, as ``path_text`` writes them, in order."""
+    from scripts.common.tables import read_table
+
+    frame = read_table(listing, LISTING)
+    return sorted(frame.loc[frame["batch"] == batch, "path"])

@@ -1,0 +1,16 @@
+"""Put all centres' tables of files and of exposure into one each."""
+
+import pandas as pd
+
+from scripts.common.log import rule_log
+from scripts.common.tables import FILES, read_table, write_table
+from scripts.intake.screening import EXPOSURE
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    for paths, columns, target in (
+        (snakemake.input.files, FILES, snakemake.output.files),  # noqa: F821
+        (snakemake.input.exposure, EXPOSURE, snakemake.output.exposure),  # noqa: F821
+    ):
+        merged = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
+        write_table(merged, target, columns)
+        log.say(f"{len(merged)} rows from {len(paths)} centres")

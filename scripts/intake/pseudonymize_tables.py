@@ -1,0 +1,29 @@
+"""Put a centre's patient and DXA tables under pseudonyms, in the study's columns, units and codings."""
+
+from pathlib import Path
+
+from scripts.common.files import private_folder
+from scripts.common.key import open_key
+from scripts.common.log import rule_log
+from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, write_table
+from scripts.intake.identity import Pseudonyms
+from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
+from scripts.intake.source_tables import read_dxa, read_patients
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    made, settings = snakemake.output, snakemake.params  # noqa: F821
+    center = snakemake.wildcards.center  # noqa: F821
+    names = Pseudonyms(open_key(snakemake.input.get("key"), settings.seed), center, settings.ids)  # noqa: F821
+    patients = read_patients(settings.patients, settings.ids, f"centers[{center}].patients")
+    dxa = read_dxa(settings.dxa, settings.ids, f"centers[{center}].dxa")
+    tables = pseudonymize(patients, dxa, names)
+    write_table(tables.patients, made.patients, PATIENTS)
+    write_table(tables.dxa, made.dxa, DXA)
+    write_table(tables.issues, made.issues, TABLE_ISSUES)
+    for frame, path, columns in ((tables.birth_dates, made.birth_dates, BIRTH_DATES), (tables.rows, made.rows, TABLE_ROWS)):
+        private_folder(Path(path).parent)
+        write_table(frame, path, columns)
+        Path(path).chmod(0o600)
+    log.say(f"{len(tables.patients)} rows of {tables.patients['patient_id'].nunique()} patients, {len(tables.dxa)} DXA results")
+    for table, reason, count in tables.issues.itertuples(index=False):
+        log.say(f"  {table}: {reason}: {count}")

@@ -1,0 +1,158 @@
+"""A centre's films after everything that is known of them: duplicates, exposure, a reader's overrides, order in a day."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common.errors import StudyError
+from scripts.common.tables import FILES, FILMS, Columns, read_table
+from scripts.intake.batch_conversion import CONVERTED
+from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
+from scripts.intake.duplicates import resolve_duplicates
+from scripts.intake.exposure import MEASURES, judge
+
+EXPOSURE: Columns = {
+    "center": "text",
+    "image_id": "text",
+    "verdict": "text",
+    "reason": "text",
+    "automatic_verdict": "text",
+    "automatic_reason": "text",
+    "reader_verdict": "text",
+    "manufacturer": "text",
+    "view": "text",
+    **dict.fromkeys(MEASURES, "float"),
+    "rows": "int",
+    "columns": "int",
+    "bits": "int",
+    "inverted": "int",
+    "padding_pixels": "int",
+}
+"""``exposure.csv``: a row per film that was converted and is no duplicate. ``verdict`` and ``reason`` are what counts: the
+reader's where there is one, else the automatic ones."""
+
+
+@dataclass(frozen=True)
+class Screened:
+    """A centre's tables: FILMS, FILES, EXPOSURE, and how many overrides of the reader found no film."""
+
+    films: pd.DataFrame
+    files: pd.DataFrame
+    exposure: pd.DataFrame
+    unused_overrides: int
+
+
+def read_batches(
+    film_tables: list[str], png_tables: list[str], crosswalks: list[str], png_folders: list[str]
+) -> pd.DataFrame:
+    """All batches of a centre in one table, a row per file found. The lists are in the order of batches."""
+    parts = []
+    for batch, (films, pngs, private, folder) in enumerate(zip(film_tables, png_tables, crosswalks, png_folders, strict=True)):
+        film = read_table(films, BATCH_FILMS)
+        converted = read_table(pngs, CONVERTED).rename(columns={"status": "conversion", "reason": "conversion_reason"})
+        source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
+        joined = film.merge(
+            source[["image_id", "uid_image_id", "path_image_id", "true_date", "acquisition_time"]],
+            on="image_id",
+            validate="one_to_one",
+        ).merge(converted, on="image_id", how="left", validate="one_to_one")
+        failed = joined["conversion"] == "quarantined"
+        joined.loc[failed, "status"] = "quarantined"
+        joined.loc[failed, "reason"] = joined.loc[failed, "conversion_reason"]
+        joined["pixel_sha256"] = joined["pixel_sha256"].fillna("")
+        joined["png"] = [
+            f"{folder}/{image}.png" if status == "accepted" else "" for image, status in zip(joined["image_id"], joined["status"])
+        ]
+        parts.append(joined.assign(batch=batch))
+    return pd.concat(parts, ignore_index=True)
+
+
+def read_overrides(path: str | None, center: str) -> dict[str, str]:
+    """A reader's verdicts by image id. Raises ``StudyError`` for a table that can't be used as it is."""
+    if path is None:
+        return {}
+    where = f"centers[{center}].review"
+    verdicts: dict[str, str] = {}
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle)
+            if not {"image_id", "verdict"} <= set(reader.fieldnames or ()):
+                raise StudyError(f"{where}: the table needs the columns 'image_id' and 'verdict'.")
+            for row in reader:
+                image_id, verdict = (row["image_id"] or "").strip(), (row["verdict"] or "").strip().lower()
+                if not image_id and not verdict:
+                    continue
+                if verdict not in ("pass", "reject"):
+                    raise StudyError(f"{where}: row {reader.line_num}: the verdict must be 'pass' or 'reject'.")
+                if verdicts.get(image_id, verdict) != verdict:
+                    raise StudyError(f"{where}: row {reader.line_num}: this film has both verdicts; keep one of the rows.")
+                verdicts[image_id] = verdict
+    except UnicodeDecodeError:
+        raise StudyError(f"{where}: the table is not in UTF-8; save it as 'CSV UTF-8'.") from None
+    return verdicts
+
+
+def _enrolled(true_dates: pd.Series, enrolment: dict | None) -> pd.Series:
+    """1 where a film's true date lies in the enrolment period, 0 where not; missing without a date."""
+    known = true_dates != ""
+    if enrolment is None:
+        inside = known
+    else:
+        first, last = (str(enrolment[k]) for k in ("from", "to"))
+        for day in (first, last):
+            datetime.date.fromisoformat(day)
+        inside = known & (true_dates >= first) & (true_dates <= last)
+    return inside.astype("Int64").where(known)
+
+
+def _order_in_day(films: pd.DataFrame) -> pd.Series:
+    """1, 2 ... for the films of one patient and day, by acquisition time and image id; films without a time come last."""
+    known = films[(films["patient_id"] != "") & (films["film_date"] != "")]
+    time = known["acquisition_time"].where(known["acquisition_time"] != "", "~")
+    ordered = known.assign(time=time).sort_values(["patient_id", "film_date", "time", "image_id"])
+    return (ordered.groupby(["patient_id", "film_date"]).cumcount() + 1).reindex(films.index).astype("Int64")
+
+
+def screen(
+    center: str, rows: pd.DataFrame, settings: dict, enrolment: dict | None, overrides: dict[str, str]
+) -> Screened:
+    """Apply duplicates, exposure rules and overrides to a centre's files (``read_batches``).
+
+    ``settings`` is the config's ``intake.exposure``, ``enrolment`` the centre's (``from``, ``to``) or None.
+    """
+    rows = resolve_duplicates(rows).sort_values("image_id", ignore_index=True)
+    rows["same_day_order"] = _order_in_day(rows)
+    rows["enrolled"] = _enrolled(rows["true_date"], enrolment)
+    stands = rows["status"] == "accepted"
+    rows["png"] = rows["png"].where(stands, "")
+
+    judged = rows[stands]
+    automatic = judge(judged, settings)
+    reader = judged["image_id"].map(overrides).fillna("").astype("object")
+    verdict = automatic["verdict"].where(reader == "", reader)
+    reason = automatic["reason"].where(reader == "", "reader")
+    rows["verdict"] = verdict.reindex(rows.index).fillna("")
+    rows["verdict_reason"] = reason.reindex(rows.index).fillna("")
+    rejected = stands & (rows["verdict"] == "reject")
+    rows.loc[rejected, "status"] = "rejected"
+    rows.loc[rejected, "reason"] = "exposure_" + rows.loc[rejected, "verdict_reason"].str.split(";").str[0]
+
+    exposure = judged.assign(
+        center=center,
+        verdict=verdict,
+        reason=reason,
+        automatic_verdict=automatic["verdict"],
+        automatic_reason=automatic["reason"],
+        reader_verdict=reader,
+    )[list(EXPOSURE)]
+    return Screened(
+        films=rows.loc[rows["patient_id"] != "", list(FILMS)].reset_index(drop=True),
+        files=rows.assign(center=center)[list(FILES)],
+        exposure=exposure.reset_index(drop=True),
+        unused_overrides=len(set(overrides) - set(judged["image_id"])),
+    )

@@ -1,0 +1,407 @@
+"""A hospital's tables read as they are: every cell as text, then checked and put into the study's terms.
+
+A cell that can't be read sets its row aside with a reason; a column that is wrong as a whole ends the run with one
+sentence, since no row of it can be trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import datetime
+import difflib
+import io
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from scripts.common.config import EXCLUSIONS, SITES
+from scripts.common.errors import StudyError
+from scripts.intake.identity import normalise_id
+
+ROW = "_row"
+"""Column with the row's number in the source file (the heading is row 1)."""
+
+_MISSING = {"", "na", "n/a", "n.a.", "nan", "nat", "null", "none", "-", "--", ".", "?", "/", "#n/a", "missing", "unknown", "不详", "未知", "缺失"}
+
+HEIGHT_CM = (100.0, 230.0)
+WEIGHT_KG = (20.0, 300.0)
+BMD = (0.1, 2.5)
+T_SCORE = (-10.0, 10.0)
+AGE = (0.0, 130.0)
+YEARS = (1850, 2100)
+"""Plausible ranges of adults' values; a row with a value outside is set aside."""
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def _excel_text(cell: object) -> str:
+    value = cell.value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, datetime.datetime):
+        return value.date().isoformat()
+    if isinstance(value, datetime.date):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        value = int(value)
+    if isinstance(value, int) and re.fullmatch(r"0{2,}", str(cell.number_format)):
+        return str(value).zfill(len(cell.number_format))  # leading zeros that Excel shows but doesn't store
+    return str(value)
+
+
+def _excel_rows(path: Path, sheet: str | None, where: str) -> list[list[str]]:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception:  # openpyxl raises many kinds for a broken or foreign file
+        raise StudyError(f"{where}.path: the file can't be read as Excel (.xlsx); save it again as .xlsx or CSV.") from None
+    try:
+        if sheet is not None and sheet not in book.sheetnames:
+            near = difflib.get_close_matches(sheet, book.sheetnames, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"the file has {len(book.sheetnames)} sheet(s)."
+            raise StudyError(f"{where}.sheet: there is no sheet '{sheet}'; {advice}")
+        table = book[sheet] if sheet is not None else book.worksheets[0]
+        return [[_excel_text(cell) for cell in row] for row in table.iter_rows()]
+    finally:
+        book.close()
+
+
+def _text_rows(path: Path, encoding: str, where: str) -> list[list[str]]:
+    try:
+        content = path.read_bytes().decode(encoding)
+    except (UnicodeDecodeError, LookupError):
+        raise StudyError(
+            f"{where}.encoding: the table can't be read as '{encoding}'; give its encoding, e.g. gb18030 for Chinese Windows, "
+            "or save it as 'CSV UTF-8'."
+        ) from None
+    content = content.removeprefix("\ufeff")
+    heading = content.split("\n", 1)[0]
+    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(",;\t|", key=heading.count)
+    csv.field_size_limit(1 << 24)
+    try:
+        return list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
+    except csv.Error:
+        raise StudyError(f"{where}.path: the table can't be read as CSV; save it again as 'CSV UTF-8'.") from None
+
+
+def _heading(text: str) -> str:
+    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip()
+
+
+def read_cells(table: dict, where: str) -> pd.DataFrame:
+    """All cells of a table as text, with ``ROW``; empty rows are left out.
+
+    ``table`` is the config's section (``path``, ``sheet``, ``encoding``), ``where`` its place in the config, for messages.
+    Raises ``StudyError``.
+    """
+    path = Path(table["path"])
+    suffix = path.suffix.lower()
+    if suffix == ".xls":
+        raise StudyError(f"{where}.path: old Excel files (.xls) are not read; save it as .xlsx or CSV.")
+    try:
+        if suffix in (".xlsx", ".xlsm"):
+            rows = _excel_rows(path, table.get("sheet"), where)
+        else:
+            rows = _text_rows(path, table.get("encoding") or "utf-8-sig", where)
+    except OSError as error:
+        raise StudyError(f"{where}.path: the file can't be opened ({error.strerror}).") from None
+    numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
+    if len(numbered) < 2:
+        raise StudyError(f"{where}.path: the table has no rows below its heading.")
+    headings = [_heading(text) for text in numbered[0][1]]
+    width = len(headings)
+    frame = pd.DataFrame(
+        [(row + [""] * width)[:width] for _, row in numbered[1:]], columns=range(width), dtype="object"
+    )
+    frame.insert(0, ROW, [number for number, _ in numbered[1:]])
+    frame["_too_long"] = [any(cell.strip() for cell in row[width:]) for _, row in numbered[1:]]
+    frame.attrs["headings"] = headings
+    return frame
+
+
+def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
+    """The column called ``name``, cells trimmed. Raises ``StudyError`` with the nearest name where there is none."""
+    headings = frame.attrs["headings"]
+    matches = [i for i, heading in enumerate(headings) if heading == _heading(name)]
+    if not matches:
+        near = difflib.get_close_matches(_heading(name), headings, n=1, cutoff=0.6)
+        folded = [h for h in headings if h.casefold() == _heading(name).casefold()]
+        near = folded or near
+        advice = f"did you mean '{near[0]}'?" if near else f"none of its {len(headings)} columns has a like name."
+        raise StudyError(f"{where}: the table has no column '{name}'; {advice}")
+    if len(matches) > 1:
+        raise StudyError(f"{where}: the table has {len(matches)} columns '{name}'; rename all but one.")
+    return frame[matches[0]].map(lambda cell: unicodedata.normalize("NFKC", cell).strip()).astype("object")
+
+
+# ------------------------------------------------------------------------------------------------ cells
+
+
+def is_missing(cells: pd.Series) -> pd.Series:
+    """Which cells hold nothing: empty, NA, - and the like."""
+    return cells.str.casefold().isin(_MISSING)
+
+
+def numbers(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Values (NaN where missing or unreadable) and which cells are unreadable. A decimal comma is understood."""
+    missing = is_missing(cells)
+    plain = cells.str.replace("\u2212", "-").str.replace(r"^([-+]?\d*),(\d+)$", r"\1.\2", regex=True)
+    fits = plain.str.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?") & ~missing
+    values = pd.Series(np.nan, index=cells.index, dtype="float64")
+    values[fits] = plain[fits].astype("float64")
+    return values, ~fits & ~missing
+
+
+def read_date(cell: str, date_format: str | None) -> datetime.date | None:
+    """The date of a cell: by ``date_format``, else ISO (2024-07-31, 2024/7/31, 20240731, with a time behind or not).
+
+    Excel's own dates come as ISO and are read under any format. None where it is no date or outside ``YEARS``.
+    """
+    found = None
+    if date_format is not None:
+        with contextlib.suppress(ValueError):
+            found = datetime.datetime.strptime(cell, unicodedata.normalize("NFKC", date_format)).date()
+    match = re.fullmatch(r"(\d{4})-(\d{2})-(\d{2})([T ][\d:.]+)?", cell)
+    if match is None and date_format is None:
+        match = re.fullmatch(r"(\d{4})[/-](\d{1,2})[/-](\d{1,2})([T ][\d:.]+)?", cell) or re.fullmatch(
+            r"(\d{4})(\d{2})(\d{2})(\.0)?", cell
+        )
+    if found is None and match is not None:
+        try:
+            found = datetime.date(*(int(part) for part in match.groups()[:3]))
+        except ValueError:
+            return None
+    return found if found is not None and YEARS[0] <= found.year <= YEARS[1] else None
+
+
+def dates(cells: pd.Series, date_format: str | None) -> tuple[pd.Series, pd.Series]:
+    """Dates (None where missing or unreadable) and which cells are unreadable."""
+    missing = is_missing(cells)
+    values = pd.Series(
+        [None if gone else read_date(cell, date_format) for cell, gone in zip(cells, missing)],
+        index=cells.index,
+        dtype="object",
+    )
+    return values, values.isna() & ~missing
+
+
+def codes(cells: pd.Series, coding: dict[str, list[str]]) -> tuple[pd.Series, pd.Series]:
+    """Meanings by the config's coding (empty where missing or unknown) and which cells hold no known code.
+
+    ``1.0`` counts as ``1``, letters' case counts only where the coding tells two meanings apart by it.
+    """
+    exact: dict[str, str] = {}
+    for meaning, written in coding.items():
+        for code in written:
+            exact[unicodedata.normalize("NFKC", code).strip()] = meaning
+    folded: dict[str, set[str]] = {}
+    for code, meaning in exact.items():
+        folded.setdefault(code.casefold(), set()).add(meaning)
+
+    def meaning_of(cell: str) -> str:
+        if cell in exact:
+            return exact[cell]
+        short = cell.removesuffix(".0")
+        if short in exact:
+            return exact[short]
+        several = folded.get(cell.casefold(), set())
+        return next(iter(several)) if len(several) == 1 else ""
+
+    values = cells.map(meaning_of).astype("object")
+    return values, (values == "") & ~is_missing(cells)
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+@dataclass
+class Reading:
+    """A table in the study's terms, source ids and true dates still in it: never written to ``results/``.
+
+    ``rows``: the rows that can be used, with ``ROW``. ``issues``: ``ROW, reason``, one per row set aside (its first reason)
+    and, for reasons in ``NOTES``, per cell that was left empty though its row is used. ``cells``: every row that was
+    read, in the study's terms, with unreadable cells empty (for counting).
+    """
+
+    rows: pd.DataFrame
+    issues: pd.DataFrame
+    cells: pd.DataFrame
+
+
+NOTES = ("unreadable_flag", "other_site", "identical_row")
+"""Reasons that leave no row of use out: a flag left empty, a site that isn't studied, a row that is there twice."""
+
+
+class _Issues:
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self.first = pd.Series("", index=frame.index, dtype="object")
+        self.notes: list[tuple[int, str]] = []
+        self._rows = frame[ROW]
+
+    def aside(self, which: pd.Series, reason: str) -> None:
+        self.first[which & (self.first == "")] = reason
+
+    def note(self, which: pd.Series, reason: str) -> None:
+        self.notes.extend((int(row), reason) for row in self._rows[which])
+
+    def table(self) -> pd.DataFrame:
+        bad = self.first != ""
+        listed = [*zip(self._rows[bad].astype(int), self.first[bad]), *self.notes]
+        return pd.DataFrame(sorted(listed), columns=[ROW, "reason"])
+
+
+def _mostly(which: pd.Series, among: pd.Series) -> bool:
+    """Whether more than half of ``among`` (at least one) are ``which``."""
+    return bool(among.any()) and int((which & among).sum()) * 2 > int(among.sum())
+
+
+def _measured(
+    cells: pd.Series, low_high: tuple[float, float], issues: _Issues, name: str, scale: float = 1.0, fault: Callable | None = None
+) -> pd.Series:
+    """Numbers in the study's unit; unreadable and implausible cells set their rows aside. ``fault`` names a wrong unit."""
+    values, unreadable = numbers(cells)
+    if _mostly(unreadable, ~is_missing(cells)) and fault is not None:
+        fault(None)
+    outside = values.notna() & ~(values * scale).between(*low_high)
+    if _mostly(outside, values.notna()) and fault is not None:
+        fault(values[values.notna()])
+    issues.aside(unreadable, f"unreadable_{name}")
+    issues.aside(outside, f"implausible_{name}")
+    return (values * scale).where(~outside)
+
+
+def _dated(cells: pd.Series, table: dict, issues: _Issues, name: str, where: str) -> pd.Series:
+    values, unreadable = dates(cells, table.get("date_format"))
+    if _mostly(unreadable, ~is_missing(cells)):
+        said = f"as '{table['date_format']}'" if table.get("date_format") else "as ISO dates (2024-07-31 or 20240731)"
+        key = where.split(".columns")[0] + ".date_format"
+        raise StudyError(f"{where}: most of its dates can't be read {said}; give their format in {key}, e.g. '%d/%m/%Y'.")
+    issues.aside(unreadable, f"unreadable_{name}")
+    return values
+
+
+def _coded(cells: pd.Series, coding: dict, where: str, key: str) -> tuple[pd.Series, pd.Series]:
+    values, unknown = codes(cells, coding)
+    if _mostly(unknown, ~is_missing(cells)):
+        raise StudyError(f"{where}: most of its cells hold none of the codes in {key}; add the codes that the table uses there.")
+    return values, unknown
+
+
+def _ids(frame: pd.DataFrame, name: str, ids: dict, issues: _Issues, where: str) -> pd.Series:
+    cells = column(frame, name, where)
+    numbers_of_excel = cells.str.fullmatch(r"\d(\.\d+)?E\+\d+", flags=re.IGNORECASE)
+    if _mostly(numbers_of_excel, ~is_missing(cells)):
+        raise StudyError(f"{where}: Excel has shortened the ids (1.2E+10); format the column as text and export it again.")
+    found = cells.map(lambda cell: "" if cell.casefold() in _MISSING else normalise_id(cell, ids)).astype("object")
+    issues.aside(found == "", "no_patient_id")
+    return found
+
+
+def read_patients(table: dict, ids: dict, where: str) -> Reading:
+    """A patient table: ``source_id, sex, birth_date, age, height_cm, weight_kg, measured_on`` and the exclusion flags (0, 1, NaN).
+
+    ``table`` is the config's ``patients`` section, ``where`` its place. Raises ``StudyError`` for faults of whole columns.
+    """
+    frame = read_cells(table, where)
+    names, issues = table["columns"], _Issues(frame)
+    at = f"{where}.columns"
+    out = pd.DataFrame({ROW: frame[ROW]})
+    issues.aside(frame["_too_long"], "too_many_cells")
+    out["source_id"] = _ids(frame, names["patient_id"], ids, issues, f"{at}.patient_id")
+
+    out["sex"], unknown = _coded(column(frame, names["sex"], f"{at}.sex"), table["sex_coding"], f"{at}.sex", f"{where}.sex_coding")
+    issues.aside(unknown, "unknown_sex_code")
+
+    out["birth_date"] = None
+    out["age"] = np.nan
+    if names.get("birth_date"):
+        cells = column(frame, names["birth_date"], f"{at}.birth_date")
+        out["birth_date"] = _dated(cells, table, issues, "birth_date", f"{at}.birth_date")
+    else:
+        def age_fault(values: pd.Series | None) -> None:
+            raise StudyError(f"{at}.age: most of its cells are no ages in years.")
+
+        out["age"] = _measured(column(frame, names["age"], f"{at}.age"), AGE, issues, "age", fault=age_fault)
+
+    unit = table["height_unit"]
+
+    def height_fault(values: pd.Series | None) -> None:
+        if values is not None:
+            other, scale = ("m", 100.0) if unit == "cm" else ("cm", 1.0)
+            if (values * scale).between(*HEIGHT_CM).mean() > 0.5:
+                raise StudyError(f"{at}.height: heights look like {other}, not {unit}: set {where}.height_unit to {other}.")
+        raise StudyError(f"{at}.height: most of its cells are no heights in {unit}; check the column and {where}.height_unit.")
+
+    def weight_fault(values: pd.Series | None) -> None:
+        raise StudyError(f"{at}.weight: most of its cells are no weights in kg; check the column and its unit.")
+
+    heights = column(frame, names["height"], f"{at}.height")
+    out["height_cm"] = _measured(heights, HEIGHT_CM, issues, "height", 1.0 if unit == "cm" else 100.0, height_fault).round(6)
+    weights = column(frame, names["weight"], f"{at}.weight")
+    out["weight_kg"] = _measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
+
+    out["measured_on"] = None
+    if names.get("measured_on"):
+        cells = column(frame, names["measured_on"], f"{at}.measured_on")
+        out["measured_on"] = _dated(cells, table, issues, "measured_on", f"{at}.measured_on")
+    for flag in EXCLUSIONS:
+        out[flag] = np.nan
+        if table["exclusions"].get(flag):
+            place = f"{where}.exclusions.{flag}"
+            cells = column(frame, table["exclusions"][flag], place)
+            meaning, unknown = _coded(cells, table["flag_coding"], place, f"{where}.flag_coding")
+            out[flag] = meaning.map({"yes": 1.0, "no": 0.0})
+            issues.note(unknown & (issues.first == ""), "unreadable_flag")
+    return _finished(out, issues)
+
+
+def read_dxa(table: dict, ids: dict, where: str) -> Reading:
+    """A DXA table: ``source_id, exam_date, site, bmd, t_score``; sites that aren't studied are left aside."""
+    frame = read_cells(table, where)
+    names, issues = table["columns"], _Issues(frame)
+    at = f"{where}.columns"
+    out = pd.DataFrame({ROW: frame[ROW]})
+    issues.aside(frame["_too_long"], "too_many_cells")
+    out["source_id"] = _ids(frame, names["patient_id"], ids, issues, f"{at}.patient_id")
+    out["exam_date"] = _dated(column(frame, names["exam_date"], f"{at}.exam_date"), table, issues, "exam_date", f"{at}.exam_date")
+    issues.aside(out["exam_date"].isna(), "no_exam_date")
+
+    cells = column(frame, names["site"], f"{at}.site")
+    out["site"], other = codes(cells, {site: table["site_coding"][site] for site in SITES})
+    if not (out["site"] != "").any():
+        raise StudyError(f"{at}.site: none of its cells holds a code of {where}.site_coding; add the codes that the table uses there.")
+    issues.aside(out["site"].eq("") & ~other, "no_site")
+
+    def bmd_fault(values: pd.Series | None) -> None:
+        if values is not None and (values / 1000).between(*BMD).mean() > 0.5:
+            raise StudyError(f"{at}.bmd: the densities look like mg/cm2, not g/cm2; divide the column by 1000.")
+        raise StudyError(f"{at}.bmd: most of its cells are no bone densities in g/cm2; check the column and its unit.")
+
+    def t_fault(values: pd.Series | None) -> None:
+        raise StudyError(f"{at}.t_score: most of its cells are no T-scores (-10 to 10); check the column.")
+
+    out["bmd"] = _measured(column(frame, names["bmd"], f"{at}.bmd"), BMD, issues, "bmd", fault=bmd_fault)
+    out["t_score"] = _measured(column(frame, names["t_score"], f"{at}.t_score"), T_SCORE, issues, "t_score", fault=t_fault)
+    issues.note(other & (issues.first == ""), "other_site")
+    reading = _finished(out, issues)
+    reading.rows = reading.rows[reading.rows["site"] != ""]
+    return reading
+
+
+def _finished(out: pd.DataFrame, issues: _Issues) -> Reading:
+    """Rows of use without identical copies, and the issues."""
+    used = out[issues.first == ""]
+    content = [name for name in out.columns if name != ROW]
+    again = used.duplicated(content, keep="first")
+    issues.note(again.reindex(out.index, fill_value=False), "identical_row")
+    return Reading(rows=used[~again], issues=issues.table(), cells=out)
