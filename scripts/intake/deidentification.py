@@ -90,9 +90,8 @@ class _Builder:
 
     def _set(self, new: Dataset, keyword: str, value: object) -> None:
         setattr(new, keyword, value)
-        for part in value if isinstance(value, list) else [value]:
-            if not isinstance(part, Dataset):
-                self.kept.append(str(part))
+        parts = [str(part) for part in value] if isinstance(value, list) else [str(value)]
+        self.kept.extend({*parts, "\\".join(parts)})
 
     def image_type(self, new: Dataset, source: Dataset, keyword: str) -> None:
         parts = [*text(source, keyword).upper().split("\\"), "", ""]

@@ -17,6 +17,7 @@ RLE = "1.2.840.10008.1.2.5"
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
 _JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+_LOSSY = (*_JPEG, "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 
 
@@ -80,7 +81,7 @@ def decoded_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
 
     if transfer_syntax in NATIVE:
         return native_values(dataset, transfer_syntax)
-    rows, columns, _, stored, high, signed = _geometry(dataset)
+    rows, columns, _, stored, _, signed = _geometry(dataset)
     frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
     if transfer_syntax in _JPEG_LOSSLESS:
         import imagecodecs
@@ -108,7 +109,8 @@ def decoded_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
     if cells.dtype.itemsize == 1:
         cells = cells.astype(np.int16 if cells.dtype.kind == "i" else np.uint16)
     # a codec gives values, not cells: the lowest bit is the value's, whatever HighBit says
-    del high
+    if transfer_syntax in _LOSSY and not signed:  # a lossy codec may overshoot the stored range
+        return np.minimum(np.maximum(cells, 0).astype(np.uint16), np.uint16((1 << stored) - 1))
     return canonical(np.ascontiguousarray(cells).view(np.uint16), stored, stored - 1, signed)
 
 
