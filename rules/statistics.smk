@@ -119,7 +119,6 @@ rule draw_figures:
         flow="results/cohort/flow.csv",
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
-        calibration="results/statistics/calibration.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
     output:
         roc=figure_files("roc"),

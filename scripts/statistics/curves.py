@@ -52,6 +52,15 @@ def _say(axis, text: str) -> None:
     axis.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axis.transAxes)
 
 
+def _shared_legend(figure: Figure, axes: Sequence) -> None:
+    """One legend below all panels, from the first panel that has curves."""
+    for axis in axes:
+        handles, names = axis.get_legend_handles_labels()
+        if handles:
+            figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+            return
+
+
 def _title(look: Look, name: str, n: int, n_pos: int) -> str:
     return f"{look.language.place(name)} (n = {n}, {look.language('op')} {n_pos})"
 
@@ -79,7 +88,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 x, y, color=colors[model], linestyle=styles[model], clip_on=False, label=f"{words(model)} {row['auc']:.3f}{interval}"
             )
             axis.plot(1 - row["specificity"], row["sensitivity"], "o", color=colors[model], markersize=3.2, markeredgecolor="white", markeredgewidth=0.5, clip_on=False)
-        axis.legend(loc="lower right", title=words("auc"), title_fontsize="small", alignment="left")
+        axis.legend(loc="lower right", bbox_to_anchor=(1.03, 0.0), handlelength=1.4, handletextpad=0.4, title=words("auc"), alignment="left")
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure
@@ -104,48 +113,46 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
         for model in look.models:
             rows = part[part["model"] == model]
             axis.fill_between(
-                rows["threshold"], rows["net_benefit_low"], rows["net_benefit_high"], color=colors[model], alpha=0.10, linewidth=0
+                rows["threshold"], rows["net_benefit_low"], rows["net_benefit_high"], color=colors[model], alpha=0.09, linewidth=0
             )
             axis.plot(rows["threshold"], rows["net_benefit"], color=colors[model], linestyle=styles[model], label=words(model))
-        prevalence = n_pos / n
-        floor = -0.12 * max(prevalence, 0.2)
-        axis.set(xlim=(0, float(part["threshold"].max())), ylim=(floor, prevalence * 1.12 + 0.02))
-        axis.legend(loc="lower left" if prevalence > 0.5 else "upper right")
+        top = max(float(part["net_benefit_high"].max()), 0.1)
+        axis.set(xlim=(0, float(part["threshold"].max())), ylim=(-0.15 * top, 1.02 * top))
+    _shared_legend(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure
 
 
-def draw_calibration(predictions: pd.DataFrame, calibration: pd.DataFrame, curve: pd.DataFrame, look: Look) -> Figure:
+def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look) -> Figure:
     """Smoothed calibration curves with bands; below, how the scores are spread. A set too small says so."""
-    figure, axes = panels(len(look.sets), 2.6)
+    figure, axes = panels(len(look.sets), 2.75)
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
-    rows = calibration.set_index(["set", "model"])
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
         n, n_pos = len(labels), int(labels.sum())
         letter(axis, i, _title(look, name, n, n_pos))
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=words("predicted_axis"), ylabel=words("observed_axis"))
         axis.set_aspect("equal")
-        axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         if min(n_pos, n - n_pos) < FEWEST:
             why = words("too_few", events=n_pos, non_events=n - n_pos, fewest=FEWEST) if n else words("no_patients")
             _say(axis, f"{words('no_curve')}\n{why}")
             continue
+        axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
+        absent = []
         for model, values in zip(look.models, scores, strict=True):
             points = curve[(curve["set"] == name) & (curve["model"] == model)]
-            slope = rows.loc[(name, model), "slope"]
-            label = words(model) if np.isnan(slope) else f"{words(model)} ({words('slope')} {slope:.2f})"
             if len(points):
                 axis.fill_between(
-                    points["predicted"], points["observed_low"], points["observed_high"], color=colors[model], alpha=0.10, linewidth=0
+                    points["predicted"], points["observed_low"], points["observed_high"], color=colors[model], alpha=0.09, linewidth=0
                 )
-                axis.plot(points["predicted"], points["observed"], color=colors[model], linestyle=styles[model], label=label)
             else:
-                axis.plot([], [], color=colors[model], linestyle=styles[model], label=f"{words(model)}: {words('no_curve')}")
+                absent.append(f"{words('no_curve')}: {words(model)}")
+            axis.plot(points["predicted"], points["observed"], color=colors[model], linestyle=styles[model], label=words(model))
             heights, edges = np.histogram(values, bins=40, range=(0, 1))
             axis.step(edges[:-1], heights / max(heights.max(), 1) * 0.08, where="post", color=colors[model], linewidth=0.5, alpha=0.7)
-        axis.legend(loc="upper left")
+        axis.text(0.98, 0.12, "\n".join(absent), ha="right", va="bottom", color=GREY, transform=axis.transAxes)
+    _shared_legend(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure

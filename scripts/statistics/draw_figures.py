@@ -3,7 +3,7 @@
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, FLOW, read_table
 from scripts.statistics import style
-from scripts.statistics.calibration import CALIBRATION, CURVE
+from scripts.statistics.calibration import CURVE
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc
 from scripts.statistics.decision_curves import NET_BENEFIT
 from scripts.statistics.flow_diagram import draw_flow
@@ -21,7 +21,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     style.save(draw_roc(predictions, table2, look), out.roc)
     style.save(draw_decision_curves(read_table(read.net_benefit, NET_BENEFIT), table2, look), out.decision_curves)
     curve = read_table(read.calibration_curve, CURVE)
-    style.save(draw_calibration(predictions, read_table(read.calibration, CALIBRATION), curve, look), out.calibration)
+    style.save(draw_calibration(predictions, curve, look), out.calibration)
     flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
     style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), out.flow)
     log.say(f"figures of {len(given.sets)} test sets and {len(given.centers)} centres")

@@ -49,8 +49,12 @@ def flow_of(center: str, flow: pd.DataFrame, cohort: pd.DataFrame) -> CenterFlow
 
 def _box(axis, x: float, top: float, width: float, height: float, lines: Sequence[str], align: str = "center") -> None:
     axis.add_patch(plt.Rectangle((x, top - height), width, height, facecolor="white", edgecolor=INK, linewidth=0.7))
-    at = x + width / 2 if align == "center" else x + 0.06
-    axis.text(at, top - height / 2, "\n".join(lines), ha=align, va="center", linespacing=1.35)
+    inset = 0.06
+    at = x + width / 2 if align == "center" else x + inset
+    text = axis.text(at, top - height / 2, "\n".join(lines), ha=align, va="center", linespacing=1.35)
+    wide = text.get_window_extent(axis.figure.canvas.get_renderer()).width / axis.figure.dpi
+    if wide > width - 2 * inset:
+        text.set_fontsize(text.get_fontsize() * (width - 2 * inset) / wide)
 
 
 def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -58,7 +62,7 @@ def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
 
 
 def draw_flow(flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], language: Language, synthetic: bool) -> Figure:
-    """One column of boxes per centre, up to three beside each other; sizes in inches, so that text fits its box."""
+    """One column of boxes per centre, up to three beside each other; sizes in inches; text shrinks where a box is too narrow."""
     flows = [flow_of(center, flow, cohort) for center in centers]
     per_row = min(3, len(flows))
     column = DOUBLE_COLUMN / max(per_row, 2)
@@ -67,7 +71,7 @@ def draw_flow(flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], 
 
     def heights(item: CenterFlow) -> tuple[float, float, float, float]:
         reasons = [reason for reason, n in item.excluded if n] or ["-"]
-        return 2 * line + pad, (len(reasons) + 1) * line + pad, 2 * line + pad, 3 * line + pad
+        return 2 * line + pad, (len(reasons) + 1) * line + pad, 2 * line + pad, 4 * line + pad
 
     rows = [flows[i : i + per_row] for i in range(0, len(flows), per_row)]
     row_heights = [sum(np.max([heights(item) for item in row], axis=0)) + 4 * gap for row in rows]
@@ -106,7 +110,7 @@ def draw_flow(flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], 
                 own_width = share - (0.03 if len(item.sets) > 1 else 0)
                 _arrow(axis, (x + own_width / 2, y), (x + own_width / 2, y - gap))
                 label = language(name) if name in ("train", "internal_test") else language("test_set")
-                _box(axis, x, y - gap, own_width, last, [label, f"n = {n}", f"{language('op')} {n_op}, {language('non_op')} {n - n_op}"])
+                _box(axis, x, y - gap, own_width, last, [label, f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"])
         top -= height
     if synthetic:
         figure.text(0.5, 1 - 0.08 / total, language("synthetic"), ha="center", va="top", color=WARNING, fontweight="bold", fontsize=matplotlib.rcParams["font.size"] + 1)

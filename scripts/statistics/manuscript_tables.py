@@ -37,7 +37,7 @@ def _variable_rows(row: Mapping, words: Language) -> list[list[str]]:
 def table_1(table1: pd.DataFrame, missing: pd.DataFrame, centers: Sequence[str], words: Language, synthetic: bool) -> Table:
     """Table 1: centre by centre, OP beside non-OP, with test, P and standardised difference."""
     body: list[list[str]] = []
-    gaps, fishers = [], []
+    gaps = []
     for center in centers:
         part = table1[table1["center"] == center].set_index("variable", drop=False)
         age = part.loc["age"]
@@ -49,11 +49,9 @@ def table_1(table1: pd.DataFrame, missing: pd.DataFrame, centers: Sequence[str],
             body += _variable_rows(row, words)
             if row["missing"]:
                 gaps.append(f"{name} {words(variable)} {int(row['missing'])}")
-        if not np.isnan(part.loc["sex", "fisher_p"]):
-            fishers.append(f"{name} P = {p_text(part.loc['sex', 'fisher_p'])}")
     notes = [words("note1")]
-    if fishers:
-        notes.append(words("note1_fisher", list=words.comma.join(fishers)))
+    if not table1["fisher_p"].isna().all():
+        notes.append(words("note1_fisher"))
     if gaps:
         notes.append(words("note1_missing", list=words.comma.join(gaps)))
     if missing["n_capped"].sum():

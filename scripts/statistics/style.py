@@ -73,6 +73,7 @@ def apply(language: str, font_size: float, dpi: int) -> None:
             "xtick.labelsize": font_size - 1,
             "ytick.labelsize": font_size - 1,
             "legend.fontsize": font_size - 1.5,
+            "legend.title_fontsize": font_size - 1.5,
             "axes.edgecolor": INK,
             "axes.labelcolor": INK,
             "text.color": INK,
