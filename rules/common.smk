@@ -82,7 +82,7 @@ def batch_fingerprint(wildcards):
     return fingerprints_of(wildcards.center)[1][int(wildcards.batch)]
 
 
-def source_tables(wildcards):
+def clinical_tables_of(wildcards):
     """The files of a centre's patient and DXA tables; of a simulated centre the folder that holds them."""
     entry = center(wildcards)
     if entry.simulate is not None:

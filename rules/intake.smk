@@ -141,7 +141,7 @@ rule pseudonymize_tables:
     not be read with their reasons, and, in private/, shifted birth dates and the numbers of those rows.
     """
     input:
-        tables=source_tables,
+        tables=clinical_tables_of,
         key=ancient(study_key()),
     output:
         patients="results/intake/{center}/patients.csv",

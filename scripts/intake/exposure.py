@@ -153,10 +153,10 @@ def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
 
 
 def _refit(films: pd.DataFrame, settings: dict) -> dict[str, dict[str, tuple[float, float]]]:
-    """Bounds (median -/+ k MAD) of range and mean for each manufacturer with enough films."""
+    """Bounds (median -/+ k MAD) of range and mean for each named manufacturer with enough films."""
     bounds: dict[str, dict[str, tuple[float, float]]] = {}
     for maker, group in films.groupby("manufacturer", sort=True):
-        if len(group) < settings["refit_films"]:
+        if not maker or len(group) < settings["refit_films"]:
             continue
         bounds[maker] = {}
         for column in ("value_range", "mean"):

@@ -140,7 +140,7 @@ def screen(
     rows["verdict_reason"] = reason.reindex(rows.index).fillna("")
     rejected = stands & (rows["verdict"] == "reject")
     rows.loc[rejected, "status"] = "rejected"
-    rows.loc[rejected, "reason"] = "exposure_" + rows.loc[rejected, "verdict_reason"].str.split(";").str[0]
+    rows.loc[rejected, "reason"] = rows.loc[rejected, "verdict_reason"].str.split(";").str[0]
 
     exposure = judged.assign(
         center=center,
