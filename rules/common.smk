@@ -222,7 +222,7 @@ def recorded_outputs():
     ]
 
 
-def source_tables():
+def tables_given():
     """Centre, kind and path of every table that the hospitals gave: patients, DXA, a reader's overrides."""
     found = []
     for entry in map(with_sources, CFG.centers):

@@ -16,7 +16,7 @@ rule record_provenance:
         outputs=recorded_outputs(),
         engine="results/statistics/engine.json",
         listings=[f"private/{c.name}/listing.csv" for c in CFG.centers],
-        tables=[path for _, _, path in source_tables()],
+        tables=[path for _, _, path in tables_given()],
         weights=pretrained_weights(),
         key=[] if CFG.study.key_file is None else CFG.study.key_file,
     output:
@@ -36,7 +36,7 @@ rule record_provenance:
         config=redacted_config(CFG),
         synthetic=CFG.synthetic,
         centers=[c.name for c in CFG.centers],
-        tables=[[center, kind] for center, kind, _ in source_tables()],
+        tables=[[center, kind] for center, kind, _ in tables_given()],
     script:
         "../scripts/report/record_provenance.py"
 
