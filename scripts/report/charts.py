@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe-Ito colours: told apart by colour-blind readers.
 _FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
@@ -15,36 +19,48 @@ _OP, _NON_OP = "#D55E00", "#0072B2"
 _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "osteocxr report",
-    "font.family": ["Arial", "Helvetica", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Microsoft YaHei", "sans-serif"],
+    "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
+    "axes.titlesize": 9.5,
     "legend.frameon": False,
 }
+_READERS_FONTS = "Arial, Helvetica, 'Noto Sans CJK SC', 'Microsoft YaHei', 'WenQuanYi Zen Hei', 'DejaVu Sans', sans-serif"
+"""Text stays text in these drawings: the reader's browser draws it, Chinese too, whatever fonts are installed here."""
+
+_LEFT, _BOTTOM, _TOP, _GAP, _RIGHT = 0.62, 0.5, 0.35, 0.42, 0.12
+"""Margins around panels, inches."""
 
 
-def _svg(figure: object) -> bytes:
+def _svg(figure: Figure) -> bytes:
+    import warnings
+
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})  # type: ignore[attr-defined]
-    return buffer.getvalue()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue().decode("utf-8").replace("'DejaVu Sans'", _READERS_FONTS).encode("utf-8")
 
 
-def _figure(panels: int, height: float):
-    import logging
-
+def _figure(panels: int, height: float, width: float) -> tuple[Figure, np.ndarray]:
+    """A figure with ``panels`` axes of ``height`` and ``width`` inches, at most four in a row."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # text stays text: the reader's fonts draw it
     mpl.rcParams.update(_STYLE)
     columns = min(panels, 4)
     rows = -(-panels // columns)
-    figure = Figure(figsize=(max(2.6 * columns, 4.6), height * rows), layout="constrained")
-    axes = np.atleast_1d(figure.subplots(rows, columns)).ravel()
-    for spare in axes[panels:]:
-        spare.set_visible(False)
-    return figure, axes[:panels]
+    across = _LEFT + columns * width + (columns - 1) * _GAP + _RIGHT
+    down = rows * (height + _BOTTOM + _TOP)
+    figure = Figure(figsize=(across, down))
+    axes = []
+    for i in range(panels):
+        row, column = divmod(i, columns)
+        x, y = _LEFT + column * (width + _GAP), down - (row + 1) * (height + _BOTTOM + _TOP) + _BOTTOM
+        axes.append(figure.add_axes((x / across, y / down, width / across, height / down)))
+    return figure, np.array(axes)
 
 
 def training_curves(histories: Sequence[pd.DataFrame], loss: Sequence[str], held_out: str, words: dict[str, str]) -> bytes:
@@ -55,7 +71,7 @@ def training_curves(histories: Sequence[pd.DataFrame], loss: Sequence[str], held
     histories: one table per fold with ``epoch``, the ``loss`` columns and ``held_out`` (AUC, 0 to 1, may have gaps).
     words: ``epoch``, ``loss``, ``auc`` and ``fold``: the texts of axes and legend.
     """
-    figure, (left, right) = _figure(2, 2.6)
+    figure, (left, right) = _figure(2, 2.1, 2.6)
     for fold, history in enumerate(histories):
         color = _FOLD_COLORS[fold % len(_FOLD_COLORS)]
         marker = "o" if len(history) == 1 else None
@@ -65,10 +81,11 @@ def training_curves(histories: Sequence[pd.DataFrame], loss: Sequence[str], held
         right.plot(
             known["epoch"], known[held_out], color=color, lw=1, marker=marker, ms=3, label=f"{words['fold']} {fold}"
         )
-    left.set(xlabel=words["epoch"], ylabel=words["loss"])
-    right.set(xlabel=words["epoch"], ylabel=words["auc"])
+    left.set(xlabel=words["epoch"], title=words["loss"])
+    right.set(xlabel=words["epoch"], title=words["auc"])
     right.axhline(0.5, color="#999999", lw=0.6, ls=":")
-    right.legend(fontsize=7)
+    right.legend(fontsize=7, loc="lower right", ncols=2)
+    right.set_ylim(0, 1.02)
     for axis in (left, right):
         axis.xaxis.get_major_locator().set_params(integer=True)
     return _svg(figure)
@@ -82,7 +99,7 @@ def score_distributions(scores: Sequence[tuple[str, np.ndarray, np.ndarray]], wo
     scores: title, scores of shape (n,) and labels (0/1) of shape (n,) of each set.
     words: ``score``, ``share``, ``op`` and ``non_op``.
     """
-    figure, axes = _figure(len(scores), 2.2)
+    figure, axes = _figure(max(len(scores), 1), 1.7, 2.1)
     edges = np.linspace(0, 1, 21)
     for axis, (title, score, label) in zip(axes, scores):
         for value, color, name in ((0, _NON_OP, words["non_op"]), (1, _OP, words["op"])):
@@ -93,6 +110,7 @@ def score_distributions(scores: Sequence[tuple[str, np.ndarray, np.ndarray]], wo
                 axis.stairs(share, edges, color=color, lw=1, label=f"{name} (n={len(part)})")
         axis.set(title=title, xlim=(0, 1), xlabel=words["score"])
         axis.legend(fontsize=6.5, loc="upper center")
-        axis.margins(y=0.25)
+        axis.set_xticks([0, 0.5, 1])
+        axis.set_ylim(0, 1.3 * max(axis.get_ylim()[1], 0.05))
     axes[0].set_ylabel(words["share"])
     return _svg(figure)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
+
+import pandas as pd
 
 MISSING = "–"
 
 
 def is_missing(value: Any) -> bool:
     """True for None, NaN, pandas' NA and an empty text."""
-    if value is None or value == "":
-        return True
-    try:
-        return bool(math.isnan(value))
-    except TypeError:
-        return not isinstance(value, str | int | float)
+    if value is None or isinstance(value, str):
+        return not value
+    return bool(pd.isna(value))
 
 
 def auc(value: Any) -> str:
@@ -60,10 +58,3 @@ def interval(low: Any, high: Any, show: Any) -> str:
     a, b = show(low), show(high)
     dash = " to " if "\u2212" in a + b else "–"
     return f"({a}{dash}{b})"
-
-
-def with_interval(value: Any, low: Any, high: Any, show: Any) -> str:
-    """``value (low–high)``."""
-    if is_missing(value):
-        return MISSING
-    return f"{show(value)} {interval(low, high, show)}".rstrip()

@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 _MIME = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
 
 
+WIDE = 8
+"""A table with more columns than this is set closer."""
+
+
 @dataclass
 class Column:
     """A table's column. A numeric one stands at the right and sorts by number."""
@@ -21,11 +25,11 @@ class Column:
 
 @dataclass
 class Cell:
-    """What is shown, and what the column sorts by (the text itself where ``sort`` is None)."""
+    """What is shown, with its interval, and what the column sorts by (the text itself where ``sort`` is None)."""
 
     text: str
     sort: float | None = None
-    strong: bool = False
+    interval: str = ""
 
 
 @dataclass
@@ -40,17 +44,26 @@ class Table:
     collapsed: bool = False
     kind: ClassVar[str] = "table"
 
+    @property
+    def wide(self) -> bool:
+        """True where intervals stand below their values, so that the table fits the page."""
+        return len(self.columns) > WIDE
+
 
 @dataclass
 class Figure:
-    """An inlined image that enlarges on a click."""
+    """An inlined image that enlarges on a click. A bitmap is shown no larger than it is, a drawing fills the width."""
 
     id: str
     caption: str
     uri: str
     alt: str
-    wide: bool = True
+    narrow: bool = False
     kind: ClassVar[str] = "figure"
+
+    @property
+    def bitmap(self) -> bool:
+        return not self.uri.startswith("data:image/svg")
 
 
 @dataclass

@@ -18,6 +18,9 @@ from scripts.report.wording import Words
 LONG_TABLE = 15
 """A table with more rows than this is collapsed."""
 
+LONG_MAIN_TABLE = 60
+"""The same for Table 1, Table 2 and the DeLong tests."""
+
 MODELS = ("deep", "clinical", "combined")
 EVERYONE = "everyone_positive"
 PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
@@ -55,8 +58,9 @@ def number_cell(value: Any, show: Callable[[Any], str]) -> Cell:
 def interval_cell(row: Any, name: str, show: Callable[[Any], str]) -> Cell:
     """``name`` with ``name_low`` and ``name_high`` of a row (a series or a dict), where it has them."""
     value = row[name]
-    text = fmt.with_interval(value, row.get(f"{name}_low"), row.get(f"{name}_high"), show)
-    return Cell(text, None if fmt.is_missing(value) else float(value))
+    if fmt.is_missing(value):
+        return text_cell(None)
+    return Cell(show(value), float(value), fmt.interval(row.get(f"{name}_low"), row.get(f"{name}_high"), show))
 
 
 def any_cell(value: Any) -> Cell:
@@ -69,9 +73,14 @@ def any_cell(value: Any) -> Cell:
 
 
 def _table(
-    id: str, caption: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], notes: Sequence[str] = ()
+    id: str,
+    caption: str,
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    notes: Sequence[str] = (),
+    longest: int = LONG_TABLE,
 ) -> Table:
-    return Table(id, caption, columns, rows, notes, collapsed=len(rows) > LONG_TABLE)
+    return Table(id, caption, columns, rows, notes, collapsed=len(rows) > longest)
 
 
 class Report:
@@ -115,8 +124,8 @@ class Report:
     def _frame(self, name: str) -> pd.DataFrame:
         return self.run.statistics[name]
 
-    def _figure(self, name: str, caption: str, wide: bool = True) -> Figure:
-        return Figure(f"figure-{name}", caption, data_uri(self.run.figures[name]), caption, wide)
+    def _figure(self, name: str, caption: str) -> Figure:
+        return Figure(f"figure-{name}", caption, data_uri(self.run.figures[name]), caption)
 
     def _test_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The rows in the order of the config's sets; a set that the config doesn't know comes last."""
@@ -153,30 +162,26 @@ class Report:
             ),
             Table("table-summary", words("auc"), columns, rows),
         ]
-        blocks += [Paragraph(text) for text in self._contrast()]
-        return [*blocks, Paragraph(words("sort_hint"), "note")]
+        return [*blocks, *self._contrast(), Paragraph(words("sort_hint"), "note")]
 
-    def _contrast(self) -> list[str]:
-        """A sentence per test set on the declared main comparison, where it was tested."""
+    def _contrast(self) -> list[Any]:
+        """The declared main comparison in every test set where it was tested, as a table."""
         first, second = self.run.config["statistics"]["primary_contrast"]
-        frame = self._test_rows(self._frame("delong"))
-        out = []
-        for row in frame.to_dict("records"):
-            if {row["model_a"], row["model_b"]} == {first, second} and not fmt.is_missing(row["p_value"]):
-                sign = 1 if row["model_a"] == first else -1
-                adjusted = fmt.p_value(row["p_holm"])
-                out.append(
-                    self.words(
-                        "summary_contrast",
-                        set=self.names.set(row["set"]),
-                        a=self.names.model(first),
-                        b=self.names.model(second),
-                        difference=fmt.decimal(sign * row["difference"]),
-                        p=_related(fmt.p_value(row["p_value"])),
-                        holm=_related(adjusted),
-                    )
-                )
-        return out
+        rows = []
+        for row in self._test_rows(self._frame("delong")).to_dict("records"):
+            if {row["model_a"], row["model_b"]} != {first, second}:
+                continue
+            if row["model_a"] != first:  # the pair stands the other way round: turn the sign and swap the bounds
+                low, high = row.get("difference_high"), row.get("difference_low")
+                row["difference"] = -row["difference"]
+                row |= {"difference_low": None if low is None else -low, "difference_high": None if high is None else -high}
+            cells = [text_cell(self.names.set(row["set"])), interval_cell(row, "difference", fmt.decimal)]
+            rows.append(cells + [number_cell(row[p], fmt.p_value) for p in ("p_value", "p_holm")])
+        if not rows:
+            return []
+        caption = self.words("contrast_caption", a=self.names.model(first), b=self.names.model(second))
+        columns = self._titles("set", "difference", "p_value", "p_holm")
+        return [Table("table-contrast", caption, columns, rows, [self.words("contrast_note")])]
 
     def flow(self) -> list[Any]:
         rows = [
@@ -206,16 +211,14 @@ class Report:
         columns = self._titles("center", "film_found", *(f"film_{s}" for s in statuses))
         blocks: list[Any] = [_table("table-files", words("files_caption"), columns, rows)]
 
-        left = run.files[run.files["status"] != "accepted"].groupby(["center", "status", "reason"]).size()
-        rows = [
-            [
-                text_cell(run.center_of(str(center))),
-                text_cell(words.get(f"film_{status}", str(status))),
-                text_cell(_spaced(str(reason))),
-                number_cell(n, fmt.count),
-            ]
-            for (center, status, reason), n in left.items()  # type: ignore[misc]
-        ]
+        rows = []
+        for center in run.centers:
+            left = run.files[(run.files["center"] == center) & (run.files["status"] != "accepted")]
+            for (status, reason), n in left.groupby(["status", "reason"]).size().items():  # type: ignore[misc]
+                said = words.get(f"film_{status}", str(status))
+                rows.append(
+                    [text_cell(run.center_of(center)), text_cell(said), text_cell(self._reason(reason)), number_cell(n, fmt.count)]
+                )
         blocks.append(_table("table-reasons", words("reasons_caption"), self._titles("center", "status", "reason", "n"), rows))
 
         verdicts = ["pass", "review", "reject"]
@@ -230,7 +233,7 @@ class Report:
             for (verdict, reason), n in flagged.groupby(["verdict", "verdict_reason"]).size().items():  # type: ignore[misc]
                 label = words(f"verdict_{verdict}")
                 reasons.append(
-                    [text_cell(run.center_of(center)), text_cell(label), text_cell(_spaced(str(reason))), number_cell(n, fmt.count)]
+                    [text_cell(run.center_of(center)), text_cell(label), text_cell(self._reason(reason)), number_cell(n, fmt.count)]
                 )
         columns = self._titles("center", *(f"verdict_{v}" for v in verdicts))
         blocks.append(_table("table-verdicts", words("verdicts_caption"), columns, rows))
@@ -238,6 +241,10 @@ class Report:
             columns = self._titles("center", "status", "reason", "n")
             blocks.append(_table("table-verdict-reasons", words("verdict_reasons_caption"), columns, reasons))
         return blocks + self._contact_sheets()
+
+    def _reason(self, code: Any) -> str:
+        """One or several reasons (``low_range; noise``) as words."""
+        return self.words.get(f"reason_{code}", _spaced(str(code)))
 
     def _contact_sheets(self) -> list[Any]:
         run, words = self.run, self.words
@@ -284,7 +291,7 @@ class Report:
             cells += [number_cell(row[k], shows[k]) if k in shows else text_cell(row[k]) for k in keys]
             rows.append(cells)
         columns = self._titles("center", "variable", *keys)
-        return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")])]
+        return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")], LONG_MAIN_TABLE)]
 
     def table2(self) -> list[Any]:
         words = self.words
@@ -302,8 +309,9 @@ class Report:
             [text_cell(self.names.model(row["model"])), number_cell(row["threshold"], fmt.decimal), text_cell(row["rule"])]
             for row in self._frame("thresholds").to_dict("records")
         ]
+        notes = [words("table2_note"), *self._interval_methods(frame)]
         return [
-            _table("table-2", words("table2_caption", level=self.level), columns, rows, [words("table2_note"), *self._interval_methods(frame)]),
+            _table("table-2", words("table2_caption", level=self.level), columns, rows, notes, LONG_MAIN_TABLE),
             _table("table-thresholds", words("thresholds_caption"), self._titles("model", "threshold", "rule"), thresholds),
         ]
 
@@ -326,7 +334,7 @@ class Report:
         columns += [Column(f"{self.words('auc')} A"), Column(f"{self.words('auc')} B")]
         columns += self._titles("difference", "z", "p_value", "p_holm")
         note = self.words("delong_note", engine=self._engine())
-        return [_table("table-delong", self.words("delong_caption"), columns, rows, [note])]
+        return [_table("table-delong", self.words("delong_caption"), columns, rows, [note], LONG_MAIN_TABLE)]
 
     def roc(self) -> list[Any]:
         return [self._figure("roc", self.words("roc_caption"))]
@@ -411,7 +419,7 @@ class Report:
         svg = training_curves(self.run.histories, ("loss_global", "loss_local"), "held_out_auc", texts)
         caption = words("training_caption")
         return [
-            Figure("figure-training", caption, data_uri(svg, ".svg"), caption, False),
+            Figure("figure-training", caption, data_uri(svg, ".svg"), caption, narrow=True),
             Paragraph(words("training_note"), "note"),
         ]
 
@@ -486,11 +494,6 @@ class Report:
 
     def limits(self) -> list[Any]:
         return [Bullets(limits(self.run, self.words.language, self.names.sets))]
-
-
-def _related(p: str) -> str:
-    """``= 0.012`` or ``< 0.001``, as it stands behind a P."""
-    return f"{p[0]} {p[1:]}" if p[:1] in "<>" else f"= {p}"
 
 
 def _spaced(code: str) -> str:

@@ -1,0 +1,135 @@
+"""The record of a run: redacted, the same bytes each time, true to inputs and outputs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import subprocess
+
+import pytest
+
+from scripts.common.errors import StudyError
+from scripts.common.key import simulated_key
+from scripts.report.provenance import (
+    git_state,
+    listing_checksum,
+    package_versions,
+    provenance,
+    provenance_text,
+    rule_code,
+)
+from scripts.report.redaction import REDACTED, redacted_config
+
+KEY = simulated_key(3)
+
+
+def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
+    (tmp_path / "listing.csv").write_text(listing, encoding="utf-8")
+    (tmp_path / "patients.csv").write_text("Planted Name,1\n", encoding="utf-8")
+    (tmp_path / "results.csv").write_text("a,b\n", encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text("numpy==1 \\\n  --hash=sha256:0\nno-such-package-here==2\n", encoding="utf-8")
+    return provenance(
+        config=redacted_config(config),
+        synthetic=config.synthetic,
+        key=KEY,
+        listings={"east": str(tmp_path / "listing.csv")},
+        tables=[("east", "patients", str(tmp_path / "patients.csv"))],
+        weights=[],
+        engine={"engine": "r", "r_version": "4.2.2", "proc_version": "1.18.0"},
+        outputs=[str(tmp_path / "results.csv")],
+        requirements=tmp_path / "requirements.txt",
+    )
+
+
+def test_nothing_of_a_hospital_is_in_the_config(configs):
+    config = configs["real"](
+        report={"show_films": "signed_off", "signed_off_by": "Dr Planted"}, deep={"init": "/planted/weights.pth"}
+    )
+    text = json.dumps(redacted_config(config), ensure_ascii=False)
+    for word in ("planted", "Planted", "Saint", "Hospital", "/"):
+        assert word not in text.replace("g/cm", ""), word
+    center = redacted_config(config)["centers"][1]
+    assert center["name"] == "east" and center["label"] == REDACTED and center["dicom"] == REDACTED
+    assert center["patients"]["height_unit"] == "m" and center["patients"]["columns"]["age"] is None
+    assert center["enrolment"] == {"from": "2020-01-01", "to": "2024-12-31"}
+    assert center["simulate"] is None
+
+
+def test_settings_of_the_study_are_kept(configs):
+    config = redacted_config(configs["simulated"](statistics={"bootstrap": 321}))
+    assert config["statistics"]["bootstrap"] == 321
+    assert config["centers"][0]["simulate"]["n_op"] == 30
+    assert config["study"]["key_file"] is None and config["deep"]["init"] == "imagenet"
+
+
+def test_record_is_redacted_and_complete(tmp_path, configs):
+    record = _record(tmp_path, configs["real"]())
+    text = provenance_text({**record, "outputs": {}})
+    assert "lanted" not in text and "Saint" not in text and str(tmp_path) not in text
+    assert record["versions"]["packages"].keys() == {"numpy"}
+    assert record["versions"]["r"] == "4.2.2" and record["versions"]["pROC"] == "1.18.0"
+    assert record["seeds"]["study"] == 20260317
+    output = record["outputs"]["files"][(tmp_path / "results.csv").as_posix()]
+    assert output == hashlib.sha256(b"a,b\n").hexdigest()
+    patients = record["inputs"]["centers"]["east"]["tables"]["patients"]
+    assert patients == KEY.checksum(b"Planted Name,1\n")
+    assert hashlib.sha256(b"Planted Name,1\n").hexdigest() not in text  # a plain checksum could be guessed
+
+
+def test_record_has_the_same_bytes_again(tmp_path, configs):
+    first = provenance_text(_record(tmp_path, configs["real"]()))
+    assert provenance_text(_record(tmp_path, configs["real"]())) == first
+    assert platform.node() not in first and "mtime" not in first
+
+
+def test_listing_checksum_is_blind_to_times_and_order(tmp_path):
+    def checksum(rows):
+        (tmp_path / "listing.csv").write_text("path,size,mtime_ns,batch\n" + rows, encoding="utf-8")
+        return listing_checksum(tmp_path / "listing.csv", KEY)
+
+    base = checksum("a,1,5,0\nb,2,6,1\n")
+    assert base["files"] == 2
+    assert checksum("b,2,9,1\na,1,8,0\n") == base
+    assert checksum("a,1,5,0\nb,3,6,1\n") != base
+    assert checksum("a,1,5,0\n") != base
+
+
+def test_versions_need_pinned_requirements(tmp_path):
+    (tmp_path / "requirements.txt").write_text("# nothing\n", encoding="utf-8")
+    with pytest.raises(StudyError, match="pins no package"):
+        package_versions(tmp_path / "requirements.txt")
+
+
+def _git(root, *command):
+    subprocess.run(
+        ["git", "-C", str(root), "-c", "user.name=n", "-c", "user.email=e", *command], check=True, capture_output=True
+    )
+
+
+def test_git_state(tmp_path):
+    assert git_state(tmp_path) == {"commit": "unknown", "code_modified": None}
+    _git(tmp_path, "init", "-q")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "a.smk").write_text("one", encoding="utf-8")
+    (tmp_path / "config.yaml").write_text("one", encoding="utf-8")
+    _git(tmp_path, "add", ".")
+    _git(tmp_path, "commit", "-q", "-m", "first")
+    state = git_state(tmp_path)
+    assert len(state["commit"]) == 40 and state["code_modified"] is False
+    (tmp_path / "config.yaml").write_text("a user's own", encoding="utf-8")
+    assert git_state(tmp_path)["code_modified"] is False  # the config is recorded as such
+    (tmp_path / "rules" / "a.smk").write_text("two", encoding="utf-8")
+    assert git_state(tmp_path) == {**state, "code_modified": True}
+    assert git_state(tmp_path / "rules") == {"commit": "unknown", "code_modified": None}
+
+
+def test_git_missing_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_state(tmp_path)["commit"] == "unknown"
+
+
+def test_every_rule_script_of_this_stage_is_recorded():
+    code = rule_code()
+    assert {"scripts/report/record_provenance.py", "scripts/report/write_report.py"} <= code.keys()
+    assert "scripts/report/formatting.py" not in code

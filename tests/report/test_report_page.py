@@ -1,0 +1,231 @@
+"""The page: whole, offline, in both languages, with the banner where it belongs and no film against the policy."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html.parser
+import re
+
+import pandas as pd
+import pytest
+
+from scripts.common.errors import StudyError
+from scripts.report.film_policy import contact_sheet_decision
+from scripts.report.render import report_html, templates_hash
+from scripts.report.run_files import read_statistics
+from scripts.report.wording import _WORDS, Words
+
+SECTIONS = [
+    "summary", "flow", "exposure", "table1", "table2", "delong", "roc", "decision_curves", "calibration", "subgroups",
+    "prevalence", "sensitivity", "missing", "gradcam", "training", "scores", "methods", "software", "checksums", "limits",
+]  # fmt: skip
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+class Page(html.parser.HTMLParser):
+    """Reads a page strictly: every element that opens closes, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.cells: dict[str, list[str]] = {}
+        self._table: str | None = None
+        self._cell: list[str] | None = None
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.links += [given[name] for name in ("href", "src") if name in given]
+        if "id" in given:
+            self.ids.append(given["id"])
+        if tag == "table":
+            self._table = given.get("id", "")
+            self.cells[self._table] = []
+        if tag == "td":
+            self._cell = []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open and self.open.pop() == tag
+        if tag == "td":
+            self.cells[self._table].append(re.sub(r"\s+", " ", "".join(self._cell)).strip())
+            self._cell = None
+
+    def handle_data(self, data):
+        if self._cell is not None:
+            self._cell.append(data)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_page_is_whole_and_offline(study, configs, language):
+    text = report_html(study(configs["simulated"](study={"language": language})))
+    page = Page(text)
+    assert len(page.ids) == len(set(page.ids))
+    assert [i for i in page.ids if i in SECTIONS] == SECTIONS
+    for link in page.links:
+        assert link.startswith("data:") or (link.startswith("#") and link[1:] in page.ids)
+    outside = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+", "", text)
+    assert not re.search(r"https?:|//[a-z]|url\(|@import|fetch\(|XMLHttpRequest", outside)
+    for uri in re.findall(r"data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)", text):
+        drawing = base64.b64decode(uri).decode()
+        assert not re.search(r'(href|src)="(?!#|data:)', drawing)
+
+
+def test_synthetic_banner_only_where_a_centre_is_simulated(study, configs):
+    text = report_html(study())
+    assert 'class="synthetic"' in text and "SYNTHETIC DATA" in text
+    run = study()
+    run.provenance["synthetic"] = False
+    real = report_html(run)
+    assert 'class="synthetic"' not in real and "SYNTHETIC" not in real and "simulated" not in real
+
+
+def test_numbers_are_written_for_readers(study):
+    run = study()
+    frame = run.statistics["table2"]
+    frame.loc[0, ["auc", "auc_low", "auc_high"]] = [0.91749, 0.8991, 0.93549]
+    frame.loc[0, ["sensitivity", "sensitivity_low", "sensitivity_high"]] = [0.84012, 0.8, 0.87]
+    frame.loc[1, ["auc", "auc_low", "auc_high"]] = [0.5, None, None]
+    page = Page(report_html(run))
+    row = page.cells["table-2"][:11]
+    assert row[:6] == ["Internal test", "Deep learning", "40", "14", "0.917 (0.899–0.935)", "84.0 (80.0–87.0)"]
+    assert page.cells["table-2"][11 + 4] == "0.500"
+    assert "<0.001" in page.cells["table-1"]  # a P of 0.00004
+    assert page.cells["table-summary"][:4] == ["Internal test", "40", "14", "0.917 (0.899–0.935)"]
+    assert page.cells["table-contrast"][-2:] == ["0.012", "0.037"]
+
+
+def test_main_comparison_keeps_its_sign_whichever_model_stands_first(study):
+    run = study()
+    frame = run.statistics["delong"]
+    part = (frame["model_a"] == "combined") & (frame["model_b"] == "clinical") & (frame["set"] == "internal_test")
+    frame.loc[part, ["model_a", "model_b"]] = ["clinical", "combined"]
+    frame.loc[part, ["difference", "difference_low", "difference_high"]] = [-0.1, -0.15, -0.02]
+    assert Page(report_html(run)).cells["table-contrast"][1] == "0.100 (0.020–0.150)"
+
+
+def test_counts_of_films_and_verdicts(study):
+    page = Page(report_html(study()))
+    assert page.cells["table-files"][:5] == ["Internal", "13", "10", "2", "1"]
+    assert page.cells["table-verdicts"][:4] == ["Internal", "8", "2", "2"]
+
+
+def _sheets(text: str) -> list[str]:
+    return re.findall(r'id="sheet-([a-z0-9_]+-(?:reject|review))"', text)
+
+
+def test_no_film_is_shown_against_the_policy(study, configs):
+    run = study(burned_in="unknown")  # one film under review and one rejected do not declare NO
+    text = report_html(run)
+    assert _sheets(text) == []
+    for path in run.contact_sheets.values():
+        assert base64.b64encode(path.read_bytes()).decode() not in text
+    assert "1 of them do not" in text and "report.show_films" in text
+
+
+def test_films_are_shown_where_every_one_declares_no_text(study):
+    run = study(burned_in="NO")
+    text = report_html(run)
+    assert len(_sheets(text)) == len(run.contact_sheets) == 6
+    for path in run.contact_sheets.values():
+        assert base64.b64encode(path.read_bytes()).decode() in text
+
+
+def test_films_are_shown_after_a_sign_off(study, configs):
+    config = configs["simulated"](report={"show_films": "signed_off", "signed_off_by": "Dr Planted"})
+    text = report_html(study(config, burned_in="unknown"))
+    assert len(_sheets(text)) == 6 and "Planted" not in text
+
+
+def test_policy_looks_at_every_film_of_a_sheet():
+    films = pd.DataFrame({"verdict": ["reject", "reject", "review", "pass"], "burned_in": ["NO", "", "NO", "unknown"]})
+    assert contact_sheet_decision(films, "reject", "not_burned_in").show is False
+    assert contact_sheet_decision(films, "review", "not_burned_in").show is True
+    assert contact_sheet_decision(films, "reject", "signed_off").show is True
+    assert contact_sheet_decision(films[films["verdict"] == "pass"], "reject", "signed_off").show is False
+    with pytest.raises(StudyError, match="show_films"):
+        contact_sheet_decision(films, "reject", "all")
+
+
+def test_methods_hold_the_runs_own_numbers(study, configs):
+    config = configs["simulated"](
+        cohort={"older_than": 47, "interval_months": 5, "op_t_score": -2.1, "test_fraction": 0.25},
+        deep={"init": "random", "architecture": {"grid": 7, "block_size": 48, "trunk_width": 24, "layers": 3, "heads": 6}},
+        boosting={"trees": 123},
+        statistics={"bootstrap": 777, "threshold": {"rule": "sensitivity", "value": 0.87}, "confidence": 0.9},
+    )
+    text = report_html(study(config))
+    for said in (
+        "older than 47", "5 calendar months", "T-score of \u22122.1", "75 % training", "25 % internal test", "7×7 = 49 blocks", "48×48 pixels",
+        "192 features", "3 Post-Norm", "6 heads", "123 trees", "777 replicates", "sensitivity of at least 0.87", "at 90 %", "pROC 1.18.0",
+        "R 4.2.2", "random weights",
+    ):  # fmt: skip
+        assert said in text, said
+    assert "DeLong tests by the built-in" not in text
+    numpy_only = report_html(study(config, engine="numpy"))
+    assert "by the built-in implementation (no R)" in numpy_only
+
+
+def test_titles_and_labels_are_escaped(study, configs):
+    text = report_html(study(configs["simulated"](study={"title": "<script>alert(1)</script> & co"})))
+    assert "<script>alert" not in text and "&lt;script&gt;alert(1)" in text
+
+
+def test_same_run_gives_the_same_bytes(tmp_path, study):
+    run = study()
+    assert report_html(run) == report_html(run)
+    assert report_html(study()) == report_html(study())
+
+
+def test_order_of_epoch_speed_does_not_reach_the_page(study):
+    run = study()
+    before = report_html(run)
+    for history in run.histories:
+        history["films_per_s"] = 99.0
+    assert report_html(run) == before
+
+
+def test_empty_tables_and_sets(study):
+    run = study()
+    left = run.predictions[run.predictions["set"] != "external_2"]
+    empty = {name: frame.iloc[:0] for name, frame in run.statistics.items()}
+    page = Page(report_html(dataclasses.replace(run, statistics=empty, predictions=left)))
+    assert page.cells["table-2"] == [] and page.cells["table-scores"][-5:] == ["external_2", "No osteoporosis", "0", "–", "–"]
+
+
+def test_a_table_without_a_needed_column_is_refused(tmp_path):
+    (tmp_path / "table2.csv").write_text("set,model\n", encoding="utf-8")
+    with pytest.raises(StudyError, match="lacks the column 'n'"):
+        read_statistics({"table2": tmp_path / "table2.csv"})
+    (tmp_path / "table2.csv").write_text("", encoding="utf-8")
+    with pytest.raises(StudyError, match="is empty"):
+        read_statistics({"table2": tmp_path / "table2.csv"})
+
+
+def test_every_word_has_both_languages_and_the_same_values():
+    for key, (english, chinese) in _WORDS.items():
+        assert english and chinese, key
+        assert sorted(set(re.findall(r"\{(\w+)\}", english))) == sorted(set(re.findall(r"\{(\w+)\}", chinese))), key
+    with pytest.raises(StudyError, match="study.language"):
+        Words("fr")
+
+
+def test_chinese_page_has_no_english_headings(study, configs):
+    page = report_html(study(configs["simulated"](study={"language": "zh"})))
+    assert '<html lang="zh-CN">' in page and "病例筛选流程" in page
+    assert not re.search(r"<h[23]>[A-Za-z ]{12,}</h", page)
+
+
+def test_templates_hash_sees_an_edit(tmp_path):
+    (tmp_path / "a.css").write_text("x", encoding="utf-8")
+    before = templates_hash(tmp_path)
+    (tmp_path / "a.css").write_text("y", encoding="utf-8")
+    assert templates_hash(tmp_path) != before
+
+
