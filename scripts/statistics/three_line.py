@@ -106,7 +106,7 @@ def write_docx(table: Table, path: str | Path) -> None:
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
-    from docx.shared import Cm
+    from docx.shared import Cm, Pt
 
     document = docx.Document()
     section = document.sections[0]
@@ -122,10 +122,17 @@ def write_docx(table: Table, path: str | Path) -> None:
     if table.warning:
         _write(document.add_paragraph(), table.warning, 11, bold=True, color="A4001D")
     _write(document.add_paragraph(), table.caption, 10.5, bold=True)
+    document.styles["Normal"].font.size = Pt(size)
     columns = len(table.head)
     grid = document.add_table(rows=1 + len(table.body), cols=columns)
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
-    grid.autofit = True
+    grid.autofit = False
+    shares = _column_shares(table)
+    space = section.page_width - section.left_margin - section.right_margin
+    for column, share in zip(grid.columns, shares, strict=True):
+        column.width = int(space * share)
+        for cell in column.cells:
+            cell.width = int(space * share)
     for i, row in enumerate([table.head, *table.body]):
         cells = list(grid.rows[i].cells)
         if len(row) == 1:
@@ -149,6 +156,13 @@ def write_docx(table: Table, path: str | Path) -> None:
     with atomic_path(path) as part:
         document.save(part)
         _without_clock(part)
+
+
+def _column_shares(table: Table) -> list[float]:
+    """How a table's width is shared out: by each column's longest text, a Chinese character counted as two."""
+    rows = [row for row in (table.head, *table.body) if len(row) > 1]
+    longest = [max(sum(1 + (ord(c) > 0x2E7F) for c in row[j]) for row in rows) + 2 for j in range(len(table.head))]
+    return [length / sum(longest) for length in longest]
 
 
 def _without_clock(path: Path) -> None:
