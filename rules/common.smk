@@ -223,18 +223,18 @@ def recorded_outputs():
 
 
 def tables_given():
-    """Centre, kind and path of every table that the hospitals gave: patients, DXA, a reader's overrides."""
+    """Every table of the centres: centre, kind (patients, dxa, review), source, and the file in it where it is a folder."""
     found = []
     for entry in map(with_sources, CFG.centers):
-        found += [(entry.name, "patients", entry.patients.path), (entry.name, "dxa", entry.dxa.path)]
-        found += [(entry.name, "review", entry.review)] if entry.review else []
+        for kind in ("patients", "dxa"):
+            path = Path(getattr(entry, kind).path)
+            if entry.simulate is None:
+                found.append((entry.name, kind, str(path), ""))
+            else:
+                found.append((entry.name, kind, str(path.parent), path.name))
+        if entry.review:
+            found.append((entry.name, "review", entry.review, ""))
     return found
-
-
-def pretrained_weights():
-    """The weights file that the networks start from; none for random weights."""
-    named = {"imagenet": ["weights/resnet18-f37072fd.pth"], "random": []}
-    return named.get(CFG.deep.init, [CFG.deep.init])
 
 
 def banner_start():

@@ -16,9 +16,9 @@ rule record_provenance:
         outputs=recorded_outputs(),
         engine="results/statistics/engine.json",
         listings=[f"private/{c.name}/listing.csv" for c in CFG.centers],
-        tables=[path for _, _, path in tables_given()],
-        weights=pretrained_weights(),
-        key=[] if CFG.study.key_file is None else CFG.study.key_file,
+        tables=[source for _, _, source, _ in tables_given()],
+        weights=initial_weights(),
+        key=study_key(),
     output:
         "results/provenance.json",
     log:
@@ -36,7 +36,7 @@ rule record_provenance:
         config=redacted_config(CFG),
         synthetic=CFG.synthetic,
         centers=[c.name for c in CFG.centers],
-        tables=[[center, kind] for center, kind, _ in tables_given()],
+        tables=[[center, kind, inside] for center, kind, _, inside in tables_given()],
     script:
         "../scripts/report/record_provenance.py"
 

@@ -16,7 +16,10 @@ with rule_log(job.log[0], job.rule) as log:
         synthetic=job.params.synthetic,
         key=open_key(next(iter(job.input.key), None), job.params.config["study"]["seed"]),
         listings=dict(zip(job.params.centers, job.input.listings)),
-        tables=[(*what, path) for what, path in zip(job.params.tables, job.input.tables)],
+        tables=[
+            (center, kind, str(Path(source) / inside) if inside else source)
+            for (center, kind, inside), source in zip(job.params.tables, job.input.tables)
+        ],
         weights=job.input.weights,
         engine=json.loads(Path(job.input.engine).read_text(encoding="utf-8")),
         outputs=job.input.outputs,
