@@ -89,8 +89,8 @@ def read_key(path: str | Path) -> StudyKey:
 
 
 def open_key(key_file: str | None, seed: int) -> StudyKey:
-    """The key of a study: its file's, or the public one of a simulated study where ``key_file`` is None."""
-    return simulated_key(seed) if key_file is None else read_key(key_file)
+    """The key of a study: its file's, or the public one of a simulated study where ``key_file`` is None or empty."""
+    return read_key(key_file) if key_file else simulated_key(seed)
 
 
 def make_key(path: str | Path) -> None:

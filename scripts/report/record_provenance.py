@@ -14,7 +14,7 @@ with rule_log(job.log[0], job.rule) as log:
     record = provenance(
         config=job.params.config,
         synthetic=job.params.synthetic,
-        key=open_key(next(iter(job.input.key), None), job.params.config["study"]["seed"]),
+        key=open_key(job.input.key or None, job.params.config["study"]["seed"]),
         listings=dict(zip(job.params.centers, job.input.listings)),
         tables=[
             (center, kind, str(Path(source) / inside) if inside else source)
