@@ -70,6 +70,18 @@ def silence_readers() -> None:
         logger.setLevel(logging.CRITICAL + 1)
 
 
+def _breaks_off(dataset: Dataset, size: int) -> bool:
+    """Whether a file without pixels ends within an element's tag, or before what every radiograph has."""
+    if "PixelData" in dataset or transfer_syntax(dataset) == "1.2.840.10008.1.2.1.99":
+        return False
+    if "Modality" not in dataset and text(dataset, "SOPClassUID") in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE):
+        return True
+    last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
+    if not isinstance(last, RawDataElement) or last.length == 0xFFFFFFFF:
+        return False
+    return 0 < size - (last.value_tell + last.length) < 8
+
+
 def _ends_early(dataset: Dataset) -> bool:
     """Whether a value of the dataset is shorter than its declared length."""
     for tag in tuple(dataset.keys()):
@@ -105,7 +117,7 @@ def read_source(path: str | Path, with_pixels: bool = True) -> Dataset:
             else:
                 with path.open("rb") as handle:
                     dataset = _parse(handle, stop=True)
-            cut = _ends_early(dataset)
+            cut = _ends_early(dataset) or (with_pixels and _breaks_off(dataset, size))
         except Unusable:
             raise
         except EOFError:
