@@ -160,7 +160,8 @@ def select_cohort(
         left = left[passes.reindex(left.index, fill_value=False)]
         failing[step] = without(left)
     unknown = without(frontal[dated & ages.notna().reindex(frontal.index, fill_value=False)])
-    alone["age_unknown"] = unknown & everybody.isin(frontal.loc[dated, "patient_id"])
+    listed = ~failing["not_in_patients_table"]
+    alone["age_unknown"] = unknown & everybody.isin(frontal.loc[dated, "patient_id"]) & listed
     alone["too_young"] = without(frontal[old.reindex(frontal.index, fill_value=False)]) & ~unknown & frontal_patient
 
     labelled = _exam_labels(exams, settings)
@@ -183,7 +184,7 @@ def select_cohort(
     for step in settings["exclusions"]:
         failing[step] = alone[step] = flags[step].eq(1).fillna(False).to_numpy(dtype=bool)
     if settings["missing_flag"] == "exclude":
-        missing = flags[settings["exclusions"]].isna().any(axis=1) & ~failing["not_in_patients_table"]
+        missing = flags.isna().any(axis=1) & listed
         failing["exclusion_flag_missing"] = alone["exclusion_flag_missing"] = missing
     if settings["review"] == "exclude":
         under = everybody.isin(rows.loc[rows["review"].eq(1), "patient_id"])
