@@ -20,7 +20,7 @@ with rule_log(job.log[0], job.rule) as log:
             (center, kind, str(Path(source) / inside) if inside else source)
             for (center, kind, inside), source in zip(job.params.tables, job.input.tables)
         ],
-        weights=job.input.weights,
+        weights=[job.input.weights] if isinstance(job.input.weights, str) else job.input.weights,
         engine=json.loads(Path(job.input.engine).read_text(encoding="utf-8")),
         outputs=job.input.outputs,
         requirements=ROOT / "envs" / "requirements.txt",
