@@ -12,7 +12,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         listing=given.listing,
         batch=int(snakemake.wildcards.batch),  # noqa: F821
         names=Pseudonyms(
-            open_key(given.get("key"), settings.seed),
+            open_key(given.get("key") or None, settings.seed),
             snakemake.wildcards.center,  # noqa: F821
             settings.ids,
         ),

@@ -13,7 +13,7 @@ from scripts.intake.source_tables import read_dxa, read_patients
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     made, settings = snakemake.output, snakemake.params  # noqa: F821
     center = snakemake.wildcards.center  # noqa: F821
-    names = Pseudonyms(open_key(snakemake.input.get("key"), settings.seed), center, settings.ids)  # noqa: F821
+    names = Pseudonyms(open_key(snakemake.input.get("key") or None, settings.seed), center, settings.ids)  # noqa: F821
     patients = read_patients(settings.patients, settings.ids, f"centers[{center}].patients")
     dxa = read_dxa(settings.dxa, settings.ids, f"centers[{center}].dxa")
     tables = pseudonymize(patients, dxa, names)

@@ -11,7 +11,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     rows = read_batches(
         list(given.film_tables), list(given.png_tables), list(given.crosswalks), list(given.png_folders)
     )
-    overrides = read_overrides(given.get("review"), center)
+    overrides = read_overrides(given.get("review") or None, center)
     screened = screen(center, rows, settings.exposure, settings.enrolment, overrides)
     write_table(screened.films, made.films, FILMS)
     write_table(screened.files, made.files, FILES)
