@@ -13,9 +13,9 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
+from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
-from scripts.deep.gpu_slots import hold_device
 from scripts.deep.training import HISTORY, Interrupted, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
 from scripts.deep.weights_file import initial_content
@@ -114,7 +114,7 @@ def train_fold(
         "history.csv": csv_text(HISTORY, trained.history).encode(),
         "held_out.csv": csv_text(HELD_OUT, rows).encode(),
     }
-    record = {"fold": fold, "settings": settings, "torch": torch.__version__, "device": place.type}
+    record = {"fold": fold, "settings": settings, "torch": str(torch.__version__), "device": place.type}
     store.put(products, record)
     publish(products, output)
     saved.clear()

@@ -14,9 +14,9 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
+from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
-from scripts.deep.gpu_slots import hold_device
 from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
 

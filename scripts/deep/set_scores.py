@@ -8,9 +8,9 @@ from pathlib import Path
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
+from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack
-from scripts.deep.gpu_slots import hold_device
 from scripts.deep.scoring import for_scoring, probabilities
 from scripts.deep.trained_networks import load_networks
 

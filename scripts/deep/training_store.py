@@ -53,7 +53,7 @@ class SavedState:
     def save(self, state: dict) -> None:
         """Write the state: to a temporary file, flushed to the disk, then renamed."""
         with atomic_path(self.path) as part:
-            torch.save({"key": self.key, "torch": torch.__version__, **state}, part)
+            torch.save({"key": self.key, "torch": str(torch.__version__), **state}, part)
 
     def load(self, say: Callable[[str], None]) -> dict | None:
         """The state, or None when there is none that can be used (then ``say`` is told why)."""
@@ -68,7 +68,7 @@ class SavedState:
         if not usable:
             say(f"the saved state {self.path} is cut or of another training; it is ignored and the fold starts anew")
             return None
-        if version != torch.__version__:
+        if version != str(torch.__version__):
             say(f"the saved state was made by PyTorch {version}, this is {torch.__version__}: last digits may differ")
         say(f"resuming from step {step}")
         return state

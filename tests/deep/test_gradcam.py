@@ -1,0 +1,105 @@
+"""Heat maps: against autograd's Grad-CAM, one normalisation per film, cases by rule."""
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.common.files import write_text
+from scripts.common.log import Log
+from scripts.deep.csv_tables import csv_text, read_csv
+from scripts.deep.films import FilmStack
+from scripts.deep.gradcam import choose_cases, class_activation, explain_cases, heat_map
+from scripts.deep.network import HybridNetwork
+from scripts.deep.training_store import weights_bytes
+
+
+@pytest.fixture
+def network(settings):
+    torch.manual_seed(4)
+    return HybridNetwork(**{**settings["architecture"], "block_size": 64}).eval()
+
+
+def test_map_is_the_gradient_at_every_place_of_the_last_layer(network):
+    films = torch.randn(2, 1, 192, 192)
+    got = class_activation(network, films)
+    assert got.shape == (2, 6, 6)
+    maps = network.feature_maps(films).detach().requires_grad_()
+    logits, _ = network.logits(maps.mean((2, 3)).view(2, 9, -1))
+    (gradient,) = torch.autograd.grad(logits.sum(), maps)
+    hires = (gradient * maps).sum(1)  # HiResCAM: the gradient is constant within a block
+    for film, r, c in ((0, 0, 1), (1, 2, 0), (1, 1, 2)):
+        block = got[film, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2]
+        torch.testing.assert_close(block, hires[9 * film + 3 * r + c], atol=1e-7, rtol=1e-4)
+
+
+def test_a_film_is_normalised_once_not_block_by_block():
+    evidence = torch.tensor([[[4.0, 0.0], [2.0, -3.0]], [[-1.0, -2.0], [-3.0, -4.0]]])
+    assert heat_map(evidence).tolist() == [[[1, 0], [0.5, 0]], [[0, 0], [0, 0]]]
+
+
+def patients(scores, labels):
+    return [{"patient_id": f"p{n}", "deep": str(s), "label": str(y)} for n, (s, y) in enumerate(zip(scores, labels))]
+
+
+def test_the_most_certain_cases_of_each_kind_are_chosen():
+    rows = patients([0.9, 0.8, 0.95, 0.5, 0.7, 0.1, 0.2, 0.05, 0.3], [1, 1, 1, 0, 0, 0, 0, 1, 1])
+    chosen = [(kind, row["patient_id"]) for kind, row in choose_cases(rows, 0.5, 2)]
+    assert chosen == [
+        ("TP", "p2"),
+        ("TP", "p0"),
+        ("FP", "p4"),
+        ("FP", "p3"),
+        ("TN", "p5"),
+        ("TN", "p6"),
+        ("FN", "p7"),
+        ("FN", "p8"),
+    ]
+
+
+def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
+    weights = []
+    for fold in range(2):
+        torch.manual_seed(fold)
+        path = tmp_path / f"{fold}.pt"
+        path.write_bytes(weights_bytes(HybridNetwork(**settings["architecture"]), settings, fold))
+        weights.append(path)
+    index = read_csv(cache / "index.csv", ())
+    rows = [(r["patient_id"], "internal_test", r["label"], 0.02 * int(r["row"])) for r in index]
+    rows += [("stranger", "external_1", 1, 0.99)]
+    write_text(tmp_path / "predictions.csv", csv_text(("patient_id", "set", "label", "deep"), rows))
+    write_text(tmp_path / "thresholds.csv", "model,threshold,rule\nclinical,0.9,youden\ndeep,0.4,youden\n")
+
+    def explain(name):
+        explain_cases(
+            tmp_path / "predictions.csv",
+            tmp_path / "thresholds.csv",
+            "internal_test",
+            cache,
+            weights,
+            2,
+            tmp_path / f"{name}.csv",
+            tmp_path / f"{name}.npz",
+            "cpu",
+            1,
+            Log(None, "test", echo=False),
+        )
+
+    explain("a")
+    cases = read_csv(tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold"))
+    maps = np.load(tmp_path / "a.npz", allow_pickle=False)
+    assert [c["kind"] for c in cases] == ["TP", "TP", "FP", "FP", "TN", "TN", "FN", "FN"]
+    assert maps["image_id"].tolist() == [c["image_id"] for c in cases]
+    assert {c["threshold"] for c in cases} == {"0.4"} and {c["set"] for c in cases} == {"internal_test"}
+    assert maps["film"].shape == maps["heat"].shape == (8, 96, 96)
+    assert maps["grid"].shape == (8, 3, 3)
+    assert maps["film"].dtype == np.uint16 and maps["heat"].dtype == np.float32
+    assert maps["heat"].min() >= 0 and maps["heat"].max() <= 1
+    assert ((maps["grid"].max((1, 2)) == 1) | (maps["grid"].max((1, 2)) == 0)).all() and maps["grid"].max() == 1
+    stack = FilmStack(cache, 96)
+    for n, image_id in enumerate(maps["image_id"]):
+        film = next(f for f in stack.films if f.image_id == image_id)
+        original = np.load(cache / "films.npy")[film.row].astype(int)
+        assert abs(maps["film"][n].astype(int) - original).max() <= 1
+    explain("b")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()

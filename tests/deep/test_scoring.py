@@ -1,0 +1,110 @@
+"""Scores: the same for a film whatever else is scored with it; the AUC; the collection of a set's scores."""
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.common.errors import StudyError
+from scripts.common.files import write_text
+from scripts.common.log import Log
+from scripts.deep import scoring
+from scripts.deep.csv_tables import csv_text, read_csv
+from scripts.deep.films import FilmStack
+from scripts.deep.network import HybridNetwork
+from scripts.deep.out_of_fold import collect_out_of_fold
+from scripts.deep.scoring import auc, for_scoring, probabilities
+from scripts.deep.set_scores import score_set
+from scripts.deep.training_store import weights_bytes
+
+
+def trained_like(settings, seed):
+    """A network whose BatchNorm has statistics of its own, as after training."""
+    torch.manual_seed(seed)
+    network = HybridNetwork(**settings["architecture"])
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    return network
+
+
+def test_folded_batch_norm_gives_the_same_logits(settings, cache):
+    network = trained_like(settings, 1)
+    films = FilmStack(cache, 96).batch(range(4))
+    fused = for_scoring(network)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in fused.modules())
+    with torch.no_grad():
+        expected = network.eval()(films)
+        got = fused(films)
+    torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("films_per_forward", [1, 4])
+def test_a_films_score_depends_on_no_other_film(settings, cache, monkeypatch, films_per_forward):
+    monkeypatch.setitem(scoring.FILMS_PER_FORWARD, "cpu", films_per_forward)
+    stack = FilmStack(cache, 96)
+    networks = [for_scoring(trained_like(settings, seed)) for seed in (1, 2)]
+    everything = probabilities(networks, stack, range(40), "fp32")
+    assert everything.shape == (40, 2) and len(np.unique(everything)) == 80
+    some = [33, 5, 6, 0, 17]
+    assert (probabilities(networks, stack, some, "fp32") == everything[some]).all()
+    assert (probabilities(networks[1:], stack, [39], "fp32") == everything[39:, 1:]).all()
+
+
+def test_auc_counts_pairs():
+    rng = np.random.default_rng(0)
+    labels, scores = rng.integers(0, 2, 60), rng.integers(0, 12, 60) / 12
+    pairs = [(a > b) + 0.5 * (a == b) for a in scores[labels == 1] for b in scores[labels == 0]]
+    assert auc(labels, scores) == pytest.approx(np.mean(pairs), abs=1e-12)
+    assert auc([0, 1], [0.1, 0.2]) == 1.0
+    assert np.isnan(auc([1, 1], [0.1, 0.2]))
+
+
+def test_a_test_sets_score_is_the_mean_of_the_folds_probabilities(settings, cache, tmp_path):
+    paths = []
+    for fold in range(3):
+        path = tmp_path / f"{fold}.pt"
+        path.write_bytes(weights_bytes(trained_like(settings, fold), settings, fold))
+        paths.append(path)
+    score_set(cache, paths, tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False))
+    rows = read_csv(tmp_path / "scores.csv", ())
+    assert list(rows[0]) == ["patient_id", "image_id", "deep", "fold_0", "fold_1", "fold_2"]
+    assert [row["image_id"] for row in rows] == [f"image{n:03d}" for n in range(40)]
+    stack = FilmStack(cache, 96)
+    expected = probabilities([for_scoring(trained_like(settings, 1))], stack, range(40), "fp32")[:, 0]
+    assert [float(row["fold_1"]) for row in rows] == expected.tolist()
+    for row in rows:
+        assert float(row["deep"]) == pytest.approx(np.mean([float(row[f"fold_{k}"]) for k in range(3)]), abs=1e-15)
+
+
+def test_cut_weights_are_refused_with_a_sentence(settings, cache, tmp_path):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(weights_bytes(trained_like(settings, 0), settings, 0)[:-500])
+    with pytest.raises(StudyError, match="comes from the store"):
+        score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False))
+
+
+def held_out(folder, fold, images):
+    path = folder / f"held_out_{fold}.csv"
+    rows = [(f"patient{i:03d}", f"image{i:03d}", fold, i % 2, 0.1 + i / 100) for i in images]
+    write_text(path, csv_text(("patient_id", "image_id", "fold", "label", "deep"), rows))
+    return path
+
+
+def test_training_patients_get_the_score_of_the_fold_that_held_them_out(cache, tmp_path):
+    index = read_csv(cache / "index.csv", ())
+    folds = {k: [int(r["row"]) for r in index if r["fold"] == str(k)] for k in range(5)}
+    paths = [held_out(tmp_path, k, folds[k]) for k in range(5)]
+    collect_out_of_fold(cache / "index.csv", paths, tmp_path / "train.csv")
+    rows = read_csv(tmp_path / "train.csv", ("patient_id", "image_id", "deep", "fold"))
+    assert len(rows) == 40
+    assert [float(r["deep"]) for r in rows] == [0.1 + i / 100 for i in range(40)]
+
+    lacking = [*paths[:4], held_out(tmp_path, 9, folds[4])]
+    with pytest.raises(StudyError, match="not scored by the fold"):
+        collect_out_of_fold(cache / "index.csv", lacking, tmp_path / "again.csv")
+    with pytest.raises(StudyError, match="another fold has scored"):
+        collect_out_of_fold(cache / "index.csv", [*paths, paths[0]], tmp_path / "again.csv")
+    with pytest.raises(StudyError, match="not in the training set"):
+        collect_out_of_fold(cache / "index.csv", [*paths, held_out(tmp_path, 7, [77])], tmp_path / "again.csv")

@@ -1,0 +1,267 @@
+"""Loss, schedule, order, learning, and the exactness of a training that was killed."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.common.errors import StudyError
+from scripts.common.log import Log
+from scripts.deep import fold_training
+from scripts.deep.csv_tables import read_csv
+from scripts.deep.films import FilmStack, data_hash, split_fold
+from scripts.deep.fold_training import train_fold
+from scripts.deep.training import epoch_batches, learning_rate, loss_terms
+from scripts.deep.training_store import SavedState, Store, fold_key
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
+    """Train in this process; returns the exit status and the log's text."""
+    path = folder / "log.txt"
+    log = Log(path, "test", echo=False)
+    status = train_fold(cache, fold, settings, folder / "out", folder / "state", "cpu", checkpoint_minutes, log)
+    log.close()
+    return status, path.read_text()
+
+
+def command(cache, settings, folder, minutes="5", *, before=""):
+    """Start the training as a command of its own."""
+    code = f"{before}\nimport runpy; runpy.run_module('scripts.deep.train_fold', run_name='__main__')"
+    arguments = ["--cache", cache, "--fold", "0", "--settings", json.dumps(settings), "--output", folder / "out"]
+    arguments += ["--state", folder / "state", "--device", "cpu", "--checkpoint-minutes", minutes, "--log", folder / "log.txt"]
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def files(folder):
+    """Content of a fold's files but for the films per second, which no run repeats."""
+    history = [{k: v for k, v in row.items() if k != "films_per_s"} for row in read_csv(folder / "history.csv", ())]
+    return (folder / "weights.pt").read_bytes(), (folder / "held_out.csv").read_bytes(), history
+
+
+def test_loss_is_global_plus_mean_local():
+    global_logits, local_logits = torch.tensor([0.3, -1.2]), torch.tensor([[0.1, 2.0, -1.0], [0.5, -0.5, 1.5]])
+    labels = torch.tensor([1.0, 0.0])
+    loss_global, loss_local = loss_terms(global_logits, local_logits, labels)
+
+    def cross_entropy(z, y):
+        p = 1 / (1 + math.exp(-z))
+        return -math.log(p if y else 1 - p)
+
+    assert loss_global.item() == pytest.approx((cross_entropy(0.3, 1) + cross_entropy(-1.2, 0)) / 2, abs=1e-6)
+    each = [cross_entropy(z, 1) for z in (0.1, 2.0, -1.0)] + [cross_entropy(z, 0) for z in (0.5, -0.5, 1.5)]
+    assert loss_local.item() == pytest.approx(sum(each) / 6, abs=1e-6)
+
+
+def test_learning_rate_warms_up_and_falls_to_zero():
+    rates = [learning_rate(n, 100, 0.03, 0.05) for n in range(100)]
+    assert rates[:5] == pytest.approx([0.006, 0.012, 0.018, 0.024, 0.03])
+    assert max(rates) == pytest.approx(0.03)
+    assert all(a >= b for a, b in zip(rates[5:], rates[6:]))
+    assert rates[-1] < 0.03 * 1e-3
+    assert learning_rate(0, 10, 0.03, 0.0) == 0.03
+
+
+def test_batches_are_whole_shuffled_and_repeatable(cache):
+    films, _ = split_fold(FilmStack(cache, 96).films, 0)
+    batches = epoch_batches(films, 5, 7, 0, 0)
+    assert [len(b) for b in batches] == [5] * 6
+    assert len({f.image_id for b in batches for f in b}) == 30
+    assert batches == epoch_batches(films, 5, 7, 0, 0)
+    assert batches != epoch_batches(films, 5, 7, 0, 1)
+    assert [len(b) for b in epoch_batches(films[:3], 5, 7, 0, 0)] == [3]
+
+
+def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monkeypatch):
+    seen = set()
+    batch = FilmStack.batch
+
+    def watched(self, rows):
+        seen.update(rows)
+        return batch(self, rows)
+
+    monkeypatch.setattr(fold_training, "train", lambda *given: train_only(watched, monkeypatch, *given))
+
+    def train_only(spy, patch, *given):
+        from scripts.deep import training
+
+        patch.setattr(FilmStack, "batch", spy)
+        patch.setattr(training, "_held_out_scores", lambda network, stack, films, precision: [0.5] * len(films))
+        return training.train(*given)
+
+    run(cache, settings, tmp_path)
+    held_out = {int(row["row"]) for row in read_csv(cache / "index.csv", ()) if row["fold"] == "0"}
+    assert len(seen) == 32 and not seen & held_out
+
+
+def test_a_patient_on_both_sides_or_one_label_only_is_refused(cache, make_cache, tmp_path):
+    films = FilmStack(cache, 96).films
+    moved = [f if f.row != 3 else type(f)(**{**f.__dict__, "patient_id": films[0].patient_id}) for f in films]
+    with pytest.raises(StudyError, match="fold 0 and in another"):
+        split_fold(moved, 0)
+    with pytest.raises(StudyError, match="same label"):
+        split_fold([f for f in films if f.label or f.fold == 0], 0)
+    with pytest.raises(StudyError, match=r"cohort\.folds"):
+        split_fold(films, 9)
+
+
+def test_it_learns_a_texture_and_its_scores_are_out_of_fold(make_cache, settings, tmp_path):
+    cache = make_cache(tmp_path / "cache", 100, 96, seed=1)
+    settings["training"]["epochs"] = 6
+    status, log = run(cache, settings, tmp_path)
+    rows = read_csv(tmp_path / "out" / "held_out.csv", ("patient_id", "image_id", "fold", "label", "deep"))
+    history = read_csv(tmp_path / "out" / "history.csv", ())
+    assert status == 0 and len(rows) == 20 and {row["fold"] for row in rows} == {"0"}
+    assert list(history[0]) == ["epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s"]
+    assert float(history[-1]["held_out_auc"]) > 0.8
+    assert float(history[-1]["loss"]) < float(history[0]["loss"])
+    assert "optimiser steps: 60" in log and "epoch 6/6" in log
+
+
+def test_second_run_takes_the_fold_from_the_store(cache, settings, tmp_path):
+    _, first = run(cache, settings, tmp_path)
+    before = files(tmp_path / "out")
+    for file in (tmp_path / "out").iterdir():
+        file.unlink()
+    _, second = run(cache, {**settings, "init": "random"}, tmp_path)
+    assert "optimiser steps: 8\n" in first and "optimiser steps: 0\n" in second
+    assert files(tmp_path / "out") == before
+    assert not any((tmp_path / "state" / "train").glob("*"))
+
+
+def test_two_trainings_give_the_same_bytes(cache, settings, tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        run(cache, settings, tmp_path / name)
+    assert files(tmp_path / "a" / "out") == files(tmp_path / "b" / "out")
+
+
+def test_a_damaged_store_is_trained_again(cache, settings, tmp_path):
+    run(cache, settings, tmp_path)
+    before = files(tmp_path / "out")
+    stored = next((tmp_path / "state" / "store").glob("*/weights.pt"))
+    stored.write_bytes(stored.read_bytes()[:-100])
+    _, log = run(cache, settings, tmp_path)
+    assert "is damaged" in log and "optimiser steps: 8" in log
+    assert files(tmp_path / "out") == before
+
+
+def test_the_key_follows_data_settings_and_start_but_not_what_changes_no_number(cache, settings):
+    films = FilmStack(cache, 96).films
+    data = data_hash(*split_fold(films, 0))
+    key = fold_key(data, settings, 0, None)
+    assert key == fold_key(data, {**settings, "init": "imagenet"}, 0, None)
+    assert key != fold_key(data, {**settings, "seed": 8}, 0, None)
+    assert key != fold_key(data, settings, 1, None)
+    assert key != fold_key(data, settings, 0, b"weights")
+    assert key != fold_key(data_hash(*split_fold(films, 1)), settings, 0, None)
+    assert data == data_hash(*split_fold(films[::-1], 0))
+    # patients who change places between two folds that are trained on alike change nothing
+    swapped = [f if f.fold in (0, 4) else type(f)(**{**f.__dict__, "fold": 4 - f.fold}) for f in films]
+    assert data == data_hash(*split_fold(swapped, 0))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut", None])
+def test_a_cut_or_foreign_state_is_ignored_with_a_message(cache, settings, tmp_path, content):
+    (tmp_path / "plain").mkdir()
+    run(cache, settings, tmp_path / "plain")
+    films = FilmStack(cache, 96).films
+    key = fold_key(data_hash(*split_fold(films, 0)), settings, 0, None)
+    state = SavedState(tmp_path / "state" / "train", key, "cpu")
+    if content is None:
+        other = SavedState(tmp_path / "other", "another key", "cpu")
+        other.save({"step": 3})
+        state.path.parent.mkdir(parents=True)
+        state.path.write_bytes(other.path.read_bytes())
+    else:
+        state.path.parent.mkdir(parents=True)
+        state.path.write_bytes(content)
+    status, log = run(cache, settings, tmp_path)
+    assert status == 0 and "is ignored and the fold starts anew" in log and "optimiser steps: 8" in log
+    assert files(tmp_path / "out") == files(tmp_path / "plain" / "out")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
+def test_killed_training_ends_with_the_weights_of_an_unbroken_one(cache, settings, tmp_path, number, status):
+    settings["training"]["epochs"] = 12  # 48 steps
+    (tmp_path / "whole").mkdir()
+    run(cache, settings, tmp_path / "whole")
+    minutes = "0" if number == signal.SIGKILL else "5"
+    process = command(cache, settings, tmp_path, minutes)
+    log = tmp_path / "log.txt"
+    while not (log.exists() and "epoch 2/12" in log.read_text()):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode == status
+    saved = list((tmp_path / "state" / "train").glob("*/cpu.pt"))
+    assert len(saved) == 1 and not (tmp_path / "out" / "weights.pt").exists()
+    step = torch.load(saved[0], weights_only=True)["step"]
+    assert 7 <= step < 48  # the epoch's line comes before its last step's state
+    if number == signal.SIGTERM:
+        assert "the state is saved" in log.read_text()
+    _, resumed = run(cache, settings, tmp_path)
+    assert f"resuming from step {step}" in resumed and f"optimiser steps: {48 - step}" in resumed
+    assert files(tmp_path / "out") == files(tmp_path / "whole" / "out")
+
+
+def test_it_runs_where_only_torch_and_numpy_are(cache, settings, tmp_path):
+    settings["training"]["epochs"] = 1
+    absent = ("pandas", "pydicom", "snakemake", "sklearn", "scipy", "cv2", "torchvision", "pydantic", "yaml", "rpy2", "xgboost")
+    process = command(cache, settings, tmp_path, before=f"import sys\nfor name in {absent}: sys.modules[name] = None")
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert (tmp_path / "out" / "weights.pt").exists()
+
+
+def test_a_loss_that_explodes_names_the_key_to_change(cache, settings, tmp_path):
+    settings["training"] |= {"learning_rate": 1e30, "clip_norm": 1e30, "warmup_fraction": 0}
+    with pytest.raises(StudyError, match=r"deep\.training\.learning_rate"):
+        run(cache, settings, tmp_path)
+    assert not (tmp_path / "out" / "weights.pt").exists()
+
+
+def test_random_weights_at_the_papers_rate_are_warned_about(cache, settings, tmp_path):
+    settings["training"] |= {"learning_rate": 1e-4, "epochs": 1}
+    _, log = run(cache, settings, tmp_path)
+    assert "WARNING: random weights" in log
+
+
+def test_a_cache_of_another_size_is_refused(cache, settings, tmp_path):
+    settings["architecture"]["block_size"] = 64
+    with pytest.raises(StudyError, match="192 x 192"):
+        run(cache, settings, tmp_path)
+
+
+def test_films_reach_the_network_z_scored_also_from_device_memory(cache):
+    stack = FilmStack(cache, 96)
+    mapped = stack.batch([4, 0, 39])
+    assert mapped.dtype == torch.float32
+    np.testing.assert_allclose(mapped.mean((1, 2, 3)), 0, atol=1e-4)
+    np.testing.assert_allclose(mapped.std((1, 2, 3)), 1, atol=1e-3)
+    stack.load_to_device()
+    assert torch.equal(stack.batch([4, 0, 39]), mapped)
+
+
+def test_a_store_appears_whole(tmp_path):
+    store = Store(tmp_path, "k")
+    assert store.get(print) is None
+    products = {"weights.pt": b"1", "history.csv": b"2", "held_out.csv": b"3"}
+    store.put(products, {"fold": 0})
+    assert store.get(print) == products
