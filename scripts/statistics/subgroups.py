@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.delong import NONE, auc_with_covariance
-from scripts.statistics.performance import auc_columns, confusion, percentile_interval, proportions
+from scripts.statistics.performance import auc_columns, confusion, percentile_interval, proportions, ratio
 from scripts.statistics.waist import arrays
 
 _SHORT = ("auc", "sensitivity", "specificity")
@@ -103,10 +103,10 @@ def subgroup_table(
 
 def bayes(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float) -> tuple[np.ndarray, np.ndarray]:
     """PPV and NPV at ``prevalence``; NaN where nobody would be called positive (or negative)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        true_pos, false_pos = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
-        true_neg, false_neg = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
-        return np.asarray(true_pos / (true_pos + false_pos)), np.asarray(true_neg / (true_neg + false_neg))
+    sensitivity, specificity = np.asarray(sensitivity, dtype=float), np.asarray(specificity, dtype=float)
+    true_pos, false_pos = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
+    true_neg, false_neg = specificity * (1 - prevalence), (1 - sensitivity) * prevalence
+    return ratio(true_pos, true_pos + false_pos), ratio(true_neg, true_neg + false_neg)
 
 
 def at_prevalence(

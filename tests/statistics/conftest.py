@@ -60,9 +60,9 @@ def random_predictions(cohort: pd.DataFrame, seed: int = 2) -> pd.DataFrame:
     label = cohort["label"].to_numpy(dtype=float)
     film, clinic = (rng.normal(size=len(label)) for _ in range(2))
     logit = {
-        "deep": -0.5 + 2.6 * (label - 0.5) + 1.2 * film,
+        "deep": -0.5 + 2.6 * (label - 0.5) + 1.4 * film,
         "clinical": -0.5 + 1.4 * (label - 0.5) + 1.0 * clinic,
-        "combined": -0.5 + 2.8 * (label - 0.5) + 1.1 * film + 0.4 * clinic,
+        "combined": -0.5 + 2.8 * (label - 0.5) + 1.3 * film + 0.5 * clinic,
     }
     frame = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
     for model in MODELS:
@@ -151,3 +151,23 @@ def draw_cohort():
 def draw_predictions():
     """``random_predictions`` as a fixture."""
     return random_predictions
+
+
+@pytest.fixture
+def run_r(tmp_path: Path):
+    """Run lines of R that leave a vector ``out``; returns it as numbers. Skips where R is not installed."""
+    import shutil
+    import subprocess
+
+    program = shutil.which("Rscript")
+    if program is None:
+        pytest.skip("R is not installed")
+
+    def run(lines: str) -> list[float]:
+        script = tmp_path / "ask.R"
+        script.write_text(lines + '\ncat(sprintf("%.17g", as.numeric(out)), sep = "\\n")\n', encoding="utf-8")
+        done = subprocess.run([program, "--vanilla", str(script)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [float(line) for line in done.stdout.split()]
+
+    return run

@@ -1,0 +1,187 @@
+"""Figures: the same bytes each time, every number on them right, films hidden where they must be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from scripts.common.errors import StudyError
+from scripts.common.tables import FLOW, read_table
+from scripts.statistics import style
+from scripts.statistics.calibration import calibration_tables
+from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc, roc_points
+from scripts.statistics.decision_curves import decision_curves, threshold_grid
+from scripts.statistics.delong import auc_with_covariance
+from scripts.statistics.flow_diagram import draw_flow, flow_of
+from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
+from scripts.statistics.performance import performance_table
+from scripts.statistics.words import WORDS, Language
+
+MODELS = ["deep", "clinical", "combined"]
+SETS = ["internal_test", "external_1", "external_2"]
+CENTERS = ["internal", "external_1", "external_2"]
+COLORS = {"deep": "#0072B2", "clinical": "#E69F00"}
+
+
+@pytest.fixture(autouse=True)
+def plain_style():
+    style.apply("en", 8, 60)
+
+
+def look(synthetic: bool = True, sets: list[str] = SETS, language: str = "en") -> Look:
+    return Look(MODELS, sets, Language(language), COLORS, synthetic)
+
+
+def texts(figure: Figure) -> str:
+    return "\n".join(item.get_text() for item in figure.findobj(lambda a: hasattr(a, "get_text")))
+
+
+def table2(predictions: pd.DataFrame) -> pd.DataFrame:
+    return performance_table(predictions, MODELS, SETS, dict.fromkeys(MODELS, 0.4), 0.95, 100, 1)
+
+
+def test_area_under_the_drawn_curve_is_the_auc(predictions):
+    labels, scores = predictions["label"].to_numpy(), predictions["deep"].round(1).to_numpy()
+    x, y = roc_points(labels, scores)
+    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(y, x) == pytest.approx(auc_with_covariance(labels, scores[None]).auc[0], abs=1e-12)
+
+
+def test_roc_figure_says_auc_and_synthetic(predictions):
+    numbers = table2(predictions)
+    figure = draw_roc(predictions, numbers, look())
+    said = texts(figure)
+    row = numbers[(numbers["set"] == "external_1") & (numbers["model"] == "deep")].iloc[0]
+    assert f"Deep learning {row['auc']:.3f} ({row['auc_low']:.2f}–{row['auc_high']:.2f})" in said
+    assert "SYNTHETIC" in said and "Internal test set" in said
+    assert "SYNTHETIC" not in texts(draw_roc(predictions, numbers, look(synthetic=False)))
+
+
+def test_figures_of_sets_without_patients_or_with_one_class(predictions):
+    few = predictions[(predictions["set"] != "external_2") & ((predictions["set"] != "external_1") | (predictions["label"] == 1))]
+    numbers = table2(few)
+    assert "No patients" in texts(draw_roc(few, numbers, look())) and "One class" in texts(draw_roc(few, numbers, look()))
+    benefit = decision_curves(few, MODELS, SETS, threshold_grid(0.1, 0.5, 0.1), 0.95, 100, 1)
+    assert "No patients" in texts(draw_decision_curves(benefit, numbers, look()))
+    _, curve = calibration_tables(few, MODELS, SETS, 0.95)
+    assert "35 events, 0 non-events" in texts(draw_calibration(few, curve, look()))
+
+
+def test_calibration_names_a_model_without_a_curve(predictions):
+    predictions["clinical"] = 0.4
+    _, curve = calibration_tables(predictions, MODELS, SETS, 0.95)
+    assert "No curve: Clinical" in texts(draw_calibration(predictions, curve, look()))
+
+
+def test_same_figure_same_bytes_in_every_format(predictions, tmp_path):
+    numbers = table2(predictions)
+    for suffix in ("svg", "png", "pdf"):
+        paths = [tmp_path / f"{i}.{suffix}" for i in (1, 2)]
+        for path in paths:
+            style.apply("en", 8, 60)
+            style.save(draw_roc(predictions, numbers, look()), [path])
+        first, second = (path.read_bytes() for path in paths)
+        assert first == second and len(first) > 1000
+        assert b"20" + b"26-" not in first
+    assert "<text" not in (tmp_path / "1.svg").read_text(encoding="utf-8")
+
+
+def test_more_than_three_sets_wrap_and_letters_go_on():
+    figure, axes = style.panels(5, 2.0)
+    assert len(axes) == 5 and figure.get_size_inches()[1] == 4.0
+    assert not figure.axes[5].axison
+
+
+def test_bad_colour_is_named():
+    with pytest.raises(StudyError, match="colors.deep: 'blau'"):
+        style.colors_of(["deep"], {"deep": "blau"})
+    assert len(set(style.colors_of(MODELS, COLORS).values())) == 3
+
+
+def test_flow_closes_and_a_gap_is_refused(study_writer, tmp_path):
+    cohort, _ = study_writer(tmp_path)
+    flow = read_table(tmp_path / "results/cohort/flow.csv", FLOW)
+    own = flow_of("internal", flow, cohort)
+    assert own.found == own.included + sum(n for _, n in own.excluded)
+    assert [name for name, _, _ in own.sets] == ["train", "internal_test"]
+    assert sum(n for _, n, _ in own.sets) == own.included and sum(op for _, _, op in own.sets) == own.included_op
+    said = texts(draw_flow(flow, cohort, CENTERS, Language("en"), True))
+    for words in (f"Patients found: n = {own.found}", f"Included: n = {own.included}", "Too young: 6", "SYNTHETIC", "External test set"):
+        assert words in said
+    assert "No DXA exam" not in said
+    with pytest.raises(StudyError, match="don't add up"):
+        draw_flow(flow[flow["step"] != "too_young"], cohort, CENTERS, Language("en"), True)
+
+
+def test_flow_text_stays_in_its_boxes(study_writer, tmp_path):
+    cohort, _ = study_writer(tmp_path)
+    flow = read_table(tmp_path / "results/cohort/flow.csv", FLOW)
+    long = Language("en", dict.fromkeys(CENTERS, "The hospital with a name that is longer than any box could ever hold"))
+    figure = draw_flow(flow, cohort, CENTERS, long, False)
+    renderer = figure.canvas.get_renderer()
+    boxes = [patch.get_window_extent(renderer) for patch in figure.axes[0].patches if hasattr(patch, "get_width")]
+    for text in figure.axes[0].texts:
+        if text.get_text():
+            extent = text.get_window_extent(renderer)
+            assert any(b.x0 <= extent.x0 and extent.x1 <= b.x1 and b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in boxes)
+
+
+def film_tiles(figure: Figure) -> list[np.ndarray]:
+    return [np.asarray(image.get_array()) for axis in figure.axes for image in axis.get_images()]
+
+
+def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
+    study_writer(tmp_path)
+    cases = read_table(tmp_path / "results/deep/gradcam/cases.csv", CASES)
+    films, heat = read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases)
+    tables = sorted((tmp_path / "results/intake").glob("*/films.csv"))
+    allowed = showable(tables, False)
+    hidden = cases.index[~cases["image_id"].isin(list(allowed))]
+    assert list(hidden) == [len(cases) - 1]
+    figure = draw_gradcam(cases, films, heat, allowed, Language("en"), True)
+    assert texts(figure).count("Film not shown") == 1 and "SYNTHETIC" in texts(figure)
+    from scripts.statistics.gradcam_figure import window
+
+    shown = [tile for tile in film_tiles(figure)]
+    for i in range(len(cases)):
+        there = any(tile.shape == films[i].shape and np.allclose(tile, window(films[i])) for tile in shown)
+        assert there == (i not in hidden)
+    everything = draw_gradcam(cases, films, heat, showable(tables, True), Language("en"), False)
+    assert "Film not shown" not in texts(everything)
+    nobody = draw_gradcam(cases, films, heat, set(), Language("en"), False)
+    assert texts(nobody).count("Film not shown") == len(cases)
+
+
+def test_gradcam_without_a_kind_and_without_any_case(study_writer, tmp_path):
+    study_writer(tmp_path)
+    cases = read_table(tmp_path / "results/deep/gradcam/cases.csv", CASES)
+    films, heat = read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases)
+    keep = (cases["kind"] != "FN").to_numpy()
+    assert texts(draw_gradcam(cases[keep], films[keep], heat[keep], None, Language("en"), False)).count("No such case") == 1
+    assert texts(draw_gradcam(cases[:0], films[:0], heat[:0], None, Language("en"), False)).count("No such case") == 4
+    with pytest.raises(StudyError, match="different runs"):
+        read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases.iloc[::-1])
+
+
+def test_both_languages_have_the_same_words():
+    assert set(WORDS["en"]) == set(WORDS["zh"])
+
+
+def test_chinese_figures_draw_every_character(predictions, recwarn):
+    try:
+        style.apply("zh", 8, 60)
+    except StudyError as error:
+        assert "fonts-noto-cjk" in str(error)
+        pytest.skip("no Chinese font is installed")
+    figure = draw_roc(predictions, table2(predictions), look(language="zh"))
+    figure.canvas.draw()
+    assert "内部测试集" in texts(figure)
+    assert not [w for w in recwarn if "missing from font" in str(w.message)]
+
+
+def test_without_a_chinese_font_the_package_is_named(monkeypatch):
+    monkeypatch.setattr(style.font_manager.fontManager, "ttflist", [])
+    with pytest.raises(StudyError, match="apt-get install -y fonts-noto-cjk"):
+        style.chinese_font()

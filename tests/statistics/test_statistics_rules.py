@@ -1,0 +1,96 @@
+"""The stage's rules, run by Snakemake over random predictions."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def snakemake(folder: Path, *arguments: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory", str(folder),
+            "--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2", *arguments,
+        ],
+        capture_output=True, text=True, env=environment, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def write_config(folder: Path, **statistics: object) -> None:
+    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config["statistics"] = {"engine": "r" if shutil.which("R") else "numpy", "bootstrap": 200, "figures": {"formats": ["svg"], "dpi": 72}} | statistics
+    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run of the stage; the tests below only look at it or ask for a dry run."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location("statistics_conftest", Path(__file__).with_name("conftest.py"))
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    folder = tmp_path_factory.mktemp("study")
+    maker.write_study(folder)
+    write_config(folder)
+    snakemake(folder)
+    return folder
+
+
+def test_contract_of_the_result_files(finished):
+    columns = {
+        "thresholds": "model,threshold,rule",
+        "table1": "center,variable,op,non_op,statistic,test,p_value",
+        "table2": "set,model,n,n_pos,auc,auc_low,auc_high,sensitivity,sensitivity_low,sensitivity_high,specificity,specificity_low,"
+        "specificity_high,accuracy,accuracy_low,accuracy_high,ppv,ppv_low,ppv_high,npv,npv_low,npv_high,f1,f1_low,f1_high",
+        "delong": "set,model_a,model_b,auc_a,auc_b,difference,z,p_value,p_holm,engine",
+        "net_benefit": "set,model,threshold,net_benefit",
+    }
+    for name, wanted in columns.items():
+        found = pd.read_csv(finished / f"results/statistics/{name}.csv")
+        assert not set(wanted.split(",")) - set(found.columns), name
+    table2 = pd.read_csv(finished / "results/statistics/table2.csv")
+    assert set(table2["model"]) == {"deep", "clinical", "combined", "everyone_positive"}
+    assert list(table2["set"].unique()) == ["internal_test", "external_1", "external_2"]
+    benefit = pd.read_csv(finished / "results/statistics/net_benefit.csv")
+    assert {"all", "none"} < set(benefit["model"])
+    engine = json.loads((finished / "results/statistics/engine.json").read_text(encoding="utf-8"))
+    assert engine["engine"] in ("r", "numpy")
+
+
+def test_auc_is_one_number_in_all_tables(finished):
+    table2 = pd.read_csv(finished / "results/statistics/table2.csv").set_index(["set", "model"])["auc"]
+    for row in pd.read_csv(finished / "results/statistics/delong.csv").itertuples():
+        assert abs(row.auc_a - table2[row.set, row.model_a]) < 1e-12 and abs(row.auc_b - table2[row.set, row.model_b]) < 1e-12
+
+
+def test_no_identifier_leaves_the_stage(finished):
+    ids = set(pd.read_csv(finished / "results/cohort/cohort.csv")["patient_id"])
+    made = [*finished.glob("results/statistics/*"), *finished.glob("results/tables/*"), *finished.glob("logs/*"), *finished.glob("benchmarks/*")]
+    assert len(made) > 20
+    for path in made:
+        text = path.read_bytes().decode("utf-8", errors="ignore")
+        assert not [name for name in ids if name in text], path.name
+
+
+def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
+    assert "Nothing to be done" in snakemake(finished, "--dry-run")
+    write_config(finished, figures={"formats": ["svg"], "dpi": 72, "colors": {"deep": "#000000", "clinical": "#E69F00", "combined": "#009E73"}})
+    said = snakemake(finished, "--dry-run", "--quiet", "progress")
+    jobs = {line.split()[0] for line in said.splitlines() if line and line.split()[0] in
+            {"draw_figures", "draw_gradcam", "evaluate_models", "compare_auc", "freeze_thresholds", "describe_cohort", "write_tables"}}
+    write_config(finished)
+    assert jobs == {"draw_figures"}, said

@@ -1,0 +1,110 @@
+"""Table 1 and 2 for Word and as HTML."""
+
+from __future__ import annotations
+
+import re
+
+import docx
+import numpy as np
+import pytest
+
+from scripts.statistics.auc_comparison import delong_table
+from scripts.statistics.cohort_description import count_missing, describe
+from scripts.statistics.manuscript_tables import table_1, table_2
+from scripts.statistics.performance import performance_table
+from scripts.statistics.three_line import Table, to_html, write_docx
+from scripts.statistics.thresholds import freeze
+from scripts.statistics.words import Language, p_text, signed, with_interval
+
+MODELS = ["deep", "clinical", "combined"]
+SETS = ["internal_test", "external_1", "external_2"]
+CENTERS = ["internal", "external_1", "external_2"]
+
+
+@pytest.mark.parametrize(
+    ("p", "text"),
+    [(0.0, "<0.001"), (0.00099, "<0.001"), (0.001, "0.001"), (0.0496, "0.050"), (0.9995, ">0.999"), (1.0, "1.000"), (np.nan, "-")],
+)
+def test_p(p, text):
+    assert p_text(p) == text
+
+
+def test_numbers():
+    assert signed(-0.004, 2) == "0.00" and signed(-1.5, 1) == "−1.5" and signed(float("nan"), 1) == "-"
+    assert with_interval(0.9171, 0.89, 0.9394, 3) == "0.917 (0.890–0.939)"
+    assert with_interval(0.5, np.nan, np.nan, 1, 100) == "50.0" and with_interval(np.nan, 0, 1, 1) == "-"
+
+
+@pytest.fixture
+def tables(predictions, cohort):
+    def make(language: str, synthetic: bool, engine: str = "r") -> list[Table]:
+        cohort.loc[cohort["center"] == "external_1", "weight_kg"] = np.nan
+        words = Language(language, {"internal": "Jiang <Men> & Co"})
+        cuts = freeze(predictions, MODELS, "youden", None)
+        numbers = performance_table(predictions, MODELS, SETS, dict(zip(cuts["model"], cuts["threshold"])), 0.95, 100, 1)
+        tests = delong_table(predictions, MODELS, SETS, ["combined", "clinical"], 0.95, None)
+        record = {"engine": engine, "R": "4.2.2", "pROC": "1.18.0"}
+        return [
+            table_1(describe(cohort, CENTERS), count_missing(cohort), CENTERS, words, synthetic),
+            table_2(numbers, tests, cuts, record, SETS, "combined", 0.95, words, synthetic),
+        ]
+
+    return make
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_word_file_holds_the_whole_table(tables, tmp_path, language):
+    for table in tables(language, True):
+        write_docx(table, tmp_path / "table.docx")
+        document = docx.Document(tmp_path / "table.docx")
+        grid = document.tables[0]
+        assert [cell.text for cell in grid.rows[0].cells] == list(table.head)
+        for row, wanted in zip(grid.rows[1:], table.body, strict=True):
+            assert [cell.text for cell in row.cells] == (list(wanted) if len(wanted) > 1 else [wanted[0]] * len(table.head))
+        said = [p.text for p in document.paragraphs]
+        assert said[0] == table.warning and said[1] == table.caption and list(table.notes) == said[2:]
+        assert ("SYNTHETIC" if language == "en" else "模拟数据") in said[0]
+
+
+def test_three_lines_and_no_more(tables, tmp_path):
+    for table in tables("en", False):
+        write_docx(table, tmp_path / "table.docx")
+        grid = docx.Document(tmp_path / "table.docx").tables[0]
+        assert grid.style is None or "Grid" not in grid.style.name
+        lined = {i for i, row in enumerate(grid.rows) if "w:tcBorders" in row._tr.xml}
+        assert lined == {0, len(grid.rows) - 1}
+
+
+def test_same_table_same_bytes(tables, tmp_path):
+    for i, table in enumerate(tables("en", True)):
+        for name in ("a", "b"):
+            write_docx(table, tmp_path / f"{name}{i}.docx")
+        assert (tmp_path / f"a{i}.docx").read_bytes() == (tmp_path / f"b{i}.docx").read_bytes()
+
+
+def test_html_is_whole_escaped_and_needs_nothing_from_outside(tables):
+    first, second = tables("en", True)
+    page = to_html(first)
+    assert "Jiang &lt;Men&gt; &amp; Co" in page and "SYNTHETIC" in page
+    assert not re.search(r"https?://|<script|<link|url\(", page)
+    assert page.count("<tr>") == len(first.body) + 1
+    assert "SYNTHETIC" not in to_html(tables("en", False)[0])
+    assert "pROC 1.18.0" in to_html(second) and "NumPy" in to_html(tables("en", True, "numpy")[1])
+
+
+def test_table_1_says_what_is_missing_and_dashes_what_has_no_number(tables):
+    table = tables("en", True)[0]
+    assert any("External 1" in note or "External_1" in note or "external 1" in note.lower() for note in table.notes if "missing" in note)
+    heading = [row[0] for row in table.body].index("External 1: n = 56, OP 35, Non-OP 21")
+    weight = next(row for row in table.body[heading:] if row[0] == "Weight (kg)")
+    assert weight[1:] == ["-", "-", "-", "-", "-"]
+
+
+def test_table_2_gives_holm_p_against_the_reference(tables, predictions):
+    table = tables("en", True)[1]
+    tests = delong_table(predictions, MODELS, SETS, ["combined", "clinical"], 0.95, None).set_index(["set", "model_a", "model_b"])
+    deep, clinical, combined, everyone = table.body[1:5]
+    assert deep[-1] == p_text(tests.loc[("internal_test", "combined", "deep"), "p_holm"])
+    assert clinical[-1] == p_text(tests.loc[("internal_test", "combined", "clinical"), "p_holm"])
+    assert combined[-1] == everyone[-1] == "" and everyone[2].startswith("100.0") and everyone[6] == "-"
+    assert deep[1].endswith("†")
