@@ -179,9 +179,9 @@ def deep_scores_of_model(wildcards):
     return "results/deep/scores/train.csv" if wildcards.model == "combined" else []
 
 
-def figure_files(name):
-    """The files of one figure: svg, png and the further formats of the config."""
-    formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
+def figure_copies(name):
+    """The files of one figure beside its SVG: png and the further formats of the config."""
+    formats = sorted({"png", *CFG.statistics.figures.formats} - {"svg"})
     return [f"results/figures/{name}.{suffix}" for suffix in formats]
 
 

@@ -29,7 +29,12 @@ rule describe_cohort:
     input:
         cohort="results/cohort/cohort.csv",
     output:
-        table1="results/statistics/table1.csv",
+        table1=report(
+            "results/statistics/table1.csv",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"what": "Table 1: patients"},
+        ),
         missing="results/statistics/missing.csv",
     log:
         "logs/describe_cohort.log",
@@ -55,7 +60,12 @@ rule evaluate_models:
         cohort="results/cohort/cohort.csv",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table2="results/statistics/table2.csv",
+        table2=report(
+            "results/statistics/table2.csv",
+            caption="../report/table2.rst",
+            category="Tables",
+            labels={"what": "Table 2: performance"},
+        ),
         calibration="results/statistics/calibration.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
@@ -89,7 +99,12 @@ rule compare_auc:
     input:
         predictions="results/predictions.csv",
     output:
-        delong="results/statistics/delong.csv",
+        delong=report(
+            "results/statistics/delong.csv",
+            caption="../report/delong.rst",
+            category="Tables",
+            labels={"what": "DeLong tests"},
+        ),
         engine="results/statistics/engine.json",
     log:
         "logs/compare_auc.log",
@@ -104,7 +119,7 @@ rule compare_auc:
     params:
         code=code("scripts/statistics/compare_auc.py"),
         sets=CFG.test_sets,
-        engine=CFG.statistics.engine,
+        use_r=CFG.statistics.engine == "r",
         confidence=CFG.statistics.confidence,
         primary_contrast=list(CFG.statistics.primary_contrast),
     script:
@@ -121,10 +136,34 @@ rule draw_figures:
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
     output:
-        roc=figure_files("roc"),
-        decision_curves=figure_files("decision_curves"),
-        calibration=figure_files("calibration"),
-        flow=figure_files("flow"),
+        roc=report(
+            "results/figures/roc.svg",
+            caption="../report/roc.rst",
+            category="Figures",
+            labels={"what": "ROC curves"},
+        ),
+        roc_copies=figure_copies("roc"),
+        decision_curves=report(
+            "results/figures/decision_curves.svg",
+            caption="../report/decision_curves.rst",
+            category="Figures",
+            labels={"what": "decision curves"},
+        ),
+        decision_curves_copies=figure_copies("decision_curves"),
+        calibration=report(
+            "results/figures/calibration.svg",
+            caption="../report/calibration.rst",
+            category="Figures",
+            labels={"what": "calibration"},
+        ),
+        calibration_copies=figure_copies("calibration"),
+        flow=report(
+            "results/figures/flow.svg",
+            caption="../report/flow.rst",
+            category="Figures",
+            labels={"what": "flow of patients"},
+        ),
+        flow_copies=figure_copies("flow"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -156,7 +195,13 @@ rule draw_gradcam:
         maps="results/deep/gradcam/maps.npz",
         films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
     output:
-        gradcam=figure_files("gradcam"),
+        gradcam=report(
+            "results/figures/gradcam.svg",
+            caption="../report/gradcam.rst",
+            category="Figures",
+            labels={"what": "Grad-CAM"},
+        ),
+        gradcam_copies=figure_copies("gradcam"),
     log:
         "logs/draw_gradcam.log",
     benchmark:

@@ -13,6 +13,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     films, heat = read_maps(read.maps, cases)
     allowed = showable(read.films, given.show_films == "signed_off")
     figure = draw_gradcam(cases, films, heat, allowed, Language(given.language), given.synthetic)
-    style.save(figure, snakemake.output.gradcam)  # noqa: F821
+    style.save(figure, [snakemake.output.gradcam, *snakemake.output.gradcam_copies])  # noqa: F821
     hidden = 0 if allowed is None else int((~cases["image_id"].isin(list(allowed))).sum())
     log.say(f"{len(cases)} cases, {hidden} of their films not shown")
