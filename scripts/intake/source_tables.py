@@ -134,9 +134,9 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     headings = frame.attrs["headings"]
     matches = [i for i, heading in enumerate(headings) if heading == _heading(name)]
     if not matches:
-        near = difflib.get_close_matches(_heading(name), headings, n=1, cutoff=0.6)
-        folded = [h for h in headings if h.casefold() == _heading(name).casefold()]
-        near = folded or near
+        near = difflib.get_close_matches(_heading(name), headings, n=3, cutoff=0.6)
+        letters = sorted(_heading(name).casefold())  # other case or swapped letters are nearer than any other word
+        near.sort(key=lambda heading: sorted(heading.casefold()) != letters)
         advice = f"did you mean '{near[0]}'?" if near else f"none of its {len(headings)} columns has a like name."
         raise StudyError(f"{where}: the table has no column '{name}'; {advice}")
     if len(matches) > 1:

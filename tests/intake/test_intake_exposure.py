@@ -1,0 +1,239 @@
+"""Exposure measures and rules, duplicates, overrides: which films of a centre stand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from scripts.common.config import Exposure
+from scripts.common.errors import StudyError
+from scripts.intake.contact_sheet import draw_contact_sheet
+from scripts.intake.duplicates import resolve_duplicates
+from scripts.intake.exposure import MEASURES, judge, measure
+from scripts.intake.screening import read_overrides, screen
+
+SETTINGS = Exposure().model_dump(mode="json")
+ROWS, COLUMNS = (0.2, 0.9), (0.1, 0.9)
+
+
+def chest(noise=0.0, low=0.1, high=0.9, size=200):
+    """A plain chest: bright mediastinum and abdomen, dark lungs; values in shares of 12 bits."""
+    y, x = np.mgrid[0:size, 0:size] / size
+    lungs = np.exp(-(((x - 0.28) / 0.13) ** 2 + ((y - 0.45) / 0.28) ** 2) * 2)
+    lungs += np.exp(-(((x - 0.74) / 0.13) ** 2 + ((y - 0.45) / 0.28) ** 2) * 2)
+    values = high - (high - low) * np.clip(lungs, 0, 1)
+    values = values + np.random.default_rng(3).normal(0, noise, values.shape)
+    return (np.clip(values, 0, 1) * 4095).astype(np.uint16) << 4
+
+
+def measured(image, **changes):
+    found = measure(image, None, 12, ROWS, COLUMNS)
+    row = {"manufacturer": "ACME", "view": "PA", **dict.fromkeys(MEASURES, np.nan), **found, **changes}
+    return pd.DataFrame([row])
+
+
+def verdict_of(image, **changes):
+    judged = judge(measured(image, **changes), SETTINGS)
+    return judged.loc[0, "verdict"], judged.loc[0, "reason"]
+
+
+def test_a_good_film_passes():
+    assert verdict_of(chest(noise=0.003)) == ("pass", "")
+
+
+def test_a_clipped_film_is_rejected():
+    image = np.clip(chest().astype(int) + 9000, 0, 4095 << 4).astype(np.uint16)
+    verdict, reason = verdict_of(image)
+    assert verdict == "reject" and reason == "clipped"
+
+
+def test_saturation_below_full_scale_counts_as_clipping():
+    image = np.minimum(chest(), np.uint16(2600 << 4))
+    assert measure(image, None, 12, ROWS, COLUMNS)["clipped_high"] > 0.3
+
+
+def test_a_flat_film_is_rejected():
+    assert verdict_of(chest(low=0.50, high=0.53, noise=0.001)) == ("reject", "low_range")
+    assert verdict_of(np.full((50, 50), 800, np.uint16))[0] == "reject"
+
+
+def test_a_noisy_film_is_flagged():
+    assert verdict_of(chest(noise=0.05, low=0.3, high=0.7)) == ("review", "noise")
+
+
+def test_noise_estimate_is_that_of_the_noise():
+    rng = np.random.default_rng(0)
+    image = ((2000 + rng.normal(0, 40, (400, 400))).astype(np.uint16)) << 4
+    found = measure(image, None, 12, ROWS, COLUMNS)
+    sigma = found["noise_ratio"] * found["value_range"] * 4095
+    assert sigma == pytest.approx(40, rel=0.02)
+
+
+def test_wrong_polarity_is_flagged_and_not_flipped():
+    verdict, reason = verdict_of((4095 << 4) - chest(noise=0.003))
+    assert verdict == "review" and "polarity" in reason.split(";")
+
+
+@pytest.mark.parametrize(
+    ("deviation", "noise", "expected"),
+    [(-4.4, 0.003, ("review", "deviation_index")), (-4.4, 0.05, ("reject", "underexposed")), (2.0, 0.003, ("pass", ""))],
+)
+def test_deviation_index_rejects_only_with_the_pixels(deviation, noise, expected):
+    assert verdict_of(chest(noise=noise, low=0.3, high=0.7), deviation_index=deviation) == expected
+
+
+def test_deviation_index_with_clipping_rejects():
+    good = measured(chest(noise=0.003), deviation_index=3.5).assign(clipped_high=0.03)
+    assert judge(good, SETTINGS).loc[0].tolist() == ["reject", "overexposed"]
+
+
+def test_unknown_view_goes_to_review():
+    assert verdict_of(chest(noise=0.003), view="unknown") == ("review", "view_unknown")
+
+
+def test_padding_is_left_out_of_the_measures():
+    image = chest(noise=0.003)
+    padding = np.zeros(image.shape, bool)
+    padding[:, :60] = True
+    black = image.copy()
+    black[padding] = 0
+    assert measure(black, None, 12, ROWS, COLUMNS)["clipped_low"] > 0.05
+    assert measure(black, padding, 12, ROWS, COLUMNS)["clipped_low"] < 0.01
+
+
+def films_of(maker, n, seed, mean=0.5):
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({name: np.nan for name in MEASURES}, index=range(n))
+    frame["clipped_low"] = frame["clipped_high"] = 0.0
+    frame["value_range"], frame["mean"] = rng.normal(0.6, 0.02, n), rng.normal(mean, 0.02, n)
+    frame["noise_ratio"], frame["polarity"] = 0.005, 0.2
+    return frame.assign(manufacturer=maker, view="PA")
+
+
+def test_the_refit_may_only_flag():
+    films = pd.concat([films_of("dark vendor", 60, 1, mean=0.15), films_of("other", 20, 2)], ignore_index=True)
+    films.loc[0, "mean"], films.loc[1, "value_range"] = 0.45, 0.06
+    fixed = judge(films, {**SETTINGS, "refit": False})
+    refitted = judge(films, SETTINGS)
+    assert (fixed["verdict"] == "reject").sum() == (refitted["verdict"] == "reject").sum() == 0
+    assert (fixed["verdict"] == "review").sum() >= 59, "the fixed rule flags a whole vendor"
+    flagged = refitted.index[refitted["verdict"] == "review"]
+    assert {0, 1} <= set(flagged) and len(flagged) <= 6, "4 MAD are 2.7 SD"
+
+
+def test_few_films_are_not_refitted():
+    films = films_of("small vendor", 20, 1, mean=0.15)
+    assert (judge(films, SETTINGS)["verdict"] == "review").all()
+
+
+# ------------------------------------------------------------------------------------------ duplicates
+
+
+def row(image_id, uid, path, pixels, **changes):
+    return {
+        "image_id": image_id, "uid_image_id": uid, "path_image_id": path, "patient_id": "P1", "status": "accepted", "reason": "",
+        "film_date": "2020-01-01", "true_date": "2021-01-01", "acquisition_time": "10", "pixel_sha256": pixels, "batch": 0,
+        "view": "PA", "sex": "F", "age": 60, "manufacturer": "ACME", "burned_in": "NO", "png": f"png/{image_id}.png", **changes,
+    }  # fmt: skip
+
+
+def outcome(*rows):
+    resolved = resolve_duplicates(pd.DataFrame(rows))
+    assert resolved["image_id"].is_unique and len(resolved) == len(rows)
+    return resolved
+
+
+def test_a_copy_in_another_batch_is_a_duplicate():
+    found = outcome(row("U1", "U1", "p2", "x"), row("U1", "U1", "p1", "x", batch=1))
+    assert found["status"].tolist() == ["quarantined", "accepted"]
+    assert found["image_id"].tolist() == ["p2", "U1"] and found["reason"][0] == "duplicate"
+
+
+def test_a_copy_in_the_same_batch_is_a_duplicate():
+    found = outcome(row("p0", "U1", "p0", "x"), row("U1", "U1", "p1", "x"))
+    assert found["status"].tolist() == ["quarantined", "accepted"], "the one whose file bears the id stands"
+
+
+@pytest.mark.parametrize("change", [{"pixel_sha256": "y"}, {"patient_id": "P2"}, {"true_date": "2021-02-02"}])
+def test_copies_that_differ_are_all_put_aside(change):
+    found = outcome(row("U1", "U1", "p1", "x"), row("U1", "U1", "p2", "x", batch=1) | change)
+    assert found["reason"].tolist() == ["conflicting_duplicate"] * 2
+
+
+def test_same_pixels_under_another_uid():
+    found = outcome(row("U1", "U1", "p1", "x", acquisition_time="11"), row("U2", "U2", "p2", "x"))
+    assert found["status"].tolist() == ["quarantined", "accepted"] and found["reason"][0] == "duplicate"
+    found = outcome(row("U1", "U1", "p1", "x"), row("U2", "U2", "p2", "x", patient_id="P2"))
+    assert found["reason"].tolist() == ["conflicting_duplicate"] * 2
+
+
+def test_a_quarantined_copy_gives_the_id_to_the_good_one():
+    found = outcome(
+        row("U1", "U1", "p1", "", status="quarantined", reason="cut_short"), row("U1", "U1", "p2", "x", batch=1)
+    )
+    assert found["image_id"].tolist() == ["p1", "U1"] and found["status"].tolist() == ["quarantined", "accepted"]
+
+
+# ------------------------------------------------------------------------------------------- screening
+
+
+def table(*rows):
+    measures = films_of("ACME", len(rows), 5)[list(MEASURES)]
+    frame = pd.concat([pd.DataFrame(rows), measures], axis=1)
+    return frame.assign(rows=40, columns=30, bits=12, inverted=0, padding_pixels=0)
+
+
+def test_counts_close_and_the_reader_wins():
+    rows = table(
+        row("I1", "I1", "a", "1", acquisition_time="12"),
+        row("I2", "I2", "b", "2"),
+        row("I3", "I3", "c", "3"),
+        row("I4", "I4", "d", "", status="quarantined", reason="lateral", png=""),
+        row("I5", "", "I5", "", status="quarantined", reason="not_dicom", patient_id="", film_date="", true_date="", png=""),
+    )
+    rows.loc[1, "clipped_high"], rows.loc[2, "value_range"] = 0.3, 0.3
+    plain = screen("c", rows, SETTINGS, None, {})
+    assert plain.files.set_index("image_id")["status"].to_dict() == {
+        "I1": "accepted", "I2": "rejected", "I3": "accepted", "I4": "quarantined", "I5": "quarantined"
+    }  # fmt: skip
+    assert plain.exposure.set_index("image_id")["verdict"].to_dict() == {"I1": "pass", "I2": "reject", "I3": "review"}
+    assert plain.films["image_id"].tolist() == ["I1", "I2", "I3", "I4"]
+    assert plain.films["same_day_order"].tolist() == [4, 1, 2, 3]
+    read = screen("c", rows, SETTINGS, None, {"I1": "reject", "I2": "pass", "gone": "pass"})
+    assert read.films.set_index("image_id")["status"].to_dict()["I1"] == "rejected"
+    assert read.exposure.set_index("image_id").loc["I2", ["verdict", "automatic_verdict"]].tolist() == ["pass", "reject"]
+    assert read.unused_overrides == 1
+
+
+def test_enrolment_is_checked_on_true_dates():
+    rows = table(
+        row("I1", "I1", "a", "1", true_date="2021-03-31"),
+        row("I2", "I2", "b", "2", true_date="2021-04-01"),
+        row("I3", "I3", "c", "3", true_date=""),
+    )
+    films = screen("c", rows, SETTINGS, {"from": "2020-01-01", "to": "2021-03-31"}, {}).films
+    assert films["enrolled"].tolist()[:2] == [1, 0] and pd.isna(films["enrolled"][2])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("image,verdict\nI1,pass\n", "'image_id' and 'verdict'"),
+        ("image_id,verdict\nI1,maybe\n", "row 2"),
+        ("image_id,verdict\nI1,pass\nI1,reject\n", "both verdicts"),
+    ],
+)
+def test_a_readers_table_that_cannot_be_used_is_refused(tmp_path, text, said):
+    (tmp_path / "review.csv").write_text(text)
+    with pytest.raises(StudyError, match=said):
+        read_overrides(str(tmp_path / "review.csv"), "c")
+
+
+def test_contact_sheet_shows_films_or_none(tmp_path):
+    cv2.imwrite(str(tmp_path / "film.png"), chest(noise=0.01))
+    draw_contact_sheet([("I1", "clipped;noise", str(tmp_path / "film.png"))] * 7, "c: films", True, tmp_path / "some.png")
+    draw_contact_sheet([], "c: films", False, tmp_path / "none.png")
+    some, none = (cv2.imread(str(tmp_path / f"{n}.png"), cv2.IMREAD_GRAYSCALE) for n in ("some", "none"))
+    assert some.shape[0] > none.shape[0] and (some < 60).sum() > 5000 > (none < 128).sum() > 0

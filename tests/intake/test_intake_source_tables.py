@@ -1,0 +1,216 @@
+"""Clinical tables as hospitals write them, and what becomes of every row."""
+
+from __future__ import annotations
+
+import datetime
+
+import pandas as pd
+import pytest
+
+from scripts.common.config import DxaTable, PatientTable
+from scripts.common.errors import StudyError
+from scripts.common.key import StudyKey
+from scripts.intake.identity import Pseudonyms
+from scripts.intake.pseudonymization import pseudonymize
+from scripts.intake.source_tables import ROW, codes, dates, numbers, read_cells, read_date, read_dxa, read_patients
+
+IDS = {"strip": True, "leading_zeros": "drop", "upper": False}
+HEAD = "id,sex,born,height,weight,spine\n"
+PATIENT_COLUMNS = {"patient_id": "id", "sex": "sex", "birth_date": "born", "height": "height", "weight": "weight"}
+DXA_HEAD = "id,date,site,bmd,t\n"
+DXA_COLUMNS = {"patient_id": "id", "exam_date": "date", "site": "site", "bmd": "bmd", "t_score": "t"}
+GOOD = "001,F,1950-03-17,160,60,0\n002,M,1948-01-02,172.5,80,1\n003,F,1961-07-31,158,55,\n"
+GOOD_DXA = "1,2020-01-05,lumbar,0.9,-1.2\n1,2020-01-05,neck,0.7,-2.6\n2,2021-05-06,hip,1.0,0.1\n"
+
+
+def patients(tmp_path, body, head=HEAD, **changes):
+    path = tmp_path / changes.pop("name", "patients.csv")
+    path.write_bytes((head + body).encode(changes.get("encoding", "utf-8")))
+    settings = {"path": str(path), "columns": PATIENT_COLUMNS, "exclusions": {"abnormal_spine": "spine"}, **changes}
+    return read_patients(PatientTable.model_validate(settings).model_dump(mode="json"), IDS, "centers[c].patients")
+
+
+def dxa(tmp_path, body, head=DXA_HEAD, **changes):
+    path = tmp_path / "dxa.csv"
+    path.write_text(head + body, encoding="utf-8")
+    settings = {"path": str(path), "columns": DXA_COLUMNS, **changes}
+    return read_dxa(DxaTable.model_validate(settings).model_dump(mode="json"), IDS, "centers[c].dxa")
+
+
+def issues(reading):
+    return dict(zip(reading.issues[ROW], reading.issues["reason"]))
+
+
+def test_a_plain_table_is_read(tmp_path):
+    reading = patients(tmp_path, GOOD)
+    assert reading.rows["source_id"].tolist() == ["1", "2", "3"] and issues(reading) == {}
+    assert reading.rows["height_cm"].tolist() == [160.0, 172.5, 158.0]
+    assert reading.rows["birth_date"].tolist()[0] == datetime.date(1950, 3, 17)
+    assert reading.rows["abnormal_spine"].tolist()[:2] == [0.0, 1.0] and pd.isna(reading.rows["abnormal_spine"].iloc[2])
+
+
+def test_bad_cells_set_their_rows_aside(tmp_path):
+    bad = (
+        "4,X,1950-01-01,160,60,0\n5,F,31.12.1950,160,60,0\n6,F,1950-01-01,16,60,0\n7,F,1950-01-01,160,abc,0\n"
+        ",F,1950-01-01,160,60,0\n9,F,1950-01-01,160,60,perhaps\n10,F,1950-01-01,160,60,0,surplus\n11,,,,,\n"
+    )
+    reading = patients(tmp_path, GOOD * 3 + bad)
+    assert issues(reading) == {
+        5: "identical_row", 6: "identical_row", 7: "identical_row", 8: "identical_row", 9: "identical_row", 10: "identical_row",
+        11: "unknown_sex_code", 12: "unreadable_birth_date", 13: "implausible_height", 14: "unreadable_weight",
+        15: "no_patient_id", 16: "unreadable_flag", 17: "too_many_cells",
+    }  # fmt: skip
+    assert reading.rows["source_id"].tolist() == ["1", "2", "3", "9", "11"], "an empty cell is no fault"
+
+
+@pytest.mark.parametrize(
+    ("body", "changes", "said"),
+    [
+        (GOOD, {"head": HEAD.replace("height", "Height ")}, "did you mean 'Height'"),
+        (GOOD, {"head": HEAD.replace("height", "hieght")}, "did you mean 'hieght'"),
+        (GOOD.replace("160,", "1.60,").replace("172.5", "1.725").replace("158,", "1.58,"), {}, "heights look like m, not cm"),
+        (GOOD, {"height_unit": "m"}, "heights look like cm, not m: set centers\\[c\\].patients.height_unit to cm"),
+        (GOOD.replace("-", "."), {}, "give their format in centers\\[c\\].patients.date_format"),
+        (GOOD.replace(",F,", ",w,").replace(",M,", ",m,"), {}, "sex_coding"),
+        (GOOD.replace(",60,", ",600,").replace(",80,", ",800,"), {}, "no weights in kg"),
+        ("", {}, "no rows"),
+        (GOOD, {"encoding": "utf-16", "name": "p.csv"}, None),
+    ],
+)
+def test_faults_of_a_whole_column_are_one_sentence(tmp_path, body, changes, said):
+    if said is None:
+        path = tmp_path / "p.csv"
+        path.write_bytes((HEAD + body).replace("F", "女性患者").encode("gb18030"))
+        settings = PatientTable.model_validate({"path": str(path), "columns": PATIENT_COLUMNS}).model_dump(mode="json")
+        with pytest.raises(StudyError, match="gb18030"):
+            read_patients(settings, IDS, "centers[c].patients")
+        return
+    with pytest.raises(StudyError, match=said) as caught:
+        patients(tmp_path, body, **changes)
+    assert "\n" not in str(caught.value) and "1950" not in str(caught.value)
+
+
+def test_messages_quote_no_cell_of_a_table_without_heading(tmp_path):
+    with pytest.raises(StudyError) as caught:
+        patients(tmp_path, GOOD, head="")
+    assert "001" not in str(caught.value) and "1950" not in str(caught.value)
+
+
+def test_excel_with_numbers_as_ids_and_dates(tmp_path):
+    import openpyxl
+
+    book = openpyxl.Workbook()
+    book.active.title = "notes"
+    sheet = book.create_sheet("people")
+    sheet.append(["id", "sex", "born", "height", "weight", "spine"])
+    sheet.append([7, "F", datetime.datetime(1950, 3, 17), 160, 60.5, 0])
+    sheet.append([12345, "M", "1948-01-02", 170.0, 80, True])
+    sheet["A2"].number_format = "00000"
+    book.save(tmp_path / "p.xlsx")
+    settings = {"path": str(tmp_path / "p.xlsx"), "columns": PATIENT_COLUMNS, "exclusions": {"abnormal_spine": "spine"}}
+    table = PatientTable.model_validate({**settings, "sheet": "people"}).model_dump(mode="json")
+    rows = read_patients(table, {**IDS, "leading_zeros": "keep"}, "w").rows
+    assert rows["source_id"].tolist() == ["00007", "12345"] and rows["weight_kg"].tolist() == [60.5, 80.0]
+    assert [str(d) for d in rows["birth_date"]] == ["1950-03-17", "1948-01-02"] and rows["abnormal_spine"].tolist() == [0, 1]
+    with pytest.raises(StudyError, match="did you mean 'people'"):
+        read_cells({**table, "sheet": "peple"}, "w")
+
+
+def test_semicolons_tabs_and_chinese_headings(tmp_path):
+    text = "病历号;性别;出生日期;身高;体重\nA1;女;1950年3月7日;160,5;60\n"
+    (tmp_path / "p.csv").write_bytes(text.encode("gb18030"))
+    names = {"patient_id": "病历号", "sex": "性别", "birth_date": "出生日期", "height": "身高", "weight": "体重"}
+    table = PatientTable.model_validate(
+        {"path": str(tmp_path / "p.csv"), "columns": names, "encoding": "gb18030", "date_format": "%Y年%m月%d日"}
+    ).model_dump(mode="json")
+    rows = read_patients(table, IDS, "w").rows
+    assert rows.loc[0, ["sex", "height_cm"]].tolist() == ["F", 160.5] and str(rows.loc[0, "birth_date"]) == "1950-03-07"
+    (tmp_path / "p.tsv").write_text("a\tb\n1\t2,3\n")
+    assert read_cells({"path": str(tmp_path / "p.tsv")}, "w")[1].tolist() == ["2,3"]
+
+
+def test_dxa_table(tmp_path):
+    body = GOOD_DXA + "3,2020-01-01,forearm,0.5,-1\n4,not a day,lumbar,0.9,-1\n5,2020-01-01,lumbar,9.9,-1\n6,2020-01-01,lumbar,0.9,\n"
+    reading = dxa(tmp_path, body)
+    assert issues(reading) == {5: "other_site", 6: "unreadable_exam_date", 7: "implausible_bmd"}
+    assert reading.rows["site"].tolist() == ["lumbar", "femoral_neck", "total_hip", "lumbar"]
+    assert pd.isna(reading.rows["t_score"].iloc[-1])
+    with pytest.raises(StudyError, match="mg/cm2"):
+        dxa(tmp_path, GOOD_DXA.replace("0.9", "900").replace("0.7", "700").replace("1.0", "1000"))
+    with pytest.raises(StudyError, match="site_coding"):
+        dxa(tmp_path, GOOD_DXA, site_coding={"lumbar": ["LS"], "femoral_neck": ["FN"], "total_hip": ["TH"]})
+
+
+def cells(*values):
+    return pd.Series(list(values), dtype="object")
+
+
+def test_numbers_dates_and_codes():
+    values, bad = numbers(cells("1.5", "1,5", "-2", "\u22122", "", "NA", "abc", "1 000", "1e2"))
+    assert values.dropna().tolist() == [1.5, 1.5, -2.0, -2.0, 100.0] and bad.sum() == 2
+    _, bad = dates(cells("2020-02-30", "2020-02-29", "20200229", "2020/2/9", "2020-02-29 00:00:00", ""), None)
+    assert bad.tolist() == [True, False, False, False, False, False]
+    assert read_date("05/06/2020", "%d/%m/%Y") == datetime.date(2020, 6, 5)
+    assert read_date("2020-06-05", "%d/%m/%Y") == datetime.date(2020, 6, 5), "Excel's own dates"
+    assert read_date("1020-06-05", None) is None
+    meaning, unknown = codes(cells("1.0", "f", "FEMALE", "", "x"), {"F": ["F", "female"], "M": ["M", "1"]})
+    assert meaning.tolist() == ["M", "F", "F", "", ""] and unknown.tolist() == [False] * 4 + [True]
+
+
+# -------------------------------------------------------------------------------------- pseudonymous tables
+
+
+@pytest.fixture
+def key_names():
+    return Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c", IDS)
+
+
+def test_tables_join_with_films_and_keep_intervals(tmp_path, key_names):
+    found = pseudonymize(patients(tmp_path, GOOD), dxa(tmp_path, GOOD_DXA), key_names)
+    one = key_names.patient("1")
+    assert set(found.dxa["patient_id"]) <= set(found.patients["patient_id"])
+    shift = datetime.timedelta(days=key_names.shift_days("1"))
+    assert found.dxa.loc[found.dxa["patient_id"] == one, "exam_date"].unique().tolist() == [
+        (datetime.date(2020, 1, 5) + shift).isoformat()
+    ]
+    born = found.birth_dates.set_index("patient_id").loc[one]
+    assert born["birth_date"] == (datetime.date(1950, 3, 17) + shift).isoformat() and born["shift_days"] == shift.days
+    assert found.patients["patient_id"].is_monotonic_increasing and "source_id" not in found.patients
+    assert not {"1950-03-17", "2020-01-05"} & set(found.patients.astype(str).to_numpy().ravel())
+
+
+def test_order_of_rows_in_the_source_changes_nothing(tmp_path, key_names):
+    lines = GOOD.splitlines(keepends=True)
+    one = pseudonymize(patients(tmp_path, GOOD), dxa(tmp_path, GOOD_DXA), key_names)
+    two = pseudonymize(patients(tmp_path, "".join(reversed(lines))), dxa(tmp_path, GOOD_DXA), key_names)
+    pd.testing.assert_frame_equal(one.patients, two.patients)
+    pd.testing.assert_frame_equal(one.birth_dates, two.birth_dates)
+
+
+def test_contradicting_rows_are_marked(tmp_path, key_names):
+    extra = "1,F,1950-03-17,165,60,0\n2,F,1948-01-02,172.5,80,1\n"
+    found = pseudonymize(patients(tmp_path, GOOD + extra), dxa(tmp_path, GOOD_DXA + "1,2020-01-05,neck,0.7,-2.4\n"), key_names)
+    marked = set(found.patients.loc[found.patients["conflict"] == 1, "patient_id"])
+    assert marked == {key_names.patient("1"), key_names.patient("2")}
+    assert found.dxa["conflict"].sum() == 2 and set(found.dxa.loc[found.dxa["conflict"] == 1, "site"]) == {"femoral_neck"}
+
+
+def test_visits_on_several_days_do_not_contradict(tmp_path, key_names):
+    head = HEAD.replace("spine", "spine,day")
+    body = "1,F,1950-03-17,160,60,0,2020-01-01\n1,F,1950-03-17,160,66,0,2021-01-01\n2,F,1951-01-01,160,66,0,2021-01-01\n"
+    reading = patients(tmp_path, body, head=head, columns={**PATIENT_COLUMNS, "measured_on": "day"})
+    found = pseudonymize(reading, dxa(tmp_path, GOOD_DXA), key_names)
+    assert found.patients["conflict"].sum() == 0 and len(found.patients) == 3
+
+
+def test_ages_above_89_are_capped(tmp_path, key_names):
+    names = {k: v for k, v in PATIENT_COLUMNS.items() if k != "birth_date"} | {"age": "born"}
+    reading = patients(tmp_path, "1,F,93,160,60,0\n2,F,89,160,60,0\n", columns=names)
+    found = pseudonymize(reading, dxa(tmp_path, GOOD_DXA), key_names)
+    assert sorted(found.patients["age"]) == [89.0, 90.0] and (found.birth_dates["birth_date"] == "").all()
+
+
+def test_issues_are_counted(tmp_path, key_names):
+    found = pseudonymize(patients(tmp_path, GOOD + "4,X,1950-01-01,160,60,0\n"), dxa(tmp_path, GOOD_DXA), key_names)
+    assert found.issues.to_dict("records") == [{"table": "patients", "reason": "unknown_sex_code", "n_rows": 1}]
+    assert found.rows.to_dict("records") == [{"table": "patients", "row": 5, "reason": "unknown_sex_code"}]
