@@ -46,7 +46,7 @@ def bone_state(t_score: float) -> BoneState:
         cortex_mm=0.55 + 1.55 * grade,
         cortex_density=0.84 + 0.16 * grade,
         trabecular_density=0.13 + 0.37 * grade,
-        texture=0.12 + 0.58 * grade,
+        texture=0.12 + 0.68 * grade,
         coarseness=1.0 - grade,
     )
 

@@ -82,7 +82,9 @@ def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: 
             files += rows
             planted.update({f"dicom/{path}": found for path, found in strings.items()})
         if simulate["trouble"]:
-            files += _write_strays(dicom, seed, center.name, patients)
+            rows, strings = _write_strays(dicom, seed, center.name, patients)
+            files += rows
+            planted.update({f"dicom/{path}": found for path, found in strings.items()})
     with atomic_folder(folder / "tables") as tables:
         contents = table_contents(center, patients)
         names = write_tables(center, contents, tables)
@@ -94,7 +96,8 @@ def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: 
     truth = pd.DataFrame(files).sort_values("path", ignore_index=True)
     first = truth[truth["film"] == 1].drop_duplicates("name").set_index("name")["path"]
     write_table(truth.drop(columns=["name", "film"]), folder / "truth.csv", TRUTH)
-    people = pd.DataFrame([_truth_of(p, simulate["like"]) for p in patients])
+    people = pd.DataFrame([_truth_of(p) for p in patients])
+    people["vendor"] = [detector_of(p, simulate["like"], seed, center.name).vendor for p in patients]
     people["film_path"] = people["name"].map(first).fillna("")
     write_table(people, folder / "truth_patients.csv", TRUTH_PATIENTS)
     record = {"center": center.name, "encodings": ENCODINGS, "files": dict(sorted(planted.items()))}
@@ -173,11 +176,11 @@ def file_name(patient: Patient, film: Film, like: str, rng: np.random.Generator)
     return "/".join(parts), identifying
 
 
-def _write_strays(folder: Path, seed: int, center: str, patients: list[Patient]) -> list[dict]:
-    """Files that are no films among them: notes, an index, a text under a film's name."""
+def _write_strays(folder: Path, seed: int, center: str, patients: list[Patient]) -> tuple[list[dict], dict]:
+    """Files that are no films among them: notes, an index, a text under a film's name; rows of TRUTH and what is planted."""
     rng = np.random.default_rng(sub_seed(seed, "simulate", center, "strays"))
     about = patients[int(rng.integers(len(patients)))].identity
-    rows = []
+    rows, planted = [], {}
     for path, text in (
         ("README export.txt", f"Export for {about.full_name}, {about.phone}\n"),
         ("DICOMDIR", "index of the export, cut off\n"),
@@ -186,16 +189,18 @@ def _write_strays(folder: Path, seed: int, center: str, patients: list[Patient])
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
+        if about.full_name in text:
+            planted[path] = {"names": [about.full_name]}
         rows.append(
             {
                 "path": path, "source_patient_id": "", "planted": "not_dicom", "view": "",
                 "expected_status": "quarantined", "expected_reason": "not_dicom", "name": "", "film": 0,
             }
         )  # fmt: skip
-    return rows
+    return rows, planted
 
 
-def _truth_of(patient: Patient, like: str) -> dict:
+def _truth_of(patient: Patient) -> dict:
     person = patient.person
     interval = (patient.exams[0].day - patient.films[0].day).days if patient.exams and patient.films else None
     return {
@@ -215,7 +220,6 @@ def _truth_of(patient: Patient, like: str) -> dict:
         "weight_kg": person.weight_kg,
         "dxa_interval_days": interval,
         "bone_t_score": patient.bone_t_score,
-        "vendor": "",
     }
 
 
@@ -231,4 +235,4 @@ def _planted_in_table(rows: list[dict], patients: list[Patient]) -> dict[str, se
             ("addresses", (who.address,)),
         ):
             found[group].update(value for value in values if value in text)
-    return found
+    return {group: texts for group, texts in found.items() if texts}
