@@ -68,7 +68,10 @@ def compare_set(
     proc: object | None,
     where: str,
 ) -> list[dict]:
-    """The rows of one set. ``proc`` is a ``Proc``, or None for our own test alone."""
+    """The rows of one set. ``proc`` is a ``Proc``, or None for our own test alone.
+
+    pROC is not asked where a class has fewer than two patients: there is no test then, and it stops.
+    """
     result = auc_with_covariance(labels, scores)
     rows = []
     for a, b in pairs:
@@ -89,7 +92,7 @@ def compare_set(
             "n_pos": int(labels.sum()),
             "note": own.note,
         }
-        if proc is not None and 0 < labels.sum() < len(labels):
+        if proc is not None and min(labels.sum(), (1 - labels).sum()) >= 2:
             theirs = proc.compare(labels, scores[i], scores[j], confidence)
             same = own.note == "same ranking"
             check_against(own, (theirs.auc_a, theirs.auc_b), own.z if same else theirs.z, f"{a} against {b} in {where}")

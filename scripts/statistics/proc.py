@@ -91,5 +91,8 @@ class Proc:
                 r.FloatSexpVector([confidence]),
             )
         except r.embedded.RRuntimeError as error:
-            raise StudyError("pROC's roc.test failed on the scores; the R message is in the log.") from error
+            said = " ".join("".join(self.said[-3:]).split()) or "nothing"
+            raise StudyError(
+                f"pROC's roc.test failed; R said: {said}. Choose 'statistics.engine: numpy' in the config to go on without R."
+            ) from error
         return PairedTest(*(float(v) for v in answer))

@@ -141,6 +141,8 @@ def mark_synthetic(figure: Figure, language: Language) -> None:
 def save(figure: Figure, paths: Sequence[str | Path]) -> None:
     """Write ``figure`` to each path in the format of its suffix, without dates, atomically, and close it."""
     metadata = {".svg": {"Date": None, "Creator": None}, ".pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+    figure.draw_without_rendering()  # lays the panels out, once for all formats
+    figure.set_layout_engine("none")
     for path in map(Path, paths):
         with atomic_path(path) as part:
             figure.savefig(part, format=path.suffix[1:], metadata=metadata.get(path.suffix), facecolor="white")

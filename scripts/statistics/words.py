@@ -99,7 +99,7 @@ WORDS: dict[str, dict[str, str]] = {
         "value_rule": "given value",
     },
     "zh": {
-        "synthetic": "模拟数据——非真实患者",
+        "synthetic": "模拟数据(SYNTHETIC DATA),非真实患者",
         "deep": "DL 模型",
         "clinical": "临床模型",
         "combined": "联合模型",

@@ -173,6 +173,9 @@ def test_proc_with_constant_identical_and_separated_scores(proc):
     assert np.isnan(by_pair[("deep", "clinical")]["p_value"])
     one_class = compare_set(np.ones(7, dtype=int), scores, ["deep", "clinical", "combined"], PAIRS, 0.95, proc, "test")
     assert all(row["note"] == "one class only" and np.isnan(row["p_value"]) for row in one_class)
+    lonely = compare_set(np.array([0, 0, 0, 0, 0, 0, 1]), scores, ["deep", "clinical", "combined"], PAIRS, 0.95, proc, "test")
+    assert all(np.isnan(row["p_value"]) for row in lonely if row["note"] != "same ranking")
+    assert {row["engine"] for row in lonely} == {"numpy"}
     with pytest.raises(ValueError, match="NaN"):
         proc.compare(labels, np.full(7, np.nan), scores[1], 0.95)
 
@@ -198,6 +201,12 @@ def test_aneurysm_data_of_proc_as_an_r_script_computes_them(proc, run_r):
     low, high = wald(float(result.auc[0]), float(result.covariance[0, 0]), 0.95)
     assert (low, high) == pytest.approx((answer[7], answer[9]), abs=1e-12)
     assert (first["difference_low"], first["difference_high"]) == pytest.approx(tuple(answer[10:12]), abs=1e-12)
+
+
+@pytest.mark.r
+def test_a_failure_of_r_is_told_in_its_words(proc):
+    with pytest.raises(StudyError, match="R said: .*roc"):
+        proc.compare(np.array([0, 0, 1]), np.array([0.1, 0.2, 0.3]), np.array([0.3, 0.1, 0.2]), 2.0)
 
 
 @pytest.mark.r
