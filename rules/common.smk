@@ -3,7 +3,6 @@
 import json
 import functools
 import hashlib
-import json
 import os
 import shlex
 import sys
@@ -60,16 +59,23 @@ def simulated_centers():
 
 @functools.cache
 def fingerprints_of(name):
-    """What a centre's films are, and each batch's: the folder's names, sizes and times, or what simulates it."""
+    """Names, sizes and times of a real centre's films as one hash for all and one per batch.
+
+    A simulated centre's films are a rule's output, whose changes Snakemake sees by itself.
+    """
     entry, n_batches = CFG.center(name), len(batches_of(name))
-    if entry.simulate is None:
-        try:
-            return fingerprints(scan_folder(entry.dicom), n_batches)
-        except StudyError as error:
-            raise WorkflowError(str(error)) from None
-    source = [plain(entry.simulate), CFG.study.seed, code("scripts/synthetic/simulate_center.py"), n_batches]
-    whole = hashlib.sha256(json.dumps(source, sort_keys=True).encode()).hexdigest()[:16]
-    return whole, [whole] * n_batches
+    if entry.simulate is not None:
+        return "simulated", ["simulated"] * n_batches
+    try:
+        return fingerprints(scan_folder(entry.dicom), n_batches)
+    except StudyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def film_folder(wildcards):
+    """The folder of a centre's films. That of a real centre is watched by fingerprints, not by its time of change."""
+    entry = center(wildcards)
+    return entry.dicom if entry.simulate is not None else ancient(entry.dicom)
 
 
 def folder_fingerprint(wildcards):

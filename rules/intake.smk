@@ -9,7 +9,7 @@ rule list_films:
     any depth of folders.
     """
     input:
-        folder=ancient(lambda wildcards: center(wildcards).dicom),
+        folder=film_folder,
     output:
         listing="private/{center}/listing.csv",
     log:
@@ -34,11 +34,11 @@ rule deidentify:
     """Build a de-identified file from every usable film of one batch, and a row with a reason for every other file.
 
     In go the batch's films; out come new DICOM files under pseudonyms with shifted dates, their table, and the private
-    crosswalk. The list is `ancient`: only a batch whose own files changed (its fingerprint) is done again.
+    crosswalk. It picks its files by the hash of their paths and does not read the list, which any new film changes: only
+    a batch whose own files changed (its fingerprint) is done again.
     """
     input:
-        listing=ancient("private/{center}/listing.csv"),
-        folder=ancient(lambda wildcards: center(wildcards).dicom),
+        folder=film_folder,
         key=ancient(study_key()),
     output:
         folder=directory("results/intake/{center}/dicom/batch_{batch}"),
@@ -58,6 +58,7 @@ rule deidentify:
         code=code("scripts/intake/deidentify.py"),
         allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
         fingerprint=batch_fingerprint,
+        batches=lambda wildcards: len(batches_of(wildcards.center)),
         key=key_fingerprint(),
         seed=CFG.study.seed if CFG.study.key_file is None else None,
         ids=lambda wildcards: plain(center(wildcards).ids),
@@ -98,10 +99,12 @@ rule convert_png:
 rule screen_exposure:
     """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
 
-    In go the batches' tables; out come the centre's films, a row for every file found, the exposure's measures and
-    verdicts, and contact sheets of what was rejected or flagged. Fixed rules reject; refitted measures only flag.
+    In go the batches' tables and the list, every file of which must be in one of them; out come the centre's films, a row
+    for every file found, the exposure's measures and verdicts, and contact sheets of what was rejected or flagged. Fixed
+    rules reject; refitted measures only flag.
     """
     input:
+        listing="private/{center}/listing.csv",
         film_tables=of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
         png_tables=of_batches("results/intake/{center}/png/batch_{batch}.csv"),
         png_folders=of_batches("results/intake/{center}/png/batch_{batch}"),

@@ -70,8 +70,8 @@ def _examined(path: Path, names: Pseudonyms, patterns: dict) -> tuple[str, Film 
 def deidentify_batch(
     *,
     folder: str | Path,
-    listing: str | Path,
     batch: int,
+    n_batches: int,
     names: Pseudonyms,
     patterns: dict[str, list[str]],
     films_folder: str | Path,
@@ -85,7 +85,7 @@ def deidentify_batch(
     names follow the keyed image ids.
     """
     silence_readers()
-    listed = [(names.image_of_path(path), path) for path in files_of_batch(listing, batch)]
+    listed = [(names.image_of_path(path), path) for path in files_of_batch(folder, batch, n_batches)]
     listed.sort()
     rows: list[dict] = []
     taken: set[str] = set()

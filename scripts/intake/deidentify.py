@@ -9,8 +9,8 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
     deidentify_batch(
         folder=given.folder,
-        listing=given.listing,
         batch=int(snakemake.wildcards.batch),  # noqa: F821
+        n_batches=settings.batches,
         names=Pseudonyms(
             open_key(given.get("key") or None, settings.seed),
             snakemake.wildcards.center,  # noqa: F821

@@ -122,9 +122,6 @@ def write_listing(folder: str | os.PathLike, n_batches: int, path: str | Path) -
     return [int((frame["batch"] == b).sum()) for b in range(n_batches)]
 
 
-def files_of_batch(listing: str | Path, batch: int) -> list[str]:
-    """The paths of one batch, as ``path_text`` writes them, in order."""
-    from scripts.common.tables import read_table
-
-    frame = read_table(listing, LISTING)
-    return sorted(frame.loc[frame["batch"] == batch, "path"])
+def files_of_batch(folder: str | os.PathLike, batch: int, n_batches: int) -> list[str]:
+    """The paths of one batch's files, as ``path_text`` writes them, in order."""
+    return [row.path for row in scan_folder(folder) if batch_of(row.path, n_batches) == batch]

@@ -3,7 +3,7 @@
 from scripts.common.log import rule_log
 from scripts.common.tables import FILES, FILMS, write_table
 from scripts.intake.contact_sheet import draw_contact_sheet
-from scripts.intake.screening import EXPOSURE, read_batches, read_overrides, screen
+from scripts.intake.screening import EXPOSURE, check_all_listed, read_batches, read_overrides, screen
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
@@ -11,6 +11,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     rows = read_batches(
         list(given.film_tables), list(given.png_tables), list(given.crosswalks), list(given.png_folders)
     )
+    check_all_listed(rows, given.listing)
     overrides = read_overrides(given.get("review") or None, center)
     screened = screen(center, rows, settings.exposure, settings.enrolment, overrides)
     write_table(screened.films, made.films, FILMS)

@@ -15,6 +15,7 @@ from scripts.intake.batch_conversion import CONVERTED
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.duplicates import resolve_duplicates
 from scripts.intake.exposure import MEASURES, judge
+from scripts.intake.listing import LISTING
 
 EXPOSURE: Columns = {
     "center": "text",
@@ -57,7 +58,7 @@ def read_batches(
         converted = read_table(pngs, CONVERTED).rename(columns={"status": "conversion", "reason": "conversion_reason"})
         source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
         joined = film.merge(
-            source[["image_id", "uid_image_id", "path_image_id", "true_date", "acquisition_time"]],
+            source[["image_id", "uid_image_id", "path_image_id", "path", "true_date", "acquisition_time"]],
             on="image_id",
             validate="one_to_one",
         ).merge(converted, on="image_id", how="left", validate="one_to_one")
@@ -70,6 +71,13 @@ def read_batches(
         ]
         parts.append(joined.assign(batch=batch))
     return pd.concat(parts, ignore_index=True)
+
+
+def check_all_listed(rows: pd.DataFrame, listing: str | Path) -> None:
+    """Raise ``StudyError`` unless the batches hold exactly the files of the list."""
+    listed = set(read_table(listing, LISTING)["path"])
+    if listed != set(rows["path"]) or len(rows) != len(listed):
+        raise StudyError("The folder of films changed while the run was under way; run the same command again to go on.")
 
 
 def read_overrides(path: str | None, center: str) -> dict[str, str]:
@@ -133,7 +141,7 @@ def screen(
 
     judged = rows[stands]
     automatic = judge(judged, settings)
-    reader = judged["image_id"].map(overrides).fillna("").astype("object")
+    reader = judged["image_id"].map(lambda image: overrides.get(image, "")).astype("object")
     verdict = automatic["verdict"].where(reader == "", reader)
     reason = automatic["reason"].where(reader == "", "reader")
     rows["verdict"] = verdict.reindex(rows.index).fillna("")

@@ -17,7 +17,6 @@ from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deiden
 from scripts.intake.deidentification import allowed_tags, deidentified
 from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal
 from scripts.intake.identity import Pseudonyms
-from scripts.intake.listing import write_listing
 from scripts.intake.pixels import decoded_values
 
 SECRETS = [
@@ -176,11 +175,10 @@ REFUSED = {
 
 
 def run_batch(folder, target, names, patterns, silent):
-    write_listing(folder, 1, target / "private/c/listing.csv")
     deidentify_batch(
         folder=folder,
-        listing=target / "private/c/listing.csv",
         batch=0,
+        n_batches=1,
         names=names,
         patterns=patterns,
         films_folder=target / "films",

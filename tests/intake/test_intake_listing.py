@@ -37,7 +37,7 @@ def test_every_file_at_any_depth_is_listed_once(tmp_path):
     found = {path_of_text(p) for p in listed["path"]}
     assert set(odd) <= found
     assert not any("loop" in p for p in found), "a folder that holds itself is not walked again"
-    assert sorted(p for b in range(3) for p in files_of_batch(tmp_path / "private/c/listing.csv", b)) == sorted(listed["path"])
+    assert sorted(p for b in range(3) for p in files_of_batch(tmp_path / "in", b, 3)) == sorted(listed["path"])
 
 
 def test_names_that_are_no_utf8_survive_the_table(tmp_path):
@@ -45,7 +45,8 @@ def test_names_that_are_no_utf8_survive_the_table(tmp_path):
     name = os.fsdecode(b"\xd6\xd0.dcm")
     (tmp_path / "in" / name).write_bytes(b"x")
     write_listing(tmp_path / "in", 1, tmp_path / "private/c/listing.csv")
-    (listed,) = files_of_batch(tmp_path / "private/c/listing.csv", 0)
+    (listed,) = read_table(tmp_path / "private/c/listing.csv", LISTING)["path"]
+    assert files_of_batch(tmp_path / "in", 0, 1) == [listed]
     assert (tmp_path / "in" / path_of_text(listed)).read_bytes() == b"x"
 
 

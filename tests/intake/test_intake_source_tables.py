@@ -12,7 +12,16 @@ from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.pseudonymization import pseudonymize
-from scripts.intake.source_tables import ROW, codes, dates, numbers, read_cells, read_date, read_dxa, read_patients
+from scripts.intake.source_tables import (
+    ROW,
+    codes,
+    dates,
+    numbers,
+    read_cells,
+    read_date,
+    read_dxa,
+    read_patients,
+)
 
 IDS = {"strip": True, "leading_zeros": "drop", "upper": False}
 HEAD = "id,sex,born,height,weight,spine\n"
