@@ -1,4 +1,4 @@
-"""The training patients (and, for the combined model, their out-of-fold deep scores) in; trees and out-of-fold scores out."""
+"""Training patients (combined: and their out-of-fold deep scores) in; trees and out-of-fold scores out."""
 
 from scripts.boosting.models import (
     DEEP_SCORES,
@@ -20,4 +20,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_model(booster, result.model)
     write_table(out_of_fold, result.out_of_fold, OUT_OF_FOLD)
     write_table(importance(booster, model), result.importance, IMPORTANCE)
-    log.say(f"{model} model: {params.settings['trees']} trees on {len(train)} patients, {train['fold'].nunique()} folds")
+    log.say(
+        f"{model} model: {params.settings['trees']} trees on {len(train)} patients, "
+        f"{train['fold'].nunique()} folds"
+    )

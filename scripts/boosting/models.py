@@ -1,15 +1,16 @@
 """The clinical and the combined model: gradient-boosted trees (XGBoost) on fixed, conservative settings.
 
-Nothing is tuned and nothing stops early, so no score is needed to choose anything. Out-of-fold scores come from
-the folds of the network's cross-validation: the trees that score a patient saw neither this patient nor the label.
-The model that scores test patients is fitted once more, on all training patients.
+Nothing is tuned and nothing stops early, so no score is needed to choose anything. Out-of-fold scores come
+from the folds of the network's cross-validation: the trees that score a patient saw neither this patient nor
+the label. The model that scores test patients is fitted once more, on all training patients.
 
-What leak is left in the combined model. A training patient's deep score comes from the network of the fold that did not
-see the patient. When the trees are cross-validated over the same folds, the deep scores of the *other* folds come
-from networks that did train on the held-out fold, its labels included. So the inputs of the trees know a little of the
-held-out labels; the held-out patients' own inputs don't. Only a nested cross-validation (five networks within each fold) would
-be free of it. Test patients are untouched by this; their deep score is the mean of five networks, a little less
-scattered than the single network's score on which the trees were fitted.
+What leak is left in the combined model. A training patient's deep score comes from the network of the fold
+that did not see the patient. When the trees are cross-validated over the same folds, the deep scores of the
+*other* folds come from networks that did train on the held-out fold, its labels included. So the inputs of
+the trees know a little of the held-out labels; the held-out patients' own inputs don't. Only a nested
+cross-validation (five networks within each fold) would be free of it. Test patients are untouched by this;
+their deep score is the mean of five networks, a little less scattered than the single network's score on
+which the trees were fitted.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ SCORES: Columns = {"patient_id": "text", "clinical": "float", "combined": "float
 
 
 def variables(cohort: pd.DataFrame, model: str, deep: pd.DataFrame | None = None) -> np.ndarray:
-    """The model's variables, float64 of shape (patients, variables); NaN where missing, which the trees take as it is.
+    """The model's variables, float64 of shape (patients, variables); NaN where missing, as the trees take it.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def variables(cohort: pd.DataFrame, model: str, deep: pd.DataFrame | None = None
     model
         ``clinical`` or ``combined``.
     deep
-        The deep scores of the same patients (DEEP_SCORES); needed by ``combined`` and left aside by ``clinical``.
+        The deep scores of the same patients (DEEP_SCORES); needed by ``combined`` and left aside by
+        ``clinical``.
 
     Raises
     ------
@@ -64,19 +66,21 @@ def variables(cohort: pd.DataFrame, model: str, deep: pd.DataFrame | None = None
 
 
 def matched_deep_scores(cohort: pd.DataFrame, deep: pd.DataFrame) -> np.ndarray:
-    """The deep score of each row of ``cohort``, matched by patient and film; refused unless one to one and in [0, 1]."""
+    """The deep score of each row of ``cohort``, by patient and film; refused unless one to one, in [0, 1]."""
     key = ["patient_id", "image_id"]
     both = cohort[key].merge(deep[[*key, "deep"]], on=key, how="outer", indicator="from")
     wrong = int((both["from"] != "both").sum())
     if wrong or len(both) != len(cohort):
         raise StudyError(
-            f"The deep scores don't fit the cohort: {wrong or len(both) - len(cohort)} patients of one have no partner, or several, in the other. "
+            f"The deep scores don't fit the cohort: {wrong or len(both) - len(cohort)} patients of one have "
+            "no partner, or several, in the other. "
             "Delete results/deep/scores and run again; the networks' stored weights are used again."
         )
     scores = cohort[key].merge(deep, on=key, how="left")["deep"].to_numpy(dtype="float64")
     if not ((scores >= 0) & (scores <= 1)).all():
         raise StudyError(
-            f"{int((~((scores >= 0) & (scores <= 1))).sum())} deep scores are missing or no probabilities. The training has probably diverged: see "
+            f"{int((~((scores >= 0) & (scores <= 1))).sum())} deep scores are missing or no probabilities. "
+            "The training has probably diverged: see "
             "results/deep/fold_*/history.csv, and lower deep.training.learning_rate."
         )
     return scores
@@ -100,11 +104,13 @@ def _parameters(settings: Mapping, seed: int) -> dict:
 
 
 def _matrix(values: np.ndarray, model: str, labels: np.ndarray | None = None) -> xgboost.DMatrix:
-    return xgboost.DMatrix(values, label=labels, missing=np.nan, feature_names=list(FEATURES[model]), nthread=1)
+    return xgboost.DMatrix(
+        values, label=labels, missing=np.nan, feature_names=list(FEATURES[model]), nthread=1
+    )
 
 
 def fit(values: np.ndarray, labels: np.ndarray, model: str, settings: Mapping, seed: int) -> xgboost.Booster:
-    """Fit the trees to patients with ``labels`` (0 or 1). ``seed`` draws the patients and variables of each tree."""
+    """Fit the trees to ``labels`` (0 or 1). ``seed`` draws the patients and variables of each tree."""
     return xgboost.train(
         _parameters(settings, seed), _matrix(values, model, labels), num_boost_round=settings["trees"]
     )
@@ -123,7 +129,13 @@ def out_of_fold_scores(
     scores = np.full(len(labels), np.nan)
     for fold in np.unique(folds):
         held_out = folds == fold
-        trees = fit(values[~held_out], labels[~held_out], model, settings, sub_seed(seed, "boosting", model, int(fold)))
+        trees = fit(
+            values[~held_out],
+            labels[~held_out],
+            model,
+            settings,
+            sub_seed(seed, "boosting", model, int(fold)),
+        )
         scores[held_out] = score(trees, values[held_out], model)
     return scores
 
@@ -177,5 +189,7 @@ def read_model(path: str | Path) -> xgboost.Booster:
     try:
         booster.load_model(path)
     except xgboost.core.XGBoostError as error:
-        raise StudyError(f"'{path}' is not a model of XGBoost. Delete the file and run again; it is made anew.") from error
+        raise StudyError(
+            f"'{path}' is not a model of XGBoost. Delete the file and run again; it is made anew."
+        ) from error
     return booster

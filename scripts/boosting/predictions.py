@@ -41,22 +41,29 @@ def predictions_of_set(name: str, cohort: pd.DataFrame, scores: dict[str, pd.Dat
         When a table's patients are not exactly the set's, or a score is no probability.
     """
     if not cohort["patient_id"].is_unique or not cohort["set"].eq(name).all():
-        raise StudyError(f"The cohort of '{name}' holds a patient twice, or one of another set. Delete results/cohort and run again.")
-    out = cohort[["patient_id", "center", "set", "fold", "label"]].sort_values("patient_id", ignore_index=True)
+        raise StudyError(
+            f"The cohort of '{name}' holds a patient twice, or one of another set. Delete results/cohort and "
+            "run again."
+        )
+    out = cohort[["patient_id", "center", "set", "fold", "label"]].sort_values(
+        "patient_id", ignore_index=True
+    )
     for model in MODELS:
         table = scores[model]
         made_in = "results/deep/scores" if model == "deep" else "results/boosting"
         if sorted(table["patient_id"]) != out["patient_id"].tolist():
             missing = len(set(out["patient_id"]) - set(table["patient_id"]))
             raise StudyError(
-                f"The {model} scores of '{name}' don't fit its patients: {len(out)} patients, {missing} without a score, {len(table)} scores. "
+                f"The {model} scores of '{name}' don't fit its patients: {len(out)} patients, {missing} "
+                f"without a score, {len(table)} scores. "
                 f"Delete {made_in} and run again."
             )
         out[model] = out["patient_id"].map(table.set_index("patient_id")["score"]).astype("float64")
         bad = int((~out[model].between(0, 1)).sum())
         if bad:
             raise StudyError(
-                f"{bad} {model} scores of '{name}' are missing or lie outside 0 to 1. Delete {made_in} and run again; if it comes back, "
+                f"{bad} {model} scores of '{name}' are missing or lie outside 0 to 1. Delete {made_in} and "
+                "run again; if it comes back, "
                 "see results/deep/fold_*/history.csv: the training may have diverged."
             )
     return out

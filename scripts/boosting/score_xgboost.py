@@ -13,5 +13,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     scores = {
         model: score(read_model(source[model]), variables(cohort, model, deep), model) for model in FEATURES
     }
-    write_table(pd.DataFrame({"patient_id": cohort["patient_id"], **scores}), snakemake.output.scores, SCORES)  # noqa: F821
+    table = pd.DataFrame({"patient_id": cohort["patient_id"], **scores})
+    write_table(table, snakemake.output.scores, SCORES)  # noqa: F821
     log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")  # noqa: F821

@@ -19,4 +19,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(cohort, result.cohort, COHORT)
     write_table(flow, result.flow, FLOW)
     write_table(pd.concat(excluded, ignore_index=True), result.excluded, {"center": "text", **EXCLUDED})
-    log.say(f"{len(cohort)} patients of {cohort['center'].nunique()} centres, {int(cohort['label'].sum())} with osteoporosis")
+    log.say(
+        f"{len(cohort)} patients of {cohort['center'].nunique()} centres, {int(cohort['label'].sum())} with "
+        "osteoporosis"
+    )

@@ -9,17 +9,18 @@ from scripts.common.tables import COHORT, FLOW
 
 
 def merge_cohorts(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """One row per included patient, in the order of the parts (COHORT). A patient may stand in one part only."""
+    """One row per included patient, in the order of the parts (COHORT). No patient stands in two parts."""
     cohort = pd.concat(parts, ignore_index=True)[list(COHORT)]
     if cohort["patient_id"].duplicated().any():
         raise StudyError(
-            f"{int(cohort['patient_id'].duplicated().sum())} patients stand in two sets of the cohort. Delete results/cohort and run again."
+            f"{int(cohort['patient_id'].duplicated().sum())} patients stand in two sets of the cohort. "
+            "Delete results/cohort and run again."
         )
     return cohort
 
 
 def merge_flows(flows: list[pd.DataFrame], cohort: pd.DataFrame, development: str) -> pd.DataFrame:
-    """The centres' flow tables under each other (FLOW); the development centre's two sets follow its included patients.
+    """The centres' flow tables (FLOW) under each other; the development centre's two sets follow its own.
 
     These two rows have the kind ``set``: they divide the included patients and aren't to be added to them.
     """
@@ -49,10 +50,13 @@ def check_accounts(flow: pd.DataFrame, cohort: pd.DataFrame) -> None:
     """Found = included + excluded in every centre, and the included ones are those of the cohort table."""
     for center, rows in flow.groupby("center", sort=False):
         found, excluded, included = (
-            int(rows.loc[rows["kind"] == kind, "n_patients"].sum()) for kind in ("found", "excluded", "included")
+            int(rows.loc[rows["kind"] == kind, "n_patients"].sum())
+            for kind in ("found", "excluded", "included")
         )
         if found != included + excluded or included != int((cohort["center"] == center).sum()):
             raise StudyError(
-                f"The patients of centre '{center}' don't add up: {found} found, {included} included, {excluded} excluded, "
-                f"{int((cohort['center'] == center).sum())} in the cohort. Delete results/cohort and run again."
+                f"The patients of centre '{center}' don't add up: {found} found, {included} included, "
+                f"{excluded} excluded, "
+                f"{int((cohort['center'] == center).sum())} in the cohort. Delete results/cohort and run "
+                "again."
             )

@@ -1,9 +1,9 @@
-"""Which patients of a centre are in the study, which film and DXA exam stand for each, and why the others are out.
+"""Which patients of a centre are in the study, with which film and DXA exam, and why the others are not.
 
-Every patient of any input is accounted for once: included, or excluded for the first criterion that fails in the
-order of ``steps``. Film filters come first, then the tables, then the pair of film and DXA exam, then the patient's
-own exclusion criteria. Film filters narrow a patient's films one after the other, so that a patient with one lateral and
-one rejected film is excluded at the step at which no film is left.
+Every patient of any input is accounted for once: included, or excluded for the first criterion that fails in
+the order of ``steps``. Film filters come first, then the tables, then the pair of film and DXA exam, then the
+patient's own exclusion criteria. Film filters narrow a patient's films one after the other, so that a patient
+with one lateral and one rejected film is excluded at the step at which no film is left.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TABLE_STEPS = ("not_in_patients_table", "no_dxa", "conflicting_rows")
 PAIR_STEPS = ("age_unknown", "too_young", "no_pair_in_interval", "no_t_score")
 
 OLDEST_AGE = 90
-"""Ages above 89 are written as 90 (HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i)(C)); selection uses the true age."""
+"""Ages above 89 are written as 90 (45 CFR 164.514(b)(2)(i)(C)); selection uses the true age."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def completed_years(birth: pd.Series, day: pd.Series) -> pd.Series:
 def within_months(one: pd.Series, other: pd.Series, months: int) -> pd.Series:
     """Whether two days lie at most ``months`` calendar months apart, inclusive, whichever comes first.
 
-    The later day must not pass the earlier one's day of the month ``months`` on; where that month is shorter, its last day
-    stands in (31 August and 28 February are six months apart).
+    The later day must not pass the earlier one's day of the month ``months`` on; where that month is shorter,
+    its last day stands in (31 August and 28 February are six months apart).
     """
     earlier = one.where(one <= other, other)
     later = other.where(one <= other, one)
@@ -107,7 +107,8 @@ def select_cohort(
     known = sorted({*films["patient_id"], *patients["patient_id"], *dxa["patient_id"]} - {""})
     if not known:
         raise StudyError(
-            f"Centre '{settings['center']}' has no patient at all: neither a film nor a table row was accepted. The reasons stand in "
+            f"Centre '{settings['center']}' has no patient at all: neither a film nor a table row was "
+            "accepted. The reasons stand in "
             f"results/intake/{settings['center']}/files.csv and table_issues.csv."
         )
     everybody = pd.Index(known, name="patient_id")
@@ -138,13 +139,18 @@ def select_cohort(
     dated = frontal["day"].notna()
     enrolled = frontal["enrolled"].fillna(1).ne(0)
     left = frontal
-    for step, passes in (("exposure_rejected", exposed), ("no_film_date", dated), ("outside_enrolment", enrolled)):
+    for step, passes in (
+        ("exposure_rejected", exposed),
+        ("no_film_date", dated),
+        ("outside_enrolment", enrolled),
+    ):
         left = left[passes.loc[left.index]]
         failing[step] = without(left)
         alone[step] = without(frontal[passes]) & frontal_patient
     if left["image_id"].duplicated().any():
         raise StudyError(
-            f"Two accepted films of centre '{settings['center']}' have the same image id. Delete its folder under "
+            f"Two accepted films of centre '{settings['center']}' have the same image id. Delete its folder "
+            "under "
             "results/intake and run again."
         )
 
@@ -162,10 +168,14 @@ def select_cohort(
     unknown = without(frontal[dated & ages.notna().reindex(frontal.index, fill_value=False)])
     listed = ~failing["not_in_patients_table"]
     alone["age_unknown"] = unknown & everybody.isin(frontal.loc[dated, "patient_id"]) & listed
-    alone["too_young"] = without(frontal[old.reindex(frontal.index, fill_value=False)]) & ~unknown & frontal_patient
+    alone["too_young"] = (
+        without(frontal[old.reindex(frontal.index, fill_value=False)]) & ~unknown & frontal_patient
+    )
 
     labelled = _exam_labels(exams, settings)
-    exam_days = exams[["patient_id", "exam_date", "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
+    exam_days = (
+        exams[["patient_id", "exam_date", "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
+    )
     pairs = frontal[dated].merge(exam_days, on="patient_id")
     pairs = pairs[within_months(pairs["day"], pairs["exam_day"], settings["interval_months"])]
     paired_patient = everybody.isin(frontal.loc[dated, "patient_id"]) & everybody.isin(exams["patient_id"])
@@ -210,7 +220,7 @@ def _shifts(birth_dates: pd.DataFrame) -> pd.Series:
 
 
 def _looked_up(values: pd.Series, names: pd.Series) -> pd.Series:
-    """``values`` at each of ``names`` (patient or image ids), indexed as ``names``; missing where there is none."""
+    """``values`` at each of ``names`` (patient or image ids), indexed as ``names``; else missing."""
     return values.reindex(names).set_axis(names.index)
 
 
@@ -252,7 +262,7 @@ def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ages(films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series) -> pd.Series:
-    """Completed years at each film: by the birth date, else the age that the table gives. Indexed as ``films``."""
+    """Completed years at each film: by the birth date, else by the age given. Indexed as ``films``."""
     born = _looked_up(birth, films["patient_id"])
     by_birth = completed_years(born, films["day"])
     given = _nearest_visits(films, visits[visits["age"].notna()])["age"]
@@ -260,17 +270,21 @@ def _ages(films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series) -> pd.Ser
 
 
 def _exam_labels(exams: pd.DataFrame, settings: dict) -> pd.DataFrame:
-    """The label of each exam that has a T-score: ``patient_id, exam_date, t_score, bmd, dxa_site, n_sites, label``.
+    """Label of each exam with a T-score: ``patient_id, exam_date, t_score, bmd, dxa_site, n_sites, label``.
 
-    The lowest T-score over the configured sites decides (WHO: at or below -2.5); of equal ones the first site of the
-    config. A row with BMD alone has no part in it.
+    The lowest T-score over the configured sites decides (WHO: at or below -2.5); of equal ones the first site
+    of the config. A row with BMD alone has no part in it.
     """
-    scored = exams[exams["t_score"].notna()].drop_duplicates(["patient_id", "exam_date", "site", "bmd", "t_score"])
+    scored = exams[exams["t_score"].notna()].drop_duplicates(
+        ["patient_id", "exam_date", "site", "bmd", "t_score"]
+    )
     scored = scored.assign(place=scored["site"].map({s: i for i, s in enumerate(settings["sites"])}))
     exam = ["patient_id", "exam_date"]
     counts = scored.groupby(exam)["site"].nunique().rename("n_sites").reset_index()
     lowest = scored.sort_values([*exam, "t_score", "place", "bmd"]).drop_duplicates(exam)
-    lowest = lowest.rename(columns={"site": "dxa_site"})[[*exam, "t_score", "bmd", "dxa_site"]].merge(counts, on=exam)
+    lowest = lowest.rename(columns={"site": "dxa_site"})[[*exam, "t_score", "bmd", "dxa_site"]].merge(
+        counts, on=exam
+    )
     return lowest.assign(label=(lowest["t_score"] <= settings["op_t_score"]).astype("int64"))
 
 
@@ -289,13 +303,16 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
     return pairs.loc[first]
 
 
-def _described(
-    rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settings: dict
-) -> pd.DataFrame:
-    """Chosen pairs with every column of COHORT; ``ages`` by image id. ``set`` is empty in the development centre."""
+def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settings: dict) -> pd.DataFrame:
+    """Chosen pairs with every column of COHORT; ``ages`` by image id. Development has no ``set`` yet."""
     measured = visits[visits["height_cm"].notna() | visits["weight_kg"].notna()]
     body = _nearest_visits(rows, measured)
-    told = visits[visits["sex"].ne("")].sort_values("sex").drop_duplicates("patient_id").set_index("patient_id")["sex"]
+    told = (
+        visits[visits["sex"].ne("")]
+        .sort_values("sex")
+        .drop_duplicates("patient_id")
+        .set_index("patient_id")["sex"]
+    )
     sex = _looked_up(told.astype("object"), rows["patient_id"]).fillna("")
     doubtful = rows["sex"].ne("") & rows["sex"].ne(sex)
     in_doubt = rows["verdict"].eq("review") | ~rows["view"].isin(["PA", "AP"]) | doubtful
@@ -337,8 +354,9 @@ def _first_failing(failing: pd.DataFrame) -> pd.Series:
 def _flow(reason: pd.Series, alone: pd.DataFrame, rows: pd.DataFrame, settings: dict) -> pd.DataFrame:
     """One row per step. ``n_op`` is given from the first step on at which every patient's label is known.
 
-    ``n_any`` counts the patients whose criterion fails by itself, whether or not an earlier one failed too, and those
-    who were excluded by it. A criterion that can't be judged (no film, no date) doesn't fail by itself.
+    ``n_any`` counts the patients whose criterion fails by itself, whether or not an earlier one failed too,
+    and those who were excluded by it. A criterion that can't be judged (no film, no date) doesn't fail by
+    itself.
     """
     op = set(rows.loc[rows["label"].eq(1), "patient_id"])
     has_op = pd.Series(reason.index.isin(op), index=reason.index)
@@ -350,7 +368,9 @@ def _flow(reason: pd.Series, alone: pd.DataFrame, rows: pd.DataFrame, settings: 
         n_op = int((here & has_op).sum()) if place >= labels_from else pd.NA
         lines.append((step, int(here.sum()), n_op, "excluded", int((here | alone[step]).sum())))
     included = reason.eq("")
-    lines.append(("included", int(included.sum()), int((included & has_op).sum()), "included", int(included.sum())))
+    lines.append(
+        ("included", int(included.sum()), int((included & has_op).sum()), "included", int(included.sum()))
+    )
     flow = pd.DataFrame(lines, columns=["step", "n_patients", "n_op", "kind", "n_any"])
     flow.insert(0, "center", settings["center"])
     return flow.astype({"n_patients": "Int64", "n_op": "Int64", "n_any": "Int64"})
@@ -361,6 +381,7 @@ def _nobody(reason: pd.Series, settings: dict) -> str:
     counts = reason.value_counts()
     lost = ", ".join(f"{step} {n}" for step, n in counts.items())
     return (
-        f"None of the {len(reason)} patients of centre '{center}' can be included ({lost}). Check the ids, the dates and "
+        f"None of the {len(reason)} patients of centre '{center}' can be included ({lost}). Check the ids, "
+        "the dates and "
         f"the units in this centre's column maps (centers[{center}] in the config), or leave the centre out."
     )

@@ -1,7 +1,8 @@
 """The development centre's training and internal test set, and the folds of the training set.
 
-Both are drawn by a keyed hash of the pseudonym within each stratum of the label, so the draw depends on no order of rows
-and on no generator's state. A lock keeps who was drawn into what: patients who come or go later move nobody else.
+Both are drawn by a keyed hash of the pseudonym within each stratum of the label, so the draw depends on no
+order of rows and on no generator's state. A lock keeps who was drawn into what: patients who come or go later
+move nobody else.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def write_lock(lock: pd.DataFrame, path: str | Path) -> None:
 
 
 def test_quotas(sizes: Mapping[int, int], test_fraction: float) -> dict[int, int]:
-    """Test patients per label: ``test_fraction`` of all, rounded (halves up), spread by largest remainder (Hamilton).
+    """Test patients per label: ``test_fraction`` of all, halves up, spread by largest remainder (Hamilton).
 
     ``sizes`` are the patients per label. The paper's 1,518 + 2,760 patients at 0.2 give 304 + 552 = 856.
     """
@@ -66,14 +67,16 @@ def check_lock(lock: pd.DataFrame, settings: dict, key: StudyKey) -> None:
     place = f"'{settings['lock']}'"
     if set(lock["key"]) != {key.fingerprint()}:
         raise StudyError(
-            f"The split in {place} was drawn under another study key (study.key_file, or study.seed of a simulated study). Put "
+            f"The split in {place} was drawn under another study key (study.key_file, or study.seed of a "
+            "simulated study). Put "
             "that key or seed back; or, to draw a new split and train every model again, delete this file."
         )
     for name in ("test_fraction", "folds"):
         drawn = set(lock[name])
         if drawn != {settings[name]}:
             raise StudyError(
-                f"cohort.{name} is {settings[name]}, but the split in {place} was drawn with {', '.join(map(str, sorted(drawn)))}. Put "
+                f"cohort.{name} is {settings[name]}, but the split in {place} was drawn with "
+                f"{', '.join(map(str, sorted(drawn)))}. Put "
                 "that value back; or, to draw a new split and train every model again, delete this file."
             )
     train = lock["set"].eq("train")
@@ -84,7 +87,8 @@ def check_lock(lock: pd.DataFrame, settings: dict, key: StudyKey) -> None:
     )
     if not whole:
         raise StudyError(
-            f"The split lock {place} is damaged: a patient stands in it twice, or without a set or fold. Restore it from a backup; "
+            f"The split lock {place} is damaged: a patient stands in it twice, or without a set or fold. "
+            "Restore it from a backup; "
             "or, to draw a new split and train every model again, delete it."
         )
 
@@ -94,9 +98,10 @@ def split_patients(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Put every patient into a set and every training patient into a fold.
 
-    A patient of the lock stays where it was drawn. New patients are ranked by the keyed hash within their label:
-    the first ones fill the internal test set up to its share of the patients there are now, the others train. New training
-    patients go, in the order of a second hash, to the fold that has fewest patients of their label.
+    A patient of the lock stays where it was drawn. New patients are ranked by the keyed hash within their
+    label: the first ones fill the internal test set up to its share of the patients there are now, the others
+    train. New training patients go, in the order of a second hash, to the fold that has fewest patients of
+    their label.
 
     Parameters
     ----------
@@ -165,7 +170,8 @@ def split_patients(
 def _check_sizes(labels: dict, sets: dict, of_label: dict, settings: dict) -> None:
     """Refuse a development centre too small to train, to validate in folds and to test with both labels."""
     where = (
-        f"See why patients of '{settings['center']}' are left out in results/cohort/{settings['center']}/flow.csv, or lower "
+        f"See why patients of '{settings['center']}' are left out in "
+        f"results/cohort/{settings['center']}/flow.csv, or lower "
         "cohort.folds; the development centre needs more patients of this kind."
     )
     for label, name in ((1, "with"), (0, "without")):
@@ -173,6 +179,7 @@ def _check_sizes(labels: dict, sets: dict, of_label: dict, settings: dict) -> No
         n_test = sum(1 for p, s in sets.items() if s == "internal_test" and labels[p] == label)
         if n_test == 0 or min(of_label[f, label] for f in range(settings["folds"])) == 0:
             raise StudyError(
-                f"The development centre has {n_train} training and {n_test} internal test patients {name} osteoporosis; every one of the "
+                f"The development centre has {n_train} training and {n_test} internal test patients {name} "
+                "osteoporosis; every one of the "
                 f"{settings['folds']} folds and the internal test set need at least one. {where}"
             )

@@ -1,4 +1,4 @@
-"""The development centre's included patients in; its training and internal test set out, by the split lock."""
+"""The development centre's included patients in; its training and internal test set out, by the lock."""
 
 from scripts.cohort.split import read_lock, split_patients, write_lock
 from scripts.common.key import open_key
@@ -19,4 +19,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         part = cohort[cohort["set"] == name]
         log.say(f"{name}: {len(part)} patients, {int(part['label'].sum())} with osteoporosis")
         write_table(part, result[name], COHORT)
-    log.say(f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before")
+    log.say(
+        f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before"
+    )

@@ -1,4 +1,4 @@
-"""The trees: out-of-fold scores that know nothing of their own patients, the same bytes each time, missing values."""
+"""The trees: out-of-fold scores blind to their own patients, the same bytes each time, missing values."""
 
 from __future__ import annotations
 
@@ -119,7 +119,9 @@ def test_a_written_model_scores_as_before(train, tmp_path):
     booster, _ = fit_model(cohort, deep, "clinical", SETTINGS, seed=3)
     values = variables(cohort, "clinical")
     write_model(booster, tmp_path / "model.ubj")
-    assert np.array_equal(score(read_model(tmp_path / "model.ubj"), values, "clinical"), score(booster, values, "clinical"))
+    assert np.array_equal(
+        score(read_model(tmp_path / "model.ubj"), values, "clinical"), score(booster, values, "clinical")
+    )
     (tmp_path / "broken.ubj").write_bytes(b"no model")
     with pytest.raises(StudyError, match="is not a model of XGBoost"):
         read_model(tmp_path / "broken.ubj")
@@ -146,7 +148,11 @@ def test_importance(train):
     table = importance(booster, "combined")
     assert table["feature"].tolist() == list(FEATURES["combined"])
     assert table.loc[table["gain"].idxmax(), "feature"] == "deep"
-    splits = sum('"split": ' in line for tree in booster.get_dump(dump_format="json") for line in tree.replace(",", ",\n").splitlines())
+    splits = sum(
+        '"split": ' in line
+        for tree in booster.get_dump(dump_format="json")
+        for line in tree.replace(",", ",\n").splitlines()
+    )
     assert table["n_splits"].sum() == splits
 
 

@@ -50,7 +50,10 @@ def test_scores_are_joined_by_patient_and_sets_follow_each_other():
         (lambda t: t.iloc[1:], "don't fit its patients"),
         (lambda t: pd.concat([t, t.head(1)]), "don't fit its patients"),
         (lambda t: t.assign(patient_id=["P7", *t["patient_id"][1:]]), "1 without a score"),
-        (lambda t: t.assign(score=[np.nan, *t["score"][1:]]), "1 .* scores of 'train' are missing or lie outside"),
+        (
+            lambda t: t.assign(score=[np.nan, *t["score"][1:]]),
+            "1 .* scores of 'train' are missing or lie outside",
+        ),
         (lambda t: t.assign(score=[-0.01, *t["score"][1:]]), "missing or lie outside"),
     ],
 )
@@ -62,7 +65,9 @@ def test_scores_that_do_not_fit_are_refused(model, change, words):
 
 
 def test_a_patient_in_two_sets_is_refused():
-    parts = [predictions_of_set(n, cohort_of(n, ["P1"]), scores_of(["P1"])) for n in ("train", "internal_test")]
+    parts = [
+        predictions_of_set(n, cohort_of(n, ["P1"]), scores_of(["P1"])) for n in ("train", "internal_test")
+    ]
     with pytest.raises(StudyError, match="1 patients stand in two sets"):
         merge_predictions(parts)
     with pytest.raises(StudyError, match="holds a patient twice, or one of another set"):

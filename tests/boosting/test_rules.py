@@ -30,28 +30,33 @@ boosting: {trees: 30}
 
 
 def write_intake(folder, center, n, first=0):
-    """Intake tables of ``n`` patients; every tenth has an abnormal spine, one has no film, one no table row."""
+    """Intake tables of ``n`` patients; every tenth has an abnormal spine, one has no film, one no row."""
     draw = np.random.default_rng([len(center), n])
     ids = [f"P{center[-1].upper()}{first + i:05d}" for i in range(n)]
     films = pd.DataFrame(
         {
             "image_id": [f"I{p[1:]}" for p in ids], "patient_id": ids, "status": "accepted", "reason": "",
-            "film_date": "2020-05-10", "same_day_order": 1, "view": "PA", "sex": "F", "age": 60, "manufacturer": "Maker",
-            "enrolled": 1, "burned_in": "NO", "verdict": "pass", "verdict_reason": "", "png": "x.png",
+            "film_date": "2020-05-10", "same_day_order": 1, "view": "PA", "sex": "F", "age": 60,
+            "manufacturer": "Maker", "enrolled": 1, "burned_in": "NO", "verdict": "pass", "verdict_reason": "",
+            "png": "x.png",
         }
     )  # fmt: skip
     patients = pd.DataFrame({"patient_id": ids, "sex": "F", "age": np.nan, "measured_on": "", "conflict": 0})
     patients["height_cm"], patients["weight_kg"] = draw.normal(158, 6, n), draw.normal(58, 8, n)
     patients[list(EXCLUSIONS)] = 0
     patients["abnormal_spine"] = [int(i % 10 == 9) for i in range(n)]
-    dxa = pd.DataFrame({"patient_id": ids, "exam_date": "2020-06-01", "site": "lumbar", "bmd": 0.7, "conflict": 0})
+    dxa = pd.DataFrame(
+        {"patient_id": ids, "exam_date": "2020-06-01", "site": "lumbar", "bmd": 0.7, "conflict": 0}
+    )
     dxa["t_score"] = [-3.0 if i % 2 else -1.0 for i in range(n)]
     births = pd.DataFrame({"patient_id": ids, "birth_date": "1955-01-01", "shift_days": -3})
     where = folder / "results/intake" / center
     write_table(films.iloc[1:], where / "films.csv", FILMS)
     write_table(patients.drop(index=2), where / "patients.csv", PATIENTS)
     write_table(dxa, where / "dxa.csv", DXA)
-    write_table(births, folder / "private" / center / "birth_dates.csv", {"patient_id": "text", "birth_date": "date"})
+    write_table(
+        births, folder / "private" / center / "birth_dates.csv", {"patient_id": "text", "birth_date": "date"}
+    )
 
 
 def write_deep_scores(folder, name, path):
@@ -59,7 +64,11 @@ def write_deep_scores(folder, name, path):
     draw = np.random.default_rng(len(name))
     deep = np.clip(0.3 + 0.3 * cohort["label"].astype(float) + draw.normal(0, 0.1, len(cohort)), 0, 1)
     table = cohort[["patient_id", "image_id"]].assign(deep=deep)
-    write_table(table, folder / f"results/deep/scores/{name}.csv", {"patient_id": "text", "image_id": "text", "deep": "float"})
+    write_table(
+        table,
+        folder / f"results/deep/scores/{name}.csv",
+        {"patient_id": "text", "image_id": "text", "deep": "float"},
+    )
 
 
 def copy_of_two_stages(folder):
@@ -79,7 +88,12 @@ def snakemake(folder, *targets, options=()):
     command = [sys.executable, "-m", "snakemake", "--cores", "1", "--configfile", "study.yaml", *options]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")}
     return subprocess.run(
-        [*command, "--", *targets], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        [*command, "--", *targets],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
     )
 
 
@@ -106,7 +120,9 @@ def study(tmp_path_factory):
 def test_every_patient_found_is_accounted_for(study):
     flow = read_table(study / "results/cohort/flow.csv", FLOW)
     cohort = read_table(study / "results/cohort/cohort.csv", COHORT)
-    excluded = read_table(study / "results/cohort/excluded.csv", {"center": "text", "patient_id": "text", "reason": "text"})
+    excluded = read_table(
+        study / "results/cohort/excluded.csv", {"center": "text", "patient_id": "text", "reason": "text"}
+    )
     for center, n in CENTERS.items():
         own = flow[flow["center"] == center].set_index("step")
         assert own.loc["found", "n_patients"] == n
@@ -127,26 +143,37 @@ def test_one_prediction_per_included_patient(study):
     assert sorted(predictions["patient_id"]) == sorted(cohort["patient_id"])
     assert predictions[["deep", "clinical", "combined"]].notna().all().all()
     train = predictions["set"] == "train"
-    assert set(predictions.loc[train, "fold"]) == set(range(5)) and predictions.loc[~train, "fold"].isna().all()
+    assert (
+        set(predictions.loc[train, "fold"]) == set(range(5)) and predictions.loc[~train, "fold"].isna().all()
+    )
     for name, rows in predictions.groupby("set", sort=False):
         assert rows["patient_id"].is_monotonic_increasing, name
 
 
 def test_a_second_run_does_nothing(study):
-    assert "Nothing to be done" in finished(snakemake(study, "results/predictions.csv", "results/cohort/cohort.csv"))
+    assert "Nothing to be done" in finished(
+        snakemake(study, "results/predictions.csv", "results/cohort/cohort.csv")
+    )
 
 
 def test_test_patients_have_no_part_in_training(study, tmp_path):
     """Other labels, scores and ages of every test patient change no byte of what was trained."""
     copy = tmp_path / "study"
     shutil.copytree(study, copy)
-    paths = {"internal_test": "results/cohort/internal_test.csv", "external_1": "results/cohort/external_1/selected.csv"}
+    paths = {
+        "internal_test": "results/cohort/internal_test.csv",
+        "external_1": "results/cohort/external_1/selected.csv",
+    }
     for name, path in paths.items():
         table = read_table(copy / path, COHORT)
         write_table(table.assign(label=1 - table["label"], age=90, bmi=15.0), copy / path, COHORT)
         scores = pd.read_csv(copy / f"results/deep/scores/{name}.csv")
         scores.assign(deep=0.5).to_csv(copy / f"results/deep/scores/{name}.csv", index=False)
-    trained = [f"results/boosting/{m}/{f}" for m in ("clinical", "combined") for f in ("model.ubj", "out_of_fold.csv", "importance.csv")]
+    trained = [
+        f"results/boosting/{m}/{f}"
+        for m in ("clinical", "combined")
+        for f in ("model.ubj", "out_of_fold.csv", "importance.csv")
+    ]
     for path in trained:
         (copy / path).unlink()
     finished(snakemake(copy, "results/boosting/clinical/model.ubj", "results/boosting/combined/model.ubj"))
@@ -159,8 +186,12 @@ def test_new_patients_move_nobody(study, tmp_path):
     shutil.copytree(study, copy)
     write_intake(copy, "internal", 75)
     finished(snakemake(copy, "results/cohort/train.csv"))
-    before = pd.concat(read_table(study / f"results/cohort/{n}.csv", COHORT) for n in ("train", "internal_test"))
-    after = pd.concat(read_table(copy / f"results/cohort/{n}.csv", COHORT) for n in ("train", "internal_test"))
+    before = pd.concat(
+        read_table(study / f"results/cohort/{n}.csv", COHORT) for n in ("train", "internal_test")
+    )
+    after = pd.concat(
+        read_table(copy / f"results/cohort/{n}.csv", COHORT) for n in ("train", "internal_test")
+    )
     both = before.merge(after, on="patient_id", suffixes=("", "_after"))
     assert len(both) == len(before) < len(after)
     assert (both["set"] == both["set_after"]).all()
@@ -172,5 +203,8 @@ def test_another_fraction_under_the_same_lock_is_refused_in_one_sentence(study, 
     shutil.copytree(study, copy)
     done = snakemake(copy, "results/cohort/train.csv", options=["--config", "cohort={test_fraction: 0.3}"])
     assert done.returncode != 0
-    assert "ERROR: cohort.test_fraction is 0.3, but the split in 'state/split_lock.csv' was drawn with 0.2." in done.stdout
+    assert (
+        "ERROR: cohort.test_fraction is 0.3, but the split in 'state/split_lock.csv' was drawn with 0.2."
+        in done.stdout
+    )
     assert "Traceback" not in done.stdout

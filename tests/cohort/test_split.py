@@ -63,7 +63,7 @@ def test_quotas(sizes, fraction, quotas):
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.sampled_from([0.1, 0.15, 0.2, 0.25, 1 / 3, 0.5]))
-@settings(deadline=None)
+@settings(derandomize=True, deadline=None)
 def test_quotas_are_near_their_share(n_op, n_non_op, fraction):
     quotas = split_module.test_quotas({0: n_non_op, 1: n_op}, fraction)
     assert abs(sum(quotas.values()) - fraction * (n_op + n_non_op)) <= 0.5 + 1e-9
@@ -85,7 +85,7 @@ def test_the_draw_is_by_the_key_and_not_by_the_order_of_rows():
     st.integers(0, 40),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, derandomize=True, deadline=None)
 def test_nobody_moves_when_others_come_or_go(n_op, n_non_op, more_op, more_non_op, random):
     first = people(n_op, n_non_op)
     one, lock = draw(first)
@@ -144,7 +144,9 @@ def test_a_lock_of_other_settings_or_another_key_is_refused():
             draw(cohort, damaged)
 
 
-@pytest.mark.parametrize(("n_op", "n_non_op", "kind"), [(0, 40, "with"), (40, 0, "without"), (5, 40, "with"), (3, 40, "with")])
+@pytest.mark.parametrize(
+    ("n_op", "n_non_op", "kind"), [(0, 40, "with"), (40, 0, "without"), (5, 40, "with"), (3, 40, "with")]
+)
 def test_too_few_patients(n_op, n_non_op, kind):
     with pytest.raises(StudyError, match=rf"internal test patients {kind} osteoporosis"):
         draw(people(n_op, n_non_op))
