@@ -33,7 +33,10 @@ TRUTH: Columns = {
     "expected_status": "text",
     "expected_reason": "text",
 }
-"""``truth.csv``: one row per file. ``path`` from the centre's DICOM folder; status and reason as in FILES."""
+"""``truth.csv``: one row per file. ``path`` from the centre's DICOM folder; status and reason as in FILES.
+
+Of two copies of a file either may be the one accepted; a file cut short may hide whose it is.
+"""
 
 TRUTH_PATIENTS: Columns = {
     "source_patient_id": "text",

@@ -136,8 +136,11 @@ def _interval_to_the_day(months: int) -> Callable[[Patient], None]:
         patient.exams = [replace(patient.exams[0], day=months_later(patient.person.film_date, months))]
         patient.planted = "interval_exactly_6_months"
         if months < 0:
-            # Counted from the earlier day: the film's day must exist six months after it.
-            patient.films[0].day = months_later(patient.exams[0].day, -months)
+            # Six months count from the earlier day, here the exam: the film moves to where they end.
+            film = months_later(patient.exams[0].day, -months)
+            person = patient.person
+            patient.films[0].day = film
+            patient.person = replace(person, film_date=film, birth_date=birth_date(film, person.age, 100))
 
     return change
 
