@@ -15,6 +15,8 @@ rule cache_films:
         "logs/cache_films/{set}.log",
     benchmark:
         "benchmarks/cache_films/{set}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
     threads: 2
     resources:
         mem_mb=2000,
@@ -22,14 +24,13 @@ rule cache_films:
     params:
         code=code("scripts/deep/cache_films.py"),
         side=CFG.deep.architecture.grid * CFG.deep.architecture.block_size,
-    conda:
-        "../envs/osteocxr.yaml"
     script:
         "../scripts/deep/cache_films.py"
 
 
 rule fetch_weights:
     """Download torchvision's ImageNet weights of ResNet-18, once, on a machine with a network."""
+
     # No parameters: a file that is there, fetched or placed by hand, is never deleted to be fetched again.
     output:
         "weights/resnet18-f37072fd.pth",
@@ -37,18 +38,19 @@ rule fetch_weights:
         "logs/fetch_weights.log",
     benchmark:
         "benchmarks/fetch_weights.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=30,
-    conda:
-        "../envs/osteocxr.yaml"
     script:
         "../scripts/deep/fetch_weights.py"
 
 
 rule train_fold:
     """Train on the training patients of all folds but one; score the patients of that one."""
+
     # A plain command, so that it runs on a node without Snakemake. Device and time between saved states stand in
     # the command and not in params: they start no new training. An unchanged fold comes from state/store.
     input:
@@ -63,6 +65,8 @@ rule train_fold:
         "logs/train_fold/{fold}.log",
     benchmark:
         "benchmarks/train_fold/{fold}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
         mem_mb=training_memory_mb(),
@@ -71,8 +75,6 @@ rule train_fold:
     params:
         code=code("scripts/deep/train_fold.py"),
         settings=training_settings(),
-    conda:
-        "../envs/osteocxr.yaml"
     shell:
         "exec python -m scripts.deep.train_fold --cache state/cache/train --fold {wildcards.fold}"
         " --settings {params.settings:q} --output results/deep/fold_{wildcards.fold}"
@@ -90,14 +92,14 @@ rule score_out_of_fold:
         "logs/score_out_of_fold.log",
     benchmark:
         "benchmarks/score_out_of_fold.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         code=code("scripts/deep/score_out_of_fold.py"),
-    conda:
-        "../envs/osteocxr.yaml"
     script:
         "../scripts/deep/score_out_of_fold.py"
 
@@ -116,6 +118,8 @@ rule score_images:
         "benchmarks/score_images/{set}.tsv"
     wildcard_constraints:
         set="|".join(CFG.test_sets),
+    conda:
+        "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
         mem_mb=4000,
@@ -124,8 +128,6 @@ rule score_images:
     params:
         code=code("scripts/deep/score_images.py"),
         threads=CFG.deep.cpu_threads,
-    conda:
-        "../envs/osteocxr.yaml"
     shell:
         "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights {input.weights}"
         " --output {output} --device {CFG.deep.device} --threads {params.threads} --log {log}"
@@ -146,6 +148,8 @@ rule explain_gradcam:
         "logs/explain_gradcam.log",
     benchmark:
         "benchmarks/explain_gradcam.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
         mem_mb=4000,
@@ -155,8 +159,6 @@ rule explain_gradcam:
         code=code("scripts/deep/explain_gradcam.py"),
         cases=CFG.deep.gradcam.cases,
         threads=CFG.deep.cpu_threads,
-    conda:
-        "../envs/osteocxr.yaml"
     shell:
         "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds {input.thresholds}"
         " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases {params.cases}"
