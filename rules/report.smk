@@ -20,7 +20,12 @@ rule record_provenance:
         weights=initial_weights(),
         key=study_key(),
     output:
-        "results/provenance.json",
+        report(
+            "results/provenance.json",
+            caption="../report/provenance.rst",
+            category="Report",
+            labels={"what": "provenance"},
+        ),
     log:
         "logs/record_provenance.log",
     benchmark:

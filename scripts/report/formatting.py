@@ -33,7 +33,7 @@ def p_value(value: Any) -> str:
     value = float(value)
     if value < 0.001:
         return "<0.001"
-    return ">0.999" if value > 0.999 else f"{value:.3f}"
+    return ">0.999" if 0.999 < value < 1 else f"{value:.3f}"
 
 
 def decimal(value: Any, digits: int = 3) -> str:

@@ -152,7 +152,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 "连续变量以均数±标准差表示，用 Welch t 检验；计数资料用 Pearson χ² 检验（无连续性校正），期望频数小于 5 时并列 Fisher 精确概率。"
                 f"阈值按训练集折外评分的{rule_text}确定并固定（{thresholds}）。可信区间为 {confidence} %，比例用 Wilson 法；bootstrap 重复 {count(stats['bootstrap'])} 次。"
                 "AUC 以配对 DeLong 检验比较，"
-                + (f"采用 R {versions['r']} 与 pROC {versions['pROC']}，并与另一实现核对；" if engine_r else "采用内置实现（未使用 R）；")
+                + (f"采用 R {versions['R']} 与 pROC {versions['pROC']}，并与另一实现核对；" if engine_r else "采用内置实现（未使用 R）；")
                 + f"各集内以 Holm 法校正。预设的主要比较为{contrast[0]}与{contrast[1]}。决策曲线的阈值概率范围为 {number(stats['net_benefit']['lowest'])}–{number(stats['net_benefit']['highest'])}。"
                 + (f"人群患病率：{'；'.join(populations)}。" if populations else "")
                 + f"软件：Python {versions['python']}，PyTorch {packages.get('torch', '–')}，XGBoost {packages.get('xgboost', '–')}，pydicom {packages.get('pydicom', '–')}，Snakemake {packages.get('snakemake', '–')}。",
@@ -205,7 +205,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             "Continuous variables are mean ± SD and compared by Welch's t test, counts by Pearson's chi-squared test without continuity correction, with Fisher's exact "
             f"P beside it where an expected count is below 5. Thresholds were chosen on the training patients' out-of-fold scores by {rule_text} and frozen ({thresholds}). "
             f"Confidence intervals are at {confidence} %, Wilson's for proportions; the bootstrap has {count(stats['bootstrap'])} replicates. AUCs were compared by paired DeLong tests "
-            + (f"in R {versions['r']} with pROC {versions['pROC']}, checked against a second implementation, " if engine_r else "by the built-in implementation (no R), ")
+            + (f"in R {versions['R']} with pROC {versions['pROC']}, checked against a second implementation, " if engine_r else "by the built-in implementation (no R), ")
             + f"with Holm's adjustment within each set; the declared main comparison is {contrast[0]} against {contrast[1]}. Decision curves span threshold probabilities from "
             f"{number(stats['net_benefit']['lowest'])} to {number(stats['net_benefit']['highest'])}. "
             + (f"Population prevalences: {'; '.join(populations)}. " if populations else "")

@@ -62,18 +62,13 @@ def package_versions(requirements: str | Path) -> dict[str, str]:
 
 
 def rule_code(root: Path = ROOT) -> dict[str, str]:
-    """Content hash of every script that a rule starts, with all that it imports; blind to comments and layout."""
-    scripts = sorted(
-        path.relative_to(root).as_posix()
-        for path in (root / "scripts").glob("*/*.py")
-        if _is_entry(path)
-    )
-    return {script: code_hash(script, root=root) for script in scripts}
-
-
-def _is_entry(path: Path) -> bool:
-    text = path.read_text(encoding="utf-8")
-    return "rule_log(" in text or "__main__" in text
+    """Content hash of every script that a rule runs, with all that it imports; blind to comments and layout."""
+    named: set[str] = set()
+    for rules in sorted((root / "rules").glob("*.smk")):
+        text = rules.read_text(encoding="utf-8")
+        named |= set(re.findall(r"scripts/\w+/\w+\.py", text))
+        named |= {name.replace(".", "/") + ".py" for name in re.findall(r"-m (scripts\.\w+\.\w+)", text)}
+    return {script: code_hash(script, root=root) for script in sorted(named)}
 
 
 def listing_checksum(path: str | Path, key: StudyKey) -> dict[str, Any]:
@@ -114,7 +109,7 @@ def provenance(
     listings: centre to its listing of films.
     tables: centre, kind (patients, dxa, review) and source file. Two kinds may share one file.
     weights: files that the network starts from (none for random weights).
-    engine: ``engine``, ``r_version`` and ``proc_version`` of the DeLong tests.
+    engine: ``engine`` of the DeLong tests, and the versions ``R`` and ``pROC`` where it is R.
     outputs: result files, relative to the working folder.
     requirements: the file with the pinned packages.
     """
@@ -133,12 +128,12 @@ def provenance(
         "code": rule_code(root),
         "versions": {
             "python": platform.python_version(),
-            "r": engine.get("r_version"),
-            "pROC": engine.get("proc_version"),
+            "R": engine["R"] if engine["engine"] == "r" else None,
+            "pROC": engine["pROC"] if engine["engine"] == "r" else None,
             "packages": package_versions(requirements),
         },
         "platform": f"{platform.system()} {platform.machine()}",
-        "delong_engine": engine.get("engine"),
+        "delong_engine": engine["engine"],
         "seeds": {"study": config["study"]["seed"], "key_fingerprint": key.fingerprint()},
         "inputs": {
             "method": "HMAC-SHA256 with the study key over the files' SHA-256; films: over the list of their paths and sizes",

@@ -113,7 +113,7 @@ def read_run(
     figures: Mapping[str, str | Path],
     provenance: str | Path,
 ) -> RunFiles:
-    """Read the run. ``labels`` (centre to label) gives the order of the centres, and so of films and sheets."""
+    """Read the run. ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets."""
     centers = list(labels)
     sheets = {}
     for verdict, paths in (("reject", reject_sheets), ("review", review_sheets)):
@@ -121,7 +121,7 @@ def read_run(
     return RunFiles(
         centers=centers,
         sets=["train", *test_sets],
-        labels={name: label or name for name, label in labels.items()},
+        labels={name: label or name.replace("_", " ").capitalize() for name, label in labels.items()},
         files=read_table(files, FILES),
         films={center: read_films(path) for center, path in zip(centers, films)},
         contact_sheets=sheets,

@@ -15,7 +15,7 @@ from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragrap
 from scripts.report.run_files import RunFiles
 from scripts.report.wording import Words
 
-LONG_TABLE = 15
+LONG_TABLE = 20
 """A table with more rows than this is collapsed."""
 
 LONG_MAIN_TABLE = 60
@@ -33,6 +33,7 @@ class Names:
     def __init__(self, run: RunFiles, words: Words) -> None:
         self.sets = {"train": words("set_train"), "internal_test": words("set_internal_test")}
         self.sets |= {name: run.center_of(name) for name in run.sets if name not in self.sets}
+        self.scored = self.sets | {"train": words("out_of_fold", set=self.sets["train"])}
         self.models = {name: words("model_" + name) for name in (*MODELS, EVERYONE, "all", "none")}
         self.centers = {name: run.center_of(name) for name in run.centers}
 
@@ -243,8 +244,8 @@ class Report:
         return blocks + self._contact_sheets()
 
     def _reason(self, code: Any) -> str:
-        """One or several reasons (``low_range; noise``) as words."""
-        return self.words.get(f"reason_{code}", _spaced(str(code)))
+        """One or several reasons (``low_range;noise``) as words."""
+        return "; ".join(self.words.get(f"reason_{one.strip()}", _spaced(one.strip())) for one in str(code).split(";"))
 
     def _contact_sheets(self) -> list[Any]:
         run, words = self.run, self.words
@@ -288,9 +289,11 @@ class Report:
         rows = []
         for row in frame.to_dict("records"):
             cells = [text_cell(self.names.center(row["center"])), text_cell(self.words.variable(row["variable"]))]
-            cells += [number_cell(row[k], shows[k]) if k in shows else text_cell(row[k]) for k in keys]
+            for k in keys:
+                cell = number_cell(row[k], shows[k]) if k in shows else text_cell(row[k])
+                cells.append(_unbroken(cell) if k in ("op", "non_op") else cell)
             rows.append(cells)
-        columns = self._titles("center", "variable", *keys)
+        columns = self._titles("center", "variable", *("n_missing" if key == "missing" else key for key in keys))
         return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")], LONG_MAIN_TABLE)]
 
     def table2(self) -> list[Any]:
@@ -306,7 +309,7 @@ class Report:
             rows.append(cells)
         columns = self._titles("set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "f1_metric")
         thresholds = [
-            [text_cell(self.names.model(row["model"])), number_cell(row["threshold"], fmt.decimal), text_cell(row["rule"])]
+            [text_cell(self.names.model(row["model"])), number_cell(row["threshold"], fmt.decimal), self._rule(row["rule"])]
             for row in self._frame("thresholds").to_dict("records")
         ]
         notes = [words("table2_note"), *self._interval_methods(frame)]
@@ -315,10 +318,13 @@ class Report:
             _table("table-thresholds", words("thresholds_caption"), self._titles("model", "threshold", "rule"), thresholds),
         ]
 
+    def _rule(self, rule: Any) -> Cell:
+        return text_cell(self.words.get(f"rule_{rule}", str(rule)))
+
     def _engine(self) -> str:
         versions = self.run.provenance["versions"]
         if self.run.provenance["delong_engine"] == "r":
-            return self.words("engine_r", r=versions["r"], proc=versions["pROC"])
+            return self.words("engine_r", r=versions["R"], proc=versions["pROC"])
         return self.words("engine_numpy")
 
     def delong(self) -> list[Any]:
@@ -430,13 +436,13 @@ class Report:
             part = run.predictions[run.predictions["set"] == name]
             score, label = part["deep"].to_numpy(float), part["label"].to_numpy(int)
             if len(part):
-                panels.append((self.names.set(name), score, label))
+                panels.append((self.names.scored[name], score, label))
             for value, group in ((1, words("op_long")), (0, words("non_op_long"))):
                 values = pd.Series(score[label == value])
                 q = [fmt.decimal(values.quantile(x)) for x in (0.25, 0.5, 0.75)] if len(values) else None
                 rows.append(
                     [
-                        text_cell(self.names.set(name)),
+                        text_cell(self.names.scored[name]),
                         text_cell(group),
                         number_cell(len(values), fmt.count),
                         Cell(f"{fmt.decimal(values.mean())} ({fmt.decimal(values.std())})", values.mean()) if q else text_cell(None),
@@ -463,7 +469,7 @@ class Report:
         text = words(
             "software_text",
             python=versions["python"],
-            r=versions["r"] or words("not_used"),
+            r=versions["R"] or words("not_used"),
             proc=versions["pROC"] or words("not_used"),
             platform=record["platform"],
             commit=words("unknown") if git["commit"] == "unknown" else git["commit"],
@@ -494,6 +500,11 @@ class Report:
 
     def limits(self) -> list[Any]:
         return [Bullets(limits(self.run, self.words.language, self.names.sets))]
+
+
+def _unbroken(cell: Cell) -> Cell:
+    """``-3.2 ± 0.6`` with a true minus sign and on one line."""
+    return Cell(cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), cell.sort)
 
 
 def _spaced(code: str) -> str:

@@ -258,7 +258,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         listings={c: str(p) for c, p in listings.items()},
         tables=tables,
         weights=[],
-        engine={"engine": engine, "r_version": "4.2.2", "proc_version": "1.18.0"},
+        engine={"engine": engine, "R": "4.2.2", "pROC": "1.18.0", "numpy": "2.4.6"},
         outputs=[],
         requirements=requirements,
     )

@@ -7,7 +7,7 @@ from scripts.report import formatting as fmt
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0004, "<0.001"), (0.001, "0.001"), (0.04951, "0.050"), (0.9996, ">0.999"), (1, ">0.999"), (None, "–")]
+    ("value", "text"), [(0.0004, "<0.001"), (0.001, "0.001"), (0.04951, "0.050"), (0.9996, ">0.999"), (1, "1.000"), (None, "–")]
 )
 def test_p_value(value, text):
     assert fmt.p_value(value) == text

@@ -36,7 +36,7 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
         listings={"east": str(tmp_path / "listing.csv")},
         tables=[("east", "patients", str(tmp_path / "patients.csv"))],
         weights=[],
-        engine={"engine": "r", "r_version": "4.2.2", "proc_version": "1.18.0"},
+        engine={"engine": "r", "R": "4.2.2", "pROC": "1.18.0"},
         outputs=[str(tmp_path / "results.csv")],
         requirements=tmp_path / "requirements.txt",
     )
@@ -68,7 +68,7 @@ def test_record_is_redacted_and_complete(tmp_path, configs):
     text = provenance_text({**record, "outputs": {}})
     assert "lanted" not in text and "Saint" not in text and str(tmp_path) not in text
     assert record["versions"]["packages"].keys() == {"numpy"}
-    assert record["versions"]["r"] == "4.2.2" and record["versions"]["pROC"] == "1.18.0"
+    assert record["versions"]["R"] == "4.2.2" and record["versions"]["pROC"] == "1.18.0"
     assert record["seeds"]["study"] == 20260317
     output = record["outputs"]["files"][(tmp_path / "results.csv").as_posix()]
     assert output == hashlib.sha256(b"a,b\n").hexdigest()
@@ -129,7 +129,7 @@ def test_git_missing_is_no_error(tmp_path, monkeypatch):
     assert git_state(tmp_path)["commit"] == "unknown"
 
 
-def test_every_rule_script_of_this_stage_is_recorded():
+def test_every_rules_script_is_recorded():
     code = rule_code()
-    assert {"scripts/report/record_provenance.py", "scripts/report/write_report.py"} <= code.keys()
+    assert {"scripts/report/record_provenance.py", "scripts/report/write_report.py", "scripts/deep/train_fold.py"} <= code.keys()
     assert "scripts/report/formatting.py" not in code

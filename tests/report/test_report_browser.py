@@ -115,5 +115,5 @@ def test_screenshot_and_print(tmp_path, page):
     if shutil.which("pdftotext") is None:
         return
     text = subprocess.run(["pdftotext", "-layout", sheet, "-"], capture_output=True, text=True, check=True).stdout
-    assert "SYNTHETIC DATA" in text and "Internal test" in text
+    assert "SYNTHETIC DATA" in text and "Internal test set" in text
     assert "results/predictions.csv" in text  # a long table is open in print

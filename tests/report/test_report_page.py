@@ -94,10 +94,10 @@ def test_numbers_are_written_for_readers(study):
     frame.loc[1, ["auc", "auc_low", "auc_high"]] = [0.5, None, None]
     page = Page(report_html(run))
     row = page.cells["table-2"][:11]
-    assert row[:6] == ["Internal test", "Deep learning", "40", "14", "0.917 (0.899–0.935)", "84.0 (80.0–87.0)"]
+    assert row[:6] == ["Internal test set", "Deep learning", "40", "14", "0.917 (0.899–0.935)", "84.0 (80.0–87.0)"]
     assert page.cells["table-2"][11 + 4] == "0.500"
     assert "<0.001" in page.cells["table-1"]  # a P of 0.00004
-    assert page.cells["table-summary"][:4] == ["Internal test", "40", "14", "0.917 (0.899–0.935)"]
+    assert page.cells["table-summary"][:4] == ["Internal test set", "40", "14", "0.917 (0.899–0.935)"]
     assert page.cells["table-contrast"][-2:] == ["0.012", "0.037"]
 
 
@@ -196,7 +196,7 @@ def test_empty_tables_and_sets(study):
     left = run.predictions[run.predictions["set"] != "external_2"]
     empty = {name: frame.iloc[:0] for name, frame in run.statistics.items()}
     page = Page(report_html(dataclasses.replace(run, statistics=empty, predictions=left)))
-    assert page.cells["table-2"] == [] and page.cells["table-scores"][-5:] == ["external_2", "No osteoporosis", "0", "–", "–"]
+    assert page.cells["table-2"] == [] and page.cells["table-scores"][-5:] == ["External 2", "No osteoporosis", "0", "–", "–"]
 
 
 def test_a_table_without_a_needed_column_is_refused(tmp_path):
