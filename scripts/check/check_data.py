@@ -1,0 +1,119 @@
+"""Say, per centre, what a study's own data will give: ``make check-data``. Reads headers and tables, writes nothing.
+
+    python -m scripts.check.check_data [--configfile config/mine.yaml ...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.check.expectations import Expectation, expect
+from scripts.cohort.selection import Selection
+from scripts.common.config import check_paths, read_config
+from scripts.common.errors import StudyError
+from scripts.common.key import open_key
+from scripts.common.layouts import with_sources
+from scripts.common.log import Log
+
+
+def laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` laid over ``below`` as Snakemake does it: dicts merge, all else replaces."""
+    merged = dict(below)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+    return merged
+
+
+def read_configs(paths: list[str]) -> dict[str, Any]:
+    """The YAML files laid over each other, in order. Raises ``StudyError``."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            raw = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise StudyError(f"'{path}' can't be opened ({error.strerror}).") from None
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            line = f" near line {mark.line + 1}" if mark else ""
+            raise StudyError(f"'{path}' is no valid YAML{line}; check the indents and the colons there.") from None
+        if not isinstance(raw, dict):
+            raise StudyError(f"'{path}' holds no keys; it should look like config.yaml.")
+        merged = laid_over(merged, raw)
+    return merged
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part} of {whole} ({100 * part / whole:.0f} %)" if whole else "0 of 0"
+
+
+def _selected(selection: Selection, heading: str) -> list[str]:
+    n, n_op = len(selection.cohort), int(selection.cohort["label"].sum())
+    lines = [f"  {heading}: {n} patients, {n_op} with osteoporosis ({100 * n_op / n:.0f} %)"]
+    reasons = selection.excluded["reason"].value_counts()
+    for step in selection.flow["step"]:
+        if step in reasons.index:
+            lines.append(f"    left out, {step.replace('_', ' ')}: {reasons[step]}")
+    return lines
+
+
+def described(found: Expectation) -> list[str]:
+    """The report of one centre, as lines. Counts and codes only, no id, name, date or path of a patient."""
+    usable = found.n_files - sum(found.refused.values())
+    lines = [f"{found.center} ({found.role})", f"  Films: {found.n_files} files, {usable} usable by their headers"]
+    lines += [f"    not usable, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(found.refused.items())]
+    lines += [f"    view {view}: {n}" for view, n in sorted(found.views.items())]
+    lines.append("  Ids:")
+    for label, ids in (("patient table", found.patient_ids), ("DXA table", found.dxa_ids)):
+        both = len(found.film_ids & ids)
+        lines.append(f"    patients of the films in the {label}: {_share(both, len(found.film_ids))}")
+        lines.append(f"    patients of the {label} with a film: {_share(both, len(ids))}")
+    lines += [f"    HINT: {hint}" for hint in found.hints]
+    if found.issues or found.missing or found.unknown_codes:
+        lines.append("  Tables:")
+    lines += [f"    {table}: {reason.replace('_', ' ')}: {n} rows" for table, reason, n in found.issues]
+    lines += [f"    {table}: {name}: {n} of {rows} cells empty or unreadable" for table, name, n, rows in found.missing]
+    lines += [f"    {where}: codes that the config doesn't know: {', '.join(several)}" for where, several in found.unknown_codes]
+    if found.selection is not None:
+        lines += _selected(found.selection, "Expected cohort, before the films' pixels are looked at")
+    if found.screened is not None:
+        lines += _selected(found.screened, "Expected cohort, with the exposure screening of the last run")
+    lines += [f"  TO MEND: {fault}" for fault in found.faults]
+    return lines
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the report; 1 where something must be mended before a run."""
+    parser = argparse.ArgumentParser(description="What the study's own data will give.")
+    parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="laid over config.yaml")
+    given = parser.parse_args(arguments)
+    faults = 0
+    try:
+        config = read_config(read_configs(["config.yaml", *given.configfile]))
+        check_paths(config)
+        key = open_key(config.study.key_file, config.study.seed)
+        cohort = config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
+        for entry in config.centers:
+            center = with_sources(entry)
+            if entry.simulate is not None and not Path(center.dicom).is_dir():
+                print(f"{entry.name} ({entry.role})\n  simulated; its data are not made yet\n")
+                continue
+            found = expect(center, key, config.intake.frontal_view.model_dump(), cohort, Log(None, "check_data"))
+            print("\n".join(described(found)) + "\n", flush=True)
+            faults += len(found.faults)
+    except StudyError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    if faults:
+        print(f"{faults} thing(s) to mend before a run: see the lines 'TO MEND' above.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,236 @@
+"""What a centre's own data will give, from the headers of its films and its tables, before anything is computed.
+
+This stage composes on purpose: it reads as the intake does and selects as the cohort stage does, so that what it
+foretells is what a run finds. It writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.cohort.selection import Selection, select_cohort
+from scripts.common.config import EXCLUSIONS, Center
+from scripts.common.errors import StudyError
+from scripts.common.key import StudyKey
+from scripts.common.log import Log
+from scripts.common.tables import FILMS, read_table
+from scripts.intake.codestream import NATIVE
+from scripts.intake.dicom_reading import (
+    Unusable,
+    film_of,
+    read_source,
+    refusal,
+    silence_readers,
+    text,
+    text_of_id,
+    transfer_syntax,
+)
+from scripts.intake.identity import Pseudonyms, normalise_id
+from scripts.intake.listing import path_of_text, scan_folder
+from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
+from scripts.intake.source_tables import (
+    Reading,
+    codes,
+    column,
+    is_missing,
+    read_cells,
+    read_dxa,
+    read_patients,
+)
+
+MOST_CODES = 6
+"""Unknown codes shown per column."""
+
+
+@dataclass
+class Expectation:
+    """What was found for one centre. ``faults`` are sentences that end a run; ``selection`` is None where there are some."""
+
+    center: str
+    role: str
+    n_files: int = 0
+    refused: Counter = field(default_factory=Counter)
+    views: Counter = field(default_factory=Counter)
+    film_ids: set[str] = field(default_factory=set)
+    patient_ids: set[str] = field(default_factory=set)
+    dxa_ids: set[str] = field(default_factory=set)
+    hints: list[str] = field(default_factory=list)
+    missing: list[tuple[str, str, int, int]] = field(default_factory=list)
+    issues: list[tuple[str, str, int]] = field(default_factory=list)
+    unknown_codes: list[tuple[str, list[str]]] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    selection: Selection | None = None
+    screened: Selection | None = None
+
+
+def _film_rows(center: Center, names: Pseudonyms, patterns: dict, log: Log) -> tuple[pd.DataFrame, list[str]]:
+    """FILMS rows from headers alone, with ``source_id``, and the ids as they are written."""
+    silence_readers()
+    files = scan_folder(center.dicom)
+    rows, written, seen = [], [], set()
+    for found in log.progress(files, len(files), "headers"):
+        film, reason, uid = None, "", ""
+        try:
+            dataset = read_source(Path(center.dicom) / path_of_text(found.path), with_pixels=False)
+            film = film_of(dataset, names, patterns)
+            reason = refusal(dataset, film)
+            uid = text(dataset, "SOPInstanceUID")
+            if not reason and transfer_syntax(dataset) in NATIVE and not transfer_syntax(dataset).endswith(".99"):
+                need = int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) // 8
+                reason = "cut_short_or_no_pixels" if found.size < need else ""
+            written.append(text_of_id(dataset))
+        except Unusable as error:
+            reason = error.reason
+        except Exception:  # the intake names the reason; here one odd header must not end the look
+            film, reason = None, "unreadable_header"
+        if not reason and uid and uid in seen:
+            reason = "duplicate"
+        seen.add(uid)
+        known = film is not None and bool(film.patient_id)
+        day = film.film_date if known else None
+        inside = center.enrolment is None or day is None or center.enrolment.first <= day <= center.enrolment.last
+        rows.append(
+            {
+                "image_id": names.image_of_path(found.path),
+                "patient_id": names.patient(film.patient_id) if known else "",
+                "status": "quarantined" if reason else "accepted",
+                "reason": reason,
+                "film_date": names.shifted(day, film.patient_id).isoformat() if day else "",
+                "same_day_order": 1,
+                "view": film.view if film else "",
+                "sex": film.sex if film else "",
+                "age": film.age if film else None,
+                "manufacturer": film.manufacturer if film else "",
+                "enrolled": int(inside),
+                "burned_in": film.burned_in if film else "",
+                "verdict": "" if reason else "pass",
+                "verdict_reason": "",
+                "png": "",
+                "source_id": film.patient_id if known else "",
+            }
+        )
+    frame = pd.DataFrame(rows, columns=[*FILMS, "source_id"])
+    frame["age"], frame["enrolled"] = frame["age"].astype("Int64"), frame["enrolled"].astype("Int64")
+    return frame, written
+
+
+def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
+    """Settings of ``ids`` under which more patients of the films would be found in the tables."""
+
+    def joined(settings: dict, table: str) -> int:
+        films = {normalise_id(i, settings) for i in written["films"]} - {""}
+        return len(films & {normalise_id(i, settings) for i in written[table]})
+
+    changes = {
+        "leading_zeros: drop": {"leading_zeros": "drop"},
+        "upper: true": {"upper": True},
+        "strip: true": {"strip": True},
+        "leading_zeros: drop, upper: true": {"leading_zeros": "drop", "upper": True},
+    }
+    found = []
+    for table in ("patients", "dxa"):
+        now = joined(ids, table)
+        best = max(changes, key=lambda change: joined({**ids, **changes[change]}, table))
+        more = joined({**ids, **changes[best]}, table) - now
+        if more > 0:
+            found.append(f"{more} more patients of the films would be found in {table} with  ids: {{{best}}}")
+    return found
+
+
+def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]]) -> list[tuple[str, list[str]]]:
+    """Codes in the table that the config doesn't know: (key of the config, codes)."""
+    frame = read_cells(table, where)
+    found = []
+    for key, name, coding in coded:
+        cells = column(frame, name, f"{where}.{key}")
+        _, unknown = codes(cells, coding)
+        several = [code[:20] for code, _ in Counter(cells[unknown]).most_common(MOST_CODES)]
+        if several:
+            found.append((f"{where}.{key}", several))
+    return found
+
+
+def _missing(name: str, reading: Reading) -> list[tuple[str, str, int, int]]:
+    """(table, column, empty or unreadable cells, rows) of every column with some."""
+    cells = reading.cells
+    found = []
+    for label in cells.columns:
+        if label in ("_row", "source_id"):
+            continue
+        absent = cells[label].isna() | cells[label].astype("object").map(lambda v: v == "")
+        if 0 < int(absent.sum()) < len(cells):
+            found.append((name, label, int(absent.sum()), len(cells)))
+    return found
+
+
+def expect(
+    center: Center, key: StudyKey, patterns: dict, cohort: dict, log: Log, root: Path = Path()
+) -> Expectation:
+    """Look at one centre's films (headers only) and tables, and select its cohort.
+
+    ``center`` has its sources filled in, ``patterns`` is ``intake.frontal_view``, ``cohort`` the config's section. Where
+    an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts are used as well.
+    """
+    result = Expectation(center.name, center.role)
+    ids = center.ids.model_dump(mode="json")
+    names = Pseudonyms(key, center.name, ids)
+    settings = {**cohort, "center": center.name, "role": center.role}
+    tables = {kind: getattr(center, kind).model_dump(mode="json") for kind in ("patients", "dxa")}
+    written: dict[str, list[str]] = {}
+    films = None
+    try:
+        films, written["films"] = _film_rows(center, names, patterns, log)
+        result.n_files = len(films)
+        result.refused = Counter(films.loc[films["reason"] != "", "reason"])
+        result.views = Counter(films.loc[films["status"] == "accepted", "view"])
+        result.film_ids = set(films["source_id"]) - {""}
+    except StudyError as error:
+        result.faults.append(str(error))
+    readings: dict[str, Reading] = {}
+    for kind, read in (("patients", read_patients), ("dxa", read_dxa)):
+        where = f"centers[{center.name}].{kind}"
+        try:
+            cells = column(read_cells(tables[kind], where), tables[kind]["columns"]["patient_id"], f"{where}.columns.patient_id")
+            written[kind] = [cell for cell, gone in zip(cells, is_missing(cells)) if not gone]
+            result.unknown_codes += _unknown(tables[kind], where, _coded(kind, tables[kind]))
+            readings[kind] = read(tables[kind], ids, where)
+        except StudyError as error:
+            result.faults.append(str(error))
+    for kind, reading in readings.items():
+        result.missing += _missing(kind, reading)
+        result.issues += [(kind, reason, n) for reason, n in sorted(Counter(reading.issues["reason"]).items())]
+    result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
+    result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
+    if len(written) == 3:
+        result.hints = _hints(written, ids)
+    if not result.faults and films is not None:
+        found = pseudonymize(readings["patients"], readings["dxa"], names)
+        try:
+            result.selection = _select(films[list(FILMS)], found, settings)
+            earlier = root / f"results/intake/{center.name}/films.csv"
+            if earlier.is_file():
+                screened = read_table(earlier, FILMS)
+                if set(screened["patient_id"]) & set(found.patients["patient_id"]):
+                    result.screened = _select(screened, found, settings)
+        except StudyError as error:
+            result.faults.append(str(error))
+    return result
+
+
+def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
+    if kind == "dxa":
+        return [("columns.site", table["columns"]["site"], table["site_coding"])]
+    flags = [
+        (f"exclusions.{flag}", table["exclusions"][flag], table["flag_coding"])
+        for flag in EXCLUSIONS
+        if table["exclusions"].get(flag)
+    ]
+    return [("columns.sex", table["columns"]["sex"], table["sex_coding"]), *flags]
+
+
+def _select(films: pd.DataFrame, found: Pseudonymous, settings: dict) -> Selection:
+    return select_cohort(films, found.patients, found.dxa, found.birth_dates, settings)

@@ -1,0 +1,100 @@
+"""The look at a study's own data: it foretells the run, helps ids to join, and shows no patient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+
+from scripts.check.check_data import described, laid_over, read_configs
+from scripts.check.expectations import expect
+from scripts.common.config import Center, Cohort, FrontalView
+from scripts.common.errors import StudyError
+from scripts.common.key import StudyKey
+from scripts.common.log import Log
+
+
+def write_film(path: Path, patient_id: str, number: int, **changes) -> None:
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.10.999.{number}"
+    film.Modality, film.PatientID, film.StudyDate, film.ViewPosition = "CR", patient_id, "20200615", "PA"
+    film.Rows = film.Columns = 8
+    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
+    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 16, 12, 11, 0
+    film.PixelData = np.arange(64, dtype=np.uint16).tobytes()
+    film["PixelData"].VR = "OW"
+    for keyword, value in changes.items():
+        setattr(film, keyword, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pydicom.dcmwrite(path, film, enforce_file_format=True)
+
+
+@pytest.fixture
+def look(tmp_path):
+    """Makes a centre of eight patients whose tables lack the ids' leading zeros, and looks at it."""
+
+    def expectation(patients: str | None = None, **changes):
+        for n in range(8):
+            write_film(tmp_path / f"films/{n}/f", f"0077{n:03d}", n)
+        write_film(tmp_path / "films/lateral", "0077000", 90, ViewPosition="LL")
+        (tmp_path / "films/letter.txt").write_text("no film")
+        rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}" for n in range(8)]
+        (tmp_path / "p.csv").write_text(patients or "id,sex,born,height,weight\n" + "\n".join(rows) + "\n")
+        exams = [f"77{n:03d},2020-05-01,lumbar,0.9,{-3.0 + n * 0.4:.1f}" for n in range(8)]
+        (tmp_path / "d.csv").write_text("id,day,site,bmd,t\n" + "\n".join(exams) + "\n77000,2020-05-01,forearm,0.5,-1\n")
+        center = {
+            "name": "c", "role": "development", "dicom": str(tmp_path / "films"), "ids": {"leading_zeros": "drop"},
+            "patients": {
+                "path": str(tmp_path / "p.csv"),
+                "columns": {"patient_id": "id", "sex": "sex", "birth_date": "born", "height": "height", "weight": "weight"},
+            },
+            "dxa": {
+                "path": str(tmp_path / "d.csv"),
+                "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"},
+            },
+            **changes,
+        }  # fmt: skip
+        cohort = Cohort().model_dump(mode="json", exclude={"test_fraction", "folds"})
+        key = StudyKey(b"a key of the tests, 32 bytes....")
+        found = expect(Center.model_validate(center), key, FrontalView().model_dump(), cohort, Log(None, "t", echo=False), tmp_path)
+        return found, "\n".join(described(found))
+
+    return expectation
+
+
+def test_it_foretells_the_cohort_and_shows_nobody(look):
+    found, said = look()
+    assert found.n_files == 10 and dict(found.refused) == {"lateral": 1, "not_dicom": 1} and found.faults == []
+    assert len(found.selection.cohort) == 8 and int(found.selection.cohort["label"].sum()) == 2
+    assert "8 of 8 (100 %)" in said and "8 patients, 2 with osteoporosis (25 %)" in said
+    assert "forearm" in said, "codes that the config doesn't know are shown"
+    assert "77003" not in said and "1950-03-13" not in said and "20200615" not in said
+
+
+def test_ids_that_do_not_join_bring_a_hint(look):
+    found, said = look(ids={"leading_zeros": "keep"})
+    assert "0 of 8 (0 %)" in said and "8 more patients" in said and "leading_zeros: drop" in said
+    assert found.selection is None and len(found.faults) == 1
+
+
+def test_a_wrong_unit_is_named_and_the_rest_still_said(look):
+    found, said = look("id,sex,born,height,weight\n77001,F,1950-01-01,1.6,60\n77002,F,1950-01-01,1.7,60\n")
+    assert "TO MEND" in said and "height_unit to m" in said and "view PA: 8" in said and found.selection is None
+
+
+def test_configs_are_laid_over_each_other_as_snakemake_does(tmp_path):
+    assert laid_over({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": {"e": 2}}) == {
+        "a": {"b": 1, "c": [3]},
+        "d": {"e": 2},
+    }
+    (tmp_path / "bad.yaml").write_text("a: [1\nb: 2")
+    with pytest.raises(StudyError, match="no valid YAML"):
+        read_configs([str(tmp_path / "bad.yaml")])
+    with pytest.raises(StudyError, match="can't be opened"):
+        read_configs([str(tmp_path / "none.yaml")])
