@@ -63,6 +63,7 @@ class Unusable(Exception):
 def silence_readers() -> None:
     """Keep the DICOM libraries from printing: their warnings quote values of the source."""
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+    warnings.filterwarnings("ignore", module=r"pydicom(\..*)?$")
     for name in ("pydicom", "pylibjpeg", "openjpeg", "rle", "libjpeg"):
         logger = logging.getLogger(name)
         logger.handlers = [logging.NullHandler()]
