@@ -43,7 +43,9 @@ def model_pairs(models: Sequence[str], primary: Sequence[str]) -> list[tuple[str
     """All pairs of models, the primary contrast first; its first model stands first in every pair it is in."""
     pairs = []
     for a, b in itertools.combinations(models, 2):
-        pairs.append((b, a) if b == primary[0] or (a == primary[1] and a != primary[0] and b == primary[0]) else (a, b))
+        pairs.append(
+            (b, a) if b == primary[0] or (a == primary[1] and a != primary[0] and b == primary[0]) else (a, b)
+        )
     declared = tuple(primary)
     return sorted(pairs, key=lambda pair: pair != declared)
 
@@ -95,7 +97,9 @@ def compare_set(
         if proc is not None and min(labels.sum(), (1 - labels).sum()) >= 2:
             theirs = proc.compare(labels, scores[i], scores[j], confidence)
             same = own.note == "same ranking"
-            check_against(own, (theirs.auc_a, theirs.auc_b), own.z if same else theirs.z, f"{a} against {b} in {where}")
+            check_against(
+                own, (theirs.auc_a, theirs.auc_b), own.z if same else theirs.z, f"{a} against {b} in {where}"
+            )
             row |= {"auc_a": theirs.auc_a, "auc_b": theirs.auc_b, "engine": "pROC"}
             if not own.note:
                 row |= {"difference": theirs.auc_a - theirs.auc_b, "z": theirs.z, "p_value": theirs.p_value}
@@ -118,7 +122,9 @@ def delong_table(
     models = list(models)
     unknown = [name for name in primary if name not in models]
     if unknown:
-        raise StudyError(f"statistics.primary_contrast: there is no model '{unknown[0]}'; the models are: {', '.join(models)}.")
+        raise StudyError(
+            f"statistics.primary_contrast: there is no model '{unknown[0]}'; the models are: {', '.join(models)}."
+        )
     pairs = model_pairs(models, primary)
     rows = []
     for name in sets:

@@ -39,13 +39,22 @@ CALIBRATION: Columns = {
 is the score of giving everyone the set's prevalence; ``n_clipped`` counts scores so near 0 or 1 that their logit was
 taken at 1e-6 from it; ``note`` says what could not be estimated and why."""
 
-CURVE: Columns = {"set": "text", "model": "text", "predicted": "float", "observed": "float", "observed_low": "float", "observed_high": "float"}
+CURVE: Columns = {
+    "set": "text",
+    "model": "text",
+    "predicted": "float",
+    "observed": "float",
+    "observed_low": "float",
+    "observed_high": "float",
+}
 """``results/statistics/calibration_curve.csv``: the smoothed curves, 101 points each, where there are enough patients."""
 
 FEWEST = 20
 """Fewest events and non-events for a smoothed curve."""
 
-SMOOTHER = "logistic regression on a restricted cubic spline of the logit (knots at its 10th, 50th, 90th percentile)"
+SMOOTHER = (
+    "logistic regression on a restricted cubic spline of the logit (knots at its 10th, 50th, 90th percentile)"
+)
 LOGIT_LIMIT = 1e-6
 POINTS = 101
 
@@ -80,7 +89,12 @@ def logistic_fit(labels: np.ndarray, design: np.ndarray, offset: np.ndarray | No
             return None
         covariance = np.asarray(fit.cov_params())
     errors = np.sqrt(np.diag(covariance))
-    if not fit.converged or not np.isfinite(fit.params).all() or not np.isfinite(errors).all() or (errors > 1e3).any():
+    if (
+        not fit.converged
+        or not np.isfinite(fit.params).all()
+        or not np.isfinite(errors).all()
+        or (errors > 1e3).any()
+    ):
         return None
     return Fit(np.asarray(fit.params), covariance)
 
@@ -98,7 +112,9 @@ def spline_basis(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
     def cube(v: np.ndarray) -> np.ndarray:
         return np.clip(v, 0, None) ** 3
 
-    term = (cube(x - t1) - cube(x - t2) * (t3 - t1) / (t3 - t2) + cube(x - t3) * (t2 - t1) / (t3 - t2)) / (t3 - t1) ** 2
+    term = (cube(x - t1) - cube(x - t2) * (t3 - t1) / (t3 - t2) + cube(x - t3) * (t2 - t1) / (t3 - t2)) / (
+        t3 - t1
+    ) ** 2
     return np.column_stack([np.ones_like(x), x, term])
 
 

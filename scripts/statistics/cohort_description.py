@@ -138,11 +138,16 @@ def describe(cohort: pd.DataFrame, centers: Sequence[str]) -> pd.DataFrame:
         op, non_op = (part[part["label"] == label] for label in (1, 0))
         for variable in VARIABLES:
             if variable == "sex":
-                row = sex_row(*(int((group["sex"] == sex).sum()) for group in (op, non_op) for sex in ("M", "F")))
+                row = sex_row(
+                    *(int((group["sex"] == sex).sum()) for group in (op, non_op) for sex in ("M", "F"))
+                )
                 row["op_missing"] = len(op) - row["op_n"]
                 row["non_op_missing"] = len(non_op) - row["non_op_n"]
             else:
-                row = _continuous_row(variable, *(group[variable].to_numpy(dtype=float, na_value=np.nan) for group in (op, non_op)))
+                row = _continuous_row(
+                    variable,
+                    *(group[variable].to_numpy(dtype=float, na_value=np.nan) for group in (op, non_op)),
+                )
             row["n"] = row["op_n"] + row["non_op_n"]
             row["missing"] = row["op_missing"] + row["non_op_missing"]
             rows.append({"center": center, "variable": variable, **row})

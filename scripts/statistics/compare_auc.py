@@ -20,4 +20,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(table, snakemake.output.delong, DELONG)  # noqa: F821
     write_text(snakemake.output.engine, json.dumps(engine_record(proc), indent=2, sort_keys=True) + "\n")  # noqa: F821
     for row in table.itertuples():
-        log.say(f"{row.set} {row.model_a} - {row.model_b}: {row.difference:.3f}, P {row.p_value:.3g}, Holm {row.p_holm:.3g} {row.note}")
+        log.say(
+            f"{row.set} {row.model_a} - {row.model_b}: {row.difference:.3f}, P {row.p_value:.3g}, Holm {row.p_holm:.3g} {row.note}"
+        )

@@ -74,7 +74,12 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
         n, n_pos = len(labels), int(labels.sum())
         letter(axis, i, _title(look, name, n, n_pos))
-        axis.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), xlabel=words("false_positive_axis"), ylabel=words("sensitivity_axis"))
+        axis.set(
+            xlim=(-0.01, 1.01),
+            ylim=(-0.01, 1.01),
+            xlabel=words("false_positive_axis"),
+            ylabel=words("sensitivity_axis"),
+        )
         axis.set_aspect("equal")
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         if not 0 < n_pos < n:
@@ -85,10 +90,31 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
             interval = "" if np.isnan(row["auc_low"]) else f" ({row['auc_low']:.2f}–{row['auc_high']:.2f})"
             x, y = roc_points(labels, values)
             axis.plot(
-                x, y, color=colors[model], linestyle=styles[model], clip_on=False, label=f"{words(model)} {row['auc']:.3f}{interval}"
+                x,
+                y,
+                color=colors[model],
+                linestyle=styles[model],
+                clip_on=False,
+                label=f"{words(model)} {row['auc']:.3f}{interval}",
             )
-            axis.plot(1 - row["specificity"], row["sensitivity"], "o", color=colors[model], markersize=3.2, markeredgecolor="white", markeredgewidth=0.5, clip_on=False)
-        axis.legend(loc="lower right", bbox_to_anchor=(1.03, 0.0), handlelength=1.4, handletextpad=0.4, title=words("auc"), alignment="left")
+            axis.plot(
+                1 - row["specificity"],
+                row["sensitivity"],
+                "o",
+                color=colors[model],
+                markersize=3.2,
+                markeredgecolor="white",
+                markeredgewidth=0.5,
+                clip_on=False,
+            )
+        axis.legend(
+            loc="lower right",
+            bbox_to_anchor=(1.03, 0.0),
+            handlelength=1.4,
+            handletextpad=0.4,
+            title=words("auc"),
+            alignment="left",
+        )
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure
@@ -109,13 +135,30 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
             continue
         for model in ("all", "none"):
             rows = part[part["model"] == model]
-            axis.plot(rows["threshold"], rows["net_benefit"], color=INK if model == "none" else GREY, linewidth=0.8, label=words(model))
+            axis.plot(
+                rows["threshold"],
+                rows["net_benefit"],
+                color=INK if model == "none" else GREY,
+                linewidth=0.8,
+                label=words(model),
+            )
         for model in look.models:
             rows = part[part["model"] == model]
             axis.fill_between(
-                rows["threshold"], rows["net_benefit_low"], rows["net_benefit_high"], color=colors[model], alpha=0.09, linewidth=0
+                rows["threshold"],
+                rows["net_benefit_low"],
+                rows["net_benefit_high"],
+                color=colors[model],
+                alpha=0.09,
+                linewidth=0,
             )
-            axis.plot(rows["threshold"], rows["net_benefit"], color=colors[model], linestyle=styles[model], label=words(model))
+            axis.plot(
+                rows["threshold"],
+                rows["net_benefit"],
+                color=colors[model],
+                linestyle=styles[model],
+                label=words(model),
+            )
         top = max(float(part["net_benefit_high"].max()), 0.1)
         axis.set(xlim=(0, float(part["threshold"].max())), ylim=(-0.15 * top, 1.02 * top))
     _shared_legend(figure, axes)
@@ -135,7 +178,11 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=words("predicted_axis"), ylabel=words("observed_axis"))
         axis.set_aspect("equal")
         if min(n_pos, n - n_pos) < FEWEST:
-            why = words("too_few", events=n_pos, non_events=n - n_pos, fewest=FEWEST) if n else words("no_patients")
+            why = (
+                words("too_few", events=n_pos, non_events=n - n_pos, fewest=FEWEST)
+                if n
+                else words("no_patients")
+            )
             _say(axis, f"{words('no_curve')}\n{why}")
             continue
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
@@ -144,14 +191,34 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
             points = curve[(curve["set"] == name) & (curve["model"] == model)]
             if len(points):
                 axis.fill_between(
-                    points["predicted"], points["observed_low"], points["observed_high"], color=colors[model], alpha=0.09, linewidth=0
+                    points["predicted"],
+                    points["observed_low"],
+                    points["observed_high"],
+                    color=colors[model],
+                    alpha=0.09,
+                    linewidth=0,
                 )
             else:
                 absent.append(f"{words('no_curve')}: {words(model)}")
-            axis.plot(points["predicted"], points["observed"], color=colors[model], linestyle=styles[model], label=words(model))
+            axis.plot(
+                points["predicted"],
+                points["observed"],
+                color=colors[model],
+                linestyle=styles[model],
+                label=words(model),
+            )
             heights, edges = np.histogram(values, bins=40, range=(0, 1))
-            axis.step(edges[:-1], heights / max(heights.max(), 1) * 0.08, where="post", color=colors[model], linewidth=0.5, alpha=0.7)
-        axis.text(0.98, 0.12, "\n".join(absent), ha="right", va="bottom", color=GREY, transform=axis.transAxes)
+            axis.step(
+                edges[:-1],
+                heights / max(heights.max(), 1) * 0.08,
+                where="post",
+                color=colors[model],
+                linewidth=0.5,
+                alpha=0.7,
+            )
+        axis.text(
+            0.98, 0.12, "\n".join(absent), ha="right", va="bottom", color=GREY, transform=axis.transAxes
+        )
     _shared_legend(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)

@@ -32,7 +32,8 @@ def threshold_grid(lowest: float, highest: float, step: float) -> np.ndarray:
 def positives_at(labels: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """True and false positives (thresholds,) where a score at or above the threshold probability is positive."""
     return tuple(
-        int((labels == label).sum()) - np.searchsorted(np.sort(scores[labels == label]), grid, side="left") for label in (1, 0)
+        int((labels == label).sum()) - np.searchsorted(np.sort(scores[labels == label]), grid, side="left")
+        for label in (1, 0)
     )
 
 
@@ -41,7 +42,9 @@ def net_benefit(tp: np.ndarray, fp: np.ndarray, n: int | np.ndarray, grid: np.nd
     return tp / n - fp / n * grid / (1 - grid)
 
 
-def bootstrap_net_benefit(labels: np.ndarray, scores: np.ndarray, grid: np.ndarray, replicates: int, seed: int) -> np.ndarray:
+def bootstrap_net_benefit(
+    labels: np.ndarray, scores: np.ndarray, grid: np.ndarray, replicates: int, seed: int
+) -> np.ndarray:
     """Net benefit in each replicate, (replicates, thresholds).
 
     Whole patients are resampled: one multinomial draw over the cells of label and interval of the grid.
@@ -59,7 +62,13 @@ def bootstrap_net_benefit(labels: np.ndarray, scores: np.ndarray, grid: np.ndarr
 
 
 def decision_curves(
-    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], grid: np.ndarray, confidence: float, replicates: int, seed: int
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    grid: np.ndarray,
+    confidence: float,
+    replicates: int,
+    seed: int,
 ) -> pd.DataFrame:
     """``NET_BENEFIT`` for all sets; a set without patients has no rows."""
     models = list(models)

@@ -46,7 +46,12 @@ def auc_with_covariance(labels: np.ndarray, scores: np.ndarray) -> Auc:
     count = len(scores)
     if not n_pos or not n_neg:
         nan = np.full(count, np.nan)
-        return Auc(nan, np.full((count, count), np.nan), np.full((count, n_pos), np.nan), np.full((count, n_neg), np.nan))
+        return Auc(
+            nan,
+            np.full((count, count), np.nan),
+            np.full((count, n_pos), np.nan),
+            np.full((count, n_neg), np.nan),
+        )
     placed_pos = np.empty((count, n_pos))
     placed_neg = np.empty((count, n_neg))
     for row, values in enumerate(scores):
@@ -133,20 +138,26 @@ def compare(result: Auc, a: int, b: int, confidence: float) -> Comparison:
     if not n_pos or not n_neg:
         why = "no patients" if n_pos + n_neg == 0 else "one class only"
         return Comparison(auc_a, auc_b, NONE, NONE, NONE, NONE, NONE, why)
-    if np.allclose(result.placed_positives[a], result.placed_positives[b], rtol=0, atol=1e-12) and np.allclose(
-        result.placed_negatives[a], result.placed_negatives[b], rtol=0, atol=1e-12
-    ):
+    if np.allclose(
+        result.placed_positives[a], result.placed_positives[b], rtol=0, atol=1e-12
+    ) and np.allclose(result.placed_negatives[a], result.placed_negatives[b], rtol=0, atol=1e-12):
         return Comparison(auc_a, auc_b, 0.0, 0.0, 0.0, 0.0, 1.0, "same ranking")
     if n_pos < 2 or n_neg < 2:
-        return Comparison(auc_a, auc_b, difference, NONE, NONE, NONE, NONE, "fewer than 2 patients in a class")
+        return Comparison(
+            auc_a, auc_b, difference, NONE, NONE, NONE, NONE, "fewer than 2 patients in a class"
+        )
     cov = result.covariance
     variance = float(cov[a, a] + cov[b, b] - 2 * cov[a, b])
     if not variance > 1e-18:
-        return Comparison(auc_a, auc_b, difference, NONE, NONE, NONE, NONE, "variance of the difference is zero")
+        return Comparison(
+            auc_a, auc_b, difference, NONE, NONE, NONE, NONE, "variance of the difference is zero"
+        )
     z = difference / np.sqrt(variance)
     half = ndtri(0.5 + confidence / 2) * np.sqrt(variance)
     p = 2 * float(ndtr(-abs(z)))
-    return Comparison(auc_a, auc_b, difference, max(-1.0, difference - half), min(1.0, difference + half), float(z), p, "")
+    return Comparison(
+        auc_a, auc_b, difference, max(-1.0, difference - half), min(1.0, difference + half), float(z), p, ""
+    )
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -19,7 +19,10 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     look = Look(models, given.sets, words, given.colors, given.synthetic)
     table2 = read_table(read.table2, TABLE2)
     style.save(draw_roc(predictions, table2, look), [out.roc, *out.roc_copies])
-    style.save(draw_decision_curves(read_table(read.net_benefit, NET_BENEFIT), table2, look), [out.decision_curves, *out.decision_curves_copies])
+    style.save(
+        draw_decision_curves(read_table(read.net_benefit, NET_BENEFIT), table2, look),
+        [out.decision_curves, *out.decision_curves_copies],
+    )
     curve = read_table(read.calibration_curve, CURVE)
     style.save(draw_calibration(predictions, curve, look), [out.calibration, *out.calibration_copies])
     flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)

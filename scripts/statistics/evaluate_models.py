@@ -26,7 +26,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     table2 = performance_table(patients, models, given.sets, cuts, level, draws, seed)
     write_table(table2, out.table2, TABLE2)
     grid = threshold_grid(**given.net_benefit)
-    write_table(decision_curves(patients, models, given.sets, grid, level, draws, seed), out.net_benefit, NET_BENEFIT)
+    write_table(
+        decision_curves(patients, models, given.sets, grid, level, draws, seed), out.net_benefit, NET_BENEFIT
+    )
     calibration, curve = calibration_tables(patients, models, given.sets, level)
     write_table(calibration, out.calibration, CALIBRATION)
     write_table(curve, out.calibration_curve, CURVE)
@@ -35,4 +37,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(populations, out.prevalence, PREVALENCE)
     write_table(sensitivity_table(patients, models, given.sets, cuts, level), out.sensitivity, SENSITIVITY)
     for row in table2.itertuples():
-        log.say(f"{row.set} {row.model}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})")
+        log.say(
+            f"{row.set} {row.model}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})"
+        )

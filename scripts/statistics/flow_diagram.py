@@ -41,14 +41,19 @@ def flow_of(center: str, flow: pd.DataFrame, cohort: pd.DataFrame) -> CenterFlow
             f"{len(people)} in the cohort. Delete results/cohort and run again."
         )
     sets = [
-        (str(name), len(part), int((part["label"] == 1).sum())) for name, part in people.groupby("set", sort=False)
+        (str(name), len(part), int((part["label"] == 1).sum()))
+        for name, part in people.groupby("set", sort=False)
     ]
     sets.sort(key=lambda item: {"train": 0, "internal_test": 1}.get(item[0], 2))
     return CenterFlow(center, found, excluded, included, int((people["label"] == 1).sum()), sets)
 
 
-def _box(axis, x: float, top: float, width: float, height: float, lines: Sequence[str], align: str = "center") -> None:
-    axis.add_patch(plt.Rectangle((x, top - height), width, height, facecolor="white", edgecolor=INK, linewidth=0.7))
+def _box(
+    axis, x: float, top: float, width: float, height: float, lines: Sequence[str], align: str = "center"
+) -> None:
+    axis.add_patch(
+        plt.Rectangle((x, top - height), width, height, facecolor="white", edgecolor=INK, linewidth=0.7)
+    )
     inset = 0.06
     at = x + width / 2 if align == "center" else x + inset
     text = axis.text(at, top - height / 2, "\n".join(lines), ha=align, va="center", linespacing=1.35)
@@ -58,10 +63,24 @@ def _box(axis, x: float, top: float, width: float, height: float, lines: Sequenc
 
 
 def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
-    axis.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 0.7, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6})
+    axis.annotate(
+        "",
+        end,
+        start,
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": INK,
+            "linewidth": 0.7,
+            "shrinkA": 0,
+            "shrinkB": 0,
+            "mutation_scale": 6,
+        },
+    )
 
 
-def draw_flow(flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], language: Language, synthetic: bool) -> Figure:
+def draw_flow(
+    flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], language: Language, synthetic: bool
+) -> Figure:
     """One column of boxes per centre, up to three beside each other; sizes in inches; text shrinks where a box is too narrow."""
     flows = [flow_of(center, flow, cohort) for center in centers]
     per_row = min(3, len(flows))
@@ -88,13 +107,28 @@ def draw_flow(flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], 
             left, width = i * column + 0.08, column - 0.16
             spine = left + 0.16
             y = top
-            _box(axis, left, y, width, first, [language.place(item.center), f"{language('found')}: n = {item.found}"])
+            _box(
+                axis,
+                left,
+                y,
+                width,
+                first,
+                [language.place(item.center), f"{language('found')}: n = {item.found}"],
+            )
             y -= first
             out = sum(n for _, n in item.excluded)
             reasons = [f"{language(reason)}: {n}" for reason, n in item.excluded if n] or ["-"]
             own = (len(reasons) + 1) * line + pad
             middle = y - gap - reasons_height / 2
-            _box(axis, spine + 0.16, middle + own / 2, width - 0.32, own, [f"{language('excluded')}: n = {out}", *reasons], align="left")
+            _box(
+                axis,
+                spine + 0.16,
+                middle + own / 2,
+                width - 0.32,
+                own,
+                [f"{language('excluded')}: n = {out}", *reasons],
+                align="left",
+            )
             _arrow(axis, (spine, middle), (spine + 0.16, middle))
             bottom = y - 2 * gap - reasons_height
             _arrow(axis, (spine, y), (spine, bottom))
@@ -110,10 +144,24 @@ def draw_flow(flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], 
                 own_width = share - (0.03 if len(item.sets) > 1 else 0)
                 _arrow(axis, (x + own_width / 2, y), (x + own_width / 2, y - gap))
                 label = language(name) if name in ("train", "internal_test") else language("test_set")
-                _box(axis, x, y - gap, own_width, last, [label, f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"])
+                _box(
+                    axis,
+                    x,
+                    y - gap,
+                    own_width,
+                    last,
+                    [label, f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"],
+                )
         top -= height
     if synthetic:
-        figure.text(0.5, 1 - 0.08 / total, language("synthetic"), ha="center", va="top", color=WARNING, fontweight="bold", fontsize=matplotlib.rcParams["font.size"] + 1)
+        figure.text(
+            0.5,
+            1 - 0.08 / total,
+            language("synthetic"),
+            ha="center",
+            va="top",
+            color=WARNING,
+            fontweight="bold",
+            fontsize=matplotlib.rcParams["font.size"] + 1,
+        )
     return figure
-
-

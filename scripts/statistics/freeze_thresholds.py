@@ -11,4 +11,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     table = freeze(predictions, models, chosen["rule"], chosen["value"])
     write_table(table, snakemake.output.thresholds, THRESHOLDS)  # noqa: F821
     for row in table.itertuples():
-        log.say(f"{row.model}: {row.threshold:.4f} ({row.rule}), sensitivity {row.sensitivity:.3f}, specificity {row.specificity:.3f}")
+        log.say(
+            f"{row.model}: {row.threshold:.4f} ({row.rule}), sensitivity {row.sensitivity:.3f}, specificity {row.specificity:.3f}"
+        )

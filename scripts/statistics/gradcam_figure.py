@@ -40,7 +40,9 @@ def read_maps(path: str | Path, cases: pd.DataFrame) -> tuple[np.ndarray, np.nda
     with np.load(path, allow_pickle=False) as arrays:
         ids, films, heat = (arrays[name] for name in ("image_id", "film", "heat"))
     if list(ids) != list(cases["image_id"]):
-        raise StudyError(f"'{path}' and the table of cases beside it are of different runs. Delete both and run again.")
+        raise StudyError(
+            f"'{path}' and the table of cases beside it are of different runs. Delete both and run again."
+        )
     return films, heat
 
 
@@ -65,7 +67,9 @@ def _tile(axis) -> None:
         spine.set_visible(False)
 
 
-def _draw_case(left, right, film: np.ndarray, heat: np.ndarray, shown: bool, title: str, language: Language) -> None:
+def _draw_case(
+    left, right, film: np.ndarray, heat: np.ndarray, shown: bool, title: str, language: Language
+) -> None:
     for axis in (left, right):
         _tile(axis)
     left.set_title(title, loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
@@ -76,22 +80,43 @@ def _draw_case(left, right, film: np.ndarray, heat: np.ndarray, shown: bool, tit
         right.imshow(heat, cmap=HEAT, vmin=0, vmax=1, alpha=0.7 * heat, interpolation="none")
     else:
         left.imshow(np.full(film.shape, 0.92), cmap="gray", vmin=0, vmax=1, interpolation="none")
-        left.text(0.5, 0.5, language("film_not_shown"), ha="center", va="center", color=GREY, transform=left.transAxes)
+        left.text(
+            0.5,
+            0.5,
+            language("film_not_shown"),
+            ha="center",
+            va="center",
+            color=GREY,
+            transform=left.transAxes,
+        )
         right.imshow(heat, cmap=HEAT, vmin=0, vmax=1, interpolation="none")
 
 
 def draw_gradcam(
-    cases: pd.DataFrame, films: np.ndarray, heat: np.ndarray, may_show: Collection[str] | None, language: Language, synthetic: bool
+    cases: pd.DataFrame,
+    films: np.ndarray,
+    heat: np.ndarray,
+    may_show: Collection[str] | None,
+    language: Language,
+    synthetic: bool,
 ) -> Figure:
     """A block of rows per kind, two cases a row: the film and the film under its heat map.
 
     A film that may not be shown gives a tile that says so, and its heat map alone.
     """
     blocks = [(kind, np.flatnonzero(cases["kind"] == kind)) for kind in KINDS]
-    rows = [(kind, found[i : i + PER_ROW]) for kind, found in blocks for i in range(0, max(len(found), 1), PER_ROW)]
+    rows = [
+        (kind, found[i : i + PER_ROW])
+        for kind, found in blocks
+        for i in range(0, max(len(found), 1), PER_ROW)
+    ]
     side = DOUBLE_COLUMN / (2 * PER_ROW)
     figure, axes = plt.subplots(
-        len(rows), 2 * PER_ROW, figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.12) + 0.75), squeeze=False, layout="constrained"
+        len(rows),
+        2 * PER_ROW,
+        figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.12) + 0.75),
+        squeeze=False,
+        layout="constrained",
     )
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
     for (kind, members), line in zip(rows, axes, strict=True):
@@ -106,13 +131,29 @@ def draw_gradcam(
                     left.set_facecolor(PALE)
                     left.set_box_aspect(1)
                     left.set_title(language(kind), loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
-                    left.text(0.5, 0.5, language("no_case"), ha="center", va="center", color=GREY, transform=left.transAxes)
+                    left.text(
+                        0.5,
+                        0.5,
+                        language("no_case"),
+                        ha="center",
+                        va="center",
+                        color=GREY,
+                        transform=left.transAxes,
+                    )
                 continue
             case = cases.iloc[members[place]]
             title = f"{language(kind)}, {language('score')} {case['deep']:.2f}"
             shown = may_show is None or case["image_id"] in may_show
             _draw_case(left, right, films[members[place]], heat[members[place]], shown, title, language)
-    bar = figure.colorbar(ScalarMappable(cmap=HEAT), ax=list(axes.flat), orientation="horizontal", fraction=0.025, pad=0.01, aspect=50, shrink=0.5)
+    bar = figure.colorbar(
+        ScalarMappable(cmap=HEAT),
+        ax=list(axes.flat),
+        orientation="horizontal",
+        fraction=0.025,
+        pad=0.01,
+        aspect=50,
+        shrink=0.5,
+    )
     bar.set_label(language("relevance"))
     bar.outline.set_visible(False)
     if synthetic:

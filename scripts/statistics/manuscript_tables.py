@@ -25,7 +25,10 @@ def _variable_rows(row: Mapping, words: Language) -> list[list[str]]:
         p += f" [{p_text(fisher)}]"
     ends = [signed(row["statistic"], 3), p, signed(row["smd"], 2)]
     if variable != "sex":
-        numbers = [mean_sd(row[f"{g}_mean"], row[f"{g}_sd"], DECIMALS[variable]).replace("-", "−") or "-" for g in ("op", "non_op")]
+        numbers = [
+            mean_sd(row[f"{g}_mean"], row[f"{g}_sd"], DECIMALS[variable]).replace("-", "−") or "-"
+            for g in ("op", "non_op")
+        ]
         return [[words(variable), *numbers, *ends]]
     rows = []
     for sex in ("male", "female"):
@@ -34,7 +37,9 @@ def _variable_rows(row: Mapping, words: Language) -> list[list[str]]:
     return rows
 
 
-def table_1(table1: pd.DataFrame, missing: pd.DataFrame, centers: Sequence[str], words: Language, synthetic: bool) -> Table:
+def table_1(
+    table1: pd.DataFrame, missing: pd.DataFrame, centers: Sequence[str], words: Language, synthetic: bool
+) -> Table:
     """Table 1: centre by centre, OP beside non-OP, with test, P and standardised difference."""
     body: list[list[str]] = []
     gaps = []
@@ -56,7 +61,14 @@ def table_1(table1: pd.DataFrame, missing: pd.DataFrame, centers: Sequence[str],
         notes.append(words("note1_missing", list=words.comma.join(gaps)))
     if missing["n_capped"].sum():
         notes.append(words("note1_capped"))
-    head = [words("variable"), words("op"), words("non_op"), words("statistic"), words("p_value"), words("smd")]
+    head = [
+        words("variable"),
+        words("op"),
+        words("non_op"),
+        words("statistic"),
+        words("p_value"),
+        words("smd"),
+    ]
     return Table(words("table1"), head, body, notes, words("synthetic") if synthetic else "", words.code)
 
 
@@ -79,7 +91,9 @@ def table_2(
     """Table 2: per test set a row per model, with intervals, and P of its AUC against the ``reference`` model."""
     body: list[list[str]] = []
     against = {
-        (row.set, *pair): row.p_holm for row in delong.itertuples() for pair in ((row.model_a, row.model_b), (row.model_b, row.model_a))
+        (row.set, *pair): row.p_holm
+        for row in delong.itertuples()
+        for pair in ((row.model_a, row.model_b), (row.model_b, row.model_a))
     }
     for name in sets:
         part = table2[table2["set"] == name]
@@ -106,4 +120,12 @@ def table_2(
     head = [words("model"), words("auc")]
     head += [words(m) for m in ("sensitivity", "specificity", "accuracy", "ppv", "npv", "f1")]
     head.append(words("p_against", model=words(reference)))
-    return Table(words("table2"), head, body, notes, words("synthetic") if synthetic else "", words.code, landscape=True)
+    return Table(
+        words("table2"),
+        head,
+        body,
+        notes,
+        words("synthetic") if synthetic else "",
+        words.code,
+        landscape=True,
+    )

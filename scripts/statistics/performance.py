@@ -62,7 +62,9 @@ def f1_score(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
     return ratio(2 * np.asarray(tp), 2 * np.asarray(tp) + fp + fn)
 
 
-def joint_draws(labels: np.ndarray, called: np.ndarray, replicates: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def joint_draws(
+    labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A paired bootstrap of whole patients as one multinomial draw over the joint cells of label and all calls.
 
     ``called`` is (models, n) of booleans. Resampling n patients and counting them in the 2 ** (models + 1) cells is
@@ -77,7 +79,9 @@ def joint_draws(labels: np.ndarray, called: np.ndarray, replicates: int, seed: i
     return draws, cells[0].astype(bool), cells[1:].astype(bool)
 
 
-def bootstrap_counts(labels: np.ndarray, called: np.ndarray, replicates: int, seed: int) -> dict[str, np.ndarray]:
+def bootstrap_counts(
+    labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
+) -> dict[str, np.ndarray]:
     """True and false positives and negatives of each model in each replicate: arrays (models, replicates)."""
     draws, is_op, calls = joint_draws(labels, called, replicates, seed)
     kinds = {"tp": is_op & calls, "fp": ~is_op & calls, "fn": is_op & ~calls, "tn": ~is_op & ~calls}
@@ -125,7 +129,9 @@ def proportions(counts: Mapping[str, int], confidence: float) -> dict[str, float
     return out
 
 
-def auc_columns(auc: float, variance: float, n_pos: int, n_neg: int, confidence: float) -> dict[str, float | str]:
+def auc_columns(
+    auc: float, variance: float, n_pos: int, n_neg: int, confidence: float
+) -> dict[str, float | str]:
     """AUC with the interval to print and its method, and both intervals."""
     shown = auc_interval(auc, variance, n_pos, n_neg, confidence)
     both = [(NONE, NONE)] * 2
@@ -170,7 +176,9 @@ def evaluate_set(
                 "model": name,
                 "n": n,
                 "n_pos": n_pos,
-                **auc_columns(float(result.auc[i]), float(result.covariance[i, i]), n_pos, n - n_pos, confidence),
+                **auc_columns(
+                    float(result.auc[i]), float(result.covariance[i, i]), n_pos, n - n_pos, confidence
+                ),
                 **proportions(counts, confidence),
                 "f1": float(f1_score(counts["tp"], counts["fp"], counts["fn"])),
                 "f1_low": low,
@@ -197,5 +205,8 @@ def performance_table(
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], list(models))
         own = sub_seed(seed, "statistics", "performance", name)
-        rows += [{"set": name, **row} for row in evaluate_set(labels, scores, models, thresholds, confidence, replicates, own)]
+        rows += [
+            {"set": name, **row}
+            for row in evaluate_set(labels, scores, models, thresholds, confidence, replicates, own)
+        ]
     return pd.DataFrame(rows, columns=list(TABLE2))

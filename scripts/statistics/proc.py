@@ -55,7 +55,9 @@ class Proc:
             callbacks.consolewrite_warnerror = self.said.append
             rinterface.initr()
         except ImportError as error:
-            raise StudyError(f"The Python package rpy2 is not installed. Run 'make setup'. {INSTALL}") from error
+            raise StudyError(
+                f"The Python package rpy2 is not installed. Run 'make setup'. {INSTALL}"
+            ) from error
         except ValueError as error:
             raise StudyError(f"R was not found on this machine. {INSTALL}") from error
         except Exception as error:
@@ -76,7 +78,9 @@ class Proc:
             "pROC": str(ask('as.character(utils::packageVersion("pROC"))')[0]),
         }
 
-    def compare(self, labels: np.ndarray, first: np.ndarray, second: np.ndarray, confidence: float) -> PairedTest:
+    def compare(
+        self, labels: np.ndarray, first: np.ndarray, second: np.ndarray, confidence: float
+    ) -> PairedTest:
         """DeLong's paired test of ``first`` against ``second``, (n,) scores without NaN; both classes must be there."""
         if np.isnan(first).any() or np.isnan(second).any():
             raise ValueError("pROC drops NaN scores in silence; give none")

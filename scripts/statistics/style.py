@@ -106,7 +106,9 @@ def colors_of(models: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str
     """A colour per model: the config's, else the next spare one."""
     for model, color in chosen.items():
         if not matplotlib.colors.is_color_like(color):
-            raise StudyError(f"statistics.figures.colors.{model}: '{color}' is no colour; use for instance '#0072B2'.")
+            raise StudyError(
+                f"statistics.figures.colors.{model}: '{color}' is no colour; use for instance '#0072B2'."
+            )
     spare = iter(SPARE_COLORS * (1 + len(models) // len(SPARE_COLORS)))
     return {model: chosen[model] if model in chosen else next(spare) for model in models}
 
@@ -121,7 +123,9 @@ def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int
     columns = min(per_row, max(count, 1))
     rows = -(-max(count, 1) // columns)
     wide = width if columns == per_row else width * columns / per_row
-    figure, axes = plt.subplots(rows, columns, figsize=(wide, height * rows), squeeze=False, layout="constrained")
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(wide, height * rows), squeeze=False, layout="constrained"
+    )
     flat = list(axes.flat)
     for spare in flat[count:]:
         spare.set_axis_off()
@@ -130,20 +134,29 @@ def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int
 
 def letter(axis, position: int, title: str) -> None:
     """Give a panel its letter and title."""
-    axis.set_title(f"$\\mathbf{{{chr(ord('A') + position)}}}$  {title}" if position < 26 else title, loc="left")
+    axis.set_title(
+        f"$\\mathbf{{{chr(ord('A') + position)}}}$  {title}" if position < 26 else title, loc="left"
+    )
 
 
 def mark_synthetic(figure: Figure, language: Language) -> None:
     """Write over the figure that its patients are simulated."""
-    figure.suptitle(language("synthetic"), color=WARNING, fontweight="bold", fontsize=matplotlib.rcParams["font.size"] + 1)
+    figure.suptitle(
+        language("synthetic"), color=WARNING, fontweight="bold", fontsize=matplotlib.rcParams["font.size"] + 1
+    )
 
 
 def save(figure: Figure, paths: Sequence[str | Path]) -> None:
     """Write ``figure`` to each path in the format of its suffix, without dates, atomically, and close it."""
-    metadata = {".svg": {"Date": None, "Creator": None}, ".pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+    metadata = {
+        ".svg": {"Date": None, "Creator": None},
+        ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    }
     figure.draw_without_rendering()  # lays the panels out, once for all formats
     figure.set_layout_engine("none")
     for path in map(Path, paths):
         with atomic_path(path) as part:
-            figure.savefig(part, format=path.suffix[1:], metadata=metadata.get(path.suffix), facecolor="white")
+            figure.savefig(
+                part, format=path.suffix[1:], metadata=metadata.get(path.suffix), facecolor="white"
+            )
     plt.close(figure)

@@ -36,7 +36,11 @@ PREVALENCE: Columns = {
     "n": "int",
     "n_pos": "int",
     "threshold": "float",
-    **{f"{m}{end}": "float" for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit") for end in ("", "_low", "_high")},
+    **{
+        f"{m}{end}": "float"
+        for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit")
+        for end in ("", "_low", "_high")
+    },
     "ci_method": "text",
     "note": "text",
 }
@@ -77,18 +81,26 @@ def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
     yield "dxa_interval", ">90 days", days > 90
 
 
-def _rows(part: pd.DataFrame, models: Sequence[str], thresholds: Mapping[str, float], confidence: float) -> Iterator[dict]:
+def _rows(
+    part: pd.DataFrame, models: Sequence[str], thresholds: Mapping[str, float], confidence: float
+) -> Iterator[dict]:
     labels, scores = arrays(part, list(models))
     result = auc_with_covariance(labels, scores)
     n, n_pos = len(labels), int(labels.sum())
     for i, model in enumerate(models):
         counts = confusion(labels, scores[i] >= thresholds[model])
-        numbers = auc_columns(float(result.auc[i]), float(result.covariance[i, i]), n_pos, n - n_pos, confidence)
+        numbers = auc_columns(
+            float(result.auc[i]), float(result.covariance[i, i]), n_pos, n - n_pos, confidence
+        )
         yield {"model": model, "n": n, "n_pos": n_pos, **numbers, **proportions(counts, confidence)}
 
 
 def subgroup_table(
-    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], thresholds: Mapping[str, float], confidence: float
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    thresholds: Mapping[str, float],
+    confidence: float,
 ) -> pd.DataFrame:
     """``SUBGROUPS``: all test sets, subgroups without a patient left out."""
     rows = []
@@ -101,7 +113,9 @@ def subgroup_table(
     return pd.DataFrame(rows, columns=list(SUBGROUPS))
 
 
-def bayes(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float) -> tuple[np.ndarray, np.ndarray]:
+def bayes(
+    sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float
+) -> tuple[np.ndarray, np.ndarray]:
     """PPV and NPV at ``prevalence``; NaN where nobody would be called positive (or negative)."""
     sensitivity, specificity = np.asarray(sensitivity, dtype=float), np.asarray(specificity, dtype=float)
     true_pos, false_pos = sensitivity * prevalence, (1 - specificity) * (1 - prevalence)
@@ -110,7 +124,12 @@ def bayes(sensitivity: np.ndarray, specificity: np.ndarray, prevalence: float) -
 
 
 def at_prevalence(
-    counts: Mapping[str, int], prevalence: float, threshold: float, confidence: float, replicates: int, seed: int
+    counts: Mapping[str, int],
+    prevalence: float,
+    threshold: float,
+    confidence: float,
+    replicates: int,
+    seed: int,
 ) -> dict:
     """PPV, NPV and net benefit at ``prevalence`` from a set's counts.
 
@@ -119,11 +138,24 @@ def at_prevalence(
     n_pos, n_neg = counts["tp"] + counts["fn"], counts["tn"] + counts["fp"]
     row = proportions(counts, confidence)
     if not n_pos or not n_neg or threshold >= 1:
-        why = "threshold of 1 has no odds" if n_pos and n_neg else "one class only, or nobody, in this age group"
-        return row | {"ppv": NONE, "npv": NONE, **{f"{m}{e}": NONE for m in ("ppv", "npv") for e in ("_low", "_high")}, "note": why}
+        why = (
+            "threshold of 1 has no odds"
+            if n_pos and n_neg
+            else "one class only, or nobody, in this age group"
+        )
+        return row | {
+            "ppv": NONE,
+            "npv": NONE,
+            **{f"{m}{e}": NONE for m in ("ppv", "npv") for e in ("_low", "_high")},
+            "note": why,
+        }
     rng = np.random.Generator(np.random.PCG64(seed))
-    sens = np.concatenate([[counts["tp"] / n_pos], rng.binomial(n_pos, counts["tp"] / n_pos, replicates) / n_pos])
-    spec = np.concatenate([[counts["tn"] / n_neg], rng.binomial(n_neg, counts["tn"] / n_neg, replicates) / n_neg])
+    sens = np.concatenate(
+        [[counts["tp"] / n_pos], rng.binomial(n_pos, counts["tp"] / n_pos, replicates) / n_pos]
+    )
+    spec = np.concatenate(
+        [[counts["tn"] / n_neg], rng.binomial(n_neg, counts["tn"] / n_neg, replicates) / n_neg]
+    )
     ppv, npv = bayes(sens, spec, prevalence)
     benefit = sens * prevalence - (1 - spec) * (1 - prevalence) * threshold / (1 - threshold)
     for name, values in (("ppv", ppv), ("npv", npv), ("net_benefit", benefit)):
@@ -152,7 +184,9 @@ def prevalence_table(
             for model, values in zip(models, scores, strict=True):
                 own = sub_seed(seed, "statistics", "prevalence", population["label"], name, model)
                 counts = confusion(labels, values >= thresholds[model])
-                numbers = at_prevalence(counts, population["prevalence"], thresholds[model], confidence, replicates, own)
+                numbers = at_prevalence(
+                    counts, population["prevalence"], thresholds[model], confidence, replicates, own
+                )
                 rows.append(
                     {
                         "population": population["label"],
@@ -172,7 +206,10 @@ def prevalence_table(
 def analyses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
     """Name and mask (n,) of the main analysis and of each sensitivity analysis."""
     days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
-    measured = frame[["age", "height_cm", "weight_kg", "bmi"]].notna().all(axis=1).to_numpy() & (frame["sex"] != "").to_numpy()
+    measured = (
+        frame[["age", "height_cm", "weight_kg", "bmi"]].notna().all(axis=1).to_numpy()
+        & (frame["sex"] != "").to_numpy()
+    )
     return {
         "main": np.ones(len(frame), dtype=bool),
         "without_review": (frame["review"].fillna(0) != 1).to_numpy(dtype=bool),
@@ -183,7 +220,11 @@ def analyses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
 
 
 def sensitivity_table(
-    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], thresholds: Mapping[str, float], confidence: float
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    thresholds: Mapping[str, float],
+    confidence: float,
 ) -> pd.DataFrame:
     """``SENSITIVITY``: each analysis against the main one."""
     rows = []
@@ -193,5 +234,12 @@ def sensitivity_table(
         for analysis, mask in analyses(part).items():
             for row in _rows(part[mask], models, thresholds, confidence):
                 main.setdefault(row["model"], row["auc"])
-                rows.append({"analysis": analysis, "set": name, **row, "auc_minus_main": row["auc"] - main[row["model"]]})
+                rows.append(
+                    {
+                        "analysis": analysis,
+                        "set": name,
+                        **row,
+                        "auc_minus_main": row["auc"] - main[row["model"]],
+                    }
+                )
     return pd.DataFrame(rows, columns=list(SENSITIVITY))

@@ -80,12 +80,19 @@ def _set_borders(cell, **edges: int) -> None:
     for edge in ("top", "bottom"):
         if edge in edges:
             line = OxmlElement(f"w:{edge}")
-            for name, value in (("val", "single"), ("sz", str(edges[edge])), ("space", "0"), ("color", "000000")):
+            for name, value in (
+                ("val", "single"),
+                ("sz", str(edges[edge])),
+                ("space", "0"),
+                ("color", "000000"),
+            ):
                 line.set(qn(f"w:{name}"), value)
             borders.append(line)
 
 
-def _write(paragraph, text: str, size: float, bold: bool = False, italic: bool = False, color: str | None = None) -> None:
+def _write(
+    paragraph, text: str, size: float, bold: bool = False, italic: bool = False, color: str | None = None
+) -> None:
     from docx.oxml.ns import qn
     from docx.shared import Pt, RGBColor
 
@@ -161,7 +168,9 @@ def write_docx(table: Table, path: str | Path) -> None:
 def _column_shares(table: Table) -> list[float]:
     """How a table's width is shared out: by each column's longest text, a Chinese character counted as two."""
     rows = [row for row in (table.head, *table.body) if len(row) > 1]
-    longest = [max(sum(1 + (ord(c) > 0x2E7F) for c in row[j]) for row in rows) + 2 for j in range(len(table.head))]
+    longest = [
+        max(sum(1 + (ord(c) > 0x2E7F) for c in row[j]) for row in rows) + 2 for j in range(len(table.head))
+    ]
     return [length / sum(longest) for length in longest]
 
 

@@ -39,7 +39,9 @@ def check_scores(frame: pd.DataFrame, models: list[str], where: str) -> None:
     if not models:
         raise StudyError(f"'{where}' has no score column: put one column per model behind 'label'.")
     if EVERYONE_POSITIVE in models or {"all", "none"} & set(models):
-        raise StudyError(f"'{where}': rename the score columns 'all', 'none' and '{EVERYONE_POSITIVE}'; these names are taken.")
+        raise StudyError(
+            f"'{where}': rename the score columns 'all', 'none' and '{EVERYONE_POSITIVE}'; these names are taken."
+        )
     labels = frame["label"]
     if labels.isna().any() or not labels.isin([0, 1]).all():
         raise StudyError(f"'{where}': the column 'label' must hold 0 or 1 in every row.")
@@ -76,14 +78,23 @@ def with_cohort(frame: pd.DataFrame, cohort_path: str | Path) -> pd.DataFrame:
     cohort = read_table(cohort_path, COHORT)
     if cohort.duplicated(["center", "patient_id"]).any():
         raise StudyError(f"'{cohort_path}' holds a patient twice within a centre: give one row per patient.")
-    both = frame.merge(cohort, on=["center", "patient_id"], how="left", suffixes=("", "_cohort"), validate="one_to_one", indicator=True)
+    both = frame.merge(
+        cohort,
+        on=["center", "patient_id"],
+        how="left",
+        suffixes=("", "_cohort"),
+        validate="one_to_one",
+        indicator=True,
+    )
     strangers = int((both["_merge"] != "both").sum())
     if strangers:
         raise StudyError(
             f"{strangers} patient(s) of the predictions are not in '{cohort_path}': the two files are of different runs; run again."
         )
     if (both["label"] != both["label_cohort"]).any() or (both["set"] != both["set_cohort"]).any():
-        raise StudyError(f"Labels or sets of the predictions differ from '{cohort_path}': the files are of different runs; run again.")
+        raise StudyError(
+            f"Labels or sets of the predictions differ from '{cohort_path}': the files are of different runs; run again."
+        )
     return both.drop(columns=["_merge", "label_cohort", "set_cohort", "fold_cohort"])
 
 

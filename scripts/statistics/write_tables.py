@@ -16,7 +16,13 @@ from scripts.statistics.words import Language
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
     words = Language(given.language, given.labels)
-    first = table_1(read_table(read.table1, TABLE1), read_table(read.missing, MISSING), given.centers, words, given.synthetic)
+    first = table_1(
+        read_table(read.table1, TABLE1),
+        read_table(read.missing, MISSING),
+        given.centers,
+        words,
+        given.synthetic,
+    )
     second = table_2(
         read_table(read.table2, TABLE2),
         read_table(read.delong, DELONG),

@@ -36,12 +36,16 @@ def random_cohort(sizes: Mapping[str, tuple[int, int]], seed: int = 1) -> pd.Dat
                     "fold": rng.integers(0, 5, n) if name == "train" else pd.NA,
                     "label": label,
                     "sex": np.where(rng.random(n) < np.where(label == 1, 0.14, 0.30), "M", "F"),
-                    "age": np.clip(np.where(label == 1, rng.normal(71, 9, n), rng.normal(59, 11, n)).round(), 41, 90),
+                    "age": np.clip(
+                        np.where(label == 1, rng.normal(71, 9, n), rng.normal(59, 11, n)).round(), 41, 90
+                    ),
                     "height_cm": height.round(1),
                     "weight_kg": (bmi * (height / 100) ** 2).round(1),
                     "bmi": bmi.round(2),
                     "bmd": np.where(label == 1, rng.normal(0.6, 0.1, n), rng.normal(0.9, 0.1, n)).round(3),
-                    "t_score": np.where(label == 1, -2.5 - rng.exponential(0.6, n), -2.4 + rng.exponential(1.0, n)).round(1),
+                    "t_score": np.where(
+                        label == 1, -2.5 - rng.exponential(0.6, n), -2.4 + rng.exponential(1.0, n)
+                    ).round(1),
                     "dxa_site": "lumbar",
                     "n_sites": 3,
                     "image_id": [f"I{name}{i:05d}" for i in range(n)],
@@ -72,7 +76,14 @@ def random_predictions(cohort: pd.DataFrame, seed: int = 2) -> pd.DataFrame:
 
 def flow_of_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
     """A flow table (FLOW) whose counts close."""
-    excluded = {"no_film": 3, "no_frontal_film": 4, "too_young": 6, "no_pair_in_interval": 5, "secondary_osteoporosis": 2, "no_dxa": 0}
+    excluded = {
+        "no_film": 3,
+        "no_frontal_film": 4,
+        "too_young": 6,
+        "no_pair_in_interval": 5,
+        "secondary_osteoporosis": 2,
+        "no_dxa": 0,
+    }
     rows = []
     for center, part in cohort.groupby("center", sort=False):
         n, n_op = len(part), int(part["label"].sum())
@@ -85,12 +96,18 @@ def flow_of_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
 def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame, seed: int = 3) -> None:
     """Cases, maps and films tables as the deep and intake stages leave them; the last case's film is not known to be free of text."""
     rng = np.random.default_rng(seed)
-    inside = predictions[predictions["set"] == "internal_test"].merge(cohort[["patient_id", "image_id"]], on="patient_id")
+    inside = predictions[predictions["set"] == "internal_test"].merge(
+        cohort[["patient_id", "image_id"]], on="patient_id"
+    )
     rows = []
     for kind, positive, op in (("TP", True, 1), ("FP", True, 0), ("TN", False, 0), ("FN", False, 1)):
         some = inside[((inside["deep"] >= 0.5) == positive) & (inside["label"] == op)].head(2)
-        rows += [("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5) for r in some.itertuples()]
-    cases = pd.DataFrame(rows, columns=["set", "image_id", "patient_id", "kind", "deep", "label", "threshold"])
+        rows += [
+            ("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5) for r in some.itertuples()
+        ]
+    cases = pd.DataFrame(
+        rows, columns=["set", "image_id", "patient_id", "kind", "deep", "label", "threshold"]
+    )
     where = folder / "results/deep/gradcam"
     where.mkdir(parents=True)
     cases.to_csv(where / "cases.csv", index=False)
@@ -114,7 +131,9 @@ def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame,
         write_table(films, folder / f"results/intake/{center}/films.csv", FILMS)
 
 
-def write_study(folder: Path, sizes: Mapping[str, tuple[int, int]] = SIZES, seed: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+def write_study(
+    folder: Path, sizes: Mapping[str, tuple[int, int]] = SIZES, seed: int = 1
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All the files that the stage reads, under ``folder``; returns cohort and predictions."""
     cohort = random_cohort(sizes, seed)
     predictions = random_predictions(cohort, seed + 1)
@@ -166,7 +185,9 @@ def run_r(tmp_path: Path):
     def run(lines: str) -> list[float]:
         script = tmp_path / "ask.R"
         script.write_text(lines + '\ncat(sprintf("%.17g", as.numeric(out)), sep = "\\n")\n', encoding="utf-8")
-        done = subprocess.run([program, "--vanilla", str(script)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [program, "--vanilla", str(script)], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         return [float(line) for line in done.stdout.split()]
 

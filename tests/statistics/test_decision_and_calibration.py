@@ -53,8 +53,12 @@ def test_curves_of_all_and_none(predictions):
     part = table[table["set"] == "external_1"].set_index("model")
     assert (part.loc["none", "net_benefit"] == 0).all()
     prevalence = (predictions.loc[predictions["set"] == "external_1", "label"] == 1).mean()
-    assert part.loc["all", "net_benefit"].to_numpy() == pytest.approx(prevalence - (1 - prevalence) * grid / (1 - grid))
-    inside = (table["net_benefit_low"] <= table["net_benefit"] + 1e-12) & (table["net_benefit"] <= table["net_benefit_high"] + 1e-12)
+    assert part.loc["all", "net_benefit"].to_numpy() == pytest.approx(
+        prevalence - (1 - prevalence) * grid / (1 - grid)
+    )
+    inside = (table["net_benefit_low"] <= table["net_benefit"] + 1e-12) & (
+        table["net_benefit"] <= table["net_benefit_high"] + 1e-12
+    )
     assert inside.mean() > 0.99
     again = decision_curves(predictions, MODELS, SETS, grid, 0.95, 300, 1)
     assert again.equals(table)

@@ -51,7 +51,9 @@ def test_midranks_share_ties():
 
 def test_an_auc_below_one_half_stays_there():
     labels = np.array([0, 0, 0, 1, 1, 1])
-    assert auc_with_covariance(labels, np.array([[0.9, 0.8, 0.3, 0.5, 0.2, 0.1]])).auc[0] == pytest.approx(1 / 9)
+    assert auc_with_covariance(labels, np.array([[0.9, 0.8, 0.3, 0.5, 0.2, 0.1]])).auc[0] == pytest.approx(
+        1 / 9
+    )
 
 
 def test_nan_is_refused():
@@ -80,7 +82,9 @@ def test_five_patients_or_fewer_get_no_interval_but_a_reason(labels, reason):
     scores = np.linspace(0.1, 0.9, len(labels))[None]
     result = auc_with_covariance(labels, scores)
     n_pos = int(labels.sum())
-    interval = auc_interval(float(result.auc[0]), float(result.covariance[0, 0]), n_pos, len(labels) - n_pos, 0.95)
+    interval = auc_interval(
+        float(result.auc[0]), float(result.covariance[0, 0]), n_pos, len(labels) - n_pos, 0.95
+    )
     assert interval.method == reason and np.isnan(interval.low)
 
 
@@ -120,7 +124,9 @@ def test_a_hundred_thousand_patients_in_a_moment():
 
 def test_table_of_all_sets(predictions):
     sets = ["internal_test", "external_1", "external_2"]
-    table = delong_table(predictions, ["deep", "clinical", "combined"], sets, ["combined", "clinical"], 0.95, None)
+    table = delong_table(
+        predictions, ["deep", "clinical", "combined"], sets, ["combined", "clinical"], 0.95, None
+    )
     assert list(table.columns) == list(DELONG) and len(table) == 9
     assert (table["engine"] == "numpy").all() and table["primary"].sum() == 3
     assert (table["p_holm"] >= table["p_value"]).all()
@@ -131,9 +137,20 @@ def test_table_of_all_sets(predictions):
 
 def test_the_cross_check_fails_loudly():
     labels = np.array([0, 1, 0, 1, 1, 0])
-    own = compare(auc_with_covariance(labels, np.array([[0.1, 0.9, 0.4, 0.3, 0.8, 0.2], [0.3, 0.2, 0.4, 0.5, 0.8, 0.6]])), 0, 1, 0.95)
+    own = compare(
+        auc_with_covariance(
+            labels, np.array([[0.1, 0.9, 0.4, 0.3, 0.8, 0.2], [0.3, 0.2, 0.4, 0.5, 0.8, 0.6]])
+        ),
+        0,
+        1,
+        0.95,
+    )
     check_against(own, (own.auc_a, own.auc_b), own.z, "test")
-    for auc, z in (((own.auc_a + 1e-11, own.auc_b), own.z), ((own.auc_a, own.auc_b), own.z + 1e-8), ((own.auc_a, own.auc_b), np.nan)):
+    for auc, z in (
+        ((own.auc_a + 1e-11, own.auc_b), own.z),
+        ((own.auc_a, own.auc_b), own.z + 1e-8),
+        ((own.auc_a, own.auc_b), np.nan),
+    ):
         with pytest.raises(StudyError, match="disagree"):
             check_against(own, auc, z, "test")
 
@@ -159,7 +176,9 @@ def test_proc_and_numpy_agree_on_random_sets(proc):
         assert {row["engine"] for row in rows} == {"pROC"}
         own = compare_set(labels, scores, models, PAIRS, 0.95, None, "test")
         for row, ours in zip(rows, own, strict=True):
-            assert (row["auc_a"], row["z"]) == pytest.approx((ours["auc_a"], ours["z"]), abs=1e-9, nan_ok=True)
+            assert (row["auc_a"], row["z"]) == pytest.approx(
+                (ours["auc_a"], ours["z"]), abs=1e-9, nan_ok=True
+            )
 
 
 @pytest.mark.r
@@ -171,9 +190,13 @@ def test_proc_with_constant_identical_and_separated_scores(proc):
     assert by_pair[("combined", "clinical")]["p_value"] == 1.0
     assert by_pair[("deep", "clinical")]["note"] == "variance of the difference is zero"
     assert np.isnan(by_pair[("deep", "clinical")]["p_value"])
-    one_class = compare_set(np.ones(7, dtype=int), scores, ["deep", "clinical", "combined"], PAIRS, 0.95, proc, "test")
+    one_class = compare_set(
+        np.ones(7, dtype=int), scores, ["deep", "clinical", "combined"], PAIRS, 0.95, proc, "test"
+    )
     assert all(row["note"] == "one class only" and np.isnan(row["p_value"]) for row in one_class)
-    lonely = compare_set(np.array([0, 0, 0, 0, 0, 0, 1]), scores, ["deep", "clinical", "combined"], PAIRS, 0.95, proc, "test")
+    lonely = compare_set(
+        np.array([0, 0, 0, 0, 0, 0, 1]), scores, ["deep", "clinical", "combined"], PAIRS, 0.95, proc, "test"
+    )
     assert all(np.isnan(row["p_value"]) for row in lonely if row["note"] != "same ranking")
     assert {row["engine"] for row in lonely} == {"numpy"}
     with pytest.raises(ValueError, match="NaN"):
@@ -182,7 +205,9 @@ def test_proc_with_constant_identical_and_separated_scores(proc):
 
 @pytest.mark.r
 def test_aneurysm_data_of_proc_as_an_r_script_computes_them(proc, run_r):
-    data = run_r('library(pROC); data(aSAH); out <- c(aSAH$outcome == "Poor", aSAH$s100b, aSAH$ndka, aSAH$wfns)')
+    data = run_r(
+        'library(pROC); data(aSAH); out <- c(aSAH$outcome == "Poor", aSAH$s100b, aSAH$ndka, aSAH$wfns)'
+    )
     labels, s100b, ndka, wfns = np.split(np.array(data), 4)
     labels = labels.astype(int)
     answer = run_r(
@@ -195,12 +220,22 @@ def test_aneurysm_data_of_proc_as_an_r_script_computes_them(proc, run_r):
     scores = np.vstack([s100b, ndka, wfns])
     pairs = [("s100b", "ndka"), ("wfns", "ndka")]
     first, second = compare_set(labels, scores, ["s100b", "ndka", "wfns"], pairs, 0.95, proc, "aSAH")
-    stage = [first["auc_a"], first["auc_b"], second["auc_a"], first["z"], first["p_value"], second["z"], second["p_value"]]
+    stage = [
+        first["auc_a"],
+        first["auc_b"],
+        second["auc_a"],
+        first["z"],
+        first["p_value"],
+        second["z"],
+        second["p_value"],
+    ]
     assert stage == answer[:7]
     result = auc_with_covariance(labels, scores)
     low, high = wald(float(result.auc[0]), float(result.covariance[0, 0]), 0.95)
     assert (low, high) == pytest.approx((answer[7], answer[9]), abs=1e-12)
-    assert (first["difference_low"], first["difference_high"]) == pytest.approx(tuple(answer[10:12]), abs=1e-12)
+    assert (first["difference_low"], first["difference_high"]) == pytest.approx(
+        tuple(answer[10:12]), abs=1e-12
+    )
 
 
 @pytest.mark.r
@@ -221,7 +256,9 @@ def test_without_r_the_error_names_apt_conda_and_cran(tmp_path):
 
     code = "from scripts.statistics.proc import Proc\nfrom scripts.common.errors import StudyError\ntry:\n    Proc()\nexcept StudyError as e:\n    print(e)\n"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("R_")} | {"PATH": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, done.stderr
     for word in ("apt-get install", "conda install", "CRAN", "statistics.engine: numpy"):
         assert word in done.stdout

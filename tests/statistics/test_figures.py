@@ -60,9 +60,14 @@ def test_roc_figure_says_auc_and_synthetic(predictions):
 
 
 def test_figures_of_sets_without_patients_or_with_one_class(predictions):
-    few = predictions[(predictions["set"] != "external_2") & ((predictions["set"] != "external_1") | (predictions["label"] == 1))]
+    few = predictions[
+        (predictions["set"] != "external_2")
+        & ((predictions["set"] != "external_1") | (predictions["label"] == 1))
+    ]
     numbers = table2(few)
-    assert "No patients" in texts(draw_roc(few, numbers, look())) and "One class" in texts(draw_roc(few, numbers, look()))
+    assert "No patients" in texts(draw_roc(few, numbers, look())) and "One class" in texts(
+        draw_roc(few, numbers, look())
+    )
     benefit = decision_curves(few, MODELS, SETS, threshold_grid(0.1, 0.5, 0.1), 0.95, 100, 1)
     assert "No patients" in texts(draw_decision_curves(benefit, numbers, look()))
     _, curve = calibration_tables(few, MODELS, SETS, 0.95)
@@ -106,9 +111,17 @@ def test_flow_closes_and_a_gap_is_refused(study_writer, tmp_path):
     own = flow_of("internal", flow, cohort)
     assert own.found == own.included + sum(n for _, n in own.excluded)
     assert [name for name, _, _ in own.sets] == ["train", "internal_test"]
-    assert sum(n for _, n, _ in own.sets) == own.included and sum(op for _, _, op in own.sets) == own.included_op
+    assert (
+        sum(n for _, n, _ in own.sets) == own.included and sum(op for _, _, op in own.sets) == own.included_op
+    )
     said = texts(draw_flow(flow, cohort, CENTERS, Language("en"), True))
-    for words in (f"Patients found: n = {own.found}", f"Included: n = {own.included}", "Too young: 6", "SYNTHETIC", "External test set"):
+    for words in (
+        f"Patients found: n = {own.found}",
+        f"Included: n = {own.included}",
+        "Too young: 6",
+        "SYNTHETIC",
+        "External test set",
+    ):
         assert words in said
     assert "No DXA exam" not in said
     with pytest.raises(StudyError, match="don't add up"):
@@ -118,14 +131,21 @@ def test_flow_closes_and_a_gap_is_refused(study_writer, tmp_path):
 def test_flow_text_stays_in_its_boxes(study_writer, tmp_path):
     cohort, _ = study_writer(tmp_path)
     flow = read_table(tmp_path / "results/cohort/flow.csv", FLOW)
-    long = Language("en", dict.fromkeys(CENTERS, "The hospital with a name that is longer than any box could ever hold"))
+    long = Language(
+        "en", dict.fromkeys(CENTERS, "The hospital with a name that is longer than any box could ever hold")
+    )
     figure = draw_flow(flow, cohort, CENTERS, long, False)
     renderer = figure.canvas.get_renderer()
-    boxes = [patch.get_window_extent(renderer) for patch in figure.axes[0].patches if hasattr(patch, "get_width")]
+    boxes = [
+        patch.get_window_extent(renderer) for patch in figure.axes[0].patches if hasattr(patch, "get_width")
+    ]
     for text in figure.axes[0].texts:
         if text.get_text():
             extent = text.get_window_extent(renderer)
-            assert any(b.x0 <= extent.x0 and extent.x1 <= b.x1 and b.y0 <= extent.y0 and extent.y1 <= b.y1 for b in boxes)
+            assert any(
+                b.x0 <= extent.x0 and extent.x1 <= b.x1 and b.y0 <= extent.y0 and extent.y1 <= b.y1
+                for b in boxes
+            )
 
 
 def film_tiles(figure: Figure) -> list[np.ndarray]:
@@ -159,8 +179,16 @@ def test_gradcam_without_a_kind_and_without_any_case(study_writer, tmp_path):
     cases = read_table(tmp_path / "results/deep/gradcam/cases.csv", CASES)
     films, heat = read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases)
     keep = (cases["kind"] != "FN").to_numpy()
-    assert texts(draw_gradcam(cases[keep], films[keep], heat[keep], None, Language("en"), False)).count("No such case") == 1
-    assert texts(draw_gradcam(cases[:0], films[:0], heat[:0], None, Language("en"), False)).count("No such case") == 4
+    assert (
+        texts(draw_gradcam(cases[keep], films[keep], heat[keep], None, Language("en"), False)).count(
+            "No such case"
+        )
+        == 1
+    )
+    assert (
+        texts(draw_gradcam(cases[:0], films[:0], heat[:0], None, Language("en"), False)).count("No such case")
+        == 4
+    )
     with pytest.raises(StudyError, match="different runs"):
         read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases.iloc[::-1])
 

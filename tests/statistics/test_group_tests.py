@@ -82,7 +82,9 @@ def test_the_same_as_scipy_with_its_defaults_changed():
         assert (ours.statistic, ours.p_value) == pytest.approx((theirs.statistic, theirs.pvalue), rel=1e-9)
         table = rng.integers(1, 20, (2, 2))
         chi2 = stats.chi2_contingency(table, correction=False)
-        assert (pearson_chi2(table).statistic, pearson_chi2(table).p_value) == pytest.approx((chi2.statistic, chi2.pvalue), rel=1e-9)
+        assert (pearson_chi2(table).statistic, pearson_chi2(table).p_value) == pytest.approx(
+            (chi2.statistic, chi2.pvalue), rel=1e-9
+        )
         assert fisher_exact_p(table) == pytest.approx(stats.fisher_exact(table).pvalue, rel=1e-9)
 
 

@@ -94,7 +94,9 @@ def test_another_set_changes_no_other(predictions):
 
 
 def test_a_set_without_patients(predictions):
-    table = performance_table(predictions[predictions["set"] != "external_2"], MODELS, SETS, CUTS, 0.95, 100, 1)
+    table = performance_table(
+        predictions[predictions["set"] != "external_2"], MODELS, SETS, CUTS, 0.95, 100, 1
+    )
     empty = table[table["set"] == "external_2"]
     assert (empty["n"] == 0).all() and empty["auc"].isna().all()
     assert (empty["auc_ci_method"] == "none: no patients").all()
@@ -119,7 +121,11 @@ def test_bootstrap_is_that_of_whole_patients():
     ours = f1_score(drawn["tp"], drawn["fp"], drawn["fn"])
     picks = rng.integers(0, 60, (20_000, 60))
     tp = (labels[picks] & called[:, picks]).sum(axis=2)
-    theirs = f1_score(tp, ((1 - labels[picks]) & called[:, picks]).sum(axis=2), (labels[picks] & ~called[:, picks]).sum(axis=2))
+    theirs = f1_score(
+        tp,
+        ((1 - labels[picks]) & called[:, picks]).sum(axis=2),
+        (labels[picks] & ~called[:, picks]).sum(axis=2),
+    )
     assert ours.mean(axis=1) == pytest.approx(theirs.mean(axis=1), abs=0.003)
     assert ours.std(axis=1) == pytest.approx(theirs.std(axis=1), rel=0.04)
     assert np.corrcoef(ours)[0, 1] == pytest.approx(np.corrcoef(theirs)[0, 1], abs=0.04)
@@ -152,7 +158,11 @@ def test_subgroups_divide_each_set(predictions, cohort):
 
 def test_sensitivity_analyses_are_parts_of_the_main_one(predictions, cohort):
     frame = patients(predictions, cohort)
-    table = sensitivity_table(frame, MODELS, SETS, CUTS, 0.95).set_index(["analysis", "set", "model"]).sort_index()
+    table = (
+        sensitivity_table(frame, MODELS, SETS, CUTS, 0.95)
+        .set_index(["analysis", "set", "model"])
+        .sort_index()
+    )
     inside = frame[frame["set"] == "external_1"]
     assert table.loc[("main", "external_1", "deep"), "n"] == len(inside)
     assert table.loc[("without_review", "external_1", "deep"), "n"] == (inside["review"] == 0).sum()

@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def snakemake(folder: Path, *arguments: str) -> str:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
     done = subprocess.run(
         [
             sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory", str(folder),
@@ -31,7 +35,11 @@ def snakemake(folder: Path, *arguments: str) -> str:
 
 def write_config(folder: Path, **statistics: object) -> None:
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    config["statistics"] = {"engine": "r" if shutil.which("R") else "numpy", "bootstrap": 200, "figures": {"formats": ["svg"], "dpi": 72}} | statistics
+    config["statistics"] = {
+        "engine": "r" if shutil.which("R") else "numpy",
+        "bootstrap": 200,
+        "figures": {"formats": ["svg"], "dpi": 72},
+    } | statistics
     (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
 
 
@@ -40,7 +48,9 @@ def finished(tmp_path_factory):
     """A finished run of the stage; the tests below only look at it or ask for a dry run."""
     import importlib.util
 
-    spec = importlib.util.spec_from_file_location("statistics_conftest", Path(__file__).with_name("conftest.py"))
+    spec = importlib.util.spec_from_file_location(
+        "statistics_conftest", Path(__file__).with_name("conftest.py")
+    )
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
     folder = tmp_path_factory.mktemp("study")
@@ -74,12 +84,20 @@ def test_contract_of_the_result_files(finished):
 def test_auc_is_one_number_in_all_tables(finished):
     table2 = pd.read_csv(finished / "results/statistics/table2.csv").set_index(["set", "model"])["auc"]
     for row in pd.read_csv(finished / "results/statistics/delong.csv").itertuples():
-        assert abs(row.auc_a - table2[row.set, row.model_a]) < 1e-12 and abs(row.auc_b - table2[row.set, row.model_b]) < 1e-12
+        assert (
+            abs(row.auc_a - table2[row.set, row.model_a]) < 1e-12
+            and abs(row.auc_b - table2[row.set, row.model_b]) < 1e-12
+        )
 
 
 def test_no_identifier_leaves_the_stage(finished):
     ids = set(pd.read_csv(finished / "results/cohort/cohort.csv")["patient_id"])
-    made = [*finished.glob("results/statistics/*"), *finished.glob("results/tables/*"), *finished.glob("logs/*"), *finished.glob("benchmarks/*")]
+    made = [
+        *finished.glob("results/statistics/*"),
+        *finished.glob("results/tables/*"),
+        *finished.glob("logs/*"),
+        *finished.glob("benchmarks/*"),
+    ]
     assert len(made) > 20
     for path in made:
         text = path.read_bytes().decode("utf-8", errors="ignore")
@@ -88,9 +106,29 @@ def test_no_identifier_leaves_the_stage(finished):
 
 def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
     assert "Nothing to be done" in snakemake(finished, "--dry-run")
-    write_config(finished, figures={"formats": ["svg"], "dpi": 72, "colors": {"deep": "#000000", "clinical": "#E69F00", "combined": "#009E73"}})
+    write_config(
+        finished,
+        figures={
+            "formats": ["svg"],
+            "dpi": 72,
+            "colors": {"deep": "#000000", "clinical": "#E69F00", "combined": "#009E73"},
+        },
+    )
     said = snakemake(finished, "--dry-run", "--quiet", "progress")
-    jobs = {line.split()[0] for line in said.splitlines() if line and line.split()[0] in
-            {"draw_figures", "draw_gradcam", "evaluate_models", "compare_auc", "freeze_thresholds", "describe_cohort", "write_tables"}}
+    jobs = {
+        line.split()[0]
+        for line in said.splitlines()
+        if line
+        and line.split()[0]
+        in {
+            "draw_figures",
+            "draw_gradcam",
+            "evaluate_models",
+            "compare_auc",
+            "freeze_thresholds",
+            "describe_cohort",
+            "write_tables",
+        }
+    }
     write_config(finished)
     assert jobs == {"draw_figures"}, said

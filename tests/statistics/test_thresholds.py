@@ -37,7 +37,10 @@ def test_youden_is_the_best_of_all_cuts():
     for _ in range(50):
         labels = rng.permutation(np.repeat([1, 0], rng.integers(1, 12, 2)))
         scores = rng.integers(0, 8, len(labels)) / 8
-        best = {cut: (scores[labels == 1] >= cut).mean() - (scores[labels == 0] >= cut).mean() for cut in cut_points(scores)}
+        best = {
+            cut: (scores[labels == 1] >= cut).mean() - (scores[labels == 0] >= cut).mean()
+            for cut in cut_points(scores)
+        }
         chosen = youden(labels, scores)
         top = max(best.values())
         assert best[chosen] == pytest.approx(top, abs=1e-12)
@@ -81,7 +84,9 @@ def test_constant_scores_call_everyone_positive(predictions):
 def test_written_and_read_to_the_last_digit(predictions, tmp_path):
     table = freeze(predictions, MODELS, "youden", None)
     write_table(table, tmp_path / "thresholds.csv", THRESHOLDS)
-    assert read_thresholds(tmp_path / "thresholds.csv", MODELS) == dict(zip(table["model"], table["threshold"], strict=True))
+    assert read_thresholds(tmp_path / "thresholds.csv", MODELS) == dict(
+        zip(table["model"], table["threshold"], strict=True)
+    )
 
 
 @pytest.mark.parametrize(

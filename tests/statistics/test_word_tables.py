@@ -23,7 +23,15 @@ CENTERS = ["internal", "external_1", "external_2"]
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.0, "<0.001"), (0.00099, "<0.001"), (0.001, "0.001"), (0.0496, "0.050"), (0.9995, ">0.999"), (1.0, "1.000"), (np.nan, "-")],
+    [
+        (0.0, "<0.001"),
+        (0.00099, "<0.001"),
+        (0.001, "0.001"),
+        (0.0496, "0.050"),
+        (0.9995, ">0.999"),
+        (1.0, "1.000"),
+        (np.nan, "-"),
+    ],
 )
 def test_p(p, text):
     assert p_text(p) == text
@@ -41,7 +49,9 @@ def tables(predictions, cohort):
         cohort.loc[cohort["center"] == "external_1", "weight_kg"] = np.nan
         words = Language(language, {"internal": "Jiang <Men> & Co"})
         cuts = freeze(predictions, MODELS, "youden", None)
-        numbers = performance_table(predictions, MODELS, SETS, dict(zip(cuts["model"], cuts["threshold"])), 0.95, 100, 1)
+        numbers = performance_table(
+            predictions, MODELS, SETS, dict(zip(cuts["model"], cuts["threshold"])), 0.95, 100, 1
+        )
         tests = delong_table(predictions, MODELS, SETS, ["combined", "clinical"], 0.95, None)
         record = {"engine": engine, "R": "4.2.2", "pROC": "1.18.0"}
         return [
@@ -60,7 +70,9 @@ def test_word_file_holds_the_whole_table(tables, tmp_path, language):
         grid = document.tables[0]
         assert [cell.text for cell in grid.rows[0].cells] == list(table.head)
         for row, wanted in zip(grid.rows[1:], table.body, strict=True):
-            assert [cell.text for cell in row.cells] == (list(wanted) if len(wanted) > 1 else [wanted[0]] * len(table.head))
+            assert [cell.text for cell in row.cells] == (
+                list(wanted) if len(wanted) > 1 else [wanted[0]] * len(table.head)
+            )
         said = [p.text for p in document.paragraphs]
         assert said[0] == table.warning and said[1] == table.caption and list(table.notes) == said[2:]
         assert ("SYNTHETIC" if language == "en" else "模拟数据") in said[0]
@@ -94,7 +106,11 @@ def test_html_is_whole_escaped_and_needs_nothing_from_outside(tables):
 
 def test_table_1_says_what_is_missing_and_dashes_what_has_no_number(tables):
     table = tables("en", True)[0]
-    assert any("External 1" in note or "External_1" in note or "external 1" in note.lower() for note in table.notes if "missing" in note)
+    assert any(
+        "External 1" in note or "External_1" in note or "external 1" in note.lower()
+        for note in table.notes
+        if "missing" in note
+    )
     heading = [row[0] for row in table.body].index("External 1: n = 56, OP 35, Non-OP 21")
     weight = next(row for row in table.body[heading:] if row[0] == "Weight (kg)")
     assert weight[1:] == ["-", "-", "-", "-", "-"]
@@ -102,7 +118,9 @@ def test_table_1_says_what_is_missing_and_dashes_what_has_no_number(tables):
 
 def test_table_2_gives_holm_p_against_the_reference(tables, predictions):
     table = tables("en", True)[1]
-    tests = delong_table(predictions, MODELS, SETS, ["combined", "clinical"], 0.95, None).set_index(["set", "model_a", "model_b"])
+    tests = delong_table(predictions, MODELS, SETS, ["combined", "clinical"], 0.95, None).set_index(
+        ["set", "model_a", "model_b"]
+    )
     deep, clinical, combined, everyone = table.body[1:5]
     assert deep[-1] == p_text(tests.loc[("internal_test", "combined", "deep"), "p_holm"])
     assert clinical[-1] == p_text(tests.loc[("internal_test", "combined", "clinical"), "p_holm"])
