@@ -131,7 +131,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             ),
             (
                 "深度学习模型",
-                f"胸片分为 {net['grid']}×{net['grid']} 共 {blocks} 块，各块双线性缩放至 {net['block_size']}×{net['block_size']} 像素并做 Z-score 归一化。"
+                f"胸片分为 {net['grid']}×{net['grid']} 共 {blocks} 块，各块双线性缩放至 {net['block_size']}×{net['block_size']} 像素，灰阶按整片做 Z-score 归一化。"
                 f"共享的单通道 ResNet-18（首段宽度 {net['trunk_width']}，初始为{init}）将每块映射为 {8 * net['trunk_width']} 维特征；"
                 f"可学习的 [BMD] 令牌与位置编码一并输入 {net['layers']} 层 Post-Norm Transformer（{net['heads']} 头，MLP 比 {number(net['mlp_ratio'])}，dropout {number(net['dropout'])}）。"
                 f"损失为全局二元交叉熵加 {number(train['local_weight'])} 倍的局部平均交叉熵。SGD：学习率 {number(train['learning_rate'])}，动量 {number(train['momentum'])}，"
@@ -184,7 +184,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
         ),
         (
             "Deep learning model",
-            f"A film was cut into {net['grid']}×{net['grid']} = {blocks} blocks, each resized bilinearly to {net['block_size']}×{net['block_size']} pixels, after z-score normalisation. "
+            f"A film was cut into {net['grid']}×{net['grid']} = {blocks} blocks, each resized bilinearly to {net['block_size']}×{net['block_size']} pixels, with grey levels z-scored over the whole film. "
             f"A shared one-channel ResNet-18 (first width {net['trunk_width']}, started from {init}) mapped each block to {8 * net['trunk_width']} features; with a "
             f"learnable [BMD] token and position encoding these went through {net['layers']} Post-Norm Transformer layer(s) ({net['heads']} heads, MLP ratio {number(net['mlp_ratio'])}, "
             f"dropout {number(net['dropout'])}). The loss was the global binary cross-entropy plus {number(train['local_weight'])} times the mean local one. SGD ran with learning rate "

@@ -1,0 +1,50 @@
+"""The documents keep up with the code: every declared column is explained, every caption is there, every link leads somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts.common import tables
+from scripts.statistics import (
+    auc_comparison,
+    calibration,
+    cohort_description,
+    decision_curves,
+    performance,
+    subgroups,
+    thresholds,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+OUTPUTS = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
+DECLARED = {
+    f"{module.__name__}.{name}": columns
+    for module in (tables, auc_comparison, calibration, cohort_description, decision_curves, performance, subgroups, thresholds)
+    for name, columns in vars(module).items()
+    if name.isupper() and isinstance(columns, dict) and set(columns.values()) <= {"text", "int", "float", "date"} and columns
+}
+
+
+@pytest.mark.parametrize("name", [n for n in DECLARED if not n.endswith("BIRTH_DATES")])
+def test_every_column_is_explained(name):
+    for column in DECLARED[name]:
+        base = re.sub(r"_(low|high|ci_method)$", "", column)
+        assert f"`{column}`" in OUTPUTS or f"`{base}`" in OUTPUTS, f"{name}: {column}"
+
+
+def test_captions_exist_for_what_is_reported():
+    for rules in (ROOT / "rules").glob("*.smk"):
+        for caption in re.findall(r'caption="\.\./(report/\w+\.rst)"', rules.read_text(encoding="utf-8")):
+            assert (ROOT / caption).is_file(), caption
+
+
+@pytest.mark.parametrize("page", ["docs/outputs.md", "docs/methods.md", "docs/troubleshooting.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_links_and_named_files_exist(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for link in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert ((ROOT / page).parent / link).is_file(), link
+    for name in re.findall(r"`((?:scripts|rules|config|docs|envs)/[\w/.]+\.\w+)`", text):
+        assert (ROOT / name).is_file(), name
