@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -155,10 +154,10 @@ def test_a_bad_table_gives_one_clear_sentence(real, tmp_path, fault):
 def test_a_key_that_others_can_read_is_refused(real):
     key = real.path / "private/study.key"
     try:
-        os.chmod(key, 0o644)
+        key.chmod(0o644)
         assert "chmod 600" in real.snakemake("-n", check=False)
     finally:
-        os.chmod(key, 0o600)
+        key.chmod(0o600)
 
 
 def test_check_data_says_what_the_data_will_give(real):
