@@ -252,6 +252,8 @@ def banner_start():
 
 def banner_success():
     """Where the results lie."""
+    if not os.path.exists("results/report.html"):
+        return "OsteoCXR: done."
     return "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."
 
 

@@ -9,7 +9,7 @@ from scripts.common.seeds import sub_seed
 from scripts.synthetic.anatomy import bone_state, draw_anatomy, frontal_paths, lateral_paths
 from scripts.synthetic.detector import Detector, expose, film_shape, line_integrals
 
-BONE_SD = 0.65
+BONE_SD = 0.45
 """SD of what bone on the film tells of the T-score: ribs and spine aren't the sites that DXA measures."""
 
 
