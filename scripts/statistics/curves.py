@@ -67,7 +67,7 @@ def _title(look: Look, name: str, n: int, n_pos: int) -> str:
 
 def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
     """ROC curves with AUC and interval in the legend; a point marks each frozen threshold."""
-    figure, axes = panels(len(look.sets), 2.6)
+    figure, axes = panels(len(look.sets), 3.1)
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     rows = table2.set_index(["set", "model"])
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
@@ -108,12 +108,12 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 clip_on=False,
             )
         axis.legend(
-            loc="lower right",
-            bbox_to_anchor=(1.03, 0.0),
-            handlelength=1.4,
-            handletextpad=0.4,
             title=words("auc"),
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.19),
             alignment="left",
+            frameon=False,
+            borderaxespad=0,
         )
     if look.synthetic:
         mark_synthetic(figure, words)
