@@ -57,6 +57,12 @@ def simulated_centers():
     return "|".join(c.name for c in CFG.centers if c.simulate) or "(?!)"
 
 
+def simulation_threads(wildcards):
+    """One thread per 500 simulated patients, at most 8: a small centre leaves the other cores to other jobs."""
+    simulate = CFG.center(wildcards.center).simulate
+    return min(8, 1 + (simulate.n_op + simulate.n_non_op) // 500)
+
+
 @functools.cache
 def fingerprints_of(name):
     """Names, sizes and times of a real centre's films as one hash for all and one per batch.

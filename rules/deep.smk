@@ -17,7 +17,7 @@ rule cache_films:
         "benchmarks/cache_films/{set}.tsv"
     conda:
         "../envs/osteocxr.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=120,
@@ -67,6 +67,8 @@ rule train_fold:
         "benchmarks/train_fold/{fold}.tsv"
     conda:
         "../envs/osteocxr.yaml"
+    # Before all else that could run: the folds take the longest.
+    priority: 10
     threads: CFG.deep.cpu_threads
     resources:
         mem_mb=training_memory_mb(),

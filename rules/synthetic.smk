@@ -21,7 +21,7 @@ rule simulate_center:
         center=simulated_centers(),
     conda:
         "../envs/osteocxr.yaml"
-    threads: 2
+    threads: simulation_threads
     resources:
         mem_mb=2000,
         runtime=240,
