@@ -65,10 +65,10 @@ rule train_fold:
         "logs/train_fold/{fold}.log",
     benchmark:
         "benchmarks/train_fold/{fold}.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
     # Before all else that could run: the folds take the longest.
     priority: 10
+    conda:
+        "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
         mem_mb=training_memory_mb(),
