@@ -51,8 +51,8 @@ rule fetch_weights:
 rule train_fold:
     """Train on the training patients of all folds but one; score the patients of that one."""
 
-    # A plain command, so that it runs on a node without Snakemake. Device and time between saved states stand in
-    # the command and not in params: they start no new training. An unchanged fold comes from state/store.
+    # A plain command, so that it runs on a node without Snakemake. Device and time between saved states are
+    # resources and not params: they start no new training. An unchanged fold comes from state/store.
     input:
         films="state/cache/train/films.npy",
         index="state/cache/train/index.csv",
@@ -74,13 +74,15 @@ rule train_fold:
         mem_mb=training_memory_mb(),
         runtime=2880,
         gpu=CFG.deep.gpus_per_fold,
+        device=CFG.deep.device,
+        checkpoint_minutes=str(CFG.deep.checkpoint_minutes),
     params:
         code=code("scripts/deep/train_fold.py"),
         settings=training_settings(),
     shell:
         "exec python -m scripts.deep.train_fold --cache state/cache/train --fold {wildcards.fold}"
         " --settings {params.settings:q} --output results/deep/fold_{wildcards.fold}"
-        " --device {CFG.deep.device} --checkpoint-minutes {CFG.deep.checkpoint_minutes} --log {log}"
+        " --device {resources.device} --checkpoint-minutes {resources.checkpoint_minutes} --log {log}"
 
 
 rule score_out_of_fold:
@@ -127,12 +129,13 @@ rule score_images:
         mem_mb=4000,
         runtime=720,
         gpu=CFG.deep.gpus_per_fold,
+        device=CFG.deep.device,
     params:
         code=code("scripts/deep/score_images.py"),
         threads=CFG.deep.cpu_threads,
     shell:
         "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights {input.weights}"
-        " --output {output} --device {CFG.deep.device} --threads {params.threads} --log {log}"
+        " --output {output} --device {resources.device} --threads {params.threads} --log {log}"
 
 
 rule explain_gradcam:
@@ -157,6 +160,7 @@ rule explain_gradcam:
         mem_mb=4000,
         runtime=60,
         gpu=CFG.deep.gpus_per_fold,
+        device=CFG.deep.device,
     params:
         code=code("scripts/deep/explain_gradcam.py"),
         cases=CFG.deep.gradcam.cases,
@@ -164,7 +168,7 @@ rule explain_gradcam:
     shell:
         "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds {input.thresholds}"
         " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases {params.cases}"
-        " --cases-csv {output.cases} --maps-npz {output.maps} --device {CFG.deep.device} --threads {params.threads}"
+        " --cases-csv {output.cases} --maps-npz {output.maps} --device {resources.device} --threads {params.threads}"
         " --log {log}"
 
 
