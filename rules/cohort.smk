@@ -11,6 +11,7 @@ rule select_cohort:
         films="results/intake/{center}/films.csv",
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
+        set_aside="results/intake/{center}/set_aside.csv",
         birth_dates="private/{center}/birth_dates.csv",
     output:
         selected="results/cohort/{center}/selected.csv",

@@ -141,7 +141,7 @@ rule pseudonymize_tables:
     """Put a centre's patient and DXA tables under the films' pseudonyms, dates shifted as theirs.
 
     In go the hospital's tables; out come tables with the study's columns, units and codings, the counts of rows that could
-    not be read with their reasons, and, in private/, shifted birth dates and the numbers of those rows.
+    not be read with their reasons, the patients of whom only such rows are there, and, in private/, shifted birth dates and the numbers of those rows.
     """
     input:
         tables=clinical_tables_of,
@@ -150,6 +150,7 @@ rule pseudonymize_tables:
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
         issues="results/intake/{center}/table_issues.csv",
+        set_aside="results/intake/{center}/set_aside.csv",
         birth_dates="private/{center}/birth_dates.csv",
         rows="private/{center}/table_rows.csv",
     log:

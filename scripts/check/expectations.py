@@ -233,4 +233,4 @@ def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
 
 
 def _select(films: pd.DataFrame, found: Pseudonymous, settings: dict) -> Selection:
-    return select_cohort(films, found.patients, found.dxa, found.birth_dates, settings)
+    return select_cohort(films, found.patients, found.dxa, found.set_aside, found.birth_dates, settings)

@@ -2,7 +2,7 @@
 
 from scripts.cohort.selection import select_cohort
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, read_table, write_table
+from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, SET_ASIDE, read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     source, result = snakemake.input, snakemake.output  # noqa: F821
@@ -10,6 +10,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         films=read_table(source.films, FILMS),
         patients=read_table(source.patients, PATIENTS),
         dxa=read_table(source.dxa, DXA),
+        set_aside=read_table(source.set_aside, SET_ASIDE),
         birth_dates=read_table(source.birth_dates, {"patient_id": "text", "birth_date": "date"}),
         settings=snakemake.params.settings,  # noqa: F821
     )

@@ -24,7 +24,7 @@ FILM_STEPS = (
     "no_film_date",
     "outside_enrolment",
 )
-TABLE_STEPS = ("not_in_patients_table", "no_dxa", "conflicting_rows")
+TABLE_STEPS = ("unreadable_row", "not_in_patients_table", "no_dxa", "conflicting_rows")
 PAIR_STEPS = ("age_unknown", "too_young", "no_pair_in_interval", "no_t_score")
 
 OLDEST_AGE = 90
@@ -81,6 +81,7 @@ def select_cohort(
     films: pd.DataFrame,
     patients: pd.DataFrame,
     dxa: pd.DataFrame,
+    set_aside: pd.DataFrame,
     birth_dates: pd.DataFrame,
     settings: dict,
 ) -> Selection:
@@ -88,8 +89,8 @@ def select_cohort(
 
     Parameters
     ----------
-    films, patients, dxa
-        The centre's FILMS, PATIENTS and DXA tables (``scripts/common/tables.py``), in any order of rows.
+    films, patients, dxa, set_aside
+        The centre's FILMS, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/tables.py``), in any order of rows.
     birth_dates
         ``patient_id, birth_date`` (ISO, shifted as all dates) and, where known, ``shift_days``: then ages and
         calendar months are counted on the true dates. None of these is written.
@@ -104,7 +105,8 @@ def select_cohort(
     films = films[films["patient_id"] != ""]
     contradicting = _conflicting(patients, dxa, birth_dates)
     birth_dates = birth_dates.sort_values("birth_date").drop_duplicates("patient_id")
-    known = sorted({*films["patient_id"], *patients["patient_id"], *dxa["patient_id"]} - {""})
+    inputs = (films, patients, dxa, set_aside)
+    known = sorted({name for rows in inputs for name in rows["patient_id"]} - {""})
     if not known:
         raise StudyError(
             f"Centre '{settings['center']}' has no patient at all: neither a film nor a table row was "
@@ -155,8 +157,12 @@ def select_cohort(
         )
 
     # Tables.
-    failing["not_in_patients_table"] = alone["not_in_patients_table"] = without(patients)
-    failing["no_dxa"] = alone["no_dxa"] = without(exams)
+    listed, examined = ~without(patients), ~without(exams)
+    rows_aside = ~without(set_aside[set_aside["table"] == "patients"])
+    exams_aside = ~without(set_aside[set_aside["table"] == "dxa"])
+    failing["unreadable_row"] = alone["unreadable_row"] = rows_aside | exams_aside
+    failing["not_in_patients_table"] = alone["not_in_patients_table"] = ~listed & ~rows_aside
+    failing["no_dxa"] = alone["no_dxa"] = ~examined & ~exams_aside
     failing["conflicting_rows"] = alone["conflicting_rows"] = everybody.isin(contradicting)
 
     # Age at each film, then pairs of film and exam.
@@ -166,7 +172,6 @@ def select_cohort(
         left = left[passes.reindex(left.index, fill_value=False)]
         failing[step] = without(left)
     unknown = without(frontal[dated & ages.notna().reindex(frontal.index, fill_value=False)])
-    listed = ~failing["not_in_patients_table"]
     alone["age_unknown"] = unknown & everybody.isin(frontal.loc[dated, "patient_id"]) & listed
     alone["too_young"] = (
         without(frontal[old.reindex(frontal.index, fill_value=False)]) & ~unknown & frontal_patient
@@ -182,7 +187,7 @@ def select_cohort(
     alone["no_pair_in_interval"] = without(pairs) & paired_patient
     pairs = pairs[pairs["image_id"].isin(left["image_id"])]
     failing["no_pair_in_interval"] = without(pairs)
-    alone["no_t_score"] = without(labelled) & ~failing["no_dxa"]
+    alone["no_t_score"] = without(labelled) & examined
     pairs = pairs.merge(labelled, on=["patient_id", "exam_date"])
     failing["no_t_score"] = without(pairs)
 

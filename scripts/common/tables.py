@@ -78,6 +78,13 @@ DXA: Columns = {
 }
 """``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and site; dates shifted."""
 
+SET_ASIDE: Columns = {"patient_id": "text", "table": "text"}
+"""``results/intake/<center>/set_aside.csv``: who stands in a table (patients or dxa) with rows set aside alone.
+
+One row per patient and table none of whose rows there could be used because each was unreadable; of the DXA table only rows
+of the studied sites count. Rows without an id belong to nobody here.
+"""
+
 COHORT: Columns = {
     "patient_id": "text",
     "center": "text",

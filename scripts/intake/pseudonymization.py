@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.config import EXCLUSIONS
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, Columns
+from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, Columns
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.source_tables import ROW, Reading
 
@@ -24,11 +24,12 @@ TABLE_ROWS: Columns = {"table": "text", "row": "int", "reason": "text"}
 
 @dataclass(frozen=True)
 class Pseudonymous:
-    """PATIENTS, DXA, BIRTH_DATES, TABLE_ISSUES and TABLE_ROWS of one centre."""
+    """PATIENTS, DXA, BIRTH_DATES, SET_ASIDE, TABLE_ISSUES and TABLE_ROWS of one centre."""
 
     patients: pd.DataFrame
     dxa: pd.DataFrame
     birth_dates: pd.DataFrame
+    set_aside: pd.DataFrame
     issues: pd.DataFrame
     rows: pd.DataFrame
 
@@ -104,6 +105,14 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms) -> Pseudony
         ],
         columns=list(BIRTH_DATES),
     )
+    set_aside = pd.DataFrame(
+        [
+            (names.patient(source), table)
+            for table, reading in (("patients", patients), ("dxa", dxa))
+            for source in reading.set_aside
+        ],
+        columns=list(SET_ASIDE),
+    )
     listed = pd.concat(
         [reading.issues.assign(table=table) for table, reading in (("patients", patients), ("dxa", dxa))], ignore_index=True
     ).rename(columns={ROW: "row"})
@@ -112,6 +121,7 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms) -> Pseudony
         patients=visits.sort_values(list(PATIENTS), ignore_index=True),
         dxa=exams.sort_values(list(DXA), ignore_index=True),
         birth_dates=births.sort_values("patient_id", ignore_index=True),
+        set_aside=set_aside.sort_values(list(SET_ASIDE), ignore_index=True),
         issues=counts[list(TABLE_ISSUES)],
         rows=listed[list(TABLE_ROWS)].sort_values(list(TABLE_ROWS), ignore_index=True),
     )

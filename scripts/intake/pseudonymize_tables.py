@@ -5,7 +5,7 @@ from pathlib import Path
 from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, write_table
+from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, write_table
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
 from scripts.intake.source_tables import read_dxa, read_patients
@@ -19,6 +19,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     tables = pseudonymize(patients, dxa, names)
     write_table(tables.patients, made.patients, PATIENTS)
     write_table(tables.dxa, made.dxa, DXA)
+    write_table(tables.set_aside, made.set_aside, SET_ASIDE)
     write_table(tables.issues, made.issues, TABLE_ISSUES)
     for frame, path, columns in ((tables.birth_dates, made.birth_dates, BIRTH_DATES), (tables.rows, made.rows, TABLE_ROWS)):
         private_folder(Path(path).parent)

@@ -230,12 +230,14 @@ class Reading:
 
     ``rows``: the rows that can be used, with ``ROW``. ``issues``: ``ROW, reason``, one per row set aside (its first reason)
     and, for reasons in ``NOTES``, per cell that was left empty though its row is used. ``cells``: every row that was
-    read, in the study's terms, with unreadable cells empty (for counting).
+    read, in the study's terms, with unreadable cells empty (for counting). ``set_aside``: source ids, sorted, that stand in
+    the table with rows set aside alone; rows of sites that aren't studied count neither way.
     """
 
     rows: pd.DataFrame
     issues: pd.DataFrame
     cells: pd.DataFrame
+    set_aside: list[str]
 
 
 NOTES = ("unreadable_flag", "other_site", "identical_row")
@@ -393,15 +395,17 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
     out["bmd"] = _measured(column(frame, names["bmd"], f"{at}.bmd"), BMD, issues, "bmd", fault=bmd_fault)
     out["t_score"] = _measured(column(frame, names["t_score"], f"{at}.t_score"), T_SCORE, issues, "t_score", fault=t_fault)
     issues.note(other & (issues.first == ""), "other_site")
-    reading = _finished(out, issues)
+    reading = _finished(out, issues, studied=~other)
     reading.rows = reading.rows[reading.rows["site"] != ""]
     return reading
 
 
-def _finished(out: pd.DataFrame, issues: _Issues) -> Reading:
-    """Rows of use without identical copies, and the issues."""
-    used = out[issues.first == ""]
+def _finished(out: pd.DataFrame, issues: _Issues, studied: pd.Series | bool = True) -> Reading:
+    """Rows of use without identical copies, the issues, and whom no row of use is left of among those ``studied``."""
+    usable = issues.first == ""
+    set_aside = set(out.loc[~usable & studied, "source_id"]) - set(out.loc[usable & studied, "source_id"]) - {""}
+    used = out[usable]
     content = [name for name in out.columns if name != ROW]
     again = used.duplicated(content, keep="first")
     issues.note(again.reindex(out.index, fill_value=False), "identical_row")
-    return Reading(rows=used[~again], issues=issues.table(), cells=out)
+    return Reading(rows=used[~again], issues=issues.table(), cells=out, set_aside=sorted(set_aside))

@@ -96,6 +96,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "step_exposure_rejected": ("Exposure rejected", "曝光异常剔除"),
     "step_no_film_date": ("No film date", "胸片无日期"),
     "step_outside_enrolment": ("Outside the enrolment period", "不在纳入时段内"),
+    "step_unreadable_row": ("Row of a table unreadable", "表中记录无法读取"),
     "step_not_in_patients_table": ("Not in the patient table", "不在患者表中"),
     "step_no_dxa": ("No DXA exam", "无 DXA 检查"),
     "step_conflicting_rows": ("Contradicting rows", "记录互相矛盾"),

@@ -259,6 +259,12 @@ def _no_films(patient: Patient) -> None:
     patient.films = []
 
 
+def _only_unreadable_rows(patient: Patient) -> None:
+    patient.films = []
+    patient.table_rows = [{"unreadable_birth": True}]
+    patient.exams = [replace(exam, unreadable=True) for exam in patient.exams]
+
+
 def _quarantined(reason: str, **changes: object) -> Callable[[Patient], None]:
     return _film(status="quarantined", reason=reason, **changes)
 
@@ -281,8 +287,9 @@ _HARMFUL: list[tuple[str, bool, str, Callable[[Patient], None]]] = [
     ("conflicting_height", False, "conflicting_rows", _rows({}, {"height_change": 9.0})),
     ("conflicting_sex", True, "conflicting_rows", _rows({}, {"other_sex": True})),
     ("no_t_score", False, "no_t_score", _no_t_score),
-    ("height_in_wrong_unit", True, "not_in_patients_table", _rows({"wrong_unit": True})),
-    ("unreadable_birth_date", False, "not_in_patients_table", _rows({"unreadable_birth": True})),
+    ("height_in_wrong_unit", True, "unreadable_row", _rows({"wrong_unit": True})),
+    ("unreadable_birth_date", False, "unreadable_row", _rows({"unreadable_birth": True})),
     ("no_film", True, "no_film", _no_films),
+    ("only_unreadable_rows", False, "no_film", _only_unreadable_rows),
 ]
 """What is planted, whether the patient has osteoporosis, why the patient must be left out, and the change."""

@@ -16,7 +16,17 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import EXCLUSIONS
-from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, PREDICTIONS, read_table, write_table
+from scripts.common.tables import (
+    COHORT,
+    DXA,
+    FILMS,
+    FLOW,
+    PATIENTS,
+    PREDICTIONS,
+    SET_ASIDE,
+    read_table,
+    write_table,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("cohort", "boosting")
@@ -54,6 +64,7 @@ def write_intake(folder, center, n, first=0):
     write_table(films.iloc[1:], where / "films.csv", FILMS)
     write_table(patients.drop(index=2), where / "patients.csv", PATIENTS)
     write_table(dxa, where / "dxa.csv", DXA)
+    write_table(pd.DataFrame(columns=list(SET_ASIDE)), where / "set_aside.csv", SET_ASIDE)
     write_table(
         births, folder / "private" / center / "birth_dates.csv", {"patient_id": "text", "birth_date": "date"}
     )

@@ -88,6 +88,13 @@ def test_a_wrong_unit_is_named_and_the_rest_still_said(look):
     assert "TO MEND" in said and "height_unit to m" in said and "view PA: 8" in said and found.selection is None
 
 
+def test_a_patient_with_unreadable_rows_alone_is_foretold(look):
+    rows = [f"77{n:03d},F,{'1950-03-1' + str(n) if n else 'some day'},160,6{n}" for n in range(8)]
+    found, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n77100,F,1950-01-01,16,60\n")
+    assert found.selection.excluded["reason"].value_counts().to_dict() == {"unreadable_row": 1, "no_film": 1}
+    assert "left out, unreadable row: 1" in said
+
+
 def test_configs_are_laid_over_each_other_as_snakemake_does(tmp_path):
     assert laid_over({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": {"e": 2}}) == {
         "a": {"b": 1, "c": [3]},

@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 from scripts.cohort.selection import completed_years, select_cohort, steps, within_months
 from scripts.common.config import EXCLUSIONS, Cohort
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, read_table, write_table
+from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, SET_ASIDE, read_table, write_table
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
-KINDS = {"films": FILMS, "patients": PATIENTS, "dxa": DXA, "birth_dates": BIRTH_DATES}
+KINDS = {
+    "films": FILMS,
+    "patients": PATIENTS,
+    "dxa": DXA,
+    "set_aside": SET_ASIDE,
+    "birth_dates": BIRTH_DATES,
+}
 
 
 def criteria(role="development", **changes):
@@ -50,6 +56,10 @@ def exam(patient, t_score, site="lumbar", day="2020-05-20", bmd=0.7, **changes):
     return {**row, **changes}
 
 
+def aside(patient, table):
+    return {"patient_id": patient, "table": table}
+
+
 def born(patient, day="1955-01-15", **changes):
     return {"patient_id": patient, "birth_date": day, **changes}
 
@@ -69,11 +79,12 @@ def through_files(folder, **rows):
 def choose(tmp_path):
     """Select among the given rows and one plain patient (``P0``), so that the centre is never empty."""
 
-    def run(films=(), patients=(), dxa=(), birth_dates=(), **changes):
+    def run(films=(), patients=(), dxa=(), set_aside=(), birth_dates=(), **changes):
         rows = {
             "films": [film("P0", "I0"), *films],
             "patients": [person("P0"), *patients],
             "dxa": [exam("P0", -1.0), *dxa],
+            "set_aside": [*set_aside],
             "birth_dates": [born("P0"), *birth_dates],
         }
         return select_cohort(**through_files(tmp_path, **rows), settings=criteria(**changes))
@@ -179,6 +190,10 @@ ONE = {
         ),
         ({"patients": [], "birth_dates": []}, "not_in_patients_table"),
         ({"dxa": []}, "no_dxa"),
+        ({"patients": [], "set_aside": [aside("P1", "patients")]}, "unreadable_row"),
+        ({"dxa": [], "set_aside": [aside("P1", "dxa")]}, "unreadable_row"),
+        ({"patients": [], "dxa": [], "set_aside": [aside("P1", "patients")]}, "unreadable_row"),
+        ({**dict.fromkeys(["films", "patients", "dxa"], []), "set_aside": [aside("P1", "dxa")]}, "no_film"),
         ({"patients": [person("P1", conflict=1)]}, "conflicting_rows"),
         ({"patients": [person("P1"), person("P1", sex="M")]}, "conflicting_rows"),
         ({"dxa": [exam("P1", -3.0, conflict=1)]}, "conflicting_rows"),
@@ -244,6 +259,23 @@ def test_reasons_counted_by_themselves(choose):
     assert reason_of(selection) == "too_young"
     for step, n in (("too_young", 1), ("abnormal_spine", 0), ("no_t_score", 0)):
         assert (flow_of(selection, step)["n_patients"], flow_of(selection, step)["n_any"]) == (n, 1)
+
+
+def test_a_patient_whose_rows_were_set_aside_is_not_counted_as_absent_from_the_table(choose):
+    """P1 stands in the patient table with unreadable rows and has no exam; P2 is only in unreadable DXA rows."""
+    rows = {**ONE, "patients": [], "birth_dates": [], "dxa": []}
+    selection = choose(**rows, set_aside=[aside("P1", "patients"), aside("P2", "dxa")])
+    assert (reason_of(selection), reason_of(selection, "P2")) == ("unreadable_row", "no_film")
+    assert flow_of(selection, "found")["n_patients"] == 3
+    for step, n, n_any in (
+        ("no_film", 1, 1),
+        ("unreadable_row", 1, 2),
+        ("not_in_patients_table", 0, 1),
+        ("no_dxa", 0, 1),
+        ("age_unknown", 0, 0),
+        ("no_t_score", 0, 0),
+    ):
+        assert (flow_of(selection, step)["n_patients"], flow_of(selection, step)["n_any"]) == (n, n_any)
 
 
 def test_labels_are_counted_once_they_are_known(choose):
@@ -434,12 +466,14 @@ EXAM_ROWS = st.builds(
     site=st.sampled_from(["lumbar", "femoral_neck", "total_hip"]),
     day=DAYS,
 )
+ASIDE_ROWS = st.builds(aside, NAMES, st.sampled_from(["patients", "dxa"]))
 BIRTHS = st.builds(born, NAMES, st.sampled_from(["1950-02-28", "1979-06-01", "1980-02-29", "2001-01-01"]))
 WORLDS = st.fixed_dictionaries(
     {
         "films": st.lists(FILM_ROWS, max_size=14),
         "patients": st.lists(PERSON_ROWS, max_size=10),
         "dxa": st.lists(EXAM_ROWS, max_size=14),
+        "set_aside": st.lists(ASIDE_ROWS, max_size=4, unique_by=lambda r: (r["patient_id"], r["table"])),
         "birth_dates": st.lists(BIRTHS, max_size=6, unique_by=lambda r: r["patient_id"]),
     }
 )
@@ -452,11 +486,16 @@ QUICK = settings(
 
 
 def as_frames(world):
-    """Frames with the types of ``read_table``, one image id per film, and one plain patient."""
+    """Frames with the types of ``read_table``, one image id per film, and one plain patient.
+
+    Nobody is set aside in a table that has a row of his.
+    """
+    left = [r for r in world["set_aside"] if all(r["patient_id"] != o["patient_id"] for o in world[r["table"]])]
     rows = {
         "films": [{**r, "image_id": f"I{i:02d}"} for i, r in enumerate(world["films"])] + [film("P9", "I99")],
         "patients": [*world["patients"], person("P9")],
         "dxa": [*world["dxa"], exam("P9", -1.0)],
+        "set_aside": left,
         "birth_dates": [*world["birth_dates"], born("P9")],
     }
     types = {"text": "object", "date": "object", "int": "Int64", "float": "float64"}
@@ -477,6 +516,7 @@ def test_every_patient_is_accounted_for_once(world, policy):
         *frames["films"]["patient_id"],
         *frames["patients"]["patient_id"],
         *frames["dxa"]["patient_id"],
+        *frames["set_aside"]["patient_id"],
     }
     accounted = [*selection.cohort["patient_id"], *selection.excluded["patient_id"]]
     assert sorted(accounted) == sorted(everybody)
@@ -484,6 +524,8 @@ def test_every_patient_is_accounted_for_once(world, policy):
     of_kind = flow.groupby("kind")["n_patients"].sum()
     assert of_kind["found"] == of_kind["included"] + of_kind["excluded"] == len(everybody)
     assert (flow["n_any"] >= flow["n_patients"]).all()
+    unreadable = flow.loc[flow["step"] == "unreadable_row", "n_any"].item()
+    assert unreadable == frames["set_aside"]["patient_id"].nunique()
     assert flow.loc[flow["kind"] == "excluded", "step"].tolist() == steps(criteria(**policy))
     assert set(flow.columns) == set(FLOW)
     ages = selection.cohort["age"]

@@ -223,3 +223,21 @@ def test_issues_are_counted(tmp_path, key_names):
     found = pseudonymize(patients(tmp_path, GOOD + "4,X,1950-01-01,160,60,0\n"), dxa(tmp_path, GOOD_DXA), key_names)
     assert found.issues.to_dict("records") == [{"table": "patients", "reason": "unknown_sex_code", "n_rows": 1}]
     assert found.rows.to_dict("records") == [{"table": "patients", "row": 5, "reason": "unknown_sex_code"}]
+
+
+def test_patients_with_unreadable_rows_alone_are_named(tmp_path, key_names):
+    """4 and 5 have no row of use; 1 and 3 have another one; 6 and the row without an id are nobody's loss here."""
+    bad = "4,X,1950-01-01,160,60,0\n4,F,1950-01-01,16,60,0\n1,X,1950-03-17,160,60,0\n,X,1950-01-01,160,60,0\n"
+    bad_dxa = (
+        "3,2020-01-01,lumbar,9.9,-1\n3,2020-01-01,neck,0.9,-1\n4,2020-01-01,,0.9,-1\n4,2020-01-01,forearm,0.5,-1\n"
+        "5,not a day,lumbar,0.9,-1\n6,2020-01-01,forearm,0.5,-1\n6,not a day,forearm,0.5,-1\n"
+    )
+    found = pseudonymize(patients(tmp_path, GOOD + bad), dxa(tmp_path, GOOD_DXA + bad_dxa), key_names)
+    named = [("4", "patients"), ("4", "dxa"), ("5", "dxa")]
+    expected = sorted((key_names.patient(source), table) for source, table in named)
+    assert list(found.set_aside.itertuples(index=False, name=None)) == expected
+    for table, frame in (("patients", found.patients), ("dxa", found.dxa)):
+        aside = found.set_aside.loc[found.set_aside["table"] == table, "patient_id"]
+        assert not set(aside) & set(frame["patient_id"])
+    none = pseudonymize(patients(tmp_path, GOOD), dxa(tmp_path, GOOD_DXA), key_names)
+    assert none.set_aside.empty and list(none.set_aside) == ["patient_id", "table"]

@@ -93,7 +93,7 @@ def test_every_trouble_is_there(folder):
     people = read_table(folder / "truth_patients.csv", TRUTH_PATIENTS)
     assert set(people.loc[people["expected"] == "excluded", "expected_reason"]) == {
         *EXCLUSIONS, "too_young", "no_pair_in_interval", "no_frontal_film", "exposure_rejected", "no_usable_film",
-        "no_film", "not_in_patients_table", "no_dxa", "conflicting_rows", "no_t_score",
+        "no_film", "unreadable_row", "not_in_patients_table", "no_dxa", "conflicting_rows", "no_t_score",
     }  # fmt: skip
     assert {"interval_exactly_6_months", "several_exams", "lateral_beside_frontal", "duplicate_file",
             "identical_rows_and_unreadable_exam_date", "sex_differs_from_film", "first_film_badly_exposed",
@@ -129,6 +129,8 @@ def test_patients_to_exclude_do_fail(like):
     assert all(t is None for _, _, t in by_trouble["no_t_score"].exams[0].rows)
     assert by_trouble["not_in_patients_table"].table_rows == []
     assert by_trouble["no_film"].films == []
+    only = by_trouble["only_unreadable_rows"]
+    assert only.films == [] and only.exams and all(exam.unreadable for exam in only.exams)
 
 
 def test_no_trouble_when_it_is_switched_off(like, tmp_path):
