@@ -79,11 +79,11 @@ def test_page_is_whole_and_offline(study, configs, language):
 
 def test_synthetic_banner_only_where_a_centre_is_simulated(study, configs):
     text = report_html(study())
-    assert 'class="synthetic"' in text and "SYNTHETIC DATA" in text
+    assert 'class="notice"' in text and "SYNTHETIC DATA" in text
     run = study()
     run.provenance["synthetic"] = False
     real = report_html(run)
-    assert 'class="synthetic"' not in real and "SYNTHETIC" not in real and "simulated" not in real
+    assert 'class="notice"' not in real and "synthetic" not in real.lower() and "simulated" not in real
 
 
 def test_numbers_are_written_for_readers(study):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -72,7 +73,9 @@ def test_another_key_gives_other_pseudonyms(real, finished):
 
 def test_a_real_study_never_says_synthetic(real):
     for path in (real.path / "results").rglob("*"):
-        if path.suffix in (".html", ".svg", ".csv", ".json"):
+        if path.name == "provenance.json":
+            assert json.loads(path.read_text(encoding="utf-8"))["synthetic"] is False
+        elif path.suffix in (".html", ".svg", ".csv", ".json"):
             assert "synthetic" not in path.read_text(encoding="utf-8").lower(), path.name
         if path.suffix == ".docx":
             text = zipfile.ZipFile(path).read("word/document.xml").decode()
