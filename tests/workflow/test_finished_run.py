@@ -227,3 +227,13 @@ def test_results_say_synthetic(finished):
 
 def test_second_run_has_nothing_to_do(finished):
     assert "Nothing to be done" in finished.snakemake()
+
+
+def test_snakemakes_own_report_works_and_leaks_nothing(finished, tmp_path):
+    target = tmp_path / "report.zip"
+    finished.snakemake("--report", str(target))
+    with zipfile.ZipFile(target) as archive:
+        assert any(name.endswith("report.html") for name in archive.namelist())
+        captions = b"".join(archive.read(n) for n in archive.namelist() if n.endswith((".html", ".js")))
+    assert b"roc" in captions and b"Table 2" in captions
+    assert leaks(tmp_path, planted_strings(finished)) == []
