@@ -11,7 +11,7 @@ help:  ## this list
 setup:  ## system packages where missing and permitted, and the Python environment .venv
 	@envs/setup.sh
 
-demo: setup  ## the synthetic study from end to end (about 10 minutes on two cores)
+demo: setup  ## the synthetic study from end to end (about 10 minutes on two cores, 15 with the set-up)
 	@snakemake --cores all --quiet rules $(CONFIG)
 	@python -m scripts.report.summary
 

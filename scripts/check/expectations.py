@@ -44,6 +44,8 @@ from scripts.intake.source_tables import (
 
 MOST_CODES = 6
 """Unknown codes shown per column."""
+MOST_OTHER_SEX = 0.2
+"""Share of patients whose sex may differ between table and film headers before a wrong coding is suspected."""
 
 
 @dataclass
@@ -148,9 +150,12 @@ def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]]) -> lis
     for key, name, coding in coded:
         cells = column(frame, name, f"{where}.{key}")
         _, unknown = codes(cells, coding)
-        several = [code[:20] for code, _ in Counter(cells[unknown]).most_common(MOST_CODES)]
-        if several:
-            found.append((f"{where}.{key}", several))
+        counted = Counter(cells[unknown])
+        # A code recurs. A column of values that hardly do may hold names or ids: they are not printed.
+        if len(counted) > MOST_CODES or (len(counted) > 3 and max(counted.values()) < 3):
+            found.append((f"{where}.{key}", [f"{len(counted)} different ones, not shown: is this the right column?"]))
+        elif counted:
+            found.append((f"{where}.{key}", [code[:20] for code, _ in counted.most_common()]))
     return found
 
 
@@ -209,6 +214,15 @@ def expect(
         result.hints = _hints(written, ids)
     if not result.faults and films is not None:
         found = pseudonymize(readings["patients"], readings["dxa"], names)
+        told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
+        sexes = told.merge(found.patients[["patient_id", "sex"]], on="patient_id", suffixes=("_film", "_table"))
+        sexes = sexes[sexes["sex_film"].isin(["F", "M"]) & sexes["sex_table"].isin(["F", "M"])]
+        differ = (sexes["sex_film"] != sexes["sex_table"]).mean() if len(sexes) else 0.0
+        if differ > MOST_OTHER_SEX:
+            result.faults.append(
+                f"centers[{center.name}].patients.sex_coding: table and film headers differ on the sex of {100 * differ:.0f} % of the patients; "
+                "check the column and its codes."
+            )
         try:
             result.selection = _select(films[list(FILMS)], found, settings)
             earlier = root / f"results/intake/{center.name}/films.csv"

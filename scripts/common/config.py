@@ -73,6 +73,14 @@ class Simulate(Section):
     )
 
 
+def _no_column_twice(section: BaseModel) -> None:
+    """Refuse a table's column that stands for two fields (``ValueError``)."""
+    named: dict[str, str] = {}
+    for field, column in section.model_dump().items():
+        if column is not None and named.setdefault(column, field) != field:
+            raise ValueError(f"the column '{column}' stands for both '{named[column]}' and '{field}'; each needs its own")
+
+
 class PatientColumns(Section):
     patient_id: str = Field(description="Column with the hospital's patient id, as in the films.")
     sex: str = Field(description="Column with the sex.")
@@ -89,6 +97,7 @@ class PatientColumns(Section):
     def _age_or_birth(self) -> PatientColumns:
         if (self.birth_date is None) == (self.age is None):
             raise ValueError("give exactly one of 'birth_date' and 'age'")
+        _no_column_twice(self)
         return self
 
 
@@ -139,6 +148,11 @@ class DxaColumns(Section):
     site: str = Field(description="Column with the measured site.")
     bmd: str = Field(description="Column with the bone mineral density (g/cm2).")
     t_score: str = Field(description="Column with the T-score.")
+
+    @model_validator(mode="after")
+    def _columns(self) -> DxaColumns:
+        _no_column_twice(self)
+        return self
 
 
 class DxaTable(TableFile):
@@ -230,6 +244,16 @@ class FrontalView(Section):
     )
     ap: list[str] = Field([r"\bAP\b", r"antero-?posterior", "床旁", "前后位"], description="Patterns that mean AP.")
     lateral: list[str] = Field([r"\bLAT\b", r"\bLL\b", r"\bRL\b", "lateral", "侧位"], description="Patterns that mean lateral.")
+
+    @field_validator("pa", "ap", "lateral")
+    @classmethod
+    def _patterns(cls, patterns: list[str]) -> list[str]:
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"'{pattern}' is not a regular expression ({error})") from None
+        return patterns
 
 
 class Intake(Section):

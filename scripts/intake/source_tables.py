@@ -30,6 +30,11 @@ ROW = "_row"
 _MISSING = {"", "na", "n/a", "n.a.", "nan", "nat", "null", "none", "-", "--", ".", "?", "/", "#n/a", "missing", "unknown", "不详", "未知", "缺失"}
 
 HEIGHT_CM = (100.0, 230.0)
+FEWEST_FOR_A_COLUMN = 20
+"""Fewest values from which a whole column is judged."""
+PLAUSIBLE_MEDIAN_BMI = (15.0, 40.0)
+"""A median outside, kg/m2, means a wrong unit."""
+
 WEIGHT_KG = (20.0, 300.0)
 BMD = (0.1, 2.5)
 T_SCORE = (-10.0, 10.0)
@@ -351,6 +356,11 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
     out["height_cm"] = _measured(heights, HEIGHT_CM, issues, "height", 1.0 if unit == "cm" else 100.0, height_fault).round(6)
     weights = column(frame, names["weight"], f"{at}.weight")
     out["weight_kg"] = _measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
+    bmi = (out["weight_kg"] / (out["height_cm"] / 100) ** 2).dropna()
+    if len(bmi) >= FEWEST_FOR_A_COLUMN and not PLAUSIBLE_MEDIAN_BMI[0] <= bmi.median() <= PLAUSIBLE_MEDIAN_BMI[1]:
+        raise StudyError(
+            f"{at}.weight: the median body mass index is {bmi.median():.0f} kg/m2; check that weights are in kg and heights in {unit}."
+        )
 
     out["measured_on"] = None
     if names.get("measured_on"):
@@ -394,6 +404,9 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
 
     out["bmd"] = _measured(column(frame, names["bmd"], f"{at}.bmd"), BMD, issues, "bmd", fault=bmd_fault)
     out["t_score"] = _measured(column(frame, names["t_score"], f"{at}.t_score"), T_SCORE, issues, "t_score", fault=t_fault)
+    known = out["t_score"].dropna()
+    if len(known) >= FEWEST_FOR_A_COLUMN and not (known < 0).any():
+        raise StudyError(f"{at}.t_score: no T-score of {len(known)} is below 0; check the column and its minus signs.")
     issues.note(other & (issues.first == ""), "other_site")
     reading = _finished(out, issues, studied=~other)
     reading.rows = reading.rows[reading.rows["site"] != ""]

@@ -41,7 +41,7 @@ def look(tmp_path):
 
     def expectation(patients: str | None = None, **changes):
         for n in range(8):
-            write_film(tmp_path / f"films/{n}/f", f"0077{n:03d}", n)
+            write_film(tmp_path / f"films/{n}/f", f"0077{n:03d}", n, PatientSex="F")
         write_film(tmp_path / "films/lateral", "0077000", 90, ViewPosition="LL")
         (tmp_path / "films/letter.txt").write_text("no film")
         rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}" for n in range(8)]
@@ -93,6 +93,18 @@ def test_a_patient_with_unreadable_rows_alone_is_foretold(look):
     found, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n77100,F,1950-01-01,16,60\n")
     assert found.selection.excluded["reason"].value_counts().to_dict() == {"unreadable_row": 1, "no_film": 1}
     assert "left out, unreadable row: 1" in said
+
+
+def test_a_column_of_names_is_not_shown_as_codes(look):
+    rows = [f"77{n:03d},Person{n},1950-03-1{n},160,6{n}" for n in range(8)]
+    _, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n")
+    assert "8 different ones, not shown" in said and "Person" not in said
+
+
+def test_a_swapped_coding_of_the_sex_is_named(look):
+    rows = [f"77{n:03d},M,1950-03-1{n},160,6{n}" for n in range(8)]
+    found, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n")
+    assert "differ on the sex of 100 %" in said and "sex_coding" in said and len(found.faults) == 1
 
 
 def test_configs_are_laid_over_each_other_as_snakemake_does(tmp_path):

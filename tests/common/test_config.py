@@ -182,3 +182,16 @@ def test_installed_versions_are_the_pinned_ones():
     pinned = pins("requirements.txt")
     for name in ("snakemake", "torch", "pydicom", "xgboost", "pandas", "rpy2", "numpy"):
         assert version(name).split("+")[0] == pinned[name]
+
+
+def test_one_column_for_two_fields_is_refused(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][0]["dxa"]["columns"]["t_score"] = raw["centers"][0]["dxa"]["columns"]["bmd"]
+    with pytest.raises(StudyError, match="stands for both 'bmd' and 't_score'"):
+        read_config(raw)
+
+
+def test_a_pattern_that_is_no_regular_expression_is_refused(shipped):
+    shipped["intake"] = {"frontal_view": {"pa": ["("]}}
+    with pytest.raises(StudyError, match="not a regular expression"):
+        read_config(shipped)

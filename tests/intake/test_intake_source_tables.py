@@ -241,3 +241,19 @@ def test_patients_with_unreadable_rows_alone_are_named(tmp_path, key_names):
         assert not set(aside) & set(frame["patient_id"])
     none = pseudonymize(patients(tmp_path, GOOD), dxa(tmp_path, GOOD_DXA), key_names)
     assert none.set_aside.empty and list(none.set_aside) == ["patient_id", "table"]
+
+
+def test_a_column_of_t_scores_without_minus_signs_is_refused(tmp_path):
+    rows = "".join(f"{i},2020-01-05,lumbar,0.{60 + i},{{}}{i / 10}\n" for i in range(1, 31))
+    assert len(dxa(tmp_path, rows.format(*["-"] * 30)).rows) == 30
+    with pytest.raises(StudyError, match="t_score: no T-score of 30 is below 0"):
+        dxa(tmp_path, rows.format(*[""] * 30))
+
+
+def test_weights_in_pounds_are_refused(tmp_path):
+    def table(factor):
+        return "".join(f"{i:03d},F,1950-03-17,160,{(55 + i) * factor:.1f},0\n" for i in range(30))
+
+    assert len(patients(tmp_path, table(1.0)).rows) == 30
+    with pytest.raises(StudyError, match="median body mass index is 60"):
+        patients(tmp_path, table(2.2046))
