@@ -12,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 
 from scripts.common.code_hash import code_hash
 from scripts.common.config import check_paths, read_config
+from scripts.common.config_files import read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.key import open_key
 from scripts.common.layouts import simulated_folder, with_sources
@@ -20,9 +21,12 @@ from scripts.intake.listing import fingerprints, scan_folder
 
 def validated_config(raw):
     """The typed config; a fault ends the run before any job, with a sentence for each."""
+    given = [str(path) for path in workflow.overwrite_configfiles]
+    own = [str(path) for path in workflow.configfiles if str(path) not in given]
     try:
-        checked = read_config(raw)
-        check_paths(checked)
+        files = {os.path.relpath(path): read_config_file(path) for path in (*own, *given)}
+        checked = read_config(raw, files)
+        check_paths(checked, files)
     except StudyError as error:
         raise WorkflowError(str(error)) from None
     return checked

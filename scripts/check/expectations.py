@@ -60,6 +60,7 @@ class Expectation:
     film_ids: set[str] = field(default_factory=set)
     patient_ids: set[str] = field(default_factory=set)
     dxa_ids: set[str] = field(default_factory=set)
+    tables_read: set[str] = field(default_factory=set)
     hints: list[str] = field(default_factory=list)
     missing: list[tuple[str, str, int, int]] = field(default_factory=list)
     issues: list[tuple[str, str, int]] = field(default_factory=list)
@@ -208,6 +209,7 @@ def expect(
     for kind, reading in readings.items():
         result.missing += _missing(kind, reading)
         result.issues += [(kind, reason, n) for reason, n in sorted(Counter(reading.issues["reason"]).items())]
+    result.tables_read = set(readings)
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
     if len(written) == 3:

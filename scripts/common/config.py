@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import difflib
 import re
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from scripts.common.config_files import file_of
 from scripts.common.errors import StudyError
 
 EXCLUSIONS = (
@@ -132,6 +134,28 @@ class TableFile(Section):
     date_format: str | None = Field(
         None, description="Format of the dates, e.g. `%d/%m/%Y`; if not given ISO dates (2024-07-31 or 20240731) and Excel dates are read."
     )
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError("no such encoding; utf-8-sig, gb18030, big5, shift_jis, euc_kr and cp1252 are usual ones") from None
+        return value
+
+    @field_validator("date_format")
+    @classmethod
+    def _day_month_year(cls, value: str | None) -> str | None:
+        day = datetime.date(1999, 12, 31)
+        try:
+            if value is not None and datetime.datetime.strptime(day.strftime(value), value).date() != day:
+                raise ValueError
+        except ValueError:
+            raise ValueError(
+                "this is no format of a date; write %d for the day, %m for the month and %Y for the year, e.g. '%d/%m/%Y'"
+            ) from None
+        return value
 
 
 class PatientTable(TableFile):
@@ -401,7 +425,7 @@ class NetBenefit(Section):
 
 class Prevalence(Section):
     label: str = Field(description="Name of the population.")
-    older_than: int = Field(ge=0, description="Youngest age of the population; estimates use test patients of this age and above.")
+    from_age: int = Field(ge=0, description="Youngest age of the population; estimates use test patients of this age and above.")
     prevalence: Fraction = Field(description="Prevalence of osteoporosis in it.")
 
 
@@ -426,8 +450,8 @@ class Statistics(Section):
     net_benefit: NetBenefit = Field(default_factory=NetBenefit, description="Range of the decision curves.")
     prevalences: list[Prevalence] = Field(
         [
-            Prevalence(label="China, 50 years and above", older_than=50, prevalence=0.192),
-            Prevalence(label="China, 65 years and above", older_than=65, prevalence=0.320),
+            Prevalence(label="China, 50 years and above", from_age=50, prevalence=0.192),
+            Prevalence(label="China, 65 years and above", from_age=65, prevalence=0.320),
         ],
         description="Populations for which PPV, NPV and net benefit are estimated.",
     )
@@ -580,46 +604,59 @@ def _sentence(error: Any, raw: Any) -> str:
             return text + "."
         return f"{where}: {text}." if not isinstance(value, str) else f"{where}: '{value}': {text}."
     said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        said = "a section of keys, each with its value, indented below it"
     shown = repr(value) if isinstance(value, str | int | float | bool | type(None)) else f"a {type(value).__name__}"
     return f"{where}: {shown} does not fit; it should be {said}."
 
 
-def read_config(raw: dict[str, Any]) -> Config:
-    """Turn the merged YAML into a ``Config``; refuse it with one sentence per fault (``StudyError``)."""
+def _refuse(faults: list[tuple[tuple[Any, ...], str]], files: dict[str, dict[str, Any]]) -> None:
+    """Raise ``StudyError`` with all faults (place and sentence), each with the file in which it stands; none, no error."""
+    sentences = list(dict.fromkeys(f"{file_of(place, files)}: {sentence}" for place, sentence in faults))
+    if len(sentences) == 1:
+        raise StudyError(sentences[0])
+    if sentences:
+        raise StudyError(f"The config has {len(sentences)} faults:\n  - " + "\n  - ".join(sentences))
+
+
+def read_config(raw: dict[str, Any], files: dict[str, dict[str, Any]] | None = None) -> Config:
+    """Turn the merged YAML into a ``Config``; refuse it with one sentence per fault (``StudyError``).
+
+    ``files`` are the contents of the files that were merged, by name and in their order, to say in which a fault stands.
+    """
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        sentences = list(dict.fromkeys(_sentence(e, raw) for e in error.errors()))
-        if len(sentences) == 1:
-            raise StudyError(f"config.yaml: {sentences[0]}") from None
-        raise StudyError(f"config.yaml has {len(sentences)} faults:\n  - " + "\n  - ".join(sentences)) from None
+        found = [(tuple(e["loc"]), _sentence(e, raw)) for e in error.errors()]
+    # a fault of the config as a whole names its key in its first words
+    faults = [(place or tuple(said.partition(":")[0].split(".")), said) for place, said in found]
+    _refuse(faults, files or {})
+    raise AssertionError("a refused config has faults")
 
 
-def check_paths(config: Config) -> None:
+def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) -> None:
     """Refuse a config that names files or folders that don't exist (``StudyError``), before any job starts."""
-    faults = []
+    faults: list[tuple[tuple[Any, ...], str]] = []
     if config.study.key_file is not None:
         from scripts.common.key import read_key
 
         try:
             read_key(config.study.key_file)
         except StudyError as error:
-            faults.append(str(error))
+            faults.append((("study", "key_file"), str(error)))
     if config.deep.init not in ("imagenet", "random") and not Path(config.deep.init).is_file():
-        faults.append(f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a weights file.")
-    for center in config.centers:
+        said = f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a weights file."
+        faults.append((("deep", "init"), said))
+    for number, center in enumerate(config.centers):
         if center.simulate is not None:
             continue
-        where = f"centers[{center.name}]"
+        where, place = f"centers[{center.name}]", ("centers", number)
         if not Path(center.dicom).is_dir():
-            faults.append(f"{where}.dicom: there is no folder '{center.dicom}'.")
+            faults.append(((*place, "dicom"), f"{where}.dicom: there is no folder '{center.dicom}'."))
         for key in ("patients", "dxa"):
             path = getattr(center, key).path
             if not Path(path).is_file():
-                faults.append(f"{where}.{key}.path: there is no file '{path}'.")
+                faults.append(((*place, key, "path"), f"{where}.{key}.path: there is no file '{path}'."))
         if center.review is not None and not Path(center.review).is_file():
-            faults.append(f"{where}.review: there is no file '{center.review}'.")
-    if len(faults) == 1:
-        raise StudyError(f"config.yaml: {faults[0]}")
-    if faults:
-        raise StudyError("config.yaml names what is not there:\n  - " + "\n  - ".join(faults))
+            faults.append(((*place, "review"), f"{where}.review: there is no file '{center.review}'."))
+    _refuse(faults, files or {})

@@ -79,10 +79,11 @@ DXA: Columns = {
 """``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and site; dates shifted."""
 
 SET_ASIDE: Columns = {"patient_id": "text", "table": "text"}
-"""``results/intake/<center>/set_aside.csv``: who stands in a table (patients or dxa) with rows set aside alone.
+"""``results/intake/<center>/set_aside.csv``: who stands in a table with no row that can be used.
 
-One row per patient and table none of whose rows there could be used because each was unreadable; of the DXA table only rows
-of the studied sites count. Rows without an id belong to nobody here.
+One row per patient and table. ``table`` is ``patients`` or ``dxa`` where each of his rows there was unreadable (of the DXA table
+only rows of sites that can be studied count), ``dxa_other_site`` where all his DXA rows are of other sites. Rows without an
+id belong to nobody here.
 """
 
 COHORT: Columns = {

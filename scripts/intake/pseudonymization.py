@@ -108,8 +108,8 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms) -> Pseudony
     set_aside = pd.DataFrame(
         [
             (names.patient(source), table)
-            for table, reading in (("patients", patients), ("dxa", dxa))
-            for source in reading.set_aside
+            for table, sources in (("patients", patients.set_aside), ("dxa", dxa.set_aside), ("dxa_other_site", dxa.other_site))
+            for source in sources
         ],
         columns=list(SET_ASIDE),
     )

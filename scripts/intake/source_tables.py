@@ -106,7 +106,8 @@ def _heading(text: str) -> str:
 def read_cells(table: dict, where: str) -> pd.DataFrame:
     """All cells of a table as text, with ``ROW``; empty rows are left out.
 
-    ``table`` is the config's section (``path``, ``sheet``, ``encoding``), ``where`` its place in the config, for messages.
+    ``table`` is the config's section (``path``, ``sheet``, ``encoding``, column maps), ``where`` its place in the config, for
+    messages.
     Raises ``StudyError``.
     """
     path = Path(table["path"])
@@ -131,15 +132,21 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     frame.insert(0, ROW, [number for number, _ in numbered[1:]])
     frame["_too_long"] = [any(cell.strip() for cell in row[width:]) for _, row in numbered[1:]]
     frame.attrs["headings"] = headings
+    mapped = {**table.get("columns", {}), **table.get("exclusions", {})}
+    frame.attrs["mapped"] = {_heading(name) for name in mapped.values() if name}
     return frame
 
 
 def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
-    """The column called ``name``, cells trimmed. Raises ``StudyError`` with the nearest name where there is none."""
+    """The column called ``name``, cells trimmed.
+
+    Raises ``StudyError`` with the nearest name where there is none; a column that the config gives to another field is none.
+    """
     headings = frame.attrs["headings"]
     matches = [i for i, heading in enumerate(headings) if heading == _heading(name)]
     if not matches:
-        near = difflib.get_close_matches(_heading(name), headings, n=3, cutoff=0.6)
+        free = [heading for heading in headings if heading not in frame.attrs["mapped"]]
+        near = difflib.get_close_matches(_heading(name), free, n=3, cutoff=0.7)
         letters = sorted(_heading(name).casefold())  # other case or swapped letters are nearer than any other word
         near.sort(key=lambda heading: sorted(heading.casefold()) != letters)
         advice = f"did you mean '{near[0]}'?" if near else f"none of its {len(headings)} columns has a like name."
@@ -236,13 +243,15 @@ class Reading:
     ``rows``: the rows that can be used, with ``ROW``. ``issues``: ``ROW, reason``, one per row set aside (its first reason)
     and, for reasons in ``NOTES``, per cell that was left empty though its row is used. ``cells``: every row that was
     read, in the study's terms, with unreadable cells empty (for counting). ``set_aside``: source ids, sorted, that stand in
-    the table with rows set aside alone; rows of sites that aren't studied count neither way.
+    the table with rows set aside alone; rows of sites that aren't studied count neither way. ``other_site``: source ids,
+    sorted, of whom there are only rows of such sites.
     """
 
     rows: pd.DataFrame
     issues: pd.DataFrame
     cells: pd.DataFrame
     set_aside: list[str]
+    other_site: list[str]
 
 
 NOTES = ("unreadable_flag", "other_site", "identical_row")
@@ -416,9 +425,11 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
 def _finished(out: pd.DataFrame, issues: _Issues, studied: pd.Series | bool = True) -> Reading:
     """Rows of use without identical copies, the issues, and whom no row of use is left of among those ``studied``."""
     usable = issues.first == ""
-    set_aside = set(out.loc[~usable & studied, "source_id"]) - set(out.loc[usable & studied, "source_id"]) - {""}
+    in_use = {*out.loc[usable & studied, "source_id"], ""}
+    set_aside = set(out.loc[~usable & studied, "source_id"]) - in_use
+    other_site = set(out["source_id"]) - in_use - set_aside
     used = out[usable]
     content = [name for name in out.columns if name != ROW]
     again = used.duplicated(content, keep="first")
     issues.note(again.reindex(out.index, fill_value=False), "identical_row")
-    return Reading(rows=used[~again], issues=issues.table(), cells=out, set_aside=sorted(set_aside))
+    return Reading(rows=used[~again], issues=issues.table(), cells=out, set_aside=sorted(set_aside), other_site=sorted(other_site))

@@ -95,7 +95,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
         for s, (n, op) in facts["sets"].items()
     ]
     populations = [
-        f"{p['label']}: {percentage(p['prevalence'])} %, " + (f"{p['older_than']} 岁及以上" if zh else f"age {p['older_than']} and above")
+        f"{p['label']}: {percentage(p['prevalence'])} %, " + (f"{p['from_age']} 岁及以上" if zh else f"age {p['from_age']} and above")
         for p in stats["prevalences"]
     ]
     init = {

@@ -24,7 +24,7 @@ LONG_MAIN_TABLE = 60
 MODELS = ("deep", "clinical", "combined")
 EVERYONE = "everyone_positive"
 PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
-WHOLE = ("n", "n_pos", "n_missing", "n_capped", "older_than", "n_clipped", "missing")
+WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
 
 
 class Names:
@@ -188,7 +188,7 @@ class Report:
         rows = [
             [
                 text_cell(self.names.center(row["center"])),
-                text_cell(self.words.get(f"step_{row['step']}", _spaced(row["step"]))),
+                text_cell(self._step(row)),
                 number_cell(row["n_patients"], fmt.count),
                 number_cell(row["n_op"], fmt.count),
                 number_cell(row["n_any"], fmt.count),
@@ -200,6 +200,11 @@ class Report:
             self._figure("flow", self.words("flow_caption")),
             _table("table-flow", self.words("flow_table_caption"), columns, rows, [self.words("flow_note")]),
         ]
+
+    def _step(self, row: dict[str, Any]) -> str:
+        if row["kind"] == "set":
+            return self.names.set(row["step"])
+        return self.words.get(f"step_{row['step']}", _spaced(row["step"]))
 
     def exposure(self) -> list[Any]:
         run, words = self.run, self.words

@@ -76,7 +76,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "analysis": ("Analysis", "分析"),
     "auc_minus_main": ("AUC minus main", "与主分析 AUC 之差"),
     "population": ("Population", "人群"),
-    "older_than": ("Age from", "年龄下限"),
+    "from_age": ("Age from", "年龄下限"),
     "prevalence_metric": ("Prevalence, %", "患病率 (%)"),
     "net_benefit": ("Net benefit", "净收益"),
     "intercept": ("Intercept", "截距"),

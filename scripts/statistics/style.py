@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,12 +46,30 @@ CHINESE_FONTS = (
 )
 
 
-def chinese_font() -> str:
-    """The first installed font that has Chinese characters. ``StudyError`` where there is none."""
+def _first_chinese_font() -> str | None:
     installed = {font.name for font in font_manager.fontManager.ttflist}
-    for name in CHINESE_FONTS:
-        if name in installed:
-            return name
+    return next((name for name in CHINESE_FONTS if name in installed), None)
+
+
+def _add_later_fonts() -> None:
+    """Add the system's fonts that Matplotlib's list lacks; a file that it can't read is left out."""
+    known = {font.fname for font in font_manager.fontManager.ttflist}
+    for path in sorted(set(font_manager.findSystemFonts()) - known):
+        with contextlib.suppress(Exception):  # FreeType's errors have no family of their own
+            font_manager.fontManager.addfont(path)
+
+
+def chinese_font() -> str:
+    """The first installed font that has Chinese characters. ``StudyError`` where there is none.
+
+    Matplotlib keeps a list of fonts from its first use on; a font that was installed later is looked for on the disk.
+    """
+    name = _first_chinese_font()
+    if name is None:
+        _add_later_fonts()
+        name = _first_chinese_font()
+    if name is not None:
+        return name
     raise StudyError(
         "study.language is 'zh' but no font with Chinese characters is installed: run 'apt-get install -y fonts-noto-cjk' "
         "(or install one of: " + ", ".join(CHINESE_FONTS[:5]) + "), or write 'language: en'."

@@ -29,7 +29,7 @@ SUBGROUPS: Columns = {
 
 PREVALENCE: Columns = {
     "population": "text",
-    "older_than": "int",
+    "from_age": "int",
     "prevalence": "float",
     "set": "text",
     "model": "text",
@@ -177,7 +177,7 @@ def prevalence_table(
     """``PREVALENCE`` for the configured populations; estimated among test patients of the population's age only."""
     rows = []
     for population in populations:
-        old_enough = frame["age"].to_numpy(dtype=float, na_value=np.nan) >= population["older_than"]
+        old_enough = frame["age"].to_numpy(dtype=float, na_value=np.nan) >= population["from_age"]
         for name in sets:
             part = frame[old_enough & (frame["set"] == name).to_numpy()]
             labels, scores = arrays(part, list(models))
@@ -190,7 +190,7 @@ def prevalence_table(
                 rows.append(
                     {
                         "population": population["label"],
-                        "older_than": population["older_than"],
+                        "from_age": population["from_age"],
                         "prevalence": population["prevalence"],
                         "set": name,
                         "model": model,

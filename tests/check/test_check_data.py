@@ -9,10 +9,9 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
-from scripts.check.check_data import described, laid_over, read_configs
+from scripts.check.check_data import described
 from scripts.check.expectations import expect
 from scripts.common.config import Center, Cohort, FrontalView
-from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
 
@@ -107,13 +106,9 @@ def test_a_swapped_coding_of_the_sex_is_named(look):
     assert "differ on the sex of 100 %" in said and "sex_coding" in said and len(found.faults) == 1
 
 
-def test_configs_are_laid_over_each_other_as_snakemake_does(tmp_path):
-    assert laid_over({"a": {"b": 1, "c": [1, 2]}, "d": 1}, {"a": {"c": [3]}, "d": {"e": 2}}) == {
-        "a": {"b": 1, "c": [3]},
-        "d": {"e": 2},
-    }
-    (tmp_path / "bad.yaml").write_text("a: [1\nb: 2")
-    with pytest.raises(StudyError, match="no valid YAML"):
-        read_configs([str(tmp_path / "bad.yaml")])
-    with pytest.raises(StudyError, match="can't be opened"):
-        read_configs([str(tmp_path / "none.yaml")])
+def test_ids_are_not_compared_with_a_table_that_cannot_be_read(look):
+    rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}" for n in range(8)]
+    found, said = look("id,sex,birthday,height,weight\n" + "\n".join(rows) + "\n")
+    assert len(found.faults) == 1 and "TO MEND: centers[c].patients.columns.birth_date: the table has no column" in said
+    assert "patient table: not compared" in said and "0 of 8" not in said
+    assert "patients of the films in the DXA table: 8 of 8" in said

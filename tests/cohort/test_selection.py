@@ -194,6 +194,11 @@ ONE = {
         ({"dxa": [], "set_aside": [aside("P1", "dxa")]}, "unreadable_row"),
         ({"patients": [], "dxa": [], "set_aside": [aside("P1", "patients")]}, "unreadable_row"),
         ({**dict.fromkeys(["films", "patients", "dxa"], []), "set_aside": [aside("P1", "dxa")]}, "no_film"),
+        ({"dxa": [], "set_aside": [aside("P1", "dxa_other_site")]}, "no_dxa"),
+        (
+            {**dict.fromkeys(["films", "patients", "dxa"], []), "set_aside": [aside("P1", "dxa_other_site")]},
+            "no_film",
+        ),
         ({"patients": [person("P1", conflict=1)]}, "conflicting_rows"),
         ({"patients": [person("P1"), person("P1", sex="M")]}, "conflicting_rows"),
         ({"dxa": [exam("P1", -3.0, conflict=1)]}, "conflicting_rows"),
@@ -466,7 +471,7 @@ EXAM_ROWS = st.builds(
     site=st.sampled_from(["lumbar", "femoral_neck", "total_hip"]),
     day=DAYS,
 )
-ASIDE_ROWS = st.builds(aside, NAMES, st.sampled_from(["patients", "dxa"]))
+ASIDE_ROWS = st.builds(aside, NAMES, st.sampled_from(["patients", "dxa", "dxa_other_site"]))
 BIRTHS = st.builds(born, NAMES, st.sampled_from(["1950-02-28", "1979-06-01", "1980-02-29", "2001-01-01"]))
 WORLDS = st.fixed_dictionaries(
     {
@@ -490,7 +495,11 @@ def as_frames(world):
 
     Nobody is set aside in a table that has a row of his.
     """
-    left = [r for r in world["set_aside"] if all(r["patient_id"] != o["patient_id"] for o in world[r["table"]])]
+    left = [
+        r
+        for r in world["set_aside"]
+        if all(r["patient_id"] != o["patient_id"] for o in world[r["table"].removesuffix("_other_site")])
+    ]
     rows = {
         "films": [{**r, "image_id": f"I{i:02d}"} for i, r in enumerate(world["films"])] + [film("P9", "I99")],
         "patients": [*world["patients"], person("P9")],
@@ -525,7 +534,8 @@ def test_every_patient_is_accounted_for_once(world, policy):
     assert of_kind["found"] == of_kind["included"] + of_kind["excluded"] == len(everybody)
     assert (flow["n_any"] >= flow["n_patients"]).all()
     unreadable = flow.loc[flow["step"] == "unreadable_row", "n_any"].item()
-    assert unreadable == frames["set_aside"]["patient_id"].nunique()
+    aside_rows = frames["set_aside"]
+    assert unreadable == aside_rows.loc[aside_rows["table"] != "dxa_other_site", "patient_id"].nunique()
     assert flow.loc[flow["kind"] == "excluded", "step"].tolist() == steps(criteria(**policy))
     assert set(flow.columns) == set(FLOW)
     ages = selection.cohort["age"]

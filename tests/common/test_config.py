@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 import yaml
 
 from scripts.common.config import check_paths, read_config
+from scripts.common.config_files import laid_over
 from scripts.common.config_reference import reference_page, schema_text
 from scripts.common.errors import StudyError
 
@@ -18,14 +18,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def load(name: str) -> dict:
     return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-
-
-def laid_over(base: dict, other: dict) -> dict:
-    """As Snakemake lays configs over each other: sections merge, lists replace."""
-    out = copy.deepcopy(base)
-    for key, value in other.items():
-        out[key] = laid_over(out[key], value) if isinstance(value, dict) and isinstance(out.get(key), dict) else value
-    return out
 
 
 @pytest.fixture
@@ -76,6 +68,8 @@ FAULTS = {
     "heads": (lambda c: c["deep"]["architecture"].update(heads=7), "deep.architecture", "must divide"),
     "empty list of centres": (lambda c: c.update(centers=[]), "centers", ""),
     "centres not a list": (lambda c: c.update(centers={"a": 1}), "centers", "list"),
+    "section without keys": (lambda c: c.update(deep=None), "deep", "a section of keys"),
+    "text for a section": (lambda c: c["deep"].update(training="fast"), "deep.training", "a section of keys"),
 }
 
 
@@ -195,3 +189,53 @@ def test_a_pattern_that_is_no_regular_expression_is_refused(shipped):
     shipped["intake"] = {"frontal_view": {"pa": ["("]}}
     with pytest.raises(StudyError, match="not a regular expression"):
         read_config(shipped)
+
+
+@pytest.mark.parametrize("given", ["DD/MM/YYYY", "%d/%m", "%d.%m.%Q", ""])
+def test_a_date_format_that_gives_no_date_is_refused(shipped, given):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][0]["dxa"]["date_format"] = given
+    with pytest.raises(StudyError, match=r"centers\[hospital_a\].dxa.date_format: .*'%d/%m/%Y'"):
+        read_config(raw)
+
+
+@pytest.mark.parametrize("given", ["%d/%m/%Y", "%Y%m%d", "%d-%b-%y", "%Y-%m-%d %H:%M", "%Y年%m月%d日"])
+def test_date_formats_that_hospitals_use_are_taken(shipped, given):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][0]["dxa"]["date_format"] = given
+    assert read_config(raw).center("hospital_a").dxa.date_format == given
+
+
+def test_an_unknown_encoding_is_refused(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][0]["dxa"]["encoding"] = "utf-88"
+    with pytest.raises(StudyError, match=r"centers\[hospital_a\].dxa.encoding: 'utf-88': no such encoding"):
+        read_config(raw)
+
+
+def test_a_fault_is_said_to_be_in_the_file_that_holds_it(shipped):
+    own, overlay = shipped, load("config/example_real.yaml")
+    overlay["centers"][1]["dxa"].pop("path")
+    overlay["statistics"] = {"engne": "r"}
+    own["boosting"] = {"trees": 0}
+    files = {"config.yaml": own, "mine.yaml": overlay}
+    with pytest.raises(StudyError) as refusal:
+        read_config(laid_over(own, overlay), files)
+    said = str(refusal.value)
+    assert "config.yaml: boosting.trees" in said
+    assert "mine.yaml: centers[hospital_b].dxa.path" in said and "mine.yaml: statistics.engne" in said
+
+
+def test_a_missing_file_is_said_to_be_named_in_the_file_that_names_it(shipped):
+    overlay = load("config/example_real.yaml")
+    files = {"config.yaml": shipped, "mine.yaml": overlay}
+    with pytest.raises(StudyError, match=r"mine.yaml: centers\[hospital_a\].dicom: there is no folder") as refusal:
+        check_paths(read_config(laid_over(shipped, overlay)), files)
+    assert "config.yaml: " not in str(refusal.value)
+
+
+def test_two_development_centres_in_an_overlay_are_said_to_be_there(shipped):
+    overlay = load("config/example_real.yaml")
+    overlay["centers"][1]["role"] = "development"
+    with pytest.raises(StudyError, match="^mine.yaml: centers: exactly one"):
+        read_config(laid_over(shipped, overlay), {"config.yaml": shipped, "mine.yaml": overlay})

@@ -77,6 +77,8 @@ def test_bad_cells_set_their_rows_aside(tmp_path):
     [
         (GOOD, {"head": HEAD.replace("height", "Height ")}, "did you mean 'Height'"),
         (GOOD, {"head": HEAD.replace("height", "hieght")}, "did you mean 'hieght'"),
+        # 'weight' is near, but the config gives it to another field
+        (GOOD, {"head": HEAD.replace("height", "Groesse")}, "no column 'height'; none of its"),
         (GOOD.replace("160,", "1.60,").replace("172.5", "1.725").replace("158,", "1.58,"), {}, "heights look like m, not cm"),
         (GOOD, {"height_unit": "m"}, "heights look like cm, not m: set centers\\[c\\].patients.height_unit to cm"),
         (GOOD.replace("-", "."), {}, "give their format in centers\\[c\\].patients.date_format"),
@@ -226,17 +228,17 @@ def test_issues_are_counted(tmp_path, key_names):
 
 
 def test_patients_with_unreadable_rows_alone_are_named(tmp_path, key_names):
-    """4 and 5 have no row of use; 1 and 3 have another one; 6 and the row without an id are nobody's loss here."""
+    """4 and 5 have no row of use, 6 and 7 rows of the forearm alone; 1 and 3 have another row; one row has no id."""
     bad = "4,X,1950-01-01,160,60,0\n4,F,1950-01-01,16,60,0\n1,X,1950-03-17,160,60,0\n,X,1950-01-01,160,60,0\n"
     bad_dxa = (
         "3,2020-01-01,lumbar,9.9,-1\n3,2020-01-01,neck,0.9,-1\n4,2020-01-01,,0.9,-1\n4,2020-01-01,forearm,0.5,-1\n"
-        "5,not a day,lumbar,0.9,-1\n6,2020-01-01,forearm,0.5,-1\n6,not a day,forearm,0.5,-1\n"
+        "5,not a day,lumbar,0.9,-1\n6,2020-01-01,forearm,0.5,-1\n6,not a day,forearm,0.5,-1\n7,not a day,forearm,0.5,-1\n"
     )
     found = pseudonymize(patients(tmp_path, GOOD + bad), dxa(tmp_path, GOOD_DXA + bad_dxa), key_names)
-    named = [("4", "patients"), ("4", "dxa"), ("5", "dxa")]
+    named = [("4", "patients"), ("4", "dxa"), ("5", "dxa"), ("6", "dxa_other_site"), ("7", "dxa_other_site")]
     expected = sorted((key_names.patient(source), table) for source, table in named)
     assert list(found.set_aside.itertuples(index=False, name=None)) == expected
-    for table, frame in (("patients", found.patients), ("dxa", found.dxa)):
+    for table, frame in (("patients", found.patients), ("dxa", found.dxa), ("dxa_other_site", found.dxa)):
         aside = found.set_aside.loc[found.set_aside["table"] == table, "patient_id"]
         assert not set(aside) & set(frame["patient_id"])
     none = pseudonymize(patients(tmp_path, GOOD), dxa(tmp_path, GOOD_DXA), key_names)

@@ -197,6 +197,18 @@ def test_both_languages_have_the_same_words():
     assert set(WORDS["en"]) == set(WORDS["zh"])
 
 
+def test_a_font_installed_after_the_first_figure_is_found(monkeypatch):
+    """Matplotlib's stored list may be older than the font."""
+    try:
+        style.chinese_font()
+    except StudyError:
+        pytest.skip("no Chinese font is installed")
+    fonts = style.font_manager.fontManager
+    files = {font.fname for font in fonts.ttflist if font.name in style.CHINESE_FONTS}
+    monkeypatch.setattr(fonts, "ttflist", [font for font in fonts.ttflist if font.fname not in files])
+    assert style.chinese_font() in style.CHINESE_FONTS
+
+
 def test_chinese_figures_draw_every_character(predictions, recwarn):
     try:
         style.apply("zh", 8, 60)
@@ -211,5 +223,6 @@ def test_chinese_figures_draw_every_character(predictions, recwarn):
 
 def test_without_a_chinese_font_the_package_is_named(monkeypatch):
     monkeypatch.setattr(style.font_manager.fontManager, "ttflist", [])
+    monkeypatch.setattr(style.font_manager, "findSystemFonts", lambda: [])
     with pytest.raises(StudyError, match="apt-get install -y fonts-noto-cjk"):
         style.chinese_font()

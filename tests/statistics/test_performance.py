@@ -172,7 +172,7 @@ def test_sensitivity_analyses_are_parts_of_the_main_one(predictions, cohort):
 
 def test_prevalence_by_bayes(predictions, cohort):
     frame = patients(predictions, cohort)
-    populations = [{"label": "P", "older_than": 65, "prevalence": 0.32}]
+    populations = [{"label": "P", "from_age": 65, "prevalence": 0.32}]
     table = prevalence_table(frame, MODELS, SETS, CUTS, populations, 0.95, 500, 1)
     row = table[(table["set"] == "external_1") & (table["model"] == "deep")].iloc[0]
     old = frame[(frame["set"] == "external_1") & (frame["age"] >= 65)]
