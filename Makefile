@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools lint format key check-data docs lock clean
+.PHONY: help setup demo test test-tools lint format key check-data bench-intake docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -36,6 +36,10 @@ key: setup  ## make the key of a study of real patients (once)
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)
+
+bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and its own floor; 20,000 small films
+	@envs/setup.sh test
+	@python -m tests.bench.intake --scale
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference

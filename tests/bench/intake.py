@@ -1,0 +1,273 @@
+"""Speed of the intake against peers and its own floor: ``make bench-intake``.
+
+One uncompressed 12-bit CR film of 3000 x 2500 pixels, simulated, copied under as many ids as ``--films`` says. In
+each round every way handles all films once, in a random order of ways; a ratio is that of two ways in one round, and
+the median over the rounds is printed with its smallest and largest value. All ways run on one thread.
+
+What each way does:
+
+- ours: ``deidentify_batch`` and ``convert_batch``, whole: files read, new DICOM files, 16-bit PNGs, checksums, measures of
+  the exposure and the tables written.
+- dcmj2pnm: ``dcmj2pnm +on2`` of DCMTK, a process per film: the PNG alone. No de-identification, no checksum, no measures.
+- pydicom + Pillow: ``pydicom.dcmread``, ``pixel_array``, left shift to 16 bits, ``Image.save`` as PNG with Pillow's defaults. No
+  de-identification, no checksum, no measures.
+- floor: the file's bytes read, the PNG encoded by the fastest encoder (NumPy Up filter, ISA-L level 1), both written. It
+  parses nothing.
+
+With ``--scale`` it also takes in many small films (``--small``), in batches of 250 as the rules do, and prints films per
+second and the highest memory of every part of the run: time must be linear and memory flat. Then it times Snakemake's dry
+run of a study of these films and prints its number of jobs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import yaml
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+
+from scripts.common.config import FrontalView
+from scripts.common.key import StudyKey, make_key
+from scripts.common.log import Log
+from scripts.intake.batch_conversion import convert_batch
+from scripts.intake.batch_deidentification import deidentify_batch
+from scripts.intake.identity import Pseudonyms
+from scripts.intake.png_encoding import encode_png16
+from scripts.synthetic.detector import DETECTORS
+from scripts.synthetic.radiograph import simulate_film
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS, COLUMNS = 3000, 2500
+WINDOW = {"rows": (0.20, 0.90), "columns": (0.10, 0.90)}
+IDS = {"strip": True, "leading_zeros": "keep", "upper": False}
+BATCH = 250
+"""Films of a batch, as the docs advise."""
+
+
+def cr_film(pixels: np.ndarray, number: int) -> Dataset:
+    """An uncompressed CR film, explicit little endian, with the header that a hospital sends."""
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.10.999.7.{number}"
+    film.StudyInstanceUID, film.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.999.8.{number}", f"1.2.826.0.1.3680043.10.999.9.{number}"
+    film.Modality, film.ViewPosition, film.BodyPartExamined = "CR", "PA", "CHEST"
+    film.PatientID, film.PatientName = f"B{number:06d}", f"BENCH^FILM^{number}"
+    film.PatientSex, film.PatientBirthDate, film.StudyDate = "F", "19500317", "20200615"
+    film.Manufacturer, film.InstitutionName = "Lumenray Imaging", "Benchmark Hospital"
+    film.Rows, film.Columns = pixels.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation = 1, "MONOCHROME2"
+    film.BitsAllocated, film.BitsStored, film.HighBit, film.PixelRepresentation = 16, 12, 11, 0
+    film.BurnedInAnnotation = "NO"
+    film.PixelData = pixels.astype("<u2").tobytes()
+    film["PixelData"].VR = "OW"
+    return film
+
+
+def simulated(rows: int, columns: int) -> np.ndarray:
+    """Stored values (rows, columns) of a simulated 12-bit chest film."""
+    detector = DETECTORS["internal"][1]
+    pixels = simulate_film((1, "bench", "0"), 0, "F", 60, 160.0, 23.0, -1.0, detector, max(rows, columns))
+    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
+    return np.ascontiguousarray(pixels[top : top + rows, left : left + columns])
+
+
+def take_in(source: Path, target: Path, batch: int = 0, n_batches: int = 1) -> int:
+    """De-identify and convert one batch, as the two rules do; the number of PNGs made."""
+    names = Pseudonyms(StudyKey(b"benchmark" * 4), "bench", IDS)
+    log = Log(None, "bench")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    deidentify_batch(
+        folder=source,
+        batch=batch,
+        n_batches=n_batches,
+        names=names,
+        patterns=FrontalView().model_dump(),
+        films_folder=target / "dicom",
+        films_table=target / "dicom.csv",
+        crosswalk=target / "private" / "crosswalk.csv",
+        log=log,
+    )
+    convert_batch(
+        films_folder=target / "dicom",
+        films_table=target / "dicom.csv",
+        window=WINDOW,
+        png_folder=target / "png",
+        png_table=target / "png.csv",
+        log=log,
+    )
+    return len(list((target / "png").glob("*.png")))
+
+
+def ways(films: list[Path], work: Path) -> dict[str, Callable[[], None]]:
+    """What is timed, by name; each handles all films."""
+
+    def ours() -> None:
+        if take_in(films[0].parent, work / "ours") != len(films):
+            raise SystemExit("not every film was taken in: the timing would mean nothing")
+
+    def dcmj2pnm() -> None:
+        for film in films:
+            subprocess.run(["dcmj2pnm", "+on2", str(film), str(work / "peer.png")], check=True, capture_output=True)
+
+    def pydicom_pillow() -> None:
+        for film in films:
+            values = pydicom.dcmread(film).pixel_array
+            Image.fromarray(values << 4).save(work / "peer.png")
+
+    def floor() -> None:
+        for film in films:
+            content = film.read_bytes()
+            cells = np.frombuffer(content, "<u2", count=ROWS * COLUMNS, offset=len(content) - 2 * ROWS * COLUMNS)
+            (work / "floor.png").write_bytes(encode_png16(cells.reshape(ROWS, COLUMNS) << 4))
+            (work / "floor.dcm").write_bytes(content)
+
+    found = {"ours": ours, "floor": floor, "pydicom + Pillow": pydicom_pillow}
+    if shutil.which("dcmj2pnm"):
+        found["dcmj2pnm"] = dcmj2pnm
+    else:
+        print("dcmj2pnm is not installed (apt-get install -y dcmtk): left out")
+    return found
+
+
+def compare(n_films: int, rounds: int, work: Path) -> None:
+    """Print seconds per film of each way and the ratios to ours."""
+    pixels = simulated(ROWS, COLUMNS)
+    source = work / "films"
+    source.mkdir()
+    films = [source / f"film{number}" for number in range(n_films)]
+    for number, path in enumerate(films):
+        pydicom.dcmwrite(path, cr_film(pixels, number), enforce_file_format=True)
+    to_time = ways(films, work)
+    seconds: dict[str, list[float]] = {name: [] for name in to_time}
+    for name in to_time:  # once for nothing: imports, page cache
+        to_time[name]()
+    for round_number in range(rounds):
+        order = list(to_time)
+        random.Random(round_number).shuffle(order)
+        for name in order:
+            start = time.perf_counter()
+            to_time[name]()
+            seconds[name].append((time.perf_counter() - start) / n_films)
+    print(f"{n_films} films of {ROWS} x {COLUMNS}, 12 bit, uncompressed; {rounds} rounds; one thread")
+    for name, values in seconds.items():
+        ratios = sorted(theirs / own for theirs, own in zip(values, seconds["ours"]))
+        told = "" if name == "ours" else f"   {statistics.median(ratios):6.2f} times ours ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        print(f"  {name:18s} {1000 * statistics.median(values):8.1f} ms a film{told}")
+    over = sorted(own / floor for own, floor in zip(seconds["ours"], seconds["floor"]))
+    print(f"  ours is {statistics.median(over):.2f} times the floor ({over[0]:.2f} to {over[-1]:.2f})")
+
+    both = []
+    for _ in range(rounds):
+        alone = _timed_in_processes(films[0].parent, work, 1)
+        together = _timed_in_processes(films[0].parent, work, 2)
+        both.append(2 * alone / together)
+    print(f"  two batches side by side on two cores: {statistics.median(both):.2f} times the throughput of one ({min(both):.2f} to {max(both):.2f})")
+
+
+def _timed_in_processes(source: Path, work: Path, n: int) -> float:
+    """Seconds that ``n`` processes take, each with a whole batch."""
+    with ProcessPoolExecutor(n) as pool:
+        list(pool.map(_warm, range(n)))
+        start = time.perf_counter()
+        list(pool.map(take_in, [source] * n, [work / f"core{k}" for k in range(n)]))
+        return time.perf_counter() - start
+
+
+def _warm(number: int) -> int:
+    """Import what a batch needs, so that the start of a process is not timed."""
+    import imagecodecs  # noqa: F401
+    import isal  # noqa: F401
+
+    time.sleep(0.3)  # long enough that each process takes one
+    return number
+
+
+def scale(n_films: int, work: Path) -> None:
+    """Print films per second and the highest memory after each tenth of many small films."""
+    pixels = simulated(200, 200)
+    source = work / "small"
+    start = time.perf_counter()
+    for number in range(n_films):
+        folder = source / f"{number % 97:02d}"
+        folder.mkdir(parents=True, exist_ok=True)
+        film = cr_film(np.roll(pixels, number, axis=0), number)
+        pydicom.dcmwrite(folder / f"{number}", film, enforce_file_format=True)
+    n_batches = max(1, round(n_films / BATCH))
+    dry_run(source, n_batches, work)
+    print(f"{n_films} films of 200 x 200 in {n_batches} batches (written in {time.perf_counter() - start:.0f} s)")
+    done, mark, start = 0, 1, time.perf_counter()
+    for batch in range(n_batches):
+        done += take_in(source, work / "taken", batch, n_batches)
+        if (batch + 1) * 10 >= mark * n_batches:
+            taken = time.perf_counter() - start
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f"  {done:6d} films, {taken:7.1f} s, {done / taken:6.1f} films/s, highest memory {peak:.0f} MB", flush=True)
+            mark += 1
+    if done != n_films:
+        raise SystemExit(f"only {done} of {n_films} films were taken in")
+
+
+def dry_run(films: Path, n_batches: int, work: Path) -> None:
+    """Time ``snakemake -n`` of a study with one centre of these films, and count its jobs."""
+    for name in ("patients.csv", "dxa.csv"):
+        (work / name).write_text("id\n1\n")
+    make_key(work / "study.key")
+    columns = {"patient_id": "id", "sex": "sex", "age": "age", "height": "height", "weight": "weight"}
+    dxa_columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
+    center = {
+        "name": "many",
+        "role": "development",
+        "dicom": str(films),
+        "patients": {"path": str(work / "patients.csv"), "columns": columns},
+        "dxa": {"path": str(work / "dxa.csv"), "columns": dxa_columns},
+        "batches": n_batches,
+    }
+    study = {"study": {"key_file": str(work / "study.key")}, "centers": [center]}
+    (work / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
+    (work / "run").mkdir()
+    shutil.copy(ROOT / "config.yaml", work / "run")
+    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--directory", str(work / "run")]
+    command += ["--configfile", str(work / "study.yaml"), "-n", "--quiet", "rules"]
+    start = time.perf_counter()
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    jobs = re.search(r"^total\s+(\d+)", done.stdout + done.stderr, flags=re.MULTILINE)
+    print(f"dry run: {jobs[1] if jobs else '?'} jobs, {seconds:.1f} s, {peak:.0f} MB", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--films", type=int, default=8, help="large films per way and round")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", action="store_true", help="also take in many small films")
+    parser.add_argument("--small", type=int, default=20000, help="number of small films")
+    chosen = parser.parse_args()
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with tempfile.TemporaryDirectory() as folder:
+        compare(chosen.films, chosen.rounds, Path(folder))
+        if chosen.scale:
+            scale(chosen.small, Path(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
