@@ -32,12 +32,21 @@ CONVERTED: Columns = {
     "inverted": "int",
     "modality_lut": "int",
     "padding_pixels": "int",
+    "stored_bits": "int",
+    "signed": "int",
+    "padding_low": "int",
+    "padding_high": "int",
+    "rescale_slope": "float",
+    "rescale_intercept": "float",
+    "rescale_type": "text",
+    "lut_first": "int",
+    "lut_data": "text",
     **dict.fromkeys(MEASURES, "float"),
 }
 """``results/intake/<center>/png/batch_<b>.csv``: a row per de-identified film, by image id.
 
 ``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind ``rows x
-columns``; ``bits`` to ``modality_lut`` say how stored values became it (``scripts/intake/pixels.py``).
+columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back (``scripts/intake/pixels.py``, ``Mapping``).
 """
 
 
