@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -57,7 +58,7 @@ def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
 
 def convert_film(content: bytes | Path, window: dict) -> tuple[bytes, dict]:
     """The PNG of a de-identified film and its row (without id and status). ``window`` holds ``rows`` and ``columns``."""
-    dataset = pydicom.dcmread(content)
+    dataset = pydicom.dcmread(io.BytesIO(content) if isinstance(content, bytes) else content)
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     image, padding, mapping = film_image(dataset, decoded_values(dataset, syntax))
     digest = hashlib.sha256(f"{mapping.rows}x{mapping.columns}\n".encode())

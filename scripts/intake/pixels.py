@@ -210,9 +210,12 @@ class Mapping:
         """The mapping in a row of ``png/batch_<b>.csv``, as numbers and text or as the CSV's own text; missing is None or empty."""
 
         def value(kind: str, cell: object) -> int | float | str | None:
-            if cell is None or cell == "" or cell != cell or str(cell) == "<NA>":
-                return "" if kind == "str" else None
-            return str(cell) if kind == "str" else float(cell) if kind.startswith("float") else int(float(cell))
+            written = "" if cell is None or str(cell) in ("nan", "<NA>") else str(cell)
+            if kind == "str":
+                return written
+            if written == "":
+                return None
+            return float(written) if kind.startswith("float") else int(float(written))
 
         return Mapping(**{f.name: value(f.type, row[f.name]) for f in fields(Mapping)})
 
