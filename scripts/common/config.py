@@ -255,6 +255,12 @@ class Exposure(Section):
         3.0, description="|deviation index| above this sends to review, and rejects when the pixels agree."
     )
     review_mean: tuple[Fraction, Fraction] = Field((0.20, 0.80), description="Review when the mean of the window lies outside.")
+    review_polarity: float = Field(
+        0.0,
+        ge=-1,
+        le=1,
+        description="Review when mediastinum minus lungs, in shares of the full range, is below this: the film may be inverted.",
+    )
     refit: bool = Field(
         True, description="Refit range and mean per centre and manufacturer (median and MAD). A refitted measure may only flag."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -32,12 +33,21 @@ CONVERTED: Columns = {
     "inverted": "int",
     "modality_lut": "int",
     "padding_pixels": "int",
+    "stored_bits": "int",
+    "signed": "int",
+    "padding_low": "int",
+    "padding_high": "int",
+    "rescale_slope": "float",
+    "rescale_intercept": "float",
+    "rescale_type": "text",
+    "lut_first": "int",
+    "lut_data": "text",
     **dict.fromkeys(MEASURES, "float"),
 }
 """``results/intake/<center>/png/batch_<b>.csv``: a row per de-identified film, by image id.
 
 ``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind ``rows x
-columns``; ``bits`` to ``modality_lut`` say how stored values became it (``scripts/intake/pixels.py``).
+columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back (``scripts/intake/pixels.py``, ``Mapping``).
 """
 
 
@@ -48,7 +58,7 @@ def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
 
 def convert_film(content: bytes | Path, window: dict) -> tuple[bytes, dict]:
     """The PNG of a de-identified film and its row (without id and status). ``window`` holds ``rows`` and ``columns``."""
-    dataset = pydicom.dcmread(content)
+    dataset = pydicom.dcmread(io.BytesIO(content) if isinstance(content, bytes) else content)
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     image, padding, mapping = film_image(dataset, decoded_values(dataset, syntax))
     digest = hashlib.sha256(f"{mapping.rows}x{mapping.columns}\n".encode())

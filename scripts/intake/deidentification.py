@@ -73,6 +73,19 @@ def _numbers(dataset: Dataset, keyword: str) -> list[str]:
     return parts if all(len(p) <= 16 and _NUMBER.fullmatch(p) for p in parts) else []
 
 
+def _rescale(dataset: Dataset, keyword: str) -> list[str]:
+    """A rescale number longer than the 16 characters of its VR (PS3.5 6.2), shortened to them; empty where there is none.
+
+    Raises ``Unusable``: without the number, black and white may be the wrong way round.
+    """
+    value = text(dataset, keyword)
+    if not value:
+        return []
+    if len(value) > 64 or not _NUMBER.fullmatch(value):
+        raise Unusable("unreadable_header")
+    return [f"{float(value):.9g}"]
+
+
 class _Builder:
     """Writes each allowed tag of one film. One method per action of the allow-list."""
 
@@ -141,6 +154,8 @@ class _Builder:
 
     def copy_number(self, new: Dataset, source: Dataset, keyword: str) -> None:
         numbers = _numbers(source, keyword) if keyword in source else []
+        if not numbers and keyword in ("RescaleSlope", "RescaleIntercept"):
+            numbers = _rescale(source, keyword)
         if not numbers:
             return
         whole = pydicom.datadict.dictionary_VR(keyword) in ("US", "SS", "UL", "SL")

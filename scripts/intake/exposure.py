@@ -2,10 +2,13 @@
 
 All measures are of the thoracic window and in shares of the film's full range (0 to 1). Clipped: share of pixels at the
 film's own lowest or highest value. Range: P99 - P1. Noise: Immerkaer's estimate (J. Immerkaer, Fast noise variance
-estimation, CVIU 64(2), 1996) over the range. Polarity: median of the mediastinum minus median of the lung fields.
+estimation, CVIU 64(2), 1996) over the range. Polarity: median of the mediastinum minus median of the lung fields, found as bands of the
+exposed field, so that collimated or padded borders don't move them.
 """
 
 from __future__ import annotations
+
+import warnings
 
 import cv2
 import numpy as np
@@ -89,19 +92,58 @@ def measure(
         if response.size:
             noise = float(np.sqrt(np.pi / 2) / 6 * np.abs(response).mean(dtype=np.float64)) / full
     found["noise_ratio"] = noise / spread if spread > 0 else (0.0 if noise == 0 else float("inf"))
-    found["polarity"] = _polarity(image) / 65535.0
+    found["polarity"] = _polarity(image, padding) / 65535.0
     return found
 
 
-def _polarity(image: np.ndarray) -> float:
-    """Median of the mediastinum minus that of the lung fields; negative where lungs are the brighter."""
-    height, width = image.shape
-    band = slice(int(0.30 * height), max(int(0.55 * height), int(0.30 * height) + 1))
+_SMALL = 192
+"""Longer side in pixels of the small film on which polarity is measured."""
+_EVEN = 0.03
+"""A row or column whose values spread by less than this share of the film's range is border, not exposed field."""
+_CHEST_ROWS = (0.30, 0.55)
+_MEDIASTINUM = (0.45, 0.58)
+_LUNGS = ((0.20, 0.36), (0.66, 0.82))
+"""Where chest, mediastinum and lungs lie in the exposed field, as fractions of its height and width."""
 
-    def median(left: float, right: float) -> float:
-        return float(np.median(image[band, int(left * width) : max(int(right * width), int(left * width) + 1)]))
 
-    return median(0.45, 0.58) - 0.5 * (median(0.20, 0.36) + median(0.66, 0.82))
+def _exposed_field(film: np.ndarray) -> np.ndarray:
+    """The film without even borders of whatever value; pixels that are NaN are no film."""
+    if np.isnan(film).all():
+        return film
+    least = _EVEN * (np.nanmax(film) - np.nanmin(film))
+    for _ in range(2):  # what is even across a border on another side shows when that one is gone
+        for axis in (0, 1):
+            ordered = np.sort(film if axis == 0 else film.T, axis=1)  # NaN come last
+            last = np.maximum(np.count_nonzero(~np.isnan(ordered), axis=1) - 1, 0)
+            line = np.arange(len(ordered))
+            low, high = (ordered[line, (share * last).astype(int)] for share in (0.05, 0.95))
+            uneven = np.flatnonzero(high - low > least)  # a line of padding alone is none
+            if uneven.size < film.shape[axis] / 3:
+                return film
+            film = np.take(film, range(uneven[0], uneven[-1] + 1), axis=axis)
+    return film
+
+
+def _polarity(image: np.ndarray, padding: np.ndarray | None = None) -> float:
+    """Median of the mediastinum minus that of the lung fields; negative where lungs are the brighter. NaN where one has no pixels."""
+    step = max(1, max(image.shape) // (4 * _SMALL))
+    film = image[::step, ::step].astype(np.float32)
+    scale = min(1.0, _SMALL / max(film.shape))
+    size = tuple(max(1, round(side * scale)) for side in film.shape[::-1])
+    small = cv2.resize(film, size, interpolation=cv2.INTER_AREA)
+    if padding is not None:
+        valid = (~padding[::step, ::step]).astype(np.float32)
+        small[cv2.resize(valid, size, interpolation=cv2.INTER_AREA) < 0.999] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # medians of nothing are NaN
+        field = _exposed_field(small)
+        height, width = field.shape
+        band = field[int(_CHEST_ROWS[0] * height) : max(int(_CHEST_ROWS[1] * height), int(_CHEST_ROWS[0] * height) + 1)]
+
+        def median(left: float, right: float) -> float:
+            return float(np.nanmedian(band[:, int(left * width) : max(int(right * width), int(left * width) + 1)]))
+
+        return median(*_MEDIASTINUM) - 0.5 * sum(median(*lung) for lung in _LUNGS)
 
 
 def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
@@ -133,7 +175,7 @@ def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
         "clipped": clipped > settings["review_clipped"],
         "range": fixed & (m["value_range"] < settings["review_range"]),
         "mean": fixed & ((m["mean"] < low_mean) | (m["mean"] > high_mean)),
-        "polarity": m["polarity"] < 0,
+        "polarity": m["polarity"] < settings["review_polarity"],
         "view_unknown": m["view"] == "unknown",
     }
     for maker, bounds in refitted.items():

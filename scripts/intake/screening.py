@@ -55,7 +55,8 @@ def read_batches(
     parts = []
     for batch, (films, pngs, private, folder) in enumerate(zip(film_tables, png_tables, crosswalks, png_folders, strict=True)):
         film = read_table(films, BATCH_FILMS)
-        converted = read_table(pngs, CONVERTED).rename(columns={"status": "conversion", "reason": "conversion_reason"})
+        converted = read_table(pngs, CONVERTED).drop(columns="lut_data")  # long, and nothing here needs it
+        converted = converted.rename(columns={"status": "conversion", "reason": "conversion_reason"})
         source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
         joined = film.merge(
             source[["image_id", "uid_image_id", "path_image_id", "path", "true_date", "acquisition_time"]],

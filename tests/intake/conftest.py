@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 
 from scripts.common.config import FrontalView
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
-from scripts.intake.dicom_reading import silence_readers
+from scripts.intake.batch_conversion import convert_film
+from scripts.intake.deidentification import deidentified
+from scripts.intake.dicom_reading import film_of, read_source, silence_readers
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.pixels import Mapping
 
 IDS = {"strip": True, "leading_zeros": "keep", "upper": False}
 
@@ -104,6 +109,33 @@ def save():
         return path
 
     return write
+
+
+@pytest.fixture
+def take_in(names, patterns):
+    """De-identifies and converts a film's file as the stage does; gives the PNG as an image, and its mapping from the row."""
+
+    def through(path: Path) -> tuple[np.ndarray, Mapping]:
+        source = read_source(path)
+        new = deidentified(source, film_of(source, names, patterns), names)
+        png, row = convert_film(b"".join(new.content), {"rows": (0.2, 0.9), "columns": (0.1, 0.9)})
+        return cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED), Mapping.of_row(row)
+
+    return through
+
+
+@pytest.fixture
+def lookup_table():
+    """Makes a modality LUT sequence."""
+
+    def make(entries, first: int, bits: int, signed: bool = False) -> Sequence:
+        item = Dataset()
+        item.add_new(0x00283002, "SS" if signed else "US", [len(entries) % 65536, first, bits])
+        item.add_new(0x00283004, "LO", "OD")
+        item.add_new(0x00283006, "OW", np.asarray(entries, np.uint16).tobytes())
+        return Sequence([item])
+
+    return make
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from scripts.intake.contact_sheet import draw_contact_sheet
 from scripts.intake.duplicates import resolve_duplicates
 from scripts.intake.exposure import MEASURES, judge, measure
 from scripts.intake.screening import read_overrides, screen
+from scripts.synthetic.detector import DETECTORS
+from scripts.synthetic.radiograph import simulate_film
 
 SETTINGS = Exposure().model_dump(mode="json")
 ROWS, COLUMNS = (0.2, 0.9), (0.1, 0.9)
@@ -74,6 +76,50 @@ def test_noise_estimate_is_that_of_the_noise():
 def test_wrong_polarity_is_flagged_and_not_flipped():
     verdict, reason = verdict_of((4095 << 4) - chest(noise=0.003))
     assert verdict == "review" and "polarity" in reason.split(";")
+
+
+@pytest.mark.parametrize("detector", [d for ds in DETECTORS.values() for d in ds], ids=lambda d: d.vendor)
+@pytest.mark.parametrize("age", [44, 79])
+def test_wrong_declared_polarity_is_caught_on_films_of_every_vendor(detector, age, make_film, save, take_in, tmp_path):
+    stored = simulate_film((11, "c", f"p{age}"), 1, "FM"[age % 2], age, 168.0, 25.0, -2.0, detector, 160)
+    right, wrong = ("MONOCHROME1", "MONOCHROME2") if detector.inverted else ("MONOCHROME2", "MONOCHROME1")
+    images = {}
+    for photometric, flagged in ((right, False), (wrong, True)):
+        film = make_film(
+            stored, BitsStored=detector.bits, HighBit=detector.bits - 1, PhotometricInterpretation=photometric
+        )
+        image, mapping = take_in(save(film, tmp_path / photometric))
+        images[flagged], full = image, (1 << 16) - (1 << mapping.shift)
+        found = measure(image, None, detector.bits, ROWS, COLUMNS)
+        row = pd.DataFrame([{"manufacturer": "", "view": "PA", **dict.fromkeys(MEASURES, np.nan), **found}])
+        judged = judge(row, SETTINGS).loc[0]
+        assert ("polarity" in judged["reason"].split(";")) == flagged and (judged["verdict"] == "review") == flagged
+        assert mapping.inverted == (photometric == "MONOCHROME1")
+    assert np.array_equal(images[True], full - images[False]), "the film stays as it was declared"
+
+
+def test_the_threshold_of_polarity_is_the_configs():
+    film = measured(chest(noise=0.003))
+    assert 0.1 < film.loc[0, "polarity"] < 0.9
+    assert judge(film, {**SETTINGS, "review_polarity": 0.9}).loc[0, "reason"] == "polarity"
+
+
+@pytest.mark.parametrize("grey", [0, 4095 << 4, 1500 << 4])
+def test_borders_and_padding_do_not_move_the_polarity(grey):
+    plain = measure(chest(noise=0.003), None, 12, ROWS, COLUMNS)["polarity"]
+    border = cv2.copyMakeBorder(chest(noise=0.003), 10, 30, 70, 0, cv2.BORDER_CONSTANT, value=grey)
+    assert measure(border, None, 12, ROWS, COLUMNS)["polarity"] == pytest.approx(plain, abs=0.03)
+    y, x = np.mgrid[0:240, 0:270]
+    padding = (x < 70 + y // 12) | (y < 10) | (y >= 210)  # a border that is not straight
+    border[padding] = 0
+    assert measure(border, padding, 12, ROWS, COLUMNS)["polarity"] == pytest.approx(plain, abs=0.05)
+    inside = chest(noise=0.003)
+    padding = np.zeros(inside.shape, bool)
+    padding[60:95] = True  # most of the rows that are looked at
+    inside[padding] = 0
+    assert measure(inside, padding, 12, ROWS, COLUMNS)["polarity"] > plain
+    assert measure(inside, None, 12, ROWS, COLUMNS)["polarity"] < plain - 0.2, "read as film it would count"
+    assert np.isnan(measure(inside, np.ones_like(padding), 12, ROWS, COLUMNS)["polarity"])
 
 
 @pytest.mark.parametrize(
