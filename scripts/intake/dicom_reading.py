@@ -131,6 +131,18 @@ def _inflates_beyond(data: bytes, limit: int) -> bool:
     return False
 
 
+class _Measured(io.BufferedReader):
+    """A file that is never asked for more than it holds: memory for 4 GB would be taken before the claim is found false."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def read_source(path: str | Path, with_pixels: bool = True) -> Dataset:
     """Read a source file; ``with_pixels=False`` reads no further than the header.
 
@@ -161,7 +173,7 @@ def read_source(path: str | Path, with_pixels: bool = True) -> Dataset:
             if data is not None:
                 dataset = _parse(io.BytesIO(data), stop=not with_pixels)
             else:
-                with path.open("rb") as handle:
+                with _Measured(path, size) as handle:
                     dataset = _parse(handle, stop=True)
             cut = _ends_early(dataset) or (with_pixels and _breaks_off(dataset, size))
         except (Unusable, MemoryError):
