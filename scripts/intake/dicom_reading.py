@@ -83,7 +83,8 @@ def _breaks_off(dataset: Dataset, size: int) -> bool:
     """Whether a file without pixels ends within an element's tag, or before what every radiograph has."""
     if "PixelData" in dataset or transfer_syntax(dataset) == "1.2.840.10008.1.2.1.99":
         return False
-    if "Modality" not in dataset and text(dataset, "SOPClassUID") in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE):
+    sop_class = text(dataset, "SOPClassUID") or str(getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", "") or "")
+    if not len(dataset) or ("Modality" not in dataset and sop_class in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE)):
         return True
     last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     if not isinstance(last, RawDataElement) or last.length == 0xFFFFFFFF:

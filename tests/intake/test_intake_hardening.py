@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import io
+import json
 import os
 import signal
 import socket
@@ -15,15 +17,23 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
+from pydicom.fileset import FileSet
 
+from scripts.common.config import FrontalView
 from scripts.common.errors import StudyError
-from scripts.intake import dicom_reading
+from scripts.common.files import atomic_path
+from scripts.common.log import rule_log
+from scripts.intake import batch_deidentification, dicom_reading
+from scripts.intake.batch_conversion import convert_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.codestream import BrokenStream, coded_shape
+from scripts.intake.contact_sheet import draw_contact_sheet
 from scripts.intake.dicom_reading import read_source
 from scripts.intake.film_process import each_film
 from scripts.intake.listing import scan_folder, write_listing
-from tests.intake.fuzz_intake import SYNTAXES, Remembering, damaged, intake, whole_film
+from tests.intake.fuzz_intake import NAMES, SYNTAXES, WINDOW, Remembering, damaged, intake, whole_film
 
 ROOT = Path(__file__).resolve().parents[2]
 MB = 1 << 20
@@ -58,6 +68,7 @@ def test_a_film_cut_anywhere_is_never_taken_for_a_whole_one(folder, tmp_path):
     found = intake(folder, tmp_path, Remembering())
     assert found.pop("whole") == "converted"
     assert set(found.values()) <= {"cut_short", "not_dicom", "unreadable_header", "no_pixels"}, found
+    assert list(found.values()).count("no_pixels") <= 2, "only where the cut falls between the header's last element and the pixels"
 
 
 def with_value(whole: bytes, tag: bytes, value: bytes) -> bytes:
@@ -78,8 +89,8 @@ def hostile_films() -> dict[str, tuple[bytes, set[str]]]:
     head, tail = whole[:at], whole[at:]
     sequence = b"\x40\x00\x75\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
     close = b"\xfe\xff\x0d\xe0\0\0\0\0\xfe\xff\xdd\xe0\0\0\0\0"
-    tiny = b"".join(struct.pack("<HH2sH", 0x0011, n, b"LO", 0) for n in range(0x1000, 0xFFFF)) * 8
-    items = b"\x40\x00\x75\x02SQ\0\0" + struct.pack("<I", 8 * 500_000) + b"\xfe\xff\x00\xe0\0\0\0\0" * 500_000
+    tiny = b"".join(struct.pack("<HH2sH", 0x0011, n, b"LO", 0) for n in range(0x1000, 0xFFFF)) * 2
+    items = b"\x40\x00\x75\x02SQ\0\0" + struct.pack("<I", 8 * 100_000) + b"\xfe\xff\x00\xe0\0\0\0\0" * 100_000
     unclosed = b"\x40\x00\x75\x02SQ\0\0\xff\xff\xff\xff" + b"\xfe\xff\x00\xe0\0\0\0\0" * 20_000
     deflated = whole_film("deflated")
     start = 144 + int.from_bytes(deflated[140:144], "little")
@@ -101,12 +112,12 @@ def hostile_films() -> dict[str, tuple[bytes, set[str]]]:
         "10,000 deep, never closed": (head + sequence * 10_000 + tail, {"unreadable_header"}),
         "10,000 deep, closed": (head + sequence * 10_000 + close * 10_000 + tail, {"unreadable_header"}),
         "3,000 deep, of known lengths": (head + nested_closed + tail, {"unreadable_header", "converted"}),
-        "half a million elements": (head + tiny + tail, {"converted"}),
-        "half a million items": (head + items + tail, {"converted", "reader_failed"}),
+        "120,000 elements": (head + tiny + tail, {"converted"}),
+        "100,000 items": (head + items + tail, {"converted", "reader_failed"}),
         "sequence never closed": (head + unclosed + tail, {"cut_short", "unreadable_header"}),
         "deflate bomb": (deflated[:start] + bomb, {"too_large"}),
         "nothing": (b"", {"not_dicom"}),
-        "preamble alone": (bytes(128) + b"DICM", {"cut_short", "not_cr_or_dx", "unreadable_header"}),
+        "preamble alone": (bytes(128) + b"DICM", {"cut_short"}),
     }
 
 
@@ -148,22 +159,15 @@ def test_hostile_files_cost_a_row_and_no_more(folder, tmp_path):
         cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    import json
-
     found, peak = json.loads(done.stdout)
     assert {name: reason for name, reason in found.items() if reason not in expected[name]} == {}
     assert peak < 1900, "MB, what the rule asks of a cluster"
 
 
 def test_a_stream_of_another_size_is_seen_before_it_is_decoded():
-    import pydicom
-    from pydicom.encaps import encapsulate  # noqa: F401  (the frames below are taken from whole films)
-    from pydicom.filebase import DicomBytesIO
-    from pydicom.filereader import dcmread
-
     for kind in ("jpeg", "jpeg_lossless", "jpeg_ls", "jpeg_2000"):
         for content, shape in ((whole_film(kind), (64, 48, 1)), (enlarged(kind), (60000, 60000, 1))):
-            film = dcmread(DicomBytesIO(content))
+            film = pydicom.dcmread(io.BytesIO(content))
             frame = pydicom.encaps.get_frame(film.PixelData, 0, number_of_frames=1)
             assert coded_shape(frame, SYNTAXES[kind]) == shape
     with pytest.raises(BrokenStream):
@@ -204,11 +208,11 @@ def test_what_is_no_film_gets_a_row_with_a_true_reason(folder, tmp_path):
 
 
 def dicomdir(folder: Path) -> bytes:
-    from pydicom.fileset import FileSet
-
     export = folder.parent / "export"
+    film = pydicom.dcmread(folder / "sub/film")
+    film.StudyTime, film.StudyID, film.SeriesNumber, film.InstanceNumber = "101500", "1", 1, 1
     files = FileSet()
-    files.add(folder / "sub/film")
+    files.add(film)
     files.write(export)
     return (export / "DICOMDIR").read_bytes()
 
@@ -235,25 +239,22 @@ def test_links_between_folders_end_and_show_each_film_once(folder, tmp_path):
 
 
 def test_a_deep_folder_is_walked(folder):
-    deep = folder
-    for _ in range(1200):
-        deep = deep / "d"
-    here = Path.cwd()
-    try:  # step by step: the whole path is beyond Python's limit of recursion
-        os.chdir(folder)
-        for _ in range(1200):
-            os.mkdir("d")
-            os.chdir("d")
-        Path("film").write_bytes(b"x")
-    finally:
-        os.chdir(here)
-    (row,) = scan_folder(folder)
-    assert row.path == "d/" * 1200 + "film"
+    deep = folder.joinpath(*"d" * 1200)  # beyond Python's limit of recursion
+    try:
+        for parent in [*reversed(deep.parents), deep]:
+            parent.mkdir(exist_ok=True)
+        (deep / "film").write_bytes(b"x")
+        (row,) = scan_folder(folder)
+        assert row.path == "d/" * 1200 + "film"
+    finally:  # pytest can't remove it
+        (deep / "film").unlink(missing_ok=True)
+        for parent in [deep, *deep.parents]:
+            if parent == folder:
+                break
+            parent.rmdir()
 
 
 def test_a_file_that_vanishes_is_a_row_and_a_folder_that_does_is_an_error(folder, tmp_path, monkeypatch, names, patterns):
-    from scripts.intake import batch_deidentification
-
     (folder / "good").write_bytes(whole_film("explicit"))
     log = Remembering()
     listed = ["good", "lost"]
@@ -348,7 +349,7 @@ KILLED = (
 
 
 def test_killed_at_any_moment_leaves_whole_outputs_or_none(folder, tmp_path):
-    for number in range(60):
+    for number in range(40):
         image = whole_film("explicit", (40 + number, 300))
         (folder / str(number)).write_bytes(image.replace(b"999.8", b"999." + str(number % 10).encode()))
     target = tmp_path / "out"
@@ -356,12 +357,12 @@ def test_killed_at_any_moment_leaves_whole_outputs_or_none(folder, tmp_path):
     expected = contents(tmp_path / "whole")
     states = set()
     started = time.monotonic()
-    for number in range(8):
+    for number in range(5):
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(folder), str(target)], cwd=ROOT, stdout=subprocess.PIPE
         )
         process.stdout.readline()
-        time.sleep(0.02 + 0.06 * number)
+        time.sleep(0.02 + 0.07 * number)
         process.kill()
         process.wait()
         process.stdout.close()
@@ -406,64 +407,49 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(place)], check=True)
 
 
-FULL = """
-import sys
-from pathlib import Path
-from scripts.common.log import rule_log
-from tests.intake.fuzz_intake import NAMES, WINDOW
-from scripts.common.config import FrontalView
-from scripts.intake.batch_conversion import convert_batch
-from scripts.intake.batch_deidentification import deidentify_batch
-from scripts.intake.contact_sheet import draw_contact_sheet
-from scripts.intake.listing import write_listing
-what, source, disk, other = sys.argv[1], *map(Path, sys.argv[2:])
-with rule_log((disk if what == "log" else other) / "logs/x/1.log", what) as log:
-    dicom = disk if what == "dicom" else other
-    private = disk if what == "crosswalk" else other
-    table = disk if what in ("table", "log") else other
-    if what == "listing":
-        write_listing(source, 1, disk / "private/c/listing.csv")
-    deidentify_batch(
-        folder=source, batch=0, n_batches=1, names=NAMES, patterns=FrontalView().model_dump(), films_folder=dicom / "films/batch_0",
-        films_table=table / "films.csv", crosswalk=private / "private/c/batch_0.csv", log=log,
-    )
-    convert_batch(
-        films_folder=dicom / "films/batch_0", films_table=table / "films.csv", window=WINDOW,
-        png_folder=(disk if what == "png" else other) / "png/batch_0",
-        png_table=(disk if what == "png_table" else other) / "png.csv", log=log,
-    )
-    draw_contact_sheet([], "c", False, (disk if what == "sheet" else other) / "sheet.png")
-"""
+def run_stage(what: str, source: Path, disk: Path, other: Path) -> None:
+    """Every step of the stage, ``what`` it writes on ``disk`` and all else on ``other``, each as its rule runs it."""
+
+    def place(*names: str) -> Path:
+        return disk if what in names else other
+
+    with rule_log(place("log") / "logs/x/1.log", "the_rule") as log:
+        write_listing(source, 1, place("listing") / "private/c/listing.csv")
+        deidentify_batch(
+            folder=source, batch=0, n_batches=1, names=NAMES, patterns=FrontalView().model_dump(),
+            films_folder=place("dicom") / "films/batch_0", films_table=place("table", "log") / "films.csv",
+            crosswalk=place("crosswalk") / "private/c/batch_0.csv", log=log,
+        )  # fmt: skip
+        convert_batch(
+            films_folder=place("dicom") / "films/batch_0", films_table=place("table", "log") / "films.csv", window=WINDOW,
+            png_folder=place("png") / "png/batch_0", png_table=place("png_table") / "png.csv", log=log,
+        )  # fmt: skip
+        draw_contact_sheet([], "c", False, place("sheet") / "sheet.png")
 
 
 @pytest.mark.parametrize("what", ["listing", "dicom", "crosswalk", "table", "png", "png_table", "sheet", "log"])
-def test_a_full_disk_is_one_sentence_at_every_place_that_is_written(what, folder, tmp_path, small_disk):
+def test_a_full_disk_is_one_sentence_at_every_place_that_is_written(what, folder, tmp_path, small_disk, capfd):
     rng = np.random.default_rng(1)
     for number in range(9):
         content = bytearray(whole_film("explicit", (300, 250)))
-        content[-150_000:] = (rng.integers(0, 4096, 75_000, dtype=np.uint16)).tobytes()
+        content[-150_000:] = rng.integers(0, 4096, 75_000, dtype=np.uint16).tobytes()
         (folder / str(number)).write_bytes(content)
+    (small_disk / "finished").write_bytes(bytes(1000))
     if what not in ("dicom", "png"):  # these fill it themselves
         with pytest.raises(OSError, match="No space"):
             (small_disk / "ballast").write_bytes(bytes(2 * MB))
-    (small_disk / "finished").mkdir()
-    finished = dict.fromkeys(["finished"])
-    done = subprocess.run(
-        [sys.executable, "-c", FULL, what, str(folder), str(small_disk), str(tmp_path / "other")],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-    said = [line for line in done.stderr.splitlines() if "ERROR" in line]
-    assert done.returncode == 1, done.stderr
-    assert "Traceback" not in done.stderr and len(said) == 1, done.stderr
-    assert "The disk is full" in said[0] and "run the same command again" in said[0]
-    kept = {p.name for p in small_disk.iterdir()}
-    assert finished.keys() <= kept and not any(n.startswith(".part-") for n in kept)
+    with pytest.raises(SystemExit):
+        run_stage(what, folder, small_disk, tmp_path / "other")
+    said = capfd.readouterr().err
+    errors = [line for line in said.splitlines() if "ERROR" in line]
+    assert "Traceback" not in said and len(errors) == 1, said
+    assert "The disk is full" in errors[0] and "run the same command again" in errors[0]
+    assert (small_disk / "finished").stat().st_size == 1000, "what was finished is kept"
+    assert [p.name for p in small_disk.rglob(".part-*")] == []
 
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    from scripts.common.files import atomic_path
-
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], capture_output=True).returncode:
         pytest.skip("a file system that can't be written can be mounted by root only")
     try:
