@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -64,6 +65,7 @@ def _work(items: Sequence[Item], do: Callable[[Item], Result], parent: int, pipe
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # decoders print; what they print may quote the source
         os.dup2(nowhere, stream)
+    faulthandler.disable()
     _lower(resource.RLIMIT_CORE, 0)  # a core file would hold a patient's data
     _lower(resource.RLIMIT_DATA, _data_bytes() + memory)
     for item in items:
