@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools lint format key check-data bench-intake docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data bench-intake docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -21,6 +21,9 @@ test:  ## all tests
 
 test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, a Chinese font
 	@envs/setup-test-tools.sh
+
+fuzz:  ## damaged films through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed
+	@python -m tests.intake.fuzz_intake $(FUZZ)
 
 lint:  ## the checks of the code
 	@envs/setup.sh test

@@ -23,22 +23,36 @@ class Log:
         self.echo = echo
         self._file: TextIO | None = None
         if path is not None:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._file = Path(path).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115
+            try:
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+                self._file = Path(path).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115
+            except OSError:
+                self._give_up()
 
     def say(self, text: str) -> None:
         """Write one line to the log and to standard error."""
         stamp = time.strftime("%H:%M:%S")
-        if self._file is not None:
-            self._file.write(f"{stamp} {text}\n")
+        self._append(f"{stamp} {text}\n")
         if self.echo:
-            sys.stderr.write(f"[{self.name}] {text}\n")
-            sys.stderr.flush()
+            with contextlib.suppress(OSError):
+                sys.stderr.write(f"[{self.name}] {text}\n")
+                sys.stderr.flush()
 
     def only_file(self, text: str) -> None:
         """Write to the log file and not to the terminal."""
+        self._append(text.rstrip("\n") + "\n")
+
+    def _append(self, lines: str) -> None:
         if self._file is not None:
-            self._file.write(text.rstrip("\n") + "\n")
+            try:
+                self._file.write(lines)
+            except OSError:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Go on without the file: a full disk must be told by the error of the results, not hidden by that of the log."""
+        self.close()
+        self.echo = True
 
     def progress(
         self, items: Iterable[Item], total: int, unit: str = "images", every: float = 15.0
@@ -61,8 +75,9 @@ class Log:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
-            self._file = None
+            file, self._file = self._file, None
+            with contextlib.suppress(OSError):
+                file.close()
 
 
 def _duration(seconds: float) -> str:

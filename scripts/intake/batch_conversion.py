@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from pathlib import Path
+from typing import BinaryIO
 
 import pandas as pd
 import pydicom
@@ -15,6 +16,7 @@ from scripts.common.tables import Columns, read_table, write_table
 from scripts.intake.batch_deidentification import BATCH_FILMS
 from scripts.intake.dicom_reading import silence_readers
 from scripts.intake.exposure import MEASURES, measure
+from scripts.intake.film_process import UNFINISHED, each_film
 from scripts.intake.pixels import decoded_values, film_image
 from scripts.intake.png_encoding import encode_png16
 
@@ -56,7 +58,7 @@ def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
     return float("nan") if value in (None, "") else float(value)
 
 
-def convert_film(content: bytes | Path, window: dict) -> tuple[bytes, dict]:
+def convert_film(content: BinaryIO | Path, window: dict) -> tuple[bytes, dict]:
     """The PNG of a de-identified film and its row (without id and status). ``window`` holds ``rows`` and ``columns``."""
     dataset = pydicom.dcmread(io.BytesIO(content) if isinstance(content, bytes) else content)
     syntax = str(dataset.file_meta.TransferSyntaxUID)
@@ -91,21 +93,33 @@ def convert_batch(
     ids = sorted(films.loc[films["status"] == "accepted", "image_id"])
     rows, failed = [], 0
     with atomic_folder(png_folder) as target:
-        for image_id in log.progress(ids, len(ids), "films"):
+
+        def converted(image_id: str) -> tuple[dict | None, str]:
+            """The row of one film; without one the kind of fault."""
+            content = (Path(films_folder) / f"{image_id}.dcm").read_bytes()
             try:
-                png, row = convert_film(Path(films_folder) / f"{image_id}.dcm", window)
-            except (OSError, MemoryError):
+                png, row = convert_film(io.BytesIO(content), window)
+            except MemoryError:
                 raise
             except Exception as error:  # any fault of a decoder concerns this film only
+                return None, type(error).__name__
+            (target / UNFINISHED).write_bytes(png)
+            (target / UNFINISHED).replace(target / f"{image_id}.png")
+            return row, ""
+
+        for image_id, result in log.progress(zip(ids, each_film(ids, converted), strict=True), len(ids), "films"):
+            row, fault = result or (None, "")
+            if row is None:
                 failed += 1
-                log.only_file(f"a film was put aside: {type(error).__name__}")
-                rows.append({"image_id": image_id, "status": "quarantined", "reason": "unreadable_pixels"})
-                continue
-            (target / f"{image_id}.png").write_bytes(png)
-            rows.append({"image_id": image_id, "status": "converted", "reason": "", **row})
+                log.only_file(f"a film was put aside: {fault or 'it ended the process that read it, or filled its memory'}")
+                reason = "unreadable_pixels" if fault else "reader_failed"
+                rows.append({"image_id": image_id, "status": "quarantined", "reason": reason})
+            else:
+                rows.append({"image_id": image_id, "status": "converted", "reason": "", **row})
+        (target / UNFINISHED).unlink(missing_ok=True)
     frame = pd.DataFrame(rows, columns=list(CONVERTED))
     for name, kind in CONVERTED.items():
         if kind == "text":
             frame[name] = frame[name].astype("object").where(frame[name].notna(), "")
     write_table(frame, png_table, CONVERTED)
-    log.say(f"{len(ids) - failed} films converted, {failed} quarantined (unreadable_pixels)")
+    log.say(f"{len(ids) - failed} films converted, {failed} quarantined")

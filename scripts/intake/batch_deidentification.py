@@ -20,8 +20,9 @@ from scripts.intake.dicom_reading import (
     silence_readers,
     text,
 )
+from scripts.intake.film_process import UNFINISHED, each_film
 from scripts.intake.identity import Pseudonyms
-from scripts.intake.listing import files_of_batch, path_of_text
+from scripts.intake.listing import check_folder_is_there, files_of_batch, path_of_text
 
 BATCH_FILMS: Columns = {
     "image_id": "text",
@@ -90,25 +91,44 @@ def deidentify_batch(
     rows: list[dict] = []
     taken: set[str] = set()
     with atomic_folder(films_folder) as target:
-        for path_id, path in log.progress(listed, len(listed), "files"):
+
+        def written(item: tuple[str, str]) -> tuple[str, Film | None, str, str, str]:
+            """Reason, facts, SOP Instance UID and image id of one file, and what kind of fault was unexpected."""
+            path_id, path = item
+            fault = ""
             try:
                 reason, film, uid, dataset = _examined(Path(folder) / path_of_text(path), names, patterns)
                 new = None if reason else deidentified(dataset, film, names)
             except Unusable as error:
                 reason, new = error.reason, None
-            except (OSError, MemoryError):
+            except MemoryError:
                 raise
             except Exception as error:  # a file must never end the batch; its type helps to mend the software
                 reason, film, uid, new = "unreadable_header", None, "", None
-                log.only_file(f"a file was put aside after an unexpected {type(error).__name__}")
+                fault = type(error).__name__
+            if reason == "unreadable_file":
+                check_folder_is_there(folder)
             uid_id = names.image_of_uid(uid) if uid else ""
             image_id = path_id
             if new is not None and uid_id and uid_id not in taken:
                 image_id = uid_id
                 taken.add(uid_id)
             if new is not None:
-                with (target / f"{image_id}.dcm").open("wb") as handle:
+                with (target / UNFINISHED).open("wb") as handle:
                     handle.writelines(new.content)
+                (target / UNFINISHED).replace(target / f"{image_id}.dcm")
+            return reason, film, uid, image_id, fault
+
+        results = each_film(listed, written)
+        for (path_id, path), result in log.progress(zip(listed, results, strict=True), len(listed), "files"):
+            if result is None:
+                log.only_file("a file was put aside: it ended the process that read it, or filled its memory")
+            reason, film, uid, image_id, fault = result or ("reader_failed", None, "", path_id, "")
+            if fault:
+                log.only_file(f"a file was put aside after an unexpected {fault}")
+            uid_id = names.image_of_uid(uid) if uid else ""
+            if image_id == uid_id:
+                taken.add(uid_id)
             rows.append(
                 {
                     "image_id": image_id,
@@ -134,6 +154,7 @@ def deidentify_batch(
                     "acquisition_time": film.acquisition_time if film else "",
                 }
             )
+        (target / UNFINISHED).unlink(missing_ok=True)
         for row in rows:  # a UID whose every file is in quarantine names the first of them
             if row["uid_image_id"] and row["uid_image_id"] not in taken:
                 row["image_id"] = row["uid_image_id"]

@@ -115,3 +115,33 @@ NATIVE = frozenset(
 def clean_codestream(frame: bytes, transfer_syntax: str) -> bytes:
     """The coded image of one frame and nothing else. Raises ``BrokenStream`` where it is cut or isn't one."""
     return _CLEANERS[transfer_syntax](frame)
+
+
+_FRAME_HEADERS = {0xF7, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+
+def coded_shape(frame: bytes, transfer_syntax: str) -> tuple[int, int, int]:
+    """Rows, columns and components that a cleaned stream says it holds, before a decoder takes memory for them.
+
+    From SIZ of JPEG 2000 (T.800 A.5.1), from SOF of JPEG and JPEG-LS (T.81 B.2.2, T.87 C.2.2); an RLE frame names none,
+    it gives (0, 0, 0). Raises ``BrokenStream`` where there is no such segment, or more than one.
+    """
+    clean = _CLEANERS[transfer_syntax]
+    if clean is _clean_rle:
+        return 0, 0, 0
+    if clean is _clean_jpeg2000:
+        if frame[2:4] != b"\xff\x51" or len(frame) < 44:
+            raise BrokenStream("no SIZ")
+        right, bottom, left, top = (int.from_bytes(frame[at : at + 4], "big") for at in (8, 12, 16, 20))
+        return bottom - top, right - left, int.from_bytes(frame[40:42], "big")
+    found, at = [], 2
+    while at + 4 <= len(frame) and frame[at + 1] != 0xDA:  # segments before the first scan
+        if frame[at + 1] in _STANDALONE:
+            at += 2
+            continue
+        if frame[at + 1] in _FRAME_HEADERS:
+            found.append(frame[at : at + 10])
+        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
+    if len(found) != 1 or len(found[0]) < 10:
+        raise BrokenStream("not one frame header")
+    return int.from_bytes(found[0][5:7], "big"), int.from_bytes(found[0][7:9], "big"), found[0][9]

@@ -9,7 +9,9 @@ import datetime
 import io
 import logging
 import re
+import stat
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +25,12 @@ from scripts.intake.frontal_view import LATERAL, view_of
 from scripts.intake.identity import Pseudonyms, dicom_date
 
 REASONS = {
+    "unreadable_file": "the file can't be opened or read: its permissions, a link that leads nowhere, a fault of the disk",
     "not_dicom": "the file is no DICOM file",
     "cut_short": "the file ends before its content does",
     "unreadable_header": "the header can't be read",
+    "too_large": "larger than any radiograph: above 256 MiB, or 64 million pixels",
+    "reader_failed": "reading it took more memory or time than any film needs, or made the reader crash",
     "not_cr_or_dx": "no computed or digital radiograph",
     "for_processing": "raw detector data, not a film for presentation",
     "not_chest": "the body part is not the chest",
@@ -48,8 +53,11 @@ _DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 _SECONDARY_CAPTURE = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.2")
 _CHEST = re.compile(r"CHEST|THORAX|TORAX|LUNG|胸|肺", re.IGNORECASE)
 
-LARGEST_FILE = 1 << 30
-"""Bytes above which a file is no film."""
+LARGEST_FILE = 256 << 20
+"""Bytes above which a file is no film; a deflated one counts inflated."""
+
+LARGEST_FILM = 64_000_000
+"""Pixels above which an image is no film. A long-leg CR of 3.5 x 17 inches at 10 pixels/mm has 40 million."""
 
 
 class Unusable(Exception):
@@ -75,7 +83,8 @@ def _breaks_off(dataset: Dataset, size: int) -> bool:
     """Whether a file without pixels ends within an element's tag, or before what every radiograph has."""
     if "PixelData" in dataset or transfer_syntax(dataset) == "1.2.840.10008.1.2.1.99":
         return False
-    if "Modality" not in dataset and text(dataset, "SOPClassUID") in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE):
+    sop_class = text(dataset, "SOPClassUID") or str(getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", "") or "")
+    if not len(dataset) or ("Modality" not in dataset and sop_class in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE)):
         return True
     last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     if not isinstance(last, RawDataElement) or last.length == 0xFFFFFFFF:
@@ -97,29 +106,78 @@ def _ends_early(dataset: Dataset) -> bool:
     return False
 
 
+_META = 4096
+"""Bytes at the beginning in which the file meta information is looked for."""
+
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+
+
+def _inflates_beyond(data: bytes, limit: int) -> bool:
+    """Whether what follows the file meta information (PS3.10 7.1) inflates to more than ``limit`` bytes."""
+    at = 132
+    while data[at : at + 2] == b"\x02\x00" and at + 8 <= len(data):
+        if data[at + 4 : at + 6] in (b"OB", b"OW", b"UN", b"UT", b"SQ"):
+            at += 12 + int.from_bytes(data[at + 8 : at + 12], "little")
+        else:
+            at += 8 + int.from_bytes(data[at + 6 : at + 8], "little")
+    inflater, total, rest = zlib.decompressobj(-zlib.MAX_WBITS), 0, data[at:]
+    try:
+        while rest and not inflater.eof:
+            total += len(inflater.decompress(rest, 1 << 20))
+            if total > limit:
+                return True
+            rest = inflater.unconsumed_tail
+    except zlib.error:  # the parser says what it is
+        pass
+    return False
+
+
+class _Measured(io.BufferedReader):
+    """A file that is never asked for more than it holds: memory for 4 GB would be taken before the claim is found false."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        super().__init__(io.FileIO(path))
+        self._size = size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
 def read_source(path: str | Path, with_pixels: bool = True) -> Dataset:
     """Read a source file; ``with_pixels=False`` reads no further than the header.
 
-    Raises ``Unusable`` (not_dicom, cut_short, unreadable_header). Call ``silence_readers`` first.
+    Raises ``Unusable`` (unreadable_file, not_dicom, too_large, cut_short, unreadable_header), and ``MemoryError`` where a
+    file that is no larger than a film fills the memory. Call ``silence_readers`` first.
     """
     path = Path(path)
+    data = None
     try:
-        size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise Unusable("unsupported")
-        data = path.read_bytes() if with_pixels else None
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe or a device would be read without end
+            raise Unusable("not_dicom")
+        size = status.st_size
+        with path.open("rb") as handle:
+            head = handle.read(_META)
+            if size > LARGEST_FILE:
+                raise Unusable("too_large" if head[128:132] == b"DICM" else "not_dicom")
+            if with_pixels or _DEFLATED in head:
+                handle.seek(0)
+                data = handle.read()
     except OSError:
-        raise Unusable("unreadable_header") from None
+        raise Unusable("unreadable_file") from None
+    if data is not None and _DEFLATED in head and _inflates_beyond(data, LARGEST_FILE):
+        raise Unusable("too_large")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             if data is not None:
-                dataset = _parse(io.BytesIO(data), stop=False)
+                dataset = _parse(io.BytesIO(data), stop=not with_pixels)
             else:
-                with path.open("rb") as handle:
+                with _Measured(path, size) as handle:
                     dataset = _parse(handle, stop=True)
             cut = _ends_early(dataset) or (with_pixels and _breaks_off(dataset, size))
-        except Unusable:
+        except (Unusable, MemoryError):
             raise
         except EOFError:
             raise Unusable("cut_short") from None
@@ -139,6 +197,8 @@ def _parse(handle, stop: bool) -> Dataset:
         dataset = pydicom.dcmread(handle, stop_before_pixels=stop, force=True)
         if "SOPClassUID" in dataset and "Modality" in dataset and len(str(dataset.Modality)) <= 16:
             return dataset
+    except MemoryError:
+        raise
     except Exception:  # whatever the parser met, it was no DICOM file
         pass
     raise Unusable("not_dicom")
@@ -277,8 +337,11 @@ def refusal(dataset: Dataset, film: Film) -> str:
         return "lateral"
     if not film.patient_id:
         return "no_patient_id"
-    if _number(dataset, "Rows", 0) == 0 or _number(dataset, "Columns", 0) == 0:
+    rows, columns = _number(dataset, "Rows", 0), _number(dataset, "Columns", 0)
+    if rows == 0 or columns == 0 or _number(dataset, "NumberOfFrames", 1) == 0:
         return "no_pixels"
+    if rows * columns > LARGEST_FILM:
+        return "too_large"
     if not supported(dataset):
         return "unsupported"
     if film.burned_in == "YES":

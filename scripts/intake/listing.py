@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -42,23 +43,59 @@ def path_of_text(text: str) -> str:
     return os.fsdecode(urllib.parse.unquote_to_bytes(text)) if "%" in text else text
 
 
-def _walk(top: str, prefix: str, above: frozenset[tuple[int, int]]) -> Iterator[FoundFile]:
-    with os.scandir(top) as entries:
-        for entry in entries:
-            name = prefix + entry.name
+def _measured(entry: os.DirEntry, path: str) -> FoundFile:
+    """A file with its size and time; what is no regular file, or a link that leads to none, with zeros."""
+    try:
+        status = entry.stat()
+    except FileNotFoundError:
+        if not entry.is_symlink():
+            raise
+        status = None
+    except OSError:  # a link to itself, or into a place that may not be read
+        status = None
+    if status is None or not stat.S_ISREG(status.st_mode):
+        return FoundFile(path_text(path), 0, 0)
+    return FoundFile(path_text(path), status.st_size, status.st_mtime_ns)
+
+
+def _leads_to_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _walk(top: str) -> Iterator[FoundFile]:
+    """Everything below ``top`` that is no folder. Each folder is walked once, whatever links lead to it."""
+    walked: set[str] = set()
+    linked = [(top, "")]
+    while linked:
+        start, name = linked.pop(0)
+        root = os.path.realpath(start)
+        if any(root == other or root.startswith(other.rstrip("/") + "/") for other in walked):
+            continue
+        walked.add(root)
+        folders, links = [("", name)], []
+        while folders:
+            below, prefix = folders.pop()
             try:
-                if entry.is_dir():
-                    status = entry.stat()
-                    identity = (status.st_dev, status.st_ino)
-                    if identity not in above:
-                        yield from _walk(entry.path, name + "/", above | {identity})
-                elif entry.is_file():
-                    status = entry.stat()
-                    yield FoundFile(path_text(name), status.st_size, status.st_mtime_ns)
-                elif entry.is_symlink():
-                    yield FoundFile(path_text(name), 0, 0)
+                with os.scandir(start + below) as entries:
+                    for entry in entries:
+                        path = prefix + entry.name
+                        try:
+                            if entry.is_dir(follow_symlinks=False):
+                                if f"{root}{below}/{entry.name}" not in walked:
+                                    folders.append((f"{below}/{entry.name}", path + "/"))
+                            elif entry.is_symlink() and _leads_to_folder(entry):
+                                links.append((entry.path, path + "/"))
+                            else:
+                                yield _measured(entry, path)
+                        except FileNotFoundError:  # it went away meanwhile
+                            continue
             except FileNotFoundError:
-                continue
+                if not below and not name:
+                    raise
+        linked.extend(sorted(links))
 
 
 _OWN_FILES = (".snakemake_timestamp",)
@@ -67,19 +104,33 @@ _OWN_FILES = (".snakemake_timestamp",)
 def scan_folder(folder: str | os.PathLike) -> list[FoundFile]:
     """All files below ``folder``, at any depth, by path.
 
-    Links are followed, a folder that contains itself once. A link that leads nowhere is listed with size 0, so that it is
-    accounted for. Raises ``StudyError`` where the folder or one below it can't be read.
+    Links are followed. A folder is walked once, so that links in a circle end; files that a second link would show again
+    stand under their first path only. What is no file (a pipe, a socket, a device) and a link that leads to none are listed
+    with size 0, so that they are accounted for. Raises ``StudyError`` where the folder or one below it can't be read.
     """
     top = os.fspath(folder)
     try:
-        status = Path(top).stat()
-        found = sorted(_walk(top, "", frozenset({(status.st_dev, status.st_ino)})))
+        found = sorted(_walk(top))
     except OSError as error:
         raise StudyError(
             f"A folder of films can't be read ({error.strerror}): check 'dicom' of this centre in config.yaml and the "
             "permissions of the folders below it."
         ) from None
     return [row for row in found if row.path not in _OWN_FILES]
+
+
+def check_folder_is_there(folder: str | os.PathLike) -> None:
+    """Raise ``StudyError`` where the folder is gone or empty: then it isn't a single file that can't be read."""
+    try:
+        with os.scandir(folder) as entries:
+            if next(entries, None) is not None:
+                return
+    except OSError:
+        pass
+    raise StudyError(
+        "A folder of films went away while it was being read: check that its disk or network drive is connected, "
+        "and run the same command again to go on."
+    )
 
 
 def batch_of(path: str, n_batches: int) -> int:

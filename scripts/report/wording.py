@@ -113,9 +113,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "step_under_review": ("Film under review", "胸片待复核"),
     "step_included": ("Included", "纳入"),
     # why files are quarantined, films flagged or rejected
+    "reason_unreadable_file": ("File can't be read", "文件无法打开"),
     "reason_not_dicom": ("Not a DICOM file", "不是 DICOM 文件"),
     "reason_cut_short": ("Cut short", "文件不完整"),
     "reason_unreadable_header": ("Header can't be read", "文件头无法读取"),
+    "reason_too_large": ("Larger than any radiograph", "大小超出胸片范围"),
+    "reason_reader_failed": ("Made the reader fail", "读取程序失败"),
     "reason_not_cr_or_dx": ("Neither CR nor DX", "非 CR 或 DX"),
     "reason_for_processing": ("Raw detector data", "探测器原始数据"),
     "reason_not_chest": ("Not a chest film", "非胸部"),

@@ -211,7 +211,7 @@ def test_every_file_of_a_batch_gets_a_row_with_its_reason(make_film, names, patt
     assert known.loc["cut_early", "reason"] == "cut_short"
     assert known.loc["cut_short", "patient_id"] == names.patient("HOSP-0042")
     assert known.loc["not_dicom", "reason"] == known.loc["empty", "reason"] == "not_dicom"
-    assert known.loc["gone", "reason"] == "unreadable_header"
+    assert known.loc["gone", "reason"] == "unreadable_file"
     assert len(table) == len(REFUSED) + 7 and table["image_id"].is_unique
     assert [p.name for p in (tmp_path / "films").iterdir()] == [known.loc["good", "image_id"] + ".dcm"]
     assert known.loc["good", "image_id"] == names.image_of_uid("1.2.826.0.1.3680043.10.999.1")
