@@ -183,9 +183,10 @@ class Film:
 
 
 def manufacturer_of(dataset: Dataset) -> str:
-    """Manufacturer in plain ASCII; empty where it holds anything else."""
+    """Manufacturer in plain ASCII; empty where it holds anything else, or a number that may be an id or a telephone's."""
     name = text(dataset, "Manufacturer")
-    return name if re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name) else ""
+    plain = re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name)
+    return name if plain and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
 
 
 def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:
