@@ -81,7 +81,7 @@ def _code_item(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 _MOST_VALUES = 8
 """Values of an element without a fixed number of them (several windows); no film needs more."""
 
