@@ -14,6 +14,7 @@ from scripts.common.code_hash import code_hash
 from scripts.common.config import check_paths, read_config
 from scripts.common.errors import StudyError
 from scripts.common.key import open_key
+from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
 from scripts.intake.listing import fingerprints, scan_folder
 
@@ -23,6 +24,7 @@ def validated_config(raw):
     try:
         checked = read_config(raw)
         check_paths(checked)
+        refuse_another_key(open_key(checked.study.key_file, checked.study.seed))
     except StudyError as error:
         raise WorkflowError(str(error)) from None
     return checked
@@ -247,6 +249,11 @@ def tables_given():
         if entry.review:
             found.append((entry.name, "review", entry.review, ""))
     return found
+
+
+def remember_key():
+    """Note which key the study was begun under, before its first job."""
+    record_key(open_key(CFG.study.key_file, CFG.study.seed))
 
 
 def banner_start():
