@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
 
 SHORTEST = 6
 """Bytes that a value must have to be searched for."""
@@ -79,6 +80,8 @@ def _encoded(value: object) -> bytes:
     """A value that was decoded already, as bytes again."""
     if isinstance(value, bytes):
         return value
+    if isinstance(value, PersonName):
+        return bytes(value.original_string) if isinstance(value.original_string, bytes) else str(value).encode("utf-8", "replace")
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     if isinstance(value, list | tuple) or hasattr(value, "__iter__"):

@@ -17,6 +17,7 @@ from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.codestream import BrokenStream, clean_codestream, stream_geometry
 from scripts.intake.deidentification import _numbers, allowed_range, allowed_tags, deidentified
 from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal
+from scripts.intake.identifier_scan import identifying_values
 from scripts.intake.pixels import decoded_values
 
 JPEG, JPEG_LS, J2K = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"
@@ -234,6 +235,17 @@ def test_a_manufacturer_with_numbers_or_signs_is_written_empty(manufacturer, mak
 )  # fmt: skip
 def test_no_false_alarm(manufacturer, others, make_film, outcome):
     assert outcome(make_film(Manufacturer=manufacturer, **others))[1] == ""
+
+
+def test_names_already_decoded_are_searched_as_well(make_film, names, patterns, tmp_path, save):
+    """pydicom gives a name as an object once it was looked at; before that as bytes."""
+    source = read_source(save(make_film(Manufacturer="Musterfrau", OtherPatientNames=["Someone^Else", "Third^One"]), tmp_path / "a"))
+    facts = film_of(source, names, patterns)
+    assert str(source.PatientName) == "Musterfrau^Erika" and len(source.OtherPatientNames) == 2
+    found, _ = identifying_values(source)
+    assert {b"Musterfrau", b"Musterfrau^Erika", b"Someone", b"HOSP-0042"} <= found
+    with pytest.raises(Unusable, match="identifier_left"):
+        deidentified(source, facts, names)
 
 
 def test_digits_of_an_id_within_new_uids_dates_and_pseudonyms_are_no_alarm(make_film, outcome):
