@@ -32,7 +32,7 @@ REASONS = {
     "lateral": "a lateral or oblique view",
     "no_patient_id": "no patient id",
     "no_pixels": "no image in the file",
-    "unsupported": "colour, several frames, or a coding of pixels that is not read",
+    "unsupported": "colour, several frames, a coding of pixels that is not read, or a rescale slope that is no plausible number",
     "burned_in_text": "the header says that text is burned into the film",
     "no_film_date": "no readable date of the film",
     "identifier_left": "an identifying value was found in the new file, which was not written",
