@@ -39,6 +39,7 @@ rule all:
 
 
 onstart:
+    remember_key()
     print(banner_start(), file=sys.stderr)
 
 

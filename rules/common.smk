@@ -15,6 +15,7 @@ from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.key import open_key
+from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
 from scripts.intake.listing import fingerprints, scan_folder
 
@@ -27,6 +28,7 @@ def validated_config(raw):
         files = {os.path.relpath(path): read_config_file(path) for path in (*own, *given)}
         checked = read_config(raw, files)
         check_paths(checked, files)
+        refuse_another_key(open_key(checked.study.key_file, checked.study.seed))
     except StudyError as error:
         raise WorkflowError(str(error)) from None
     return checked
@@ -251,6 +253,11 @@ def tables_given():
         if entry.review:
             found.append((entry.name, "review", entry.review, ""))
     return found
+
+
+def remember_key():
+    """Note which key the study was begun under, before its first job."""
+    record_key(open_key(CFG.study.key_file, CFG.study.seed))
 
 
 def banner_start():

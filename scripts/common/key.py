@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import secrets
+import stat
 from pathlib import Path
 
 from scripts.common.errors import StudyError
@@ -69,8 +71,18 @@ def simulated_key(seed: int) -> StudyKey:
     return StudyKey(hashlib.sha256(f"public key of a simulated study {int(seed)}".encode()).digest())
 
 
+def _refuse_open_folder(folder: Path) -> None:
+    """Refuse a folder in which others could put another key in the place of the study's."""
+    mode = folder.stat().st_mode
+    if mode & 0o022 and not mode & stat.S_ISVTX:
+        raise StudyError(f"study.key_file: others can write in the key's folder '{folder}'. Run: chmod go-w '{folder}'")
+
+
 def read_key(path: str | Path) -> StudyKey:
-    """Read a key file made by ``make key``; refuse one that others can read or that is not 64 hex digits."""
+    """Read a key file made by ``make key``.
+
+    Refused: a file that others can read, a folder in which others can write, what is not 64 hex digits.
+    """
     path = Path(path)
     if not path.is_file():
         raise StudyError(
@@ -78,6 +90,7 @@ def read_key(path: str | Path) -> StudyKey:
         )
     if path.stat().st_mode & 0o077:
         raise StudyError(f"study.key_file: others can read '{path}'. Run: chmod 600 '{path}'")
+    _refuse_open_folder(path.parent)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     try:
         secret = bytes.fromhex(text)
@@ -96,11 +109,18 @@ def open_key(key_file: str | None, seed: int) -> StudyKey:
 def make_key(path: str | Path) -> None:
     """Write a new random key (0600). An existing file is never touched."""
     path = Path(path)
-    if path.exists():
-        raise StudyError(f"'{path}' exists already. A study keeps one key for its whole life; nothing was changed.")
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
+    _refuse_open_folder(path.parent)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise StudyError(
+            f"'{path}' exists already. A study keeps one key for its whole life; nothing was changed."
+        ) from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secrets.token_hex(32) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 if __name__ == "__main__":

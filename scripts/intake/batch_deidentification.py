@@ -143,7 +143,8 @@ def deidentify_batch(
                     "view": film.view if film else "",
                     "sex": film.sex if film else "",
                     "age": film.age if film else None,
-                    "manufacturer": film.manufacturer if film else "",
+                    # free text of the source, searched for identifiers in accepted films only
+                    "manufacturer": film.manufacturer if film and not reason else "",
                     "burned_in": film.burned_in if film else "",
                     "uid_image_id": uid_id,
                     "path_image_id": path_id,

@@ -11,11 +11,23 @@ class BrokenStream(ValueError):
     """The stream ends early or holds no image."""
 
 
+_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7})
+"""SOF0 to SOF15 (T.81 table B.1) and SOF55 (T.87): they give the image's size."""
+
+_JPEG_KEPT = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xF8}
+"""Segments that a decoder needs: DHT, DAC, SOS, DQT, DNL, DRI, LSE. All else (APPn, COM, JPGn, reserved) is left out."""
+
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
+
+_J2K_MAIN_KEPT = frozenset({0x50, 0x51, 0x52, 0x53, 0x55, 0x56, 0x57, 0x59, 0x5C, 0x5D, 0x5E, 0x5F, 0x60})
+"""CAP, SIZ, COD, COC, TLM, PRF, PLM, CPF, QCD, QCC, RGN, POC, PPM (T.800 table A.2, T.814). COM and CRG are left out."""
+
+_J2K_TILE_KEPT = frozenset({0x52, 0x53, 0x58, 0x5C, 0x5D, 0x5E, 0x5F, 0x61})
+"""COD, COC, PLT, QCD, QCC, RGN, POC, PPT."""
 
 
 def _clean_jpeg(data: bytes) -> bytes:
-    """A JPEG or JPEG-LS stream from SOI to EOI without APPn and COM segments."""
+    """A JPEG or JPEG-LS stream from SOI to EOI: the segments that a decoder needs and no other."""
     if data[:2] != b"\xff\xd8":
         raise BrokenStream("no SOI")
     out, at, scanned = [b"\xff\xd8"], 2, False
@@ -31,15 +43,14 @@ def _clean_jpeg(data: bytes) -> bytes:
                 raise BrokenStream("no image before EOI")
             out.append(b"\xff\xd9")
             return b"".join(out)
-        if marker in _STANDALONE:
-            out.append(data[at : at + 2])
+        if marker in _STANDALONE:  # means nothing outside coded data
             at += 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         end = at + 2 + length
         if length < 2 or end > len(data):
             raise BrokenStream("segment beyond the end")
-        if not (0xE0 <= marker <= 0xEF or marker == 0xFE):
+        if marker in _JPEG_KEPT:
             out.append(data[at:end])
         at = end
         if marker == 0xDA:
@@ -55,8 +66,25 @@ def _clean_jpeg(data: bytes) -> bytes:
             out.append(data[start:at])
 
 
+def _segments(data: bytes, at: int, stop: bytes, kept: frozenset[int]) -> tuple[list[bytes], int]:
+    """The kept marker segments of a JPEG 2000 header from ``at`` up to the marker ``stop``, and where that stands."""
+    out = []
+    while data[at : at + 2] != stop:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        end = at + 2 + length
+        if length < 2 or end > len(data) or data[at] != 0xFF:
+            raise BrokenStream("broken header")
+        if data[at + 1] in kept:
+            out.append(data[at:end])
+        at = end
+    return out, at
+
+
 def _clean_jpeg2000(data: bytes) -> bytes:
-    """A JPEG 2000 codestream from SOC to EOC without COM segments in its main header."""
+    """A JPEG 2000 codestream from SOC to EOC: the segments that a decoder needs and no other.
+
+    Where a tile-part's header gets shorter, its length is written anew and TLM, a table of the old lengths, is left out.
+    """
     if data[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n":  # wrapped in a file format, against PS3.5 8.2.4
         start = data.find(b"\xff\x4f\xff\x51")
         if start < 0:
@@ -64,26 +92,24 @@ def _clean_jpeg2000(data: bytes) -> bytes:
         data = data[start:]
     if data[:2] != b"\xff\x4f":
         raise BrokenStream("no SOC")
-    out, at = [b"\xff\x4f"], 2
-    while data[at : at + 2] != b"\xff\x90":
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        end = at + 2 + length
-        if length < 2 or end > len(data) or data[at] != 0xFF:
-            raise BrokenStream("broken main header")
-        if data[at + 1] != 0x64:
-            out.append(data[at:end])
-        at = end
+    main, at = _segments(data, 2, b"\xff\x90", _J2K_MAIN_KEPT)
+    tiles, shortened = [], False
     while data[at : at + 2] == b"\xff\x90":  # tile-parts
         length = int.from_bytes(data[at + 6 : at + 10], "big")
-        end = at + length if length else data.rfind(b"\xff\xd9")
-        if end <= at or end > len(data):
+        header, coded = _segments(data, at + 12, b"\xff\x93", _J2K_TILE_KEPT)
+        # without a length the part goes to EOC, which can't stand within coded data (T.800 A.1: nothing above FF8F does)
+        end = at + length if length else data.find(b"\xff\xd9", coded)
+        if end <= coded or end > len(data):
             raise BrokenStream("tile-part beyond the end")
-        out.append(data[at:end])
+        part = b"".join([*header, data[coded:end]])
+        shortened |= 12 + len(part) != end - at
+        tiles.append(data[at : at + 6] + (12 + len(part)).to_bytes(4, "big") + data[at + 10 : at + 12] + part)
         at = end
-    if data[at : at + 2] != b"\xff\xd9":
+    if not tiles or data[at : at + 2] != b"\xff\xd9":
         raise BrokenStream("no EOC")
-    out.append(b"\xff\xd9")
-    return b"".join(out)
+    if shortened:
+        main = [segment for segment in main if segment[1] != 0x55]
+    return b"".join([b"\xff\x4f", *main, *tiles, b"\xff\xd9"])
 
 
 def _clean_rle(data: bytes) -> bytes:
@@ -117,31 +143,28 @@ def clean_codestream(frame: bytes, transfer_syntax: str) -> bytes:
     return _CLEANERS[transfer_syntax](frame)
 
 
-_FRAME_HEADERS = {0xF7, *range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+def stream_geometry(stream: bytes, transfer_syntax: str) -> tuple[int, int, int]:
+    """Rows, columns and bits of the image that a JPEG, JPEG-LS or JPEG 2000 stream says it holds.
 
-
-def coded_shape(frame: bytes, transfer_syntax: str) -> tuple[int, int, int]:
-    """Rows, columns and components that a cleaned stream says it holds, before a decoder takes memory for them.
-
-    From SIZ of JPEG 2000 (T.800 A.5.1), from SOF of JPEG and JPEG-LS (T.81 B.2.2, T.87 C.2.2); an RLE frame names none,
-    it gives (0, 0, 0). Raises ``BrokenStream`` where there is no such segment, or more than one.
+    It reads SIZ (T.800 A.5.1) or SOF (T.81 B.2.2, T.87 C.2.2), before a decoder takes memory for the image. Raises
+    ``BrokenStream`` unless it is one image of one component.
     """
-    clean = _CLEANERS[transfer_syntax]
-    if clean is _clean_rle:
-        return 0, 0, 0
-    if clean is _clean_jpeg2000:
-        if frame[2:4] != b"\xff\x51" or len(frame) < 44:
+    if _CLEANERS[transfer_syntax] is _clean_jpeg2000:
+        size = stream[6:45]
+        if stream[2:4] != b"\xff\x51" or len(size) < 39:  # SIZ must be the first segment
             raise BrokenStream("no SIZ")
-        right, bottom, left, top = (int.from_bytes(frame[at : at + 4], "big") for at in (8, 12, 16, 20))
-        return bottom - top, right - left, int.from_bytes(frame[40:42], "big")
-    found, at = [], 2
-    while at + 4 <= len(frame) and frame[at + 1] != 0xDA:  # segments before the first scan
-        if frame[at + 1] in _STANDALONE:
+        right, bottom, left, top = (int.from_bytes(size[2 + 4 * k : 6 + 4 * k], "big") for k in range(4))
+        if int.from_bytes(size[34:36], "big") != 1:
+            raise BrokenStream("several components")
+        return bottom - top, right - left, (size[36] & 0x7F) + 1
+    at, found = 2, []
+    while at + 4 <= len(stream) and stream[at + 1] != 0xDA:  # segments before the first scan
+        if stream[at + 1] in _STANDALONE:
             at += 2
             continue
-        if frame[at + 1] in _FRAME_HEADERS:
-            found.append(frame[at : at + 10])
-        at += 2 + int.from_bytes(frame[at + 2 : at + 4], "big")
-    if len(found) != 1 or len(found[0]) < 10:
-        raise BrokenStream("not one frame header")
-    return int.from_bytes(found[0][5:7], "big"), int.from_bytes(found[0][7:9], "big"), found[0][9]
+        if stream[at + 1] in _FRAMES:
+            found.append(stream[at + 4 : at + 10])
+        at += 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+    if len(found) != 1 or len(found[0]) < 6 or found[0][5] != 1:
+        raise BrokenStream("no single image of one component")
+    return int.from_bytes(found[0][1:3], "big"), int.from_bytes(found[0][3:5], "big"), found[0][0]

@@ -2,8 +2,9 @@
 
 DICOM PS3.15 Annex E: Basic Application Level Confidentiality Profile with the options Retain Patient Characteristics and
 Retain Longitudinal Temporal Information with Modified Dates. ``allowed_tags.csv`` names every tag that may be
-written, what is done with it, the option that permits it and why it is needed. All else stays behind: private groups,
-overlays, sequences, times of day, free text.
+written, what is done with it, which values may pass (terms of the standard, or a range), the option that permits it and
+why it is needed. All else stays behind: private groups, overlays, sequences, times of day, free text. A code or number
+outside its values stays behind too, since people type names and ids into any field.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
-from scripts.intake.codestream import NATIVE, BrokenStream, clean_codestream
-from scripts.intake.dicom_reading import Film, Unusable, manufacturer_of, text, transfer_syntax
-from scripts.intake.identifier_scan import identifiers_left
+from scripts.intake.codestream import NATIVE, BrokenStream, clean_codestream, stream_geometry
+from scripts.intake.dicom_reading import Film, Unusable, text, transfer_syntax
+from scripts.intake.identifier_scan import identifiers_in_stream, identifiers_left
 from scripts.intake.identity import Pseudonyms, dicom_date
 from scripts.intake.pixels import RLE, ShortPixels, decoded_values, native_values
 
@@ -50,6 +52,21 @@ def allowed_tags(path: Path = ALLOWED_TAGS) -> tuple[dict[str, str], ...]:
         return tuple(csv.DictReader(handle))
 
 
+@functools.cache
+def allowed_terms(keyword: str) -> frozenset[str]:
+    """The terms that may be written for a code. The empty one among them: what is no term is written empty, not left out."""
+    (row,) = [row for row in allowed_tags() if row["keyword"] == keyword]
+    return frozenset(row["values"].split("|"))
+
+
+@functools.cache
+def allowed_range(keyword: str) -> tuple[float, float]:
+    """Lowest and highest number that may be written, both included."""
+    (row,) = [row for row in allowed_tags() if row["keyword"] == keyword]
+    low, high = row["values"].split("..")
+    return float(low), float(high)
+
+
 @dataclass(frozen=True)
 class NewFile:
     """A de-identified film: its bytes, and the date written as the film's."""
@@ -64,26 +81,32 @@ def _code_item(value: str, scheme: str, meaning: str) -> Dataset:
     return item
 
 
-_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_MOST_VALUES = 8
+"""Values of an element without a fixed number of them (several windows); no film needs more."""
+
+
+def _count_fits(keyword: str, count: int) -> bool:
+    """Whether an element may have so many values (PS3.6)."""
+    vm = pydicom.datadict.dictionary_VM(keyword)
+    return 1 <= count <= _MOST_VALUES if vm == "1-n" else count == int(vm)
 
 
 def _numbers(dataset: Dataset, keyword: str) -> list[str]:
-    """The values as text, empty unless every one is a plain number of at most 16 characters."""
-    parts = text(dataset, keyword).split("\\")
-    return parts if all(len(p) <= 16 and _NUMBER.fullmatch(p) for p in parts) else []
+    """The values in their shortest form, empty unless every one is a number in the element's range.
 
-
-def _rescale(dataset: Dataset, keyword: str) -> list[str]:
-    """A rescale number longer than the 16 characters of its VR (PS3.5 6.2), shortened to them; empty where there is none.
-
-    Raises ``Unusable``: without the number, black and white may be the wrong way round.
+    Neither a date nor an id of six digits fits into any range; leading zeros, of which ids are full, don't survive.
     """
-    value = text(dataset, keyword)
-    if not value:
+    parts = text(dataset, keyword).split("\\")
+    if not _count_fits(keyword, len(parts)) or not all(len(p) <= 64 and _NUMBER.fullmatch(p) for p in parts):
         return []
-    if len(value) > 64 or not _NUMBER.fullmatch(value):
-        raise Unusable("unreadable_header")
-    return [f"{float(value):.9g}"]
+    low, high = allowed_range(keyword)
+    values = [float(part) for part in parts]
+    if not all(low <= value <= high for value in values):
+        return []
+    if pydicom.datadict.dictionary_VR(keyword) == "DS":
+        return [f"{value + 0.0:.10g}" for value in values]
+    return [str(int(value)) for value in values] if all(value.is_integer() for value in values) else []
 
 
 class _Builder:
@@ -92,19 +115,34 @@ class _Builder:
     def __init__(self, source: Dataset, film: Film, names: Pseudonyms) -> None:
         self.source, self.film, self.names = source, film, names
         self.pseudonymous_id = names.patient(film.patient_id)
-        self.kept: list[str] = []
+        self.copied: list[str] = []
+        self.made: list[str] = [self.pseudonymous_id, METHOD]
 
     def build(self) -> Dataset:
         new = Dataset()
         for row in allowed_tags():
             if not row["parent"] and row["action"] != "pixels":
                 getattr(self, row["action"])(new, self.source, row["keyword"])
+        if _multiplicity(new, "WindowCenter") != _multiplicity(new, "WindowWidth"):  # half a window is none
+            for keyword in ("WindowCenter", "WindowWidth"):
+                if keyword in new:
+                    del new[keyword]
         return new
 
     def _set(self, new: Dataset, keyword: str, value: object) -> None:
+        """Write a value that is the source's own."""
         setattr(new, keyword, value)
         parts = [str(part) for part in value] if isinstance(value, list) else [str(value)]
-        self.kept.extend({*parts, "\\".join(parts)})
+        self.copied.extend({*parts, "\\".join(parts)})
+
+    def _make(self, new: Dataset, keyword: str, value: str) -> None:
+        """Write a value that doesn't come from the source as it stands."""
+        setattr(new, keyword, value)
+        self.made.append(value)
+
+    def _code(self, new: Dataset, keyword: str, code: tuple[str, str, str]) -> None:
+        setattr(new, keyword, Sequence([_code_item(*code)]))
+        self.made.extend(code)
 
     def image_type(self, new: Dataset, source: Dataset, keyword: str) -> None:
         parts = [*text(source, keyword).upper().split("\\"), "", ""]
@@ -122,12 +160,12 @@ class _Builder:
         kind = keyword.removesuffix("InstanceUID").lower().replace("sop", "instance")
         # a film without the UID gets one of its own patient and kind
         origin = text(source, keyword) or f"none for {self.pseudonymous_id}"
-        setattr(new, keyword, self.names.uid(kind, origin))
+        self._make(new, keyword, self.names.uid(kind, origin))
 
     def shift_date(self, new: Dataset, source: Dataset, keyword: str) -> None:
         day = dicom_date(text(source, keyword))
         if day is not None:
-            self._set(new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8))
+            self._make(new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8))
         elif keyword == "StudyDate":
             new.StudyDate = ""
 
@@ -144,29 +182,40 @@ class _Builder:
     def copy_code(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword not in source:
             return
-        parts = text(source, keyword).upper().split("\\")
-        if all(re.fullmatch(r"[A-Z0-9_ ]{0,16}", part) for part in parts):
+        parts, terms = text(source, keyword).upper().split("\\"), allowed_terms(keyword)
+        if _count_fits(keyword, len(parts)) and terms.issuperset(parts):
             self._set(new, keyword, parts if len(parts) > 1 else parts[0])
+        elif "" in terms:
+            setattr(new, keyword, "")
+
+    def view_position(self, new: Dataset, source: Dataset, keyword: str) -> None:
+        if keyword in source:
+            self._set(new, keyword, self.film.view if self.film.view in _VIEW_CODES else "")
+
+    def orientation(self, new: Dataset, source: Dataset, keyword: str) -> None:
+        if keyword in source:
+            parts = text(source, keyword).upper().split("\\")
+            known = len(parts) == 2 and all(re.fullmatch(r"[ALRPHF]{1,3}", part) for part in parts)
+            self._set(new, keyword, parts if known else "")
 
     def copy_text(self, new: Dataset, source: Dataset, keyword: str) -> None:
-        new.Manufacturer = manufacturer_of(source)
-        self.kept.append(new.Manufacturer)
+        self._set(new, keyword, self.film.manufacturer)
 
     def copy_number(self, new: Dataset, source: Dataset, keyword: str) -> None:
         numbers = _numbers(source, keyword) if keyword in source else []
-        if not numbers and keyword in ("RescaleSlope", "RescaleIntercept"):
-            numbers = _rescale(source, keyword)
         if not numbers:
+            if keyword == "RescaleSlope" and text(source, keyword):
+                raise Unusable("unsupported")  # its sign decides which end is bright
             return
         whole = pydicom.datadict.dictionary_VR(keyword) in ("US", "SS", "UL", "SL")
-        values = [int(float(n)) if whole else n for n in numbers]
+        values = [int(n) if whole else n for n in numbers]
         self._set(new, keyword, values if len(values) > 1 else values[0])
 
     def copy_pixel_value(self, new: Dataset, source: Dataset, keyword: str) -> None:
         numbers = _numbers(source, keyword) if keyword in source else []
         if len(numbers) == 1:
             signed = int(source.get("PixelRepresentation") or 0) == 1
-            value = int(float(numbers[0]))
+            value = int(numbers[0])
             value = (value + 0x8000) % 0x10000 - 0x8000 if signed else value % 0x10000
             new.add_new(pydicom.datadict.tag_for_keyword(keyword), "SS" if signed else "US", value)
 
@@ -182,25 +231,23 @@ class _Builder:
 
     def code_of_chest(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword in source:
-            new.AnatomicRegionSequence = Sequence([_code_item(*_CHEST_CODE)])
-            self.kept.extend(_CHEST_CODE)
+            self._code(new, keyword, _CHEST_CODE)
 
     def code_of_view(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword in source and self.film.view in _VIEW_CODES:
-            new.ViewCodeSequence = Sequence([_code_item(*_VIEW_CODES[self.film.view])])
-            self.kept.extend(_VIEW_CODES[self.film.view])
+            self._code(new, keyword, _VIEW_CODES[self.film.view])
 
     def constant(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword == "DeidentificationMethodCodeSequence":
             new.DeidentificationMethodCodeSequence = Sequence([_code_item(v, "DCM", m) for v, m in METHOD_CODES])
-            self.kept.extend(part for code in METHOD_CODES for part in code)
+            self.made.extend(part for code in METHOD_CODES for part in code)
         else:
             value = {
                 "PatientIdentityRemoved": "YES",
                 "DeidentificationMethod": METHOD,
                 "LongitudinalTemporalInformationModified": "MODIFIED",
             }[keyword]
-            self._set(new, keyword, value)
+            self._make(new, keyword, value)
 
     def sequence(self, new: Dataset, source: Dataset, keyword: str) -> None:
         items = source.get(keyword)
@@ -213,8 +260,14 @@ class _Builder:
         setattr(new, keyword, Sequence([item]))
 
     def lut(self, new: Dataset, source: Dataset, keyword: str) -> None:
+        if keyword == "ModalityLUTType":  # required (type 1); what is no term of the standard is "unspecified"
+            kind = text(source, keyword).upper()
+            new.ModalityLUTType = kind if kind in allowed_terms(keyword) else "US"
+            return
+        descriptor = [int(v) for v in source.LUTDescriptor]
+        if len(descriptor) != 3:
+            raise Unusable("unreadable_pixels")
         if keyword == "LUTDescriptor":
-            descriptor = [int(v) for v in source.LUTDescriptor]
             signed = int(self.source.get("PixelRepresentation") or 0) == 1
             values = [v - 0x10000 if signed and v > 0x7FFF else v for v in descriptor]
             if not signed:
@@ -226,10 +279,17 @@ class _Builder:
             data = struct.pack(f"<{len(data)}H", *(int(v) & 0xFFFF for v in data))
         elif transfer_syntax(self.source) == "1.2.840.10008.1.2.2":
             data = struct.pack(f"<{len(data) // 2}H", *struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2]))
-        entries = int(source.LUTDescriptor[0]) & 0xFFFF or 65536
+        entries = descriptor[0] & 0xFFFF or 65536
         width = 2 if len(data) >= 2 * entries else 1
         data = data[: entries * width]
+        if width == 2 and 0 < descriptor[2] < 16:  # the bits above an entry's own
+            data = (np.frombuffer(data, "<u2") & np.uint16((1 << descriptor[2]) - 1)).astype("<u2").tobytes()
         new.add_new(0x00283006, "OW", data + b"\0" * (len(data) % 2))
+
+
+def _multiplicity(dataset: Dataset, keyword: str) -> int:
+    """How many values an element has; 0 where it is absent."""
+    return dataset[keyword].VM if keyword in dataset else 0
 
 
 def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...]]:
@@ -237,14 +297,27 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
     syntax = transfer_syntax(source)
     if "PixelData" not in source or not source.PixelData:
         raise Unusable("no_pixels")
-    if syntax in NATIVE or syntax == RLE:
+    stored = int(source.get("BitsStored") or source.BitsAllocated)
+    if syntax not in NATIVE and syntax != RLE:
+        try:
+            frame = clean_codestream(pydicom.encaps.get_frame(source.PixelData, 0, number_of_frames=1), syntax)
+            rows, columns, precision = stream_geometry(frame, syntax)
+        except BrokenStream:
+            raise Unusable("cut_short") from None
+        except Exception:  # broken items around the stream
+            raise Unusable("unreadable_pixels") from None
+        if (rows, columns) != (int(source.Rows), int(source.Columns)):  # more than the film may stand beside it
+            raise Unusable("unreadable_pixels")
+        if identifiers_in_stream(source, frame):
+            raise Unusable("identifier_left")
+    # a coded image with more bits than are stored may bear an overlay in them: it is written uncompressed, without
+    if syntax in NATIVE or syntax == RLE or precision > stored:
         try:
             values = native_values(source, syntax) if syntax in NATIVE else decoded_values(source, syntax)
         except ShortPixels:
             raise Unusable("cut_short") from None
         except Exception:  # a decoder's own error
             raise Unusable("unreadable_pixels") from None
-        stored = int(source.get("BitsStored") or source.BitsAllocated)
         new.BitsStored, new.HighBit = stored, stored - 1
         if int(source.BitsAllocated) == 8:
             body = values.astype("u1" if values.dtype == "uint16" else "i1").tobytes()
@@ -252,12 +325,6 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
             body = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
         body += b"\0" * (len(body) % 2)
         return EXPLICIT_LITTLE_ENDIAN, (struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, len(body)), body)
-    try:
-        frame = clean_codestream(pydicom.encaps.get_frame(source.PixelData, 0, number_of_frames=1), syntax)
-    except BrokenStream:
-        raise Unusable("cut_short") from None
-    except Exception:  # broken items around the stream
-        raise Unusable("unreadable_pixels") from None
     frame += b"\0" * (len(frame) % 2)
     start = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0)
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(frame))
@@ -267,8 +334,8 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
 def deidentified(source: Dataset, film: Film, names: Pseudonyms) -> NewFile:
     """Build the new file of a usable film.
 
-    Raises ``Unusable``: no_pixels, cut_short, unreadable_pixels, or identifier_left where an identifying value of the
-    source is found in the new header.
+    Raises ``Unusable``: no_pixels, cut_short, unreadable_pixels, unsupported, or identifier_left where an identifying
+    value of the source is found in the new header or in a coded image.
     """
     builder = _Builder(source, film, names)
     new = builder.build()
@@ -285,7 +352,7 @@ def deidentified(source: Dataset, film: Film, names: Pseudonyms) -> NewFile:
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, new, implicit_vr=False, little_endian=True, enforce_file_format=True)
     header = buffer.getvalue()
-    if identifiers_left(source, header, builder.kept):
+    if identifiers_left(source, header, builder.made, builder.copied, builder.film.manufacturer):
         raise Unusable("identifier_left")
     assert film.film_date is not None
     return NewFile((header, *pixel_element), names.shifted(film.film_date, film.patient_id))

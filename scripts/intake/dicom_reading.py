@@ -37,7 +37,7 @@ REASONS = {
     "lateral": "a lateral or oblique view",
     "no_patient_id": "no patient id",
     "no_pixels": "no image in the file",
-    "unsupported": "colour, several frames, or a coding of pixels that is not read",
+    "unsupported": "colour, several frames, a coding of pixels that is not read, or a rescale slope that is no plausible number",
     "burned_in_text": "the header says that text is burned into the film",
     "no_film_date": "no readable date of the film",
     "identifier_left": "an identifying value was found in the new file, which was not written",
@@ -243,9 +243,10 @@ class Film:
 
 
 def manufacturer_of(dataset: Dataset) -> str:
-    """Manufacturer in plain ASCII; empty where it holds anything else."""
+    """Manufacturer in plain ASCII; empty where it holds anything else, or a number that may be an id or a telephone's."""
     name = text(dataset, "Manufacturer")
-    return name if re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name) else ""
+    plain = re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name)
+    return name if plain and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
 
 
 def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:

@@ -1,7 +1,8 @@
-"""A search of a new file's header for identifying values of its source.
+"""A search of a new file for identifying values of its source.
 
-A second line of defence behind the allow-list. Skipped: values of five bytes or fewer, UIDs of the standard, and values
-kept on purpose; pixel data isn't searched, since any short value is found in noise.
+A second line of defence behind the allow-list. Skipped, since they would cry wolf: values of five bytes or fewer, UIDs of
+the standard, values that the software made itself (a new UID holds any six digits sooner or later), words that makers of
+devices use, and uncompressed pixels. Capitals and small letters count as the same.
 """
 
 from __future__ import annotations
@@ -12,9 +13,13 @@ from collections.abc import Iterator
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.valuerep import PersonName
 
 SHORTEST = 6
 """Bytes that a value must have to be searched for."""
+
+LONG = 8
+"""Bytes that a value must have to be searched for in a coded image, whose bytes look random."""
 
 _SEARCHED = {"PN", "LO", "SH", "ST", "LT", "UT", "UC", "UI", "AE", "DA", "DT", "UN"}
 _NAMES = {
@@ -29,6 +34,20 @@ _NAMES = {
     0x00080080,  # InstitutionName
     0x00101040,  # PatientAddress
 }
+_IDS = {0x00100020, 0x00101000, 0x00080050}
+_PATIENTS_NAMES = {0x00100010, 0x00101001}
+_MAKERS_WORDS = frozenset(
+    {
+        "ag", "agfa", "and", "angell", "bv", "canon", "careray", "carestream", "cawo", "co", "company", "corp",
+        "corporation", "del", "digital", "drgem", "eastman", "electric", "film", "fuji", "fujifilm", "ge", "general",
+        "gmbh", "group", "health", "healthcare", "healthineers", "hologic", "imaging", "inc", "iray", "kodak", "konica",
+        "limited", "ltd", "medical", "mindray", "minolta", "neusoft", "nv", "of", "perlove", "philips", "photo",
+        "radiography", "samsung", "sedecal", "shimadzu", "siemens", "swissray", "system", "systems", "technologies",
+        "technology", "the", "toshiba", "uih", "united", "varex", "varian", "vieworks", "wandong",
+    }
+)  # fmt: skip
+"""Words that stand in the names of makers; alone they identify nobody."""
+
 _NEVER_NAMES = {0x00080016, 0x00080060, 0x00080008}
 
 
@@ -61,6 +80,8 @@ def _encoded(value: object) -> bytes:
     """A value that was decoded already, as bytes again."""
     if isinstance(value, bytes):
         return value
+    if isinstance(value, PersonName):
+        return bytes(value.original_string) if isinstance(value.original_string, bytes) else str(value).encode("utf-8", "replace")
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     if isinstance(value, list | tuple) or hasattr(value, "__iter__"):
@@ -72,23 +93,61 @@ def identifying_values(dataset: Dataset) -> tuple[set[bytes], set[bytes]]:
     """Values of the source that must not appear: names and ids of persons and places, and other text, dates and UIDs."""
     names, others = set(), set()
     for tag, vr, raw in _values(dataset):
-        parts = re.split(rb"[\\^=\x00]", raw) if vr == "PN" else re.split(rb"[\\\x00]", raw)
+        parts = re.split(rb"[\\^=\x00 ,]" if vr == "PN" else rb"[\\\x00]", raw)
         for part in {raw.strip(b" \0"), *(p.strip() for p in parts)}:
-            if len(part) < SHORTEST or len(part) > 256 or part.startswith(b"1.2.840.10008."):
-                continue
-            (names if tag in _NAMES or vr == "PN" else others).add(part)
+            forms = {part, part.lstrip(b"0")} if tag in _IDS else {part}
+            for form in forms:
+                if SHORTEST <= len(form) <= 256 and not form.startswith(b"1.2.840.10008."):
+                    (names if tag in _NAMES or vr == "PN" else others).add(form)
     return names, others
 
 
-def identifiers_left(source: Dataset, header: bytes, kept: list[str]) -> int:
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+", text.lower())) - _MAKERS_WORDS
+
+
+def _words_of_names(dataset: Dataset) -> set[str]:
+    """Words in Latin letters of persons' names: a patient's of two letters and more, another's of four and more."""
+    found: set[str] = set()
+    for tag, vr, raw in _values(dataset):
+        if vr == "PN":
+            fewest = 2 if tag in _PATIENTS_NAMES else 4
+            found |= {word for word in _words(raw.decode("latin-1")) if len(word) >= fewest}
+    return found
+
+
+def _says_only_the_maker(value: bytes) -> bool:
+    text = value.decode("latin-1")
+    return text.isascii() and not re.search(r"\d", text) and not _words(text)
+
+
+def identifiers_left(source: Dataset, header: bytes, made: list[str], copied: list[str], manufacturer: str) -> int:
     """How many identifying values of ``source`` stand in the new file's ``header``.
 
-    ``kept`` holds the values that were copied or written on purpose. A name or id counts wherever it stands; any other
-    value counts unless it is part of a value in ``kept`` (a description that repeats the manufacturer's name).
+    ``made`` holds what the software wrote itself (pseudonyms, new UIDs, shifted dates, fixed terms) and isn't searched.
+    ``copied`` holds what was taken from the source: a name or id counts there too, any other value only where it is no part
+    of one (a description that repeats the manufacturer's name). Every word of ``manufacturer``, the one free text that is
+    kept, is compared with the words of persons' names, however short.
     """
+    for value in sorted({v.encode("ascii", "ignore") for v in made if len(v) >= SHORTEST}, key=len, reverse=True):
+        header = header.replace(value, b"\0" * len(value))
+    header = header.upper()
     names, others = identifying_values(source)
-    purposely = [value.encode("ascii", "ignore") for value in kept]
-    fixed = {value for value in purposely}
-    found = {value for value in names if value in header and value not in fixed}
-    found |= {value for value in others - names if value in header and not any(value in text for text in purposely)}
-    return len(found)
+    purposely = [value.encode("ascii", "ignore").upper() for value in copied]
+    found = {value for value in names if value.upper() in header and not _says_only_the_maker(value)}
+    found |= {
+        value
+        for value in others - names
+        if value.upper() in header and not any(value.upper() in text for text in purposely)
+    }
+    return len(found) + len(_words(manufacturer) & _words_of_names(source))
+
+
+def identifiers_in_stream(source: Dataset, stream: bytes) -> int:
+    """How many names and ids of ``source`` stand in the bytes of a coded image, which is copied and not made anew.
+
+    Only values of at least ``LONG`` bytes: one of these turns up by chance in one of 10^11 films.
+    """
+    stream = stream.upper()
+    names, _ = identifying_values(source)
+    return sum(len(value) >= LONG and value.upper() in stream for value in names)

@@ -84,13 +84,13 @@ def decoded_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
 
     Raises ``UnreadablePixels``; a decoder's own errors pass through.
     """
-    from scripts.intake.codestream import NATIVE, coded_shape
+    from scripts.intake.codestream import NATIVE, stream_geometry
 
     if transfer_syntax in NATIVE:
         return native_values(dataset, transfer_syntax)
     rows, columns, _, stored, high, signed = _geometry(dataset)
     frame = pydicom.encaps.get_frame(dataset.PixelData, 0, number_of_frames=1)
-    if transfer_syntax != RLE and coded_shape(frame, transfer_syntax) != (rows, columns, 1):
+    if transfer_syntax != RLE and stream_geometry(frame, transfer_syntax)[:2] != (rows, columns):
         raise UnreadablePixels("another image than the header describes")
     if transfer_syntax in _JPEG_LOSSLESS:
         import imagecodecs

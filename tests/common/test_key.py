@@ -1,11 +1,17 @@
-"""Keys: derivation, domains, permissions."""
+"""Keys: derivation, domains, permissions, and the record of the key that a study was begun under."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from scripts.common.errors import StudyError
 from scripts.common.key import MAX_SHIFT_DAYS, StudyKey, make_key, open_key, read_key, simulated_key
+from scripts.common.key_record import RECORD, record_key, refuse_another_key
 
 
 def test_domains_and_centres_are_separate():
@@ -62,3 +68,118 @@ def test_missing_key_file_is_refused(tmp_path):
 def test_short_secret_is_refused():
     with pytest.raises(StudyError):
         StudyKey(b"short")
+
+
+def test_uses_of_one_text_are_unrelated():
+    """A UID that reads like a patient's id, in one centre or two, gives values that share nothing."""
+    key = simulated_key(1)
+    text = "1.2.840.1"
+    digests = {
+        key.digest(domain, centre, text)
+        for domain in ("patient", "image", "uid", "date shift", "rank split", "checksum")
+        for centre in ("a", "b")
+    }
+    assert len(digests) == 12
+    assert key.patient("a", text)[1:] != key.image("a", text)[1:]
+    assert len({key.uid(kind, centre, text) for kind in ("study", "series", "instance") for centre in ("a", "b")}) == 6
+    shifts = [[key.shift_days(centre, str(i)) for i in range(50)] for centre in ("a", "b")]
+    assert shifts[0] != shifts[1]
+
+
+def test_known_values():
+    """The same on every machine, in every version: a change here breaks every study's crosswalk."""
+    key = StudyKey(bytes(range(32)))
+    assert key.patient("c", "HOSP-0042") == "P0378A770A8378407"
+    assert key.image("c", "1.2.3") == "I0BFF5D41F65BA264"
+    assert key.uid("study", "c", "1.2.3") == "2.25.337964728227661450721558754648430290211"
+    assert key.shift_days("c", "HOSP-0042") == -1590
+    assert key.fingerprint() == "917f0654"
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "4242"])
+def test_another_process_gives_the_same(hash_seed):
+    script = (
+        "from scripts.common.key import StudyKey; k = StudyKey(bytes(range(32)));"
+        "print(k.patient('c', '住院 7'), k.image('c', '1.2'), k.uid('study', 'c', '1.2'), k.shift_days('c', '7'), k.rank('d', '7'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONIOENCODING": "utf-8", "LC_ALL": "C"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    k = StudyKey(bytes(range(32)))
+    here = (k.patient("c", "住院 7"), k.image("c", "1.2"), k.uid("study", "c", "1.2"), k.shift_days("c", "7"), k.rank("d", "7"))
+    assert done.stdout.split() == [str(value) for value in here]
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o777, 0o703])
+def test_a_folder_in_which_others_can_write_is_refused(tmp_path, mode):
+    path = tmp_path / "keys/study.key"
+    make_key(path)
+    path.parent.chmod(mode)
+    with pytest.raises(StudyError, match="chmod go-w"):
+        read_key(path)
+    with pytest.raises(StudyError, match="chmod go-w"):
+        make_key(path.parent / "second.key")
+    assert not (path.parent / "second.key").exists()
+    path.parent.chmod(0o755)
+    assert read_key(path)
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o620, 0o601, 0o666])
+def test_a_key_open_to_others_in_any_way_is_refused(tmp_path, mode):
+    path = tmp_path / "study.key"
+    make_key(path)
+    path.chmod(mode)
+    with pytest.raises(StudyError, match="chmod 600"):
+        read_key(path)
+
+
+def test_no_key_is_ever_overwritten(tmp_path):
+    path = tmp_path / "study.key"
+    path.write_text("anything")
+    (tmp_path / "link.key").symlink_to(tmp_path / "elsewhere")
+    for taken in ("study.key", "link.key"):
+        with pytest.raises(StudyError, match="exists already"):
+            make_key(tmp_path / taken)
+    assert path.read_text() == "anything" and not (tmp_path / "elsewhere").exists()
+
+
+def test_make_key_obeys_no_lax_umask(tmp_path):
+    old = os.umask(0)
+    try:
+        make_key(tmp_path / "new/study.key")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "new/study.key").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_changed_key_is_noticed_only_where_results_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    one, two = simulated_key(1), simulated_key(2)
+    refuse_another_key(one)
+    record_key(one)
+    assert RECORD.read_text().strip() == one.fingerprint() and RECORD.stat().st_mode & 0o777 == 0o600
+    refuse_another_key(two)  # nothing was made yet: the key may still be exchanged
+    record_key(two)
+    Path("private/c/crosswalk").mkdir(parents=True)
+    Path("private/c/crosswalk/batch_0.csv").touch()
+    refuse_another_key(two)
+    with pytest.raises(StudyError, match="Put the old key") as said:
+        refuse_another_key(one)
+    assert one.fingerprint() in str(said.value) and two.fingerprint() in str(said.value)
+
+
+def test_a_split_lock_tells_the_key_of_a_study_without_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("state").mkdir()
+    Path("state/split_lock.csv").write_text(f"patient_id,key\nP1,{simulated_key(1).fingerprint()}\n")
+    refuse_another_key(simulated_key(1))
+    with pytest.raises(StudyError, match="Put the old key"):
+        refuse_another_key(simulated_key(2))
+    Path("state/split_lock.csv").write_text("patient_id,key\n")
+    refuse_another_key(simulated_key(2))

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
@@ -234,3 +239,66 @@ def test_same_source_gives_the_same_bytes(make_film, names, patterns, tmp_path, 
     one, _ = new_file(leaky(make_film), names, patterns, tmp_path / "a", save)
     two, _ = new_file(leaky(make_film), names, patterns, tmp_path / "b/c", save)
     assert one == two
+
+
+PROCESS = """
+import sys
+from pathlib import Path
+from scripts.common.config import DxaTable, FrontalView, PatientTable
+from scripts.common.key import StudyKey
+from scripts.common.log import Log
+from scripts.intake.batch_deidentification import deidentify_batch
+from scripts.intake.identity import Pseudonyms
+from scripts.intake.pseudonymization import pseudonymize
+from scripts.intake.source_tables import read_dxa, read_patients
+
+folder, batches = Path(sys.argv[1]), int(sys.argv[2])
+ids = {"strip": True, "leading_zeros": "keep", "upper": False}
+names = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c1", ids)
+for batch in range(batches):
+    deidentify_batch(
+        folder=folder / "in", batch=batch, n_batches=batches, names=names, patterns=FrontalView().model_dump(),
+        films_folder=folder / f"out{batch}", films_table=folder / f"out{batch}.csv", crosswalk=folder / f"private/{batch}.csv",
+        log=Log(None, "test", echo=False),
+    )
+columns = {"patient_id": "id", "sex": "sex", "height": "height", "weight": "weight", "birth_date": "born"}
+patients = PatientTable.model_validate({"path": str(folder / "patients.csv"), "columns": columns})
+dxa = DxaTable.model_validate({"path": str(folder / "dxa.csv"), "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}})
+found = pseudonymize(
+    read_patients(patients.model_dump(mode="json"), ids, "patients"), read_dxa(dxa.model_dump(mode="json"), ids, "dxa"), names
+)
+found.dxa.to_csv(folder / "dxa_out.csv")
+"""
+
+
+def test_processes_batches_and_tables_agree(make_film, save, names, tmp_path):
+    """Films in one batch or three, in processes that hash text differently; the DXA table under the films' ids and shifts."""
+    films, tables = [], []
+    for number, (hash_seed, batches) in enumerate([("1", 1), ("77", 3)]):
+        folder = tmp_path / str(number)
+        for patient in range(6):
+            film = make_film(PatientID=f"HOSP-{patient}", SOPInstanceUID=f"1.2.826.0.1.{patient}", StudyDate="20190520")
+            save(film, folder / "in" / f"{patient}.dcm")
+        (folder / "patients.csv").write_text(
+            "id,sex,height,weight,born\n" + "".join(f"HOSP-{i},F,160,{60 + i},1950-01-0{i + 1}\n" for i in range(6))
+        )
+        (folder / "dxa.csv").write_text(
+            "id,day,site,bmd,t\n" + "".join(f"HOSP-{i},2019-05-2{i},lumbar,0.9,-1.{i}\n" for i in range(6))
+        )
+        subprocess.run(
+            [sys.executable, "-c", PROCESS, str(folder), str(batches)],
+            cwd=Path(__file__).parents[2], env={**os.environ, "PYTHONHASHSEED": hash_seed}, check=True,
+        )  # fmt: skip
+        films.append({p.name: p.read_bytes() for p in folder.glob("out*/*.dcm")})
+        tables.append((folder / "dxa_out.csv").read_text())
+    assert films[0] == films[1] and len(films[0]) == 6 and tables[0] == tables[1]
+    dates = {}
+    for content in films[0].values():
+        new = pydicom.dcmread(io.BytesIO(content))
+        dates[new.PatientID] = pydicom.valuerep.DA(new.StudyDate)
+    table = pd.read_csv(io.StringIO(tables[0]))
+    assert set(table["patient_id"]) == set(dates) == {names.patient(f"HOSP-{i}") for i in range(6)}
+    number = {names.patient(f"HOSP-{i}"): i for i in range(6)}
+    for row in table.itertuples():
+        days = (pd.Timestamp(row.exam_date).date() - dates[row.patient_id]).days
+        assert days == number[row.patient_id], "the interval between film and DXA survives"

@@ -282,7 +282,7 @@ def test_a_rescale_slope_that_is_no_number_puts_the_film_aside(make_film, save, 
     content = path.read_bytes()
     assert content.count(b"-1.5") == 1
     path.write_bytes(content.replace(b"-1.5", b"x1.5"))
-    with pytest.raises(Unusable, match="unreadable_header"):
+    with pytest.raises(Unusable, match="unsupported"):
         take_in(path)
 
 

@@ -80,9 +80,32 @@ def test_a_changed_label_or_device_trains_nothing(duplicate):
     assert not COSTLY & duplicate.jobs().keys()
 
 
-def test_a_changed_seed_trains_again(duplicate):
+def test_a_changed_seed_is_noticed_and_trains_again_once_the_old_study_is_put_aside(duplicate):
+    """A simulated study's key follows from its seed: the old split lock belongs to the old pseudonyms."""
     duplicate.edit_config(lambda raw: raw.update(study={"seed": 5}))
+    assert "is not the one of the results in this folder" in duplicate.snakemake("-n", check=False)
+    for made in ("results", "state", "private"):
+        (duplicate.path / made).rename(duplicate.path / f"old_{made}")
     assert duplicate.jobs()["train_fold"] == 5
+
+
+def test_another_key_under_finished_results_is_refused_before_any_job(duplicate):
+    record = duplicate.path / "private/key_fingerprint.txt"
+    assert record.stat().st_mode & 0o777 == 0o600 and record.parent.stat().st_mode & 0o777 == 0o700
+    recorded = record.read_text()
+    assert "Nothing to be done" in duplicate.snakemake()
+    record.write_text("00000000\n")
+    for arguments in (["-n"], [], ["results/report.html"]):
+        text = duplicate.snakemake(*arguments, check=False)
+        assert "Put the old key (or seed) back" in text and "Traceback" not in text and "rule " not in text
+    assert record.read_text() == "00000000\n", "a refused run changes no record"
+    record.unlink()  # as in a study begun before the record was kept: the split lock tells
+    lock = duplicate.path / "state/split_lock.csv"
+    whole = lock.read_text()
+    lock.write_text(whole.replace(recorded.strip(), "00000000"))
+    assert "Put the old key (or seed) back" in duplicate.snakemake("-n", check=False)
+    lock.write_text(whole)
+    assert duplicate.jobs() == {} and not record.exists(), "a dry run writes nothing"
 
 
 def test_a_new_external_centre_trains_nothing(duplicate):
