@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools lint format key check-data docs lock clean
+.PHONY: help setup demo test test-tools lint format key check-data handover docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -36,6 +36,10 @@ key: setup  ## make the key of a study of real patients (once)
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)
+
+handover: setup  ## one centre as a de-identified folder for a study elsewhere: make handover CENTER=<name>
+	@test -n "$(CENTER)" || { echo "ERROR: say which centre: make handover CENTER=<name>"; exit 1; }
+	@snakemake --cores all $(CONFIG) --config handover=$(CENTER)
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference

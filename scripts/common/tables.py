@@ -68,6 +68,17 @@ BIRTH_DATES: Columns = {"patient_id": "text", "birth_date": "date", "shift_days"
 since the shift moves them over months of other lengths; true dates are written nowhere.
 """
 
+FILM_AGES: Columns = {"patient_id": "text", "film_date": "date", "age": "int"}
+"""``results/intake/<center>/film_ages.csv`` of a centre that was handed over: completed years at each film, by the birth date.
+
+90 stands for all above 89; no row where the birth date is unknown. ``film_date`` is shifted.
+"""
+
+PAIR_MONTHS: Columns = {"patient_id": "text", "film_date": "date", "exam_date": "date", "months": "int"}
+"""``results/intake/<center>/pair_months.csv`` of a centre that was handed over: the fewest calendar months within which a
+patient's film and exam lie, for every pair of days. Counted on true dates, which stay at the site; the dates here are shifted.
+"""
+
 DXA: Columns = {
     "patient_id": "text",
     "exam_date": "date",
@@ -79,10 +90,11 @@ DXA: Columns = {
 """``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and site; dates shifted."""
 
 SET_ASIDE: Columns = {"patient_id": "text", "table": "text"}
-"""``results/intake/<center>/set_aside.csv``: who stands in a table (patients or dxa) with rows set aside alone.
+"""``results/intake/<center>/set_aside.csv``: who stands in a table (patients, dxa or images) with rows set aside alone.
 
 One row per patient and table none of whose rows there could be used because each was unreadable; of the DXA table only rows
-of the studied sites count. Rows without an id belong to nobody here.
+of the studied sites count; of the image table rows that name no file, or one that rows of other patients name too. Rows
+without an id belong to nobody here.
 """
 
 COHORT: Columns = {
@@ -142,6 +154,11 @@ def write_table(frame: pd.DataFrame, path: str | Path, columns: Columns) -> None
             out[name] = out[name].astype("float64")
     with atomic_path(path) as part:
         out.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def empty_table(columns: Columns) -> pd.DataFrame:
+    """A table without rows, its columns of the declared types."""
+    return pd.DataFrame({name: pd.Series(dtype=_DTYPES[kind]) for name, kind in columns.items()})
 
 
 def read_table(path: str | Path, columns: Columns) -> pd.DataFrame:

@@ -21,7 +21,9 @@ from scripts.intake.dicom_reading import (
     text,
 )
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.image_table import ImageTable
 from scripts.intake.listing import files_of_batch, path_of_text
+from scripts.intake.png_reading import examined_png
 
 BATCH_FILMS: Columns = {
     "image_id": "text",
@@ -74,6 +76,7 @@ def deidentify_batch(
     n_batches: int,
     names: Pseudonyms,
     patterns: dict[str, list[str]],
+    images: ImageTable | None = None,
     films_folder: str | Path,
     films_table: str | Path,
     crosswalk: str | Path,
@@ -81,7 +84,7 @@ def deidentify_batch(
 ) -> None:
     """Write a de-identified file for each usable film of a batch, the batch's table and its private crosswalk.
 
-    ``patterns`` is the config's ``intake.frontal_view``. The order of files in the source reaches no output: rows and
+    ``patterns`` is the config's ``intake.frontal_view``; ``images`` is given where the films are PNG files. The order of files in the source reaches no output: rows and
     names follow the keyed image ids.
     """
     silence_readers()
@@ -92,7 +95,11 @@ def deidentify_batch(
     with atomic_folder(films_folder) as target:
         for path_id, path in log.progress(listed, len(listed), "files"):
             try:
-                reason, film, uid, dataset = _examined(Path(folder) / path_of_text(path), names, patterns)
+                file, uid = Path(folder) / path_of_text(path), ""
+                if images is None:
+                    reason, film, uid, dataset = _examined(file, names, patterns)
+                else:
+                    reason, film, dataset = examined_png(file, path, images, names, patterns)
                 new = None if reason else deidentified(dataset, film, names)
             except Unusable as error:
                 reason, new = error.reason, None
