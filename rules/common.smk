@@ -68,6 +68,11 @@ def own_centers():
     return "|".join(c.name for c in CFG.centers if not c.deidentified) or "(?!)"
 
 
+def real_centers():
+    """Names of the centres that can be handed over: real ones whose films and tables are given as they left the hospital."""
+    return "|".join(c.name for c in CFG.centers if not c.simulate and not c.deidentified) or "(?!)"
+
+
 def dates_of_center(wildcards):
     """What ages and calendar months follow from: shifted birth dates and shifts, or what another site counted."""
     name = wildcards.center

@@ -209,7 +209,7 @@ rule hand_over:
     benchmark:
         "benchmarks/hand_over/{center}.tsv"
     wildcard_constraints:
-        center=own_centers(),
+        center=real_centers(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1

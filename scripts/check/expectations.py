@@ -35,7 +35,7 @@ from scripts.intake.handover import read_handed_films, read_handed_tables
 from scripts.intake.identity import Pseudonyms, normalise_id
 from scripts.intake.image_table import ImageTable, rows_without_file
 from scripts.intake.listing import FoundFile, path_of_text, scan_folder
-from scripts.intake.png_reading import examined_png
+from scripts.intake.png_reading import examined_png, read_png_header, read_png_values
 from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
 from scripts.intake.source_tables import (
     Reading,
@@ -50,6 +50,8 @@ from scripts.intake.source_tables import (
 
 MOST_CODES = 6
 """Unknown codes shown per column."""
+SAMPLED_FILMS = 20
+"""PNG films whose values are looked at, to see how many bits they use."""
 MOST_OTHER_SEX = 0.2
 """Share of patients whose sex may differ between table and film headers before a wrong coding is suspected."""
 
@@ -166,6 +168,24 @@ def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
     return found
 
 
+def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms) -> list[str]:
+    """A hint where the values of 16-bit PNG films use fewer bits than ``images.bits`` says: their exposure would be misjudged."""
+    usable = set(films.loc[films["status"] == "accepted", "image_id"])
+    paths = [Path(center.films) / path_of_text(f.path) for f in files if names.image_of_path(f.path) in usable]
+    highest = n = 0
+    for path in paths[:: max(1, len(paths) // SAMPLED_FILMS)]:
+        try:
+            header = read_png_header(path)
+            if header.depth == 16:
+                highest, n = max(highest, int(read_png_values(path, header).max())), n + 1
+        except Unusable:
+            continue
+    bits = max(8, highest.bit_length())
+    if not n or bits >= center.images.bits:
+        return []
+    return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"]
+
+
 def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]]) -> list[tuple[str, list[str]]]:
     """Codes in the table that the config doesn't know: (key of the config, codes)."""
     frame = read_cells(table, where)
@@ -222,6 +242,8 @@ def expect(
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
         films, written["films"] = _film_rows(center, files, table, names, patterns, log)
+        if table is not None:
+            result.hints += _bits_used(center, films, files, names)
         result.n_files = len(films)
         result.refused = Counter(films.loc[films["reason"] != "", "reason"])
         result.views = Counter(films.loc[films["status"] == "accepted", "view"])
@@ -243,8 +265,8 @@ def expect(
         result.issues += [(kind, reason, n) for reason, n in sorted(Counter(reading.issues["reason"]).items())]
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
-    if len(written) == 3:
-        result.hints = _hints(written, ids)
+    if len(written) == 3 and center.images is None:  # ids of an image table are normalised already
+        result.hints += _hints(written, ids)
     if not result.faults and films is not None:
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)
         told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()

@@ -115,6 +115,7 @@ def facts_of_row(row: ImageRow, path: str) -> Dataset:
     facts.Modality = "CR"  # stands for a projection radiograph; a PNG doesn't say which detector made it
     facts.ConversionType = "WSD"
     facts.BodyPartExamined = "CHEST"
+    facts.PatientOrientation = ""
     facts.PatientID = row.source_id
     facts.PatientSex = row.sex
     if row.age is not None:

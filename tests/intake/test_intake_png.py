@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 import zlib
 
 import cv2
@@ -144,6 +146,17 @@ def test_no_metadata_pass(run, table_of, grey16):
             assert kinds == [b"IHDR", b"IDAT", b"IEND"]
 
 
+@pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dicom3tools (dciodvfy) is not installed")
+def test_the_film_that_is_made_is_valid_dicom(run, table_of, grey16):
+    grey8 = (grey16 >> 8).astype(np.uint8)
+    _, _, out = run({"16": png_of(grey16), "8": png_of(grey8)}, table_of({"File": "16"}, {"File": "8", "View": "?", "Text": "", "Age": ""}))
+    films = sorted((out / "dicom").glob("*.dcm"))
+    assert len(films) == 2
+    for film in films:
+        said = subprocess.run(["dciodvfy", str(film)], capture_output=True, text=True)
+        assert "SCImage" in said.stderr + said.stdout and "Error" not in said.stderr + said.stdout, said.stderr
+
+
 def test_every_fault_has_its_reason(run, table_of, grey16):
     grey8 = (grey16 >> 8).astype(np.uint8)
     whole = png_of(grey16)
@@ -212,12 +225,8 @@ def test_a_new_row_touches_the_batch_of_its_file_only(table_of):
     paths = [f"ward/{n}.png" for n in range(40)]
     before = row_fingerprints(table_of(*({"File": p} for p in paths)), WHERE, paths, 4)
     more = "ward/new.png"
-    turned = [{"File": p.replace("/", "\\")} for p in reversed([*paths, more])]
-    after = row_fingerprints(table_of(*turned), WHERE, [*paths, more], 4)
-    changed = [b for b in range(4) if before[b] != after[b]]
-    assert len(set(before)) == 4
-    assert changed == list(range(4)), "another spelling of all names is another content"
     after = row_fingerprints(table_of(*({"File": p} for p in reversed([*paths, more]))), WHERE, paths, 4)
+    assert len(set(before)) == 4
     assert [b for b in range(4) if before[b] != after[b]] == [batch_of(more, 4)], "the order of rows says nothing"
 
 
