@@ -16,7 +16,8 @@ from scripts.common.errors import StudyError
 from scripts.common.key import open_key
 from scripts.common.layouts import simulated_folder, with_sources
 from scripts.common.manifest import MANIFEST, read_manifest
-from scripts.intake.listing import fingerprints, handover_fingerprints, scan_folder
+from scripts.common.manifest import fingerprints as handover_fingerprints
+from scripts.intake.listing import fingerprints, scan_folder
 
 
 def validated_config(raw):
@@ -98,15 +99,17 @@ def files_found(name):
 
 @functools.cache
 def fingerprints_of(name):
-    """Names, sizes and times of a real centre's films as one hash for all and one per batch.
+    """Names, sizes and times of a real centre's films as one hash for all and one per batch; of a hand-over its checksums.
 
     A simulated centre's films are a rule's output, whose changes Snakemake sees by itself.
     """
     entry, n_batches = CFG.center(name), len(batches_of(name))
     if entry.simulate is not None:
         return "simulated", ["simulated"] * n_batches
-    of = handover_fingerprints if entry.deidentified is not None else fingerprints
-    return of(files_found(name), n_batches)
+    if entry.deidentified is not None:
+        manifest = read_manifest(entry.deidentified, f"centers[{name}]")
+        return handover_fingerprints(manifest, {found.path: found.size for found in files_found(name)})
+    return fingerprints(files_found(name), n_batches)
 
 
 def film_folder(wildcards):

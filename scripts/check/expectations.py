@@ -265,7 +265,7 @@ def expect(
         result.issues += [(kind, reason, n) for reason, n in sorted(Counter(reading.issues["reason"]).items())]
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
-    if len(written) == 3 and center.images is None:  # ids of an image table are normalised already
+    if len(written) == 3:
         result.hints += _hints(written, ids)
     if not result.faults and films is not None:
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)

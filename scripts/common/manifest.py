@@ -84,6 +84,20 @@ def read_manifest(folder: str | Path, where: str) -> Manifest:
     return found
 
 
+def fingerprints(manifest: Manifest, sizes: dict[str, int]) -> tuple[str, list[str]]:
+    """Sixteen hex digits for the whole hand-over and for the films and the table of each batch.
+
+    They change with names, sizes and the manifest's checksums, and not with times: the same hand-over copied again is the same.
+    """
+
+    def of(start: str) -> str:
+        lines = [f"{name}\0{size}\0" for name, size in sizes.items() if name.startswith(start) and name != MANIFEST]
+        lines += [f"{name}\0{r.size}\0{r.sha256}" for name, r in manifest.files.items() if name.startswith(start)]
+        return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
+
+    return of(""), [of(f"films/batch_{b}/") + of(f"films/batch_{b}.csv") for b in range(manifest.batches)]
+
+
 def check_names(manifest: Manifest, sizes: dict[str, int], where: str) -> None:
     """Refuse a folder whose files aren't those of its manifest (``StudyError``). ``sizes``: bytes by path from the folder."""
     there = {name: size for name, size in sizes.items() if name != MANIFEST}

@@ -104,12 +104,6 @@ def fingerprints(files: list[FoundFile], n_batches: int) -> tuple[str, list[str]
     return fingerprint(files), [fingerprint(part) for part in parts]
 
 
-def handover_fingerprints(files: list[FoundFile], n_batches: int) -> tuple[str, list[str]]:
-    """The fingerprint of a whole hand-over and of each batch: its folder ``films/batch_<b>/`` and its table."""
-    starts = [(f"films/batch_{b}/", f"films/batch_{b}.csv") for b in range(n_batches)]
-    return fingerprint(files), [fingerprint(row for row in files if row.path.startswith(start)) for start in starts]
-
-
 def write_listing(folder: str | os.PathLike, n_batches: int, path: str | Path) -> list[int]:
     """List ``folder`` into the private table at ``path``; return the number of files of each batch.
 

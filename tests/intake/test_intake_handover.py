@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import shutil
 
 import numpy as np
@@ -13,10 +14,27 @@ import pytest
 
 from scripts.common.errors import StudyError
 from scripts.common.intervals import completed_years, months_between
-from scripts.common.manifest import MANIFEST, read_manifest, sha256_of
-from scripts.common.tables import BIRTH_DATES, DXA, FILM_AGES, PAIR_MONTHS, PATIENTS, SET_ASIDE, read_table, write_table
+from scripts.common.manifest import MANIFEST, fingerprints, read_manifest, sha256_of
+from scripts.common.tables import (
+    BIRTH_DATES,
+    DXA,
+    FILM_AGES,
+    PAIR_MONTHS,
+    PATIENTS,
+    SET_ASIDE,
+    read_table,
+    write_table,
+)
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
-from scripts.intake.handover import HANDED_FILMS, film_ages, hand_over, handed_films, pair_months, receive_films, receive_tables
+from scripts.intake.handover import (
+    HANDED_FILMS,
+    film_ages,
+    hand_over,
+    handed_films,
+    pair_months,
+    receive_films,
+    receive_tables,
+)
 from scripts.intake.listing import LISTING
 from scripts.intake.pseudonymization import TABLE_ISSUES
 
@@ -167,6 +185,23 @@ def test_the_same_files_give_the_same_manifest(handed):
     assert manifest["version"] == 1 and manifest["software"] and len(manifest["files"]) == 6 + 2 + 3
     for name, entry in manifest["files"].items():
         assert (handed / name).stat().st_size == entry["size"] and sha256_of(handed / name) == entry["sha256"]
+
+
+def test_another_hand_over_touches_the_batches_that_changed(handed):
+    def found():
+        return fingerprints(read_manifest(handed, WHERE), {p.relative_to(handed).as_posix(): p.stat().st_size for p in handed.rglob("*") if p.is_file()})
+
+    whole, parts = found()
+    for path in handed.rglob("*"):
+        os.utime(path)
+    assert found() == (whole, parts), "copied again"
+    flipped(handed / "films/batch_1.csv")
+    assert found() == (whole, parts), "a change against the manifest is no new hand-over; it is found when the file is read"
+    recorded_again(handed, "films/batch_1.csv")
+    again, there = found()
+    assert again != whole and there[0] == parts[0] and there[1] != parts[1]
+    (handed / "films/batch_0/more").write_text("x")
+    assert found()[1][0] != parts[0] and found()[1][1] == there[1]
 
 
 def film_in(folder):

@@ -188,6 +188,7 @@ def test_a_changed_missing_or_further_file_is_refused(receiving, tmp_path):
     study = receiving.duplicate(tmp_path / "study")
     film = sorted((study.path / "data/received/films/batch_0").glob("*.dcm"))[0]
     film.write_bytes(film.read_bytes()[:-1] + bytes([film.read_bytes()[-1] ^ 1]))
+    shutil.rmtree(study.path / "results/intake/hospital/dicom")
     said = refused(study, "results/intake/hospital/dicom/batch_0.csv")
     assert "centers[hospital].deidentified" in said and "1 changed" in said and "make handover" in said
     assert (study.path / COHORT.format("hospital")).is_file()
