@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data bench-intake docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data handover bench-intake docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -39,6 +39,10 @@ key: setup  ## make the key of a study of real patients (once)
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)
+
+handover: setup  ## one centre as a de-identified folder for a study elsewhere: make handover CENTER=<name>
+	@test -n "$(CENTER)" || { echo "ERROR: say which centre: make handover CENTER=<name>"; exit 1; }
+	@snakemake --cores all $(CONFIG) --config handover=$(CENTER)
 
 bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and its own floor; 20,000 small films
 	@envs/setup.sh test

@@ -9,11 +9,16 @@ configfile: "config.yaml"
 include: "rules/common.smk"
 include: "rules/synthetic.smk"
 include: "rules/intake.smk"
-include: "rules/cohort.smk"
-include: "rules/deep.smk"
-include: "rules/boosting.smk"
-include: "rules/statistics.smk"
-include: "rules/report.smk"
+
+
+# A site that only hands a centre over runs the intake alone and needs no development centre.
+if CFG.handover is None:
+
+    include: "rules/cohort.smk"
+    include: "rules/deep.smk"
+    include: "rules/boosting.smk"
+    include: "rules/statistics.smk"
+    include: "rules/report.smk"
 
 
 report: "report/workflow.rst"

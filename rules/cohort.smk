@@ -8,11 +8,11 @@ rule select_cohort:
     included patients, the flow by step and the excluded patients with their reason.
     """
     input:
+        unpack(dates_of_center),
         films="results/intake/{center}/films.csv",
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
         set_aside="results/intake/{center}/set_aside.csv",
-        birth_dates="private/{center}/birth_dates.csv",
     output:
         selected="results/cohort/{center}/selected.csv",
         flow="results/cohort/{center}/flow.csv",

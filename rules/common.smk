@@ -17,6 +17,8 @@ from scripts.common.errors import StudyError
 from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
+from scripts.common.manifest import MANIFEST, read_manifest
+from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.intake.listing import fingerprints, scan_folder
 
 
@@ -63,6 +65,29 @@ def simulated_centers():
     return "|".join(c.name for c in CFG.centers if c.simulate) or "(?!)"
 
 
+def handed_over_centers():
+    """Names of the centres that came as a hand-over, as a wildcard's pattern."""
+    return "|".join(c.name for c in CFG.centers if c.deidentified) or "(?!)"
+
+
+def own_centers():
+    """Names of the centres whose films and tables are given as they left the hospital, as a wildcard's pattern."""
+    return "|".join(c.name for c in CFG.centers if not c.deidentified) or "(?!)"
+
+
+def real_centers():
+    """Names of the centres that can be handed over: real ones whose films and tables are given as they left the hospital."""
+    return "|".join(c.name for c in CFG.centers if not c.simulate and not c.deidentified) or "(?!)"
+
+
+def dates_of_center(wildcards):
+    """What ages and calendar months follow from: shifted birth dates and shifts, or what another site counted."""
+    name = wildcards.center
+    if CFG.center(name).deidentified is None:
+        return {"birth_dates": f"private/{name}/birth_dates.csv"}
+    return {kind: f"results/intake/{name}/{kind}.csv" for kind in ("film_ages", "pair_months")}
+
+
 def simulation_threads(wildcards):
     """One thread per 500 simulated patients, at most 8: a small centre leaves the other cores to other jobs."""
     simulate = CFG.center(wildcards.center).simulate
@@ -70,24 +95,73 @@ def simulation_threads(wildcards):
 
 
 @functools.cache
+def files_found(name):
+    """The files in the folder of a real centre's films."""
+    try:
+        return scan_folder(CFG.center(name).films)
+    except StudyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@functools.cache
 def fingerprints_of(name):
-    """Names, sizes and times of a real centre's films as one hash for all and one per batch.
+    """Names, sizes and times of a real centre's films as one hash for all and one per batch; of a hand-over its checksums.
 
     A simulated centre's films are a rule's output, whose changes Snakemake sees by itself.
     """
     entry, n_batches = CFG.center(name), len(batches_of(name))
     if entry.simulate is not None:
         return "simulated", ["simulated"] * n_batches
-    try:
-        return fingerprints(scan_folder(entry.dicom), n_batches)
-    except StudyError as error:
-        raise WorkflowError(str(error)) from None
+    if entry.deidentified is not None:
+        manifest = read_manifest(entry.deidentified, f"centers[{name}]")
+        return handover_fingerprints(manifest, {found.path: found.size for found in files_found(name)})
+    return fingerprints(files_found(name), n_batches)
 
 
 def film_folder(wildcards):
     """The folder of a centre's films. That of a real centre is watched by fingerprints, not by its time of change."""
     entry = center(wildcards)
-    return entry.dicom if entry.simulate is not None else ancient(entry.dicom)
+    return entry.films if entry.simulate is not None else ancient(entry.films)
+
+
+def image_table_of(wildcards):
+    """The image table of a centre with PNG films; its rows are watched by batch (``image_rows_of_batch``)."""
+    entry = CFG.center(wildcards.center)
+    return [] if entry.images is None else ancient(entry.images.path)
+
+
+def image_settings(wildcards):
+    """The ``images`` section of a centre with PNG films, else None."""
+    entry = CFG.center(wildcards.center)
+    return None if entry.images is None else plain(entry.images)
+
+
+@functools.cache
+def image_rows_of(name):
+    """A hash per batch of the image table's rows for its films."""
+    from scripts.intake.image_table import row_fingerprints
+
+    try:
+        return row_fingerprints(
+            plain(CFG.center(name).images),
+            f"centers[{name}].images",
+            [found.path for found in files_found(name)],
+            len(batches_of(name)),
+        )
+    except StudyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def image_rows_of_batch(wildcards):
+    """Changes when a row of the image table for a film of the batch does; None where the films are DICOM."""
+    has_table = CFG.center(wildcards.center).images is not None
+    return image_rows_of(wildcards.center)[int(wildcards.batch)] if has_table else None
+
+
+def listing_for_images(wildcards):
+    """The listing of a centre with PNG films, which tells rows of the image table that name no file."""
+    has_table = CFG.center(wildcards.center).images is not None
+    return f"private/{wildcards.center}/listing.csv" if has_table else []
 
 
 def folder_fingerprint(wildcards):
@@ -101,11 +175,11 @@ def batch_fingerprint(wildcards):
 
 
 def clinical_tables_of(wildcards):
-    """The files of a centre's patient and DXA tables; of a simulated centre the folder that holds them."""
+    """The files of a centre's patient, DXA and image tables; of a simulated centre the folder that holds them."""
     entry = center(wildcards)
     if entry.simulate is not None:
         return [str(simulated_folder(entry.name) / "tables")]
-    return sorted({entry.patients.path, entry.dxa.path})
+    return sorted({table.path for table in (entry.patients, entry.dxa, entry.images) if table is not None})
 
 
 def study_key():
@@ -132,9 +206,13 @@ def of_batches(pattern):
     ]
 
 
+@functools.cache
 def batches_of(name):
-    """Batch numbers of a centre."""
-    return list(range(CFG.center(name).batches or CFG.intake.batches))
+    """Batch numbers of a centre; those of one that was handed over are its site's."""
+    entry = CFG.center(name)
+    if entry.deidentified is not None:
+        return list(range(read_manifest(entry.deidentified, f"centers[{name}]").batches))
+    return list(range(entry.batches or CFG.intake.batches))
 
 
 def center_of_set(name):
@@ -209,7 +287,9 @@ def center_labels():
 
 
 def final_outputs():
-    """The files that a study ends with."""
+    """The files that a study ends with; of a site that hands a centre over, that folder."""
+    if CFG.handover is not None:
+        return [f"results/handover/{CFG.handover}"]
     figures = ["roc", "decision_curves", "calibration", "gradcam", "flow"]
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     return [
@@ -241,10 +321,14 @@ def recorded_outputs():
 
 
 def tables_given():
-    """Every table of the centres: centre, kind (patients, dxa, review), source, and the file in it where it is a folder."""
+    """Every table of the centres: centre, kind (patients, dxa, images, manifest, review), source, and the file in it where it is a folder."""
     found = []
     for entry in map(with_sources, CFG.centers):
-        for kind in ("patients", "dxa"):
+        if entry.deidentified is not None:
+            found.append((entry.name, "manifest", f"{entry.deidentified}/{MANIFEST}", ""))
+        for kind in ("patients", "dxa", "images"):
+            if getattr(entry, kind) is None:
+                continue
             path = Path(getattr(entry, kind).path)
             if entry.simulate is None:
                 found.append((entry.name, kind, str(path), ""))
@@ -262,6 +346,8 @@ def remember_key():
 
 def banner_start():
     """One line on what will run."""
+    if CFG.handover is not None:
+        return f"OsteoCXR: hand-over of centre {CFG.handover}. Logs: logs/."
     kind = "SYNTHETIC study" if CFG.synthetic else "Study"
     names = ", ".join(c.name for c in CFG.centers)
     return f"OsteoCXR: {kind} with {len(CFG.centers)} centre(s): {names}. Logs: logs/, results: results/."
@@ -269,6 +355,11 @@ def banner_start():
 
 def banner_success():
     """Where the results lie."""
+    if CFG.handover is not None:
+        return (
+            f"OsteoCXR: done. Hand over the folder results/handover/{CFG.handover}, and nothing of private/. "
+            "logs/hand_over/ holds the checksum of its manifest."
+        )
     if not os.path.exists("results/report.html"):
         return "OsteoCXR: done."
     return "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."

@@ -16,6 +16,8 @@ rule list_films:
         "logs/list_films/{center}.log",
     benchmark:
         "benchmarks/list_films/{center}.tsv"
+    wildcard_constraints:
+        center=own_centers(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -35,10 +37,12 @@ rule deidentify:
 
     In go the batch's films; out come new DICOM files under pseudonyms with shifted dates, their table, and the private
     crosswalk. It picks its files by the hash of their paths and does not read the list, which any new film changes: only
-    a batch whose own files changed (its fingerprint) is done again.
+    a batch whose own files changed (its fingerprint) is done again. A PNG file's header is its row of the centre's image table;
+    the rows are watched by batch as the files are.
     """
     input:
         folder=film_folder,
+        images=image_table_of,
         key=ancient(study_key()),
     output:
         folder=directory("results/intake/{center}/dicom/batch_{batch}"),
@@ -48,6 +52,8 @@ rule deidentify:
         "logs/deidentify/{center}_{batch}.log",
     benchmark:
         "benchmarks/deidentify/{center}_{batch}.tsv"
+    wildcard_constraints:
+        center=own_centers(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -63,6 +69,8 @@ rule deidentify:
         seed=CFG.study.seed if CFG.study.key_file is None else None,
         ids=lambda wildcards: plain(center(wildcards).ids),
         frontal_view=plain(CFG.intake.frontal_view),
+        images=image_settings,
+        image_rows=image_rows_of_batch,
     script:
         "../scripts/intake/deidentify.py"
 
@@ -145,6 +153,7 @@ rule pseudonymize_tables:
     """
     input:
         tables=clinical_tables_of,
+        listing=listing_for_images,
         key=ancient(study_key()),
     output:
         patients="results/intake/{center}/patients.csv",
@@ -157,6 +166,8 @@ rule pseudonymize_tables:
         "logs/pseudonymize_tables/{center}.log",
     benchmark:
         "benchmarks/pseudonymize_tables/{center}.tsv"
+    wildcard_constraints:
+        center=own_centers(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -170,8 +181,110 @@ rule pseudonymize_tables:
         ids=lambda wildcards: plain(center(wildcards).ids),
         patients=lambda wildcards: plain(center(wildcards).patients),
         dxa=lambda wildcards: plain(center(wildcards).dxa),
+        images=image_settings,
+        frontal_view=lambda wildcards: plain(CFG.intake.frontal_view) if image_settings(wildcards) else None,
     script:
         "../scripts/intake/pseudonymize_tables.py"
+
+
+rule hand_over:
+    """Put a centre's de-identified films and tables into one folder for a study at another site.
+
+    In go the intake's files of the centre; out comes a folder with films, tables under pseudonyms, and a manifest with the
+    checksum of every file. What needs true dates (ages, calendar months, the enrolment period) is counted here.
+    """
+    input:
+        film_folders=of_batches("results/intake/{center}/dicom/batch_{batch}"),
+        film_tables=of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
+        crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
+        patients="results/intake/{center}/patients.csv",
+        dxa="results/intake/{center}/dxa.csv",
+        table_issues="results/intake/{center}/table_issues.csv",
+        set_aside="results/intake/{center}/set_aside.csv",
+        birth_dates="private/{center}/birth_dates.csv",
+    output:
+        folder=directory("results/handover/{center}"),
+    log:
+        "logs/hand_over/{center}.log",
+    benchmark:
+        "benchmarks/hand_over/{center}.tsv"
+    wildcard_constraints:
+        center=real_centers(),
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=code("scripts/intake/hand_over.py"),
+        enrolment=lambda wildcards: (
+            plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
+        ),
+    script:
+        "../scripts/intake/hand_over.py"
+
+
+rule receive_tables:
+    """Check the folder that a site handed over and take its tables in.
+
+    In goes the folder; out come the tables that the other rules make of a hospital's own, the ages and months that the site
+    counted, and a private list of its films. A missing, changed or further file ends the run.
+    """
+    input:
+        folder=film_folder,
+    output:
+        patients="results/intake/{center}/patients.csv",
+        dxa="results/intake/{center}/dxa.csv",
+        table_issues="results/intake/{center}/table_issues.csv",
+        set_aside="results/intake/{center}/set_aside.csv",
+        film_ages="results/intake/{center}/film_ages.csv",
+        pair_months="results/intake/{center}/pair_months.csv",
+        listing="private/{center}/listing.csv",
+    log:
+        "logs/receive_tables/{center}.log",
+    benchmark:
+        "benchmarks/receive_tables/{center}.tsv"
+    wildcard_constraints:
+        center=handed_over_centers(),
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("scripts/intake/receive_tables.py"),
+        fingerprint=folder_fingerprint,
+    script:
+        "../scripts/intake/receive_tables.py"
+
+
+rule receive_films:
+    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves them."""
+    input:
+        folder=film_folder,
+    output:
+        folder=directory("results/intake/{center}/dicom/batch_{batch}"),
+        table="results/intake/{center}/dicom/batch_{batch}.csv",
+        crosswalk="private/{center}/crosswalk/batch_{batch}.csv",
+    log:
+        "logs/receive_films/{center}_{batch}.log",
+    benchmark:
+        "benchmarks/receive_films/{center}_{batch}.tsv"
+    wildcard_constraints:
+        center=handed_over_centers(),
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=code("scripts/intake/receive_films.py"),
+        fingerprint=batch_fingerprint,
+    script:
+        "../scripts/intake/receive_films.py"
 
 
 rule merge_intake:

@@ -37,7 +37,10 @@ def _selected(selection: Selection, heading: str) -> list[str]:
 def described(found: Expectation) -> list[str]:
     """The report of one centre, as lines. Counts and codes only, no id, name, date or path of a patient."""
     usable = found.n_files - sum(found.refused.values())
-    lines = [f"{found.center} ({found.role})", f"  Films: {found.n_files} files, {usable} usable by their headers"]
+    lines = [f"{found.center} ({found.role})"]
+    if found.handed_over:
+        lines.append("  handed over by another site; ids are its pseudonyms, and the films' contents are checked when they are read")
+    lines.append(f"  Films: {found.n_files} files, {usable} usable by their headers")
     lines += [f"    not usable, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(found.refused.items())]
     lines += [f"    view {view}: {n}" for view, n in sorted(found.views.items())]
     lines.append("  Ids:")
@@ -74,7 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         check_paths(config, files)
         key = open_key(config.study.key_file, config.study.seed)
         cohort = config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
-        for entry in config.centers:
+        for entry in config.running:
             center = with_sources(entry)
             if entry.simulate is not None and not Path(center.dicom).is_dir():
                 print(f"{entry.name} ({entry.role})\n  simulated; its data are not made yet\n")

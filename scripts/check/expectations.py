@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.cohort.selection import Selection, select_cohort
+from scripts.cohort.selection import Counted, Selection, select_cohort
 from scripts.common.config import EXCLUSIONS, Center
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
-from scripts.common.tables import FILMS, read_table
+from scripts.common.manifest import check_contents, read_manifest
+from scripts.common.tables import BIRTH_DATES, FILMS, empty_table, read_table
 from scripts.intake.codestream import NATIVE
 from scripts.intake.dicom_reading import (
+    Film,
     Unusable,
     film_of,
     read_source,
@@ -29,8 +31,11 @@ from scripts.intake.dicom_reading import (
     text_of_id,
     transfer_syntax,
 )
+from scripts.intake.handover import read_handed_films, read_handed_tables
 from scripts.intake.identity import Pseudonyms, normalise_id
-from scripts.intake.listing import path_of_text, scan_folder
+from scripts.intake.image_table import ImageTable, rows_without_file
+from scripts.intake.listing import FoundFile, path_of_text, scan_folder
+from scripts.intake.png_reading import examined_png, read_png_header, read_png_values
 from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
 from scripts.intake.source_tables import (
     Reading,
@@ -39,11 +44,14 @@ from scripts.intake.source_tables import (
     is_missing,
     read_cells,
     read_dxa,
+    read_images,
     read_patients,
 )
 
 MOST_CODES = 6
 """Unknown codes shown per column."""
+SAMPLED_FILMS = 20
+"""PNG films whose values are looked at, to see how many bits they use."""
 MOST_OTHER_SEX = 0.2
 """Share of patients whose sex may differ between table and film headers before a wrong coding is suspected."""
 
@@ -54,6 +62,7 @@ class Expectation:
 
     center: str
     role: str
+    handed_over: bool = False
     n_files: int = 0
     refused: Counter = field(default_factory=Counter)
     views: Counter = field(default_factory=Counter)
@@ -70,26 +79,42 @@ class Expectation:
     screened: Selection | None = None
 
 
-def _film_rows(center: Center, names: Pseudonyms, patterns: dict, log: Log) -> tuple[pd.DataFrame, list[str]]:
-    """FILMS rows from headers alone, with ``source_id``, and the ids as they are written."""
+def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, str | None]:
+    """Reason, facts, SOP Instance UID and the patient id as written (None where unknown) of a DICOM file, by its header."""
+    film, written = None, None
+    try:
+        dataset = read_source(path, with_pixels=False)
+        film = film_of(dataset, names, patterns)
+        reason = refusal(dataset, film)
+        uid = text(dataset, "SOPInstanceUID")
+        if not reason and transfer_syntax(dataset) in NATIVE and not transfer_syntax(dataset).endswith(".99"):
+            need = int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) // 8
+            reason = "cut_short_or_no_pixels" if size < need else ""
+        return reason, film, uid, text_of_id(dataset)
+    except Unusable as error:
+        return error.reason, film, "", written
+    except Exception:  # the intake names the reason; here one odd header must not end the look
+        return "unreadable_header", None, "", None
+
+
+def _film_rows(
+    center: Center, files: list[FoundFile], images: ImageTable | None, names: Pseudonyms, patterns: dict, log: Log
+) -> tuple[pd.DataFrame, list[str]]:
+    """FILMS rows from headers alone, with ``source_id``, and the ids as they are written.
+
+    A PNG's header is its row of ``images``, whose ids are normalised already.
+    """
     silence_readers()
-    files = scan_folder(center.dicom)
     rows, written, seen = [], [], set()
     for found in log.progress(files, len(files), "headers"):
-        film, reason, uid = None, "", ""
-        try:
-            dataset = read_source(Path(center.dicom) / path_of_text(found.path), with_pixels=False)
-            film = film_of(dataset, names, patterns)
-            reason = refusal(dataset, film)
-            uid = text(dataset, "SOPInstanceUID")
-            if not reason and transfer_syntax(dataset) in NATIVE and not transfer_syntax(dataset).endswith(".99"):
-                need = int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) // 8
-                reason = "cut_short_or_no_pixels" if found.size < need else ""
-            written.append(text_of_id(dataset))
-        except Unusable as error:
-            reason = error.reason
-        except Exception:  # the intake names the reason; here one odd header must not end the look
-            film, reason = None, "unreadable_header"
+        path, uid = Path(center.films) / path_of_text(found.path), ""
+        if images is None:
+            reason, film, uid, id_written = _header(path, found.size, names, patterns)
+        else:
+            reason, film, _ = examined_png(path, found.path, images, names, patterns, with_pixels=False)
+            id_written = film.patient_id if film else None
+        if id_written is not None:
+            written.append(id_written)
         if not reason and uid and uid in seen:
             reason = "duplicate"
         seen.add(uid)
@@ -144,6 +169,24 @@ def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
     return found
 
 
+def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms) -> list[str]:
+    """A hint where the values of 16-bit PNG films use fewer bits than ``images.bits`` says: their exposure would be misjudged."""
+    usable = set(films.loc[films["status"] == "accepted", "image_id"])
+    paths = [Path(center.films) / path_of_text(f.path) for f in files if names.image_of_path(f.path) in usable]
+    highest = n = 0
+    for path in paths[:: max(1, len(paths) // SAMPLED_FILMS)]:
+        try:
+            header = read_png_header(path)
+            if header.depth == 16:
+                highest, n = max(highest, int(read_png_values(path, header).max())), n + 1
+        except Unusable:
+            continue
+    bits = max(8, highest.bit_length())
+    if not n or bits >= center.images.bits:
+        return []
+    return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"]
+
+
 def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]]) -> list[tuple[str, list[str]]]:
     """Codes in the table that the config doesn't know: (key of the config, codes)."""
     frame = read_cells(table, where)
@@ -182,14 +225,26 @@ def expect(
     an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts are used as well.
     """
     result = Expectation(center.name, center.role)
+    settings = {**cohort, "center": center.name, "role": center.role}
+    if center.deidentified is not None:
+        return _expect_handed_over(center, settings, root)
     ids = center.ids.model_dump(mode="json")
     names = Pseudonyms(key, center.name, ids)
-    settings = {**cohort, "center": center.name, "role": center.role}
     tables = {kind: getattr(center, kind).model_dump(mode="json") for kind in ("patients", "dxa")}
     written: dict[str, list[str]] = {}
-    films = None
+    films = images = None
     try:
-        films, written["films"] = _film_rows(center, names, patterns, log)
+        files, table = scan_folder(center.films), None
+        if center.images is not None:
+            where = f"centers[{center.name}].images"
+            tables["images"] = center.images.model_dump(mode="json")
+            result.unknown_codes += _unknown(tables["images"], where, _coded("images", tables["images"]))
+            images = read_images(tables["images"], ids, patterns, where)
+            table = ImageTable(images, center.images.bits)
+            images = rows_without_file(images, [found.path for found in files])
+        films, written["films"] = _film_rows(center, files, table, names, patterns, log)
+        if table is not None:
+            result.hints += _bits_used(center, films, files, names)
         result.n_files = len(films)
         result.refused = Counter(films.loc[films["reason"] != "", "reason"])
         result.views = Counter(films.loc[films["status"] == "accepted", "view"])
@@ -206,16 +261,16 @@ def expect(
             readings[kind] = read(tables[kind], ids, where)
         except StudyError as error:
             result.faults.append(str(error))
-    for kind, reading in readings.items():
+    for kind, reading in {**readings, **({} if images is None else {"images": images})}.items():
         result.missing += _missing(kind, reading)
         result.issues += [(kind, reason, n) for reason, n in sorted(Counter(reading.issues["reason"]).items())]
     result.tables_read = set(readings)
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
     if len(written) == 3:
-        result.hints = _hints(written, ids)
+        result.hints += _hints(written, ids)
     if not result.faults and films is not None:
-        found = pseudonymize(readings["patients"], readings["dxa"], names)
+        found = pseudonymize(readings["patients"], readings["dxa"], names, images)
         told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
         sexes = told.merge(found.patients[["patient_id", "sex"]], on="patient_id", suffixes=("_film", "_table"))
         sexes = sexes[sexes["sex_film"].isin(["F", "M"]) & sexes["sex_table"].isin(["F", "M"])]
@@ -237,9 +292,51 @@ def expect(
     return result
 
 
+def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectation:
+    """Look at the folder that a site handed over: its files by name and size, its tables by their contents, and the cohort.
+
+    The ids are the site's pseudonyms, which join or don't as they did there. The films' contents are checked by the run.
+    """
+    result = Expectation(center.name, center.role, handed_over=True)
+    where = f"centers[{center.name}]"
+    try:
+        tables = read_handed_tables(center.deidentified, where)
+        manifest = read_manifest(center.deidentified, where)
+        check_contents(manifest, center.deidentified, [f"films/batch_{b}.csv" for b in range(manifest.batches)], where)
+        parts = [read_handed_films(center.deidentified, b, where) for b in range(manifest.batches)]
+        films = pd.concat(parts, ignore_index=True).drop_duplicates("image_id")
+        result.n_files = sum(len(part) for part in parts)
+        result.refused = Counter(films.loc[films["reason"] != "", "reason"])
+        result.views = Counter(films.loc[films["status"] == "accepted", "view"])
+        result.film_ids = set(films["patient_id"]) - {""}
+        result.patient_ids, result.dxa_ids = set(tables["patients"]["patient_id"]), set(tables["dxa"]["patient_id"])
+        result.issues = list(tables["table_issues"].itertuples(index=False, name=None))
+        stands = films["status"] == "accepted"
+        known = films.assign(
+            same_day_order=films["order_in_day"], verdict=stands.map({True: "pass", False: ""}), verdict_reason="", png=""
+        )
+        counted = Counted(tables["film_ages"], tables["pair_months"])
+        earlier = root / f"results/intake/{center.name}/films.csv"
+        looks = {"selection": known.loc[known["patient_id"] != "", list(FILMS)]}
+        if earlier.is_file():
+            looks["screened"] = read_table(earlier, FILMS)
+        for look, rows in looks.items():
+            if set(rows["patient_id"]) & result.patient_ids:
+                selection = select_cohort(
+                    rows, tables["patients"], tables["dxa"], tables["set_aside"], empty_table(BIRTH_DATES), settings, counted
+                )
+                setattr(result, look, selection)
+    except StudyError as error:
+        result.faults.append(str(error))
+    return result
+
+
 def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
     if kind == "dxa":
         return [("columns.site", table["columns"]["site"], table["site_coding"])]
+    if kind == "images":
+        optional = [("sex", table["sex_coding"]), ("burned_in", table["flag_coding"])]
+        return [(f"columns.{name}", table["columns"][name], coding) for name, coding in optional if table["columns"][name]]
     flags = [
         (f"exclusions.{flag}", table["exclusions"][flag], table["flag_coding"])
         for flag in EXCLUSIONS

@@ -1,18 +1,37 @@
 """A centre's films and tables in; its included patients, its flow and its excluded patients out."""
 
-from scripts.cohort.selection import select_cohort
+from scripts.cohort.selection import Counted, select_cohort
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, SET_ASIDE, read_table, write_table
+from scripts.common.tables import (
+    BIRTH_DATES,
+    COHORT,
+    DXA,
+    FILM_AGES,
+    FILMS,
+    FLOW,
+    PAIR_MONTHS,
+    PATIENTS,
+    SET_ASIDE,
+    empty_table,
+    read_table,
+    write_table,
+)
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     source, result = snakemake.input, snakemake.output  # noqa: F821
+    handed_over = not source.get("birth_dates")
     selection = select_cohort(
         films=read_table(source.films, FILMS),
         patients=read_table(source.patients, PATIENTS),
         dxa=read_table(source.dxa, DXA),
         set_aside=read_table(source.set_aside, SET_ASIDE),
-        birth_dates=read_table(source.birth_dates, {"patient_id": "text", "birth_date": "date"}),
+        birth_dates=empty_table(BIRTH_DATES) if handed_over else read_table(source.birth_dates, BIRTH_DATES),
         settings=snakemake.params.settings,  # noqa: F821
+        counted=(
+            Counted(read_table(source.film_ages, FILM_AGES), read_table(source.pair_months, PAIR_MONTHS))
+            if handed_over
+            else None
+        ),
     )
     for line in selection.flow.itertuples():
         if line.n_any:

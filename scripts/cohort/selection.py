@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.common.intervals import completed_years, within_months
 from scripts.common.tables import COHORT
 
 FILM_STEPS = (
@@ -44,6 +45,17 @@ class Selection:
     excluded: pd.DataFrame
 
 
+@dataclass(frozen=True)
+class Counted:
+    """Ages and calendar months that a site counted on true dates which the study never sees.
+
+    ``film_ages`` is a FILM_AGES, ``pair_months`` a PAIR_MONTHS table (``scripts/common/tables.py``).
+    """
+
+    film_ages: pd.DataFrame
+    pair_months: pd.DataFrame
+
+
 def steps(settings: dict) -> list[str]:
     """The reasons for exclusion in the order in which the first one counts."""
     names = [*FILM_STEPS, *TABLE_STEPS, *PAIR_STEPS, *settings["exclusions"]]
@@ -54,29 +66,6 @@ def steps(settings: dict) -> list[str]:
     return names
 
 
-def completed_years(birth: pd.Series, day: pd.Series) -> pd.Series:
-    """Completed years of life on ``day`` (float, NaN where unknown).
-
-    Somebody born on 29 February completes a year on 1 March of a common year.
-    """
-    before_birthday = (day.dt.month < birth.dt.month) | (
-        (day.dt.month == birth.dt.month) & (day.dt.day < birth.dt.day)
-    )
-    years = (day.dt.year - birth.dt.year).astype("float64") - before_birthday.astype("float64")
-    return years.where(birth.notna() & day.notna())
-
-
-def within_months(one: pd.Series, other: pd.Series, months: int) -> pd.Series:
-    """Whether two days lie at most ``months`` calendar months apart, inclusive, whichever comes first.
-
-    The later day must not pass the earlier one's day of the month ``months`` on; where that month is shorter,
-    its last day stands in (31 August and 28 February are six months apart).
-    """
-    earlier = one.where(one <= other, other)
-    later = other.where(one <= other, one)
-    return later <= earlier + pd.DateOffset(months=months)
-
-
 def select_cohort(
     films: pd.DataFrame,
     patients: pd.DataFrame,
@@ -84,6 +73,7 @@ def select_cohort(
     set_aside: pd.DataFrame,
     birth_dates: pd.DataFrame,
     settings: dict,
+    counted: Counted | None = None,
 ) -> Selection:
     """Apply the study's criteria to one centre.
 
@@ -96,6 +86,8 @@ def select_cohort(
         calendar months are counted on the true dates. None of these is written.
     settings
         The config's ``cohort`` section and ``center`` (name) and ``role``.
+    counted
+        For a centre that was handed over: its ages and months, in place of ``birth_dates``.
 
     Raises
     ------
@@ -166,7 +158,7 @@ def select_cohort(
     failing["conflicting_rows"] = alone["conflicting_rows"] = everybody.isin(contradicting)
 
     # Age at each film, then pairs of film and exam.
-    ages = _ages(frontal[dated], visits, birth)
+    ages = _ages(frontal[dated], visits, birth, counted)
     old = ages > settings["older_than"]
     for step, passes in (("age_unknown", ages.notna()), ("too_young", old)):
         left = left[passes.reindex(left.index, fill_value=False)]
@@ -182,7 +174,11 @@ def select_cohort(
         exams[["patient_id", "exam_date", "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
     )
     pairs = frontal[dated].merge(exam_days, on="patient_id")
-    pairs = pairs[within_months(pairs["day"], pairs["exam_day"], settings["interval_months"])]
+    if counted is None:
+        near = within_months(pairs["day"], pairs["exam_day"], settings["interval_months"])
+    else:
+        near = _counted_months(pairs, counted, settings) <= settings["interval_months"]
+    pairs = pairs[near]
     paired_patient = everybody.isin(frontal.loc[dated, "patient_id"]) & everybody.isin(exams["patient_id"])
     alone["no_pair_in_interval"] = without(pairs) & paired_patient
     pairs = pairs[pairs["image_id"].isin(left["image_id"])]
@@ -266,12 +262,31 @@ def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
     return nearest.reindex(numbered["film"]).set_axis(films.index)
 
 
-def _ages(films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series) -> pd.Series:
+def _ages(
+    films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series, counted: Counted | None
+) -> pd.Series:
     """Completed years at each film: by the birth date, else by the age given. Indexed as ``films``."""
-    born = _looked_up(birth, films["patient_id"])
-    by_birth = completed_years(born, films["day"])
+    if counted is None:
+        by_birth = completed_years(_looked_up(birth, films["patient_id"]), films["day"])
+    else:
+        told = films[["patient_id", "film_date"]].merge(
+            counted.film_ages, on=["patient_id", "film_date"], how="left", validate="many_to_one"
+        )
+        by_birth = told["age"].astype("float64").set_axis(films.index)
     given = _nearest_visits(films, visits[visits["age"].notna()])["age"]
     return by_birth.fillna(np.floor(given.astype("float64")))
+
+
+def _counted_months(pairs: pd.DataFrame, counted: Counted, settings: dict) -> pd.Series:
+    """Calendar months between film and exam of each pair, as the site counted them. Indexed as ``pairs``."""
+    by = ["patient_id", "film_date", "exam_date"]
+    months = pairs[by].merge(counted.pair_months, on=by, how="left", validate="many_to_one")["months"]
+    if months.isna().any():
+        raise StudyError(
+            f"The hand-over of centre '{settings['center']}' doesn't say how many months lie between film and exam for "
+            f"{int(months.isna().sum())} pairs. Ask the site to make it again with 'make handover'."
+        )
+    return months.set_axis(pairs.index)
 
 
 def _exam_labels(exams: pd.DataFrame, settings: dict) -> pd.DataFrame:

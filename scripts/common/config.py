@@ -184,6 +184,46 @@ class DxaTable(TableFile):
     site_coding: SiteCoding = Field(default_factory=SiteCoding, description="How the sites are coded; rows of other sites are left aside.")
 
 
+class ImageColumns(Section):
+    file: str = Field(description="Column with the file's path from the `png` folder; its name alone where it lies directly there.")
+    patient_id: str = Field(description="Column with the hospital's patient id, as in the other tables.")
+    film_date: str = Field(description="Column with the date of the film.")
+    view: str = Field(
+        description="Column with the view: a DICOM view position (PA, AP, LL ...), a word of `view_coding`, or words that "
+        "`intake.frontal_view` knows. A film whose view stays unknown goes to review."
+    )
+    film_time: str | None = Field(None, description="Column with the time of day (10:15, 101500); it orders films of one day.")
+    sex: str | None = Field(None, description="Column with the sex.")
+    age: str | None = Field(None, description="Column with the age in completed years at the film.")
+    manufacturer: str | None = Field(None, description="Column with the manufacturer of the device.")
+    burned_in: str | None = Field(None, description="Column that says whether text is burned into the film.")
+
+    @model_validator(mode="after")
+    def _columns(self) -> ImageColumns:
+        _no_column_twice(self)
+        return self
+
+
+class ViewCoding(Section):
+    PA: list[str] = Field(["PA", "后前位"], description="What stands for a postero-anterior film.")
+    AP: list[str] = Field(["AP", "前后位"], description="What stands for an antero-posterior film.")
+    lateral: list[str] = Field(["lateral", "侧位"], description="What stands for a lateral or oblique film; such films are set aside.")
+
+
+class ImageTable(TableFile):
+    columns: ImageColumns = Field(description="Which column holds what.")
+    bits: int = Field(
+        16,
+        ge=8,
+        le=16,
+        description="Bits that the values of 16-bit files use: 12 where they go from 0 to 4095, 16 where they fill the range. "
+        "A file with a higher value is set aside. 8-bit files have 8.",
+    )
+    sex_coding: SexCoding = Field(default_factory=SexCoding, description="How the sex is coded.")
+    view_coding: ViewCoding = Field(default_factory=ViewCoding, description="How the view is coded.")
+    flag_coding: FlagCoding = Field(default_factory=FlagCoding, description="How `burned_in` is coded.")
+
+
 class Enrolment(Section):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
     first: datetime.date = Field(alias="from", description="First day on which a film counts.")
@@ -208,8 +248,18 @@ class Center(Section):
         description="`development` for the one centre that trains, `external` for the others."
     )
     label: str | None = Field(None, description="Name shown in tables and figures; `name` if not given.")
-    simulate: Simulate | None = Field(None, description="Simulate this centre. Give this, or `dicom`, `patients` and `dxa`.")
+    simulate: Simulate | None = Field(
+        None,
+        description="Simulate this centre. Give this, or `deidentified`, or `patients`, `dxa` and the films (`dicom`, or `png` and `images`).",
+    )
     dicom: str | None = Field(None, description="Folder of DICOM files, in any nesting, with any names.")
+    png: str | None = Field(
+        None, description="Folder of grey PNG files (8 or 16 bits), in any nesting, in place of `dicom`; `images` says whose they are."
+    )
+    images: ImageTable | None = Field(None, description="Table with one row per file of `png`.")
+    deidentified: str | None = Field(
+        None, description="Folder that a site handed over (`make handover`), in place of all else: films and tables under the site's pseudonyms."
+    )
     patients: PatientTable | None = Field(None, description="Table with one row per patient.")
     dxa: DxaTable | None = Field(None, description="Table with the DXA results, one row per patient, exam and site.")
     enrolment: Enrolment | None = Field(None, description="Period from which films count, checked before dates are shifted.")
@@ -231,13 +281,37 @@ class Center(Section):
 
     @model_validator(mode="after")
     def _source(self) -> Center:
-        real = [key for key in ("dicom", "patients", "dxa") if getattr(self, key) is not None]
-        if self.simulate is not None and real:
-            raise ValueError(f"give either 'simulate' or real data, not both (found {', '.join(real)})")
-        if self.simulate is None and len(real) < 3:
-            missing = [key for key in ("dicom", "patients", "dxa") if key not in real]
-            raise ValueError(f"give 'simulate', or all of 'dicom', 'patients' and 'dxa' (missing: {', '.join(missing)})")
+        own = [key for key in ("dicom", "png", "images", "patients", "dxa") if getattr(self, key) is not None]
+        if self.simulate is not None:
+            real = own + ["deidentified"] * (self.deidentified is not None)
+            if real:
+                raise ValueError(f"give either 'simulate' or real data, not both (found {', '.join(real)})")
+            return self
+        if self.deidentified is not None:
+            settled = [key for key in ("enrolment", "ids", "batches") if key in self.model_fields_set and getattr(self, key) is not None]
+            if own or settled:
+                raise ValueError(
+                    f"'deidentified' holds all that the site settled; leave out {', '.join([*own, *settled])} here (the site gives them in its own config)"
+                )
+            return self
+        if self.dicom is not None and self.png is not None:
+            raise ValueError("give either 'dicom' or 'png', not both; a hospital with both kinds of films is two centres")
+        if self.images is not None and self.png is None:
+            raise ValueError("'images' belongs to 'png', the folder of the films that it lists; give 'png' or leave it out")
+        if self.png is not None and self.images is None:
+            raise ValueError("'png' needs 'images', the table that says whose film each file is")
+        given = {"dicom": self.dicom or self.png, "patients": self.patients, "dxa": self.dxa}
+        missing = [key for key, value in given.items() if value is None]
+        if missing:
+            raise ValueError(
+                f"give 'simulate', 'deidentified', or all of 'dicom' (or 'png'), 'patients' and 'dxa' (missing: {', '.join(missing)})"
+            )
         return self
+
+    @property
+    def films(self) -> str | None:
+        """The folder of the centre's films, of whichever kind; None for a simulated centre whose sources aren't filled in."""
+        return self.dicom or self.png or self.deidentified
 
 
 # ----------------------------------------------------------------------------------------------- intake
@@ -496,6 +570,11 @@ class Config(Section):
     boosting: Boosting = Field(default_factory=Boosting, description="XGBoost models.")
     statistics: Statistics = Field(default_factory=Statistics, description="Tables, tests and figures.")
     report: Report = Field(default_factory=Report, description="The report.")
+    handover: str | None = Field(
+        None,
+        description="For a site whose films stay in the house: the centre whose intake is run, alone, and handed over as a "
+        "de-identified folder. `make handover CENTER=<name>` sets it. No development centre is needed then.",
+    )
 
     @model_validator(mode="after")
     def _centres(self) -> Config:
@@ -503,16 +582,39 @@ class Config(Section):
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"centers: the name '{twice[0]}' is used twice; every centre needs its own")
+        if self.handover is not None:
+            self._check_handover(names)
         developers = [c.name for c in self.centers if c.role == "development"]
-        if len(developers) != 1:
-            found = "none" if not developers else " and ".join(f"'{d}'" for d in developers)
+        if len(developers) > 1:
+            found = " and ".join(f"'{d}'" for d in developers)
             raise ValueError(f"centers: exactly one centre must have the role 'development'; found {found}")
+        if not developers and self.handover is None:
+            raise ValueError(
+                "centers: exactly one centre must have the role 'development'; found none (a site that only hands a "
+                "centre over runs 'make handover CENTER=<name>', or writes 'handover: <name>')"
+            )
         if self.study.key_file is None and any(c.simulate is None for c in self.centers):
             raise ValueError(
                 "study.key_file: a study of real patients needs a key; run 'make key' once and write "
                 "'key_file: private/study.key' under 'study'"
             )
         return self
+
+    def _check_handover(self, names: list[str]) -> None:
+        """Refuse a hand-over of a centre that isn't there or has nothing to hand over (``ValueError``)."""
+        if self.handover not in names:
+            near = difflib.get_close_matches(str(self.handover), names, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"the config has: {', '.join(names)}"
+            raise ValueError(f"handover: there is no centre '{self.handover}'; {advice}")
+        center = self.center(self.handover)
+        kind = "is simulated" if center.simulate else "was handed over itself" if center.deidentified else ""
+        if kind:
+            raise ValueError(f"handover: centre '{center.name}' {kind}; only a site's own films and tables are handed over")
+
+    @property
+    def running(self) -> list[Center]:
+        """The centres whose intake this run does: all, or the one that is handed over."""
+        return self.centers if self.handover is None else [self.center(self.handover)]
 
     @property
     def development(self) -> Center:
@@ -654,15 +756,23 @@ def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) 
         said = f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a weights file."
         faults.append((("deep", "init"), said))
     for number, center in enumerate(config.centers):
-        if center.simulate is not None:
+        if center.simulate is not None or center not in config.running:
             continue
         where, place = f"centers[{center.name}]", ("centers", number)
-        if not Path(center.dicom).is_dir():
-            faults.append(((*place, "dicom"), f"{where}.dicom: there is no folder '{center.dicom}'."))
-        for key in ("patients", "dxa"):
-            path = getattr(center, key).path
-            if not Path(path).is_file():
-                faults.append(((*place, key, "path"), f"{where}.{key}.path: there is no file '{path}'."))
+        kind = next(key for key in ("dicom", "png", "deidentified") if getattr(center, key) is not None)
+        if not Path(center.films).is_dir():
+            faults.append(((*place, kind), f"{where}.{kind}: there is no folder '{center.films}'."))
+        elif center.deidentified is not None:
+            from scripts.common.manifest import read_manifest
+
+            try:
+                read_manifest(center.deidentified, where)
+            except StudyError as error:
+                faults.append(((*place, kind), str(error)))
+        for key in ("images", "patients", "dxa"):
+            table = getattr(center, key)
+            if table is not None and not Path(table.path).is_file():
+                faults.append(((*place, key, "path"), f"{where}.{key}.path: there is no file '{table.path}'."))
         if center.review is not None and not Path(center.review).is_file():
             faults.append(((*place, "review"), f"{where}.review: there is no file '{center.review}'."))
     _refuse(faults, files or {})

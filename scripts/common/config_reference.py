@@ -88,9 +88,13 @@ def reference_page() -> str:
     """The reference page as Markdown."""
     lines = [_HEAD]
     for name, field in Config.model_fields.items():
+        head = ["| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+        if not _sections_in(field.annotation):
+            lines += [f"\n## {name}\n", *head, f"| `{name}` | {_kind(field.annotation, field.metadata)} | {_default(field)} | {field.description} |"]
+            continue
         section = _sections_in(field.annotation)[0]
         prefix = f"{name}[]." if "list" in str(field.annotation) else f"{name}."
-        lines += [f"\n## {name}\n", f"{field.description}\n", "| key | value | default | meaning |", "| --- | --- | --- | --- |"]
+        lines += [f"\n## {name}\n", f"{field.description}\n", *head]
         lines += _rows(section, prefix)
     return "\n".join(lines) + "\n"
 

@@ -68,6 +68,17 @@ BIRTH_DATES: Columns = {"patient_id": "text", "birth_date": "date", "shift_days"
 since the shift moves them over months of other lengths; true dates are written nowhere.
 """
 
+FILM_AGES: Columns = {"patient_id": "text", "film_date": "date", "age": "int"}
+"""``results/intake/<center>/film_ages.csv`` of a centre that was handed over: completed years at each film, by the birth date.
+
+90 stands for all above 89; no row where the birth date is unknown. ``film_date`` is shifted.
+"""
+
+PAIR_MONTHS: Columns = {"patient_id": "text", "film_date": "date", "exam_date": "date", "months": "int"}
+"""``results/intake/<center>/pair_months.csv`` of a centre that was handed over: the fewest calendar months within which a
+patient's film and exam lie, for every pair of days. Counted on true dates, which stay at the site; the dates here are shifted.
+"""
+
 DXA: Columns = {
     "patient_id": "text",
     "exam_date": "date",
@@ -81,9 +92,9 @@ DXA: Columns = {
 SET_ASIDE: Columns = {"patient_id": "text", "table": "text"}
 """``results/intake/<center>/set_aside.csv``: who stands in a table with no row that can be used.
 
-One row per patient and table. ``table`` is ``patients`` or ``dxa`` where each of his rows there was unreadable (of the DXA table
-only rows of sites that can be studied count), ``dxa_other_site`` where all his DXA rows are of other sites. Rows without an
-id belong to nobody here.
+One row per patient and table. ``table`` is ``patients``, ``dxa`` or ``images`` where each of his rows there was unreadable (of the
+DXA table only rows of sites that can be studied count; of the image table rows that name no file, or one that rows of other
+patients name too), ``dxa_other_site`` where all his DXA rows are of other sites. Rows without an id belong to nobody here.
 """
 
 COHORT: Columns = {
@@ -143,6 +154,11 @@ def write_table(frame: pd.DataFrame, path: str | Path, columns: Columns) -> None
             out[name] = out[name].astype("float64")
     with atomic_path(path) as part:
         out.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
+
+
+def empty_table(columns: Columns) -> pd.DataFrame:
+    """A table without rows, its columns of the declared types."""
+    return pd.DataFrame({name: pd.Series(dtype=_DTYPES[kind]) for name, kind in columns.items()})
 
 
 def read_table(path: str | Path, columns: Columns) -> pd.DataFrame:

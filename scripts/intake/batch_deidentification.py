@@ -22,7 +22,9 @@ from scripts.intake.dicom_reading import (
 )
 from scripts.intake.film_process import UNFINISHED, each_film
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.image_table import ImageTable
 from scripts.intake.listing import check_folder_is_there, files_of_batch, path_of_text
+from scripts.intake.png_reading import examined_png
 
 BATCH_FILMS: Columns = {
     "image_id": "text",
@@ -75,6 +77,7 @@ def deidentify_batch(
     n_batches: int,
     names: Pseudonyms,
     patterns: dict[str, list[str]],
+    images: ImageTable | None = None,
     films_folder: str | Path,
     films_table: str | Path,
     crosswalk: str | Path,
@@ -82,7 +85,7 @@ def deidentify_batch(
 ) -> None:
     """Write a de-identified file for each usable film of a batch, the batch's table and its private crosswalk.
 
-    ``patterns`` is the config's ``intake.frontal_view``. The order of files in the source reaches no output: rows and
+    ``patterns`` is the config's ``intake.frontal_view``; ``images`` is given where the films are PNG files. The order of files in the source reaches no output: rows and
     names follow the keyed image ids.
     """
     silence_readers()
@@ -97,7 +100,11 @@ def deidentify_batch(
             path_id, path = item
             fault = ""
             try:
-                reason, film, uid, dataset = _examined(Path(folder) / path_of_text(path), names, patterns)
+                file, uid = Path(folder) / path_of_text(path), ""
+                if images is None:
+                    reason, film, uid, dataset = _examined(file, names, patterns)
+                else:
+                    reason, film, dataset = examined_png(file, path, images, names, patterns)
                 new = None if reason else deidentified(dataset, film, names)
             except Unusable as error:
                 reason, new = error.reason, None

@@ -4,19 +4,26 @@ from scripts.common.key import open_key
 from scripts.common.log import rule_log
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.image_table import ImageTable
+from scripts.intake.source_tables import read_images
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
+    center, images = snakemake.wildcards.center, None  # noqa: F821
+    if settings.images:
+        where = f"centers[{center}].images"
+        images = ImageTable(read_images(settings.images, settings.ids, settings.frontal_view, where), settings.images["bits"])
     deidentify_batch(
         folder=given.folder,
         batch=int(snakemake.wildcards.batch),  # noqa: F821
         n_batches=settings.batches,
         names=Pseudonyms(
             open_key(given.get("key") or None, settings.seed),
-            snakemake.wildcards.center,  # noqa: F821
+            center,
             settings.ids,
         ),
         patterns=settings.frontal_view,
+        images=images,
         films_folder=made.folder,
         films_table=made.table,
         crosswalk=made.crosswalk,

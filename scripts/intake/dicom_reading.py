@@ -27,6 +27,11 @@ from scripts.intake.identity import Pseudonyms, dicom_date
 REASONS = {
     "unreadable_file": "the file can't be opened or read: its permissions, a link that leads nowhere, a fault of the disk",
     "not_dicom": "the file is no DICOM file",
+    "not_png": "the file is no PNG file",
+    "not_in_image_table": "the image table has no row for the file",
+    "conflicting_image_rows": "the image table has several rows for the file, and they differ",
+    "unreadable_image_row": "the file's row in the image table can't be read",
+    "values_beyond_bits": "the file has higher values than 'images.bits' allows",
     "cut_short": "the file ends before its content does",
     "unreadable_header": "the header can't be read",
     "too_large": "larger than any radiograph: above 256 MiB, or 64 million pixels",

@@ -65,8 +65,12 @@ def _shifted(day: object, source_id: str, names: Pseudonyms) -> str:
     return "" if day is None or pd.isna(day) else names.shifted(day, source_id).isoformat()
 
 
-def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms) -> Pseudonymous:
-    """Replace ids and shift dates. All tables are sorted by pseudonym, so that the source's order is lost."""
+def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Reading | None = None) -> Pseudonymous:
+    """Replace ids and shift dates. All tables are sorted by pseudonym, so that the source's order is lost.
+
+    Of ``images``, the image table of a centre with PNG films, only the issues and who is set aside are taken.
+    """
+    readings = {"patients": patients, "dxa": dxa, **({} if images is None else {"images": images})}
     everybody = sorted(set(patients.rows["source_id"]) | set(dxa.rows["source_id"]))
     pseudonym = {source: names.patient(source) for source in everybody}
 
@@ -108,13 +112,13 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms) -> Pseudony
     set_aside = pd.DataFrame(
         [
             (names.patient(source), table)
-            for table, sources in (("patients", patients.set_aside), ("dxa", dxa.set_aside), ("dxa_other_site", dxa.other_site))
+            for table, sources in [*((name, reading.set_aside) for name, reading in readings.items()), ("dxa_other_site", dxa.other_site)]
             for source in sources
         ],
         columns=list(SET_ASIDE),
     )
     listed = pd.concat(
-        [reading.issues.assign(table=table) for table, reading in (("patients", patients), ("dxa", dxa))], ignore_index=True
+        [reading.issues.assign(table=table) for table, reading in readings.items()], ignore_index=True
     ).rename(columns={ROW: "row"})
     counts = listed.groupby(["table", "reason"], sort=True).size().rename("n_rows").reset_index()
     return Pseudonymous(

@@ -5,10 +5,12 @@ from pathlib import Path
 from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, write_table
+from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, read_table, write_table
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.image_table import rows_without_file
+from scripts.intake.listing import LISTING
 from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
-from scripts.intake.source_tables import read_dxa, read_patients
+from scripts.intake.source_tables import read_dxa, read_images, read_patients
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     made, settings = snakemake.output, snakemake.params  # noqa: F821
@@ -16,7 +18,11 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     names = Pseudonyms(open_key(snakemake.input.get("key") or None, settings.seed), center, settings.ids)  # noqa: F821
     patients = read_patients(settings.patients, settings.ids, f"centers[{center}].patients")
     dxa = read_dxa(settings.dxa, settings.ids, f"centers[{center}].dxa")
-    tables = pseudonymize(patients, dxa, names)
+    images = None
+    if settings.images:
+        images = read_images(settings.images, settings.ids, settings.frontal_view, f"centers[{center}].images")
+        images = rows_without_file(images, read_table(snakemake.input.listing, LISTING)["path"])  # noqa: F821
+    tables = pseudonymize(patients, dxa, names, images)
     write_table(tables.patients, made.patients, PATIENTS)
     write_table(tables.dxa, made.dxa, DXA)
     write_table(tables.set_aside, made.set_aside, SET_ASIDE)

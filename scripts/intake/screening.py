@@ -106,7 +106,7 @@ def read_overrides(path: str | None, center: str) -> dict[str, str]:
     return verdicts
 
 
-def _enrolled(true_dates: pd.Series, enrolment: dict | None) -> pd.Series:
+def enrolled(true_dates: pd.Series, enrolment: dict | None) -> pd.Series:
     """1 where a film's true date lies in the enrolment period, 0 where not; missing without a date."""
     known = true_dates != ""
     if enrolment is None:
@@ -136,7 +136,10 @@ def screen(
     """
     rows = resolve_duplicates(rows).sort_values("image_id", ignore_index=True)
     rows["same_day_order"] = _order_in_day(rows)
-    rows["enrolled"] = _enrolled(rows["true_date"], enrolment)
+    if "enrolled" in rows.columns:  # a centre that was handed over: its site knew the true dates
+        rows["enrolled"] = rows["enrolled"].astype("Int64")
+    else:
+        rows["enrolled"] = enrolled(rows["true_date"], enrolment)
     stands = rows["status"] == "accepted"
     rows["png"] = rows["png"].where(stands, "")
 

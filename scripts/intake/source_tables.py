@@ -22,6 +22,7 @@ import pandas as pd
 
 from scripts.common.config import EXCLUSIONS, SITES
 from scripts.common.errors import StudyError
+from scripts.intake.frontal_view import view_of
 from scripts.intake.identity import normalise_id
 
 ROW = "_row"
@@ -254,8 +255,11 @@ class Reading:
     other_site: list[str]
 
 
-NOTES = ("unreadable_flag", "other_site", "identical_row")
-"""Reasons that leave no row of use out: a flag left empty, a site that isn't studied, a row that is there twice."""
+NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age")
+"""Reasons that leave no row of use out: a cell left empty, a site that isn't studied, a row that is there twice.
+
+A sex that can't be read is a note in the image table alone, whose sex only confirms the patient table's.
+"""
 
 
 class _Issues:
@@ -420,6 +424,57 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
     reading = _finished(out, issues, studied=~other)
     reading.rows = reading.rows[reading.rows["site"] != ""]
     return reading
+
+
+def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: str) -> Reading:
+    """An image table: ``file, source_id, film_date, film_time, view, sex, age, manufacturer, burned_in``.
+
+    ``table`` is the config's ``images`` section, ``patterns`` its ``intake.frontal_view``. ``file`` is written as
+    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO or unknown.
+    """
+    frame = read_cells(table, where)
+    names, issues = table["columns"], _Issues(frame)
+    at = f"{where}.columns"
+    out = pd.DataFrame({ROW: frame[ROW]})
+    issues.aside(frame["_too_long"], "too_many_cells")
+    cells = column(frame, names["file"], f"{at}.file")
+    out["file"] = cells.where(~is_missing(cells), "").map(file_key).astype("object")
+    issues.aside(out["file"] == "", "no_file_name")
+    out["source_id"] = _ids(frame, names["patient_id"], ids, issues, f"{at}.patient_id")
+    out["film_date"] = _dated(column(frame, names["film_date"], f"{at}.film_date"), table, issues, "film_date", f"{at}.film_date")
+    issues.aside(out["film_date"].isna(), "no_film_date")
+
+    def optional(name: str) -> pd.Series:
+        given = names.get(name)
+        return column(frame, given, f"{at}.{name}") if given else pd.Series("", index=frame.index, dtype="object")
+
+    out["film_time"] = optional("film_time").map(_time_of_day).astype("object")
+    cells = column(frame, names["view"], f"{at}.view")
+    coded, _ = codes(cells, table["view_coding"])
+    out["view"] = [known or view_of(cell, [], cell, patterns) for known, cell in zip(coded, cells)]
+    cells = optional("sex")
+    out["sex"], unknown = _coded(cells, table["sex_coding"], f"{at}.sex", f"{where}.sex_coding")
+    issues.note(unknown & (issues.first == ""), "unknown_sex_code")
+    values, unreadable = numbers(optional("age"))
+    out["age"] = np.floor(values.where(values.between(*AGE)))
+    issues.note((unreadable | (values.notna() & out["age"].isna())) & (issues.first == ""), "unreadable_age")
+    out["manufacturer"] = optional("manufacturer")
+    told, _ = codes(optional("burned_in"), table["flag_coding"])
+    out["burned_in"] = told.map({"yes": "YES", "no": "NO"}).fillna("unknown").astype("object")
+    return _finished(out, issues)
+
+
+def file_key(path: str) -> str:
+    """A path from a folder as films and image tables are joined by it: NFKC, slashes, no ``./`` in front."""
+    return unicodedata.normalize("NFKC", path).strip().replace("\\", "/").removeprefix("./")
+
+
+def _time_of_day(cell: str) -> str:
+    """HHMM or HHMMSS(.f) of ``10:15``, ``101500`` or the end of a date with time; empty where there is none."""
+    match = re.search(r"(?:^|[T ])(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?$", cell) or re.fullmatch(
+        r"(\d{2})(\d{2})(\d{2}(?:\.\d{1,6})?)?", cell
+    )
+    return match[1].zfill(2) + match[2] + (match[3] or "") if match else ""
 
 
 def _finished(out: pd.DataFrame, issues: _Issues, studied: pd.Series | bool = True) -> Reading:

@@ -47,6 +47,24 @@ def _listed(items: list[str], zh: bool) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
+def _other_inputs(run: RunFiles, zh: bool) -> str:
+    """A sentence on the centres with PNG films and one on those that were handed over; empty where there are none."""
+
+    def centers_with(key: str) -> str:
+        return _listed([run.center_of(entry["name"]) for entry in run.config["centers"] if entry.get(key)], zh)
+
+    out, png, received = "", centers_with("png"), centers_with("deidentified")
+    if png:
+        out += f"{png}的胸片为 PNG 文件，其影像信息取自表格。" if zh else f"The films of {png} came as PNG files; a table gave patient, date and view. "
+    if received:
+        out += (
+            f"{received}的数据由该中心以自有密钥去标识后移交，年龄与日历月间隔由其按真实日期计算。"
+            if zh
+            else f"The data of {received} were de-identified at the site under its own key and handed over; ages and calendar months were counted there on true dates. "
+        )
+    return out
+
+
 def _facts(run: RunFiles) -> dict[str, Any]:
     status = run.files["status"].value_counts()
     cohort = run.cohort
@@ -124,7 +142,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 "胸片",
                 f"发现文件 {count(facts['found_files'])} 个：接受 {count(facts['accepted'])} 个，隔离 {count(facts['quarantined'])} 个，剔除 {count(facts['rejected'])} 个。"
                 "按 DICOM PS3.15 附录 E 基本保密规范（保留患者特征，保留经修改日期的纵向时间信息）去标识：按允许清单新建数据集，以带密钥的 HMAC-SHA256 生成假名和 UID，"
-                "每例患者的全部日期平移同一天数。胸片转换为 16 位 PNG，保留完整存储灰阶范围。曝光规则："
+                f"每例患者的全部日期平移同一天数。{_other_inputs(run, zh)}胸片转换为 16 位 PNG，保留完整存储灰阶范围。曝光规则："
                 f"胸廓窗内截断像素超过 {percentage(exposure['reject_clipped'])} %、灰阶范围（P99-P1）小于 {percentage(exposure['reject_range'])} %，"
                 f"或偏差指数绝对值大于 {number(exposure['deviation_index'])} 且像素证据一致者剔除；其余异常仅标记。"
                 + ("待复核胸片保留在主分析中。" if cohort["review"] == "keep" else "待复核胸片不纳入主分析。"),
@@ -177,7 +195,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             f"{count(facts['found_files'])} files were found: {count(facts['accepted'])} accepted, {count(facts['quarantined'])} quarantined, {count(facts['rejected'])} rejected. "
             "Films were de-identified by the DICOM PS3.15 Annex E Basic Profile with Retain Patient Characteristics and Retain Longitudinal Temporal "
             "Information with Modified Dates: a new dataset was built from an allow-list, pseudonyms and UIDs came from keyed HMAC-SHA256, and all dates of a "
-            "patient moved by one number of days. Films became 16-bit PNG with their full stored range. Rejected were films with more than "
+            f"patient moved by one number of days. {_other_inputs(run, zh)}Films became 16-bit PNG with their full stored range. Rejected were films with more than "
             f"{percentage(exposure['reject_clipped'])} % of the thoracic window clipped, with a grey-level range (P99 - P1) below {percentage(exposure['reject_range'])} %, or with a deviation index beyond "
             f"±{number(exposure['deviation_index'])} that the pixels confirm; other deviations only flagged a film. "
             + ("Flagged films stayed in the main analysis." if cohort["review"] == "keep" else "Flagged films were left out of the main analysis."),

@@ -26,7 +26,7 @@ def _redact(value: Any) -> Any:
 
 def _center(entry: dict[str, Any]) -> dict[str, Any]:
     out = {key: value if key in _CENTER_KEPT else _redact(value) for key, value in entry.items()}
-    for kind in ("patients", "dxa"):
+    for kind in ("patients", "dxa", "images"):
         if entry.get(kind):
             out[kind] = {k: v if k in _TABLE_KEPT else _redact(v) for k, v in entry[kind].items()}
     return out

@@ -112,3 +112,25 @@ def test_ids_are_not_compared_with_a_table_that_cannot_be_read(look):
     assert len(found.faults) == 1 and "TO MEND: centers[c].patients.columns.birth_date: the table has no column" in said
     assert "patient table: not compared" in said and "0 of 8" not in said
     assert "patients of the films in the DXA table: 8 of 8" in said
+
+
+def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tmp_path):
+    import imagecodecs
+
+    rows = []
+    for n in range(9):
+        path = tmp_path / f"png/f{n}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(imagecodecs.png_encode(np.arange(n, n + 4000, dtype=np.uint16).reshape(50, 80)))
+        rows.append(f"f{n}.png,77{n:03d},2020-06-15,{'PA' if n else 'LL'},F")
+    (tmp_path / "i.csv").write_text("\n".join(["file,id,day,view,sex", *rows[:8], "lost.png,77007,2020-06-15,PA,F"]) + "\n")
+    columns = {"file": "file", "patient_id": "id", "film_date": "day", "view": "view", "sex": "sex"}
+    images = {"path": str(tmp_path / "i.csv"), "columns": columns}
+    found, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
+    assert found.faults == [] and dict(found.refused) == {"lateral": 1, "not_in_image_table": 1}
+    assert len(found.selection.cohort) == 7 and "left out, no frontal film: 1" in said
+    assert "images: no such file: 1 rows" in said
+    assert "of 8 16-bit films" not in said and "7 16-bit films that were looked at use 12 bits" in said
+    _, said = look(dicom=None, png=str(tmp_path / "png"), images={**images, "bits": 12})
+    assert "16-bit films" not in said
+    assert "f3.png" not in said and "77003" not in said

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.cohort.selection import completed_years, select_cohort, steps, within_months
+from scripts.cohort.selection import Counted, completed_years, select_cohort, steps, within_months
 from scripts.common.config import EXCLUSIONS, Cohort
 from scripts.common.errors import StudyError
 from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, SET_ASIDE, read_table, write_table
+from scripts.intake.handover import film_ages, pair_months
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
 KINDS = {
@@ -439,6 +440,14 @@ def test_months_and_birthdays_are_counted_on_true_dates(tmp_path, shift):
     assert row_of(selection, "P1")["dxa_interval_days"] == 184
 
 
+def test_a_hand_over_without_a_pairs_months_is_refused(tmp_path):
+    frames = through_files(tmp_path, **{**ONE, "birth_dates": []})
+    ages = pd.DataFrame({"patient_id": ["P1"], "film_date": ["2020-05-10"], "age": [65]})
+    nothing = Counted(ages, pd.DataFrame(columns=["patient_id", "film_date", "exam_date", "months"]))
+    with pytest.raises(StudyError, match="for 1 pairs. Ask the site"):
+        select_cohort(**frames, settings=criteria(), counted=nothing)
+
+
 # ------------------------------------------------------------------------------------- properties
 
 DAYS = st.dates(pd.Timestamp("2019-06-01").date(), pd.Timestamp("2021-06-01").date()).map(str)
@@ -514,6 +523,29 @@ def as_frames(world):
         )
         for name, columns in KINDS.items()
     }
+
+
+@QUICK
+@given(WORLDS, POLICIES, st.lists(st.integers(-1825, -1), min_size=7, max_size=7))
+def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shifts):
+    """Ages and months counted at the site, whatever the shifts, give the selection that its own birth dates give."""
+    frames = as_frames(world)
+    shift_of = {name: shifts[int(name[1]) % 7] for name in [f"P{i}" for i in range(10)]}
+    for name, column in (("films", "film_date"), ("patients", "measured_on"), ("dxa", "exam_date"), ("birth_dates", "birth_date")):
+        days = pd.to_datetime(frames[name][column].where(frames[name][column] != "", None))
+        moved = days + pd.to_timedelta(frames[name]["patient_id"].map(shift_of).astype(float), unit="D")
+        frames[name][column] = moved.dt.strftime("%Y-%m-%d").astype("object").fillna("")
+    # the site's table of shifts has every patient of its tables, whether or not the birth date is known
+    listed = sorted({*frames["patients"]["patient_id"], *frames["dxa"]["patient_id"]})
+    births = frames["birth_dates"].set_index("patient_id")["birth_date"].reindex(listed).fillna("")
+    births = births.rename_axis("patient_id").reset_index().assign(shift_days=[shift_of[name] for name in listed])
+    at_the_site = {**frames, "birth_dates": births}
+    counted = Counted(film_ages(frames["films"], births), pair_months(frames["films"], frames["dxa"], births))
+    at_the_study = {**frames, "birth_dates": frames["birth_dates"].iloc[:0]}
+    there = select_cohort(**at_the_site, settings=criteria(**policy))
+    here = select_cohort(**at_the_study, settings=criteria(**policy), counted=counted)
+    for one, other in zip((there.cohort, there.flow, there.excluded), (here.cohort, here.flow, here.excluded)):
+        pd.testing.assert_frame_equal(one, other)
 
 
 @QUICK

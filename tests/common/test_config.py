@@ -38,6 +38,8 @@ def test_users_centres_replace_the_synthetic_ones(shipped):
     assert config.test_sets == ["internal_test", "hospital_b"]
 
 
+IMAGES = {"path": "t.csv", "columns": {"file": "F", "patient_id": "P", "film_date": "D", "view": "V"}}
+
 FAULTS = {
     "misspelt key": (lambda c: c["deep"].update(trainng={}), "deep.trainng", "did you mean 'training'"),
     "misspelt section": (lambda c: c.update(statistic={}), "statistic", "did you mean 'statistics'"),
@@ -64,6 +66,44 @@ FAULTS = {
         "centers[external_1]",
         "missing: dicom, patients, dxa",
     ),
+    "png without its table": (
+        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(png="x"),
+        "centers[external_1]",
+        "'png' needs 'images'",
+    ),
+    "image table without png": (
+        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(dicom="x", images=IMAGES),
+        "centers[external_1]",
+        "'images' belongs to 'png'",
+    ),
+    "both kinds of films": (
+        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(dicom="x", png="y", images=IMAGES),
+        "centers[external_1]",
+        "two centres",
+    ),
+    "png without clinical tables": (
+        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(png="y", images=IMAGES),
+        "centers[external_1]",
+        "missing: patients, dxa",
+    ),
+    "image table without a column": (
+        lambda c: c["centers"][1].update(png="y", images={"path": "t", "columns": {**IMAGES["columns"], "vieuw": "V"}}),
+        "centers[external_1].images.columns.vieuw",
+        "did you mean 'view'",
+    ),
+    "deidentified and dicom": (
+        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(dicom="x", deidentified="y"),
+        "centers[external_1]",
+        "leave out dicom",
+    ),
+    "deidentified and what the site settled": (
+        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(deidentified="y", batches=2, ids={}),
+        "centers[external_1]",
+        "leave out ids, batches",
+    ),
+    "simulated and deidentified": (lambda c: c["centers"][1].update(deidentified="y"), "centers[external_1]", "not both"),
+    "hand-over of no centre": (lambda c: c.update(handover="external_3"), "handover", "did you mean 'external_"),
+    "hand-over of a simulated centre": (lambda c: c.update(handover="external_1"), "handover", "is simulated"),
     "missing key": (lambda c: c["centers"][1]["simulate"].pop("n_op"), "centers[external_1].simulate.n_op", "needed"),
     "heads": (lambda c: c["deep"]["architecture"].update(heads=7), "deep.architecture", "must divide"),
     "empty list of centres": (lambda c: c.update(centers=[]), "centers", ""),
@@ -99,6 +139,27 @@ def test_a_real_study_needs_a_key(shipped):
     raw["study"]["key_file"] = None
     with pytest.raises(StudyError, match="make key"):
         read_config(raw)
+
+
+def test_a_site_that_hands_over_needs_no_development_centre_and_only_its_own_paths(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    del raw["centers"][0]
+    with pytest.raises(StudyError, match="found none .*make handover CENTER=<name>"):
+        read_config(raw)
+    raw["handover"] = "hospital_b"
+    config = read_config(raw)
+    assert [c.name for c in config.running] == ["hospital_b"] and config.external == config.running
+    raw["centers"].append({**raw["centers"][0], "name": "hospital_c", "dicom": "elsewhere"})
+    with pytest.raises(StudyError) as refusal:
+        check_paths(read_config(raw))
+    assert "hospital_b" in str(refusal.value) and "hospital_c" not in str(refusal.value)
+
+
+def test_a_folder_that_is_no_hand_over_is_refused(shipped, tmp_path):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][1] = {"name": "hospital_b", "role": "external", "deidentified": str(tmp_path)}
+    with pytest.raises(StudyError, match="centers.hospital_b..deidentified: there is no manifest.json"):
+        check_paths(read_config(raw))
 
 
 def test_missing_files_are_named(shipped):

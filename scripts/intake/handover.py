@@ -1,0 +1,271 @@
+"""A centre's de-identified films and tables as one folder that another site's study takes: made here, and taken in there.
+
+The folder holds what the study computes with and nothing of ``private/``: no true date, birth date, time of day, source name or
+shift. What needs true dates is counted before it leaves: completed years at each film, calendar months between each film and
+exam, and whether a film lies in the enrolment period. Differences in days are true in shifted dates as well.
+
+====================== =================================================================================================
+``manifest.json``      every file with its size and SHA-256 (``scripts/common/manifest.py``)
+``films/batch_<b>/``   de-identified films, ``<image_id>.dcm``
+``films/batch_<b>.csv`` HANDED_FILMS: a row per file found at the site, so that the study's counts close
+``patients.csv`` ...   PATIENTS, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv`` (FILM_AGES), ``pair_months.csv`` (PAIR_MONTHS)
+====================== =================================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pydicom
+
+from scripts.common.code_hash import ROOT
+from scripts.common.errors import StudyError
+from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
+from scripts.common.intervals import completed_years, months_between
+from scripts.common.log import Log
+from scripts.common.manifest import (
+    MANIFEST,
+    Manifest,
+    Recorded,
+    check_contents,
+    check_names,
+    read_manifest,
+    sha256_of,
+)
+from scripts.common.tables import (
+    BIRTH_DATES,
+    DXA,
+    FILM_AGES,
+    PAIR_MONTHS,
+    PATIENTS,
+    SET_ASIDE,
+    Columns,
+    read_table,
+    write_table,
+)
+from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
+from scripts.intake.listing import LISTING, scan_folder
+from scripts.intake.pseudonymization import OLDEST_AGE, TABLE_ISSUES
+from scripts.intake.screening import enrolled
+
+HANDED_FILMS: Columns = {
+    **BATCH_FILMS,
+    "uid_image_id": "text",
+    "path_image_id": "text",
+    "order_in_day": "int",
+    "enrolled": "int",
+}
+"""``films/batch_<b>.csv`` of a hand-over.
+
+``order_in_day`` ranks a patient's films of one day by acquisition time (equal times, equal ranks; empty without a time), which
+itself stays behind; ``enrolled`` is 0 outside the site's enrolment period.
+"""
+
+TABLES: dict[str, Columns] = {
+    "patients": PATIENTS,
+    "dxa": DXA,
+    "set_aside": SET_ASIDE,
+    "table_issues": TABLE_ISSUES,
+    "film_ages": FILM_AGES,
+    "pair_months": PAIR_MONTHS,
+}
+"""The tables beside the films, by name."""
+
+_PATIENT, _IMAGE = r"P[0-9A-F]{16}", r"I[0-9A-F]{16}"
+
+
+# -------------------------------------------------------------------------------------------------- at the site
+
+
+def _true(days: pd.Series, patients: pd.Series, shifts: pd.Series) -> pd.Series:
+    """True days of shifted ISO dates; each patient's shift must be known."""
+    shift = shifts.reindex(patients).set_axis(days.index).astype("float64")
+    return (pd.to_datetime(days, format="%Y-%m-%d") - pd.to_timedelta(shift, unit="D")).astype("datetime64[ns]")
+
+
+def film_ages(films: pd.DataFrame, birth_dates: pd.DataFrame) -> pd.DataFrame:
+    """FILM_AGES of a centre's films (``patient_id, film_date``, shifted) by BIRTH_DATES."""
+    births = birth_dates[birth_dates["birth_date"] != ""]
+    shifts = births.set_index("patient_id")["shift_days"]
+    days = films.loc[films["film_date"] != "", ["patient_id", "film_date"]].drop_duplicates()
+    both = days.merge(births, on="patient_id").sort_values(["patient_id", "film_date"], ignore_index=True)
+    years = completed_years(
+        _true(both["birth_date"], both["patient_id"], shifts), _true(both["film_date"], both["patient_id"], shifts)
+    )
+    return both[["patient_id", "film_date"]].assign(age=years.clip(upper=OLDEST_AGE).astype("Int64"))
+
+
+def pair_months(films: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.DataFrame) -> pd.DataFrame:
+    """PAIR_MONTHS of every film and exam of a patient."""
+    shifts = birth_dates.set_index("patient_id")["shift_days"]
+    days = films.loc[films["film_date"] != "", ["patient_id", "film_date"]].drop_duplicates()
+    exams = dxa[["patient_id", "exam_date"]].drop_duplicates()
+    both = days.merge(exams, on="patient_id").sort_values(["patient_id", "film_date", "exam_date"], ignore_index=True)
+    months = months_between(
+        _true(both["film_date"], both["patient_id"], shifts), _true(both["exam_date"], both["patient_id"], shifts)
+    )
+    return both.assign(months=months)
+
+
+def handed_films(film_tables: Sequence[str | Path], crosswalks: Sequence[str | Path], enrolment: dict | None) -> pd.DataFrame:
+    """HANDED_FILMS of all batches, with ``batch``. The tables are in the order of batches."""
+    parts = []
+    for batch, (films, private) in enumerate(zip(film_tables, crosswalks, strict=True)):
+        source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
+        kept = ["image_id", "uid_image_id", "path_image_id", "true_date", "acquisition_time"]
+        parts.append(read_table(films, BATCH_FILMS).merge(source[kept], on="image_id", validate="one_to_one").assign(batch=batch))
+    rows = pd.concat(parts, ignore_index=True)
+    timed = rows[(rows["acquisition_time"] != "") & (rows["patient_id"] != "") & (rows["film_date"] != "")]
+    rank = timed.groupby(["patient_id", "film_date"])["acquisition_time"].rank(method="dense")
+    rows["order_in_day"] = rank.reindex(rows.index).astype("Int64")
+    rows["enrolled"] = enrolled(rows["true_date"], enrolment)
+    return rows[[*HANDED_FILMS, "batch"]]
+
+
+def _placed(source: Path, target: Path) -> None:
+    """A film in the hand-over: a second name of the same file where the file system can, else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def hand_over(
+    *,
+    center: str,
+    film_folders: Sequence[str],
+    film_tables: Sequence[str],
+    crosswalks: Sequence[str],
+    tables: dict[str, str],
+    birth_dates: str,
+    enrolment: dict | None,
+    target: str | Path,
+    log: Log,
+) -> None:
+    """Write the hand-over of a centre to ``target``. ``tables`` holds the paths of patients, dxa, set_aside and table_issues."""
+    rows = handed_films(film_tables, crosswalks, enrolment)
+    births = read_table(birth_dates, BIRTH_DATES)
+    content = {name: read_table(path, TABLES[name]) for name, path in tables.items()}
+    content["film_ages"] = film_ages(rows, births)
+    content["pair_months"] = pair_months(rows, content["dxa"], births)
+    with atomic_folder(target) as folder:
+        for name, columns in TABLES.items():
+            write_table(content[name], folder / f"{name}.csv", columns)
+        for batch, source in enumerate(film_folders):
+            part = rows[rows["batch"] == batch]
+            films = folder / "films" / f"batch_{batch}"
+            films.mkdir(parents=True)
+            write_table(part[list(HANDED_FILMS)], films.with_suffix(".csv"), HANDED_FILMS)
+            for image_id in part.loc[part["status"] == "accepted", "image_id"]:
+                _placed(Path(source) / f"{image_id}.dcm", films / f"{image_id}.dcm")
+        names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        files = {name: Recorded((folder / name).stat().st_size, sha256_of(folder / name)) for name in log.progress(names, len(names), "files")}
+        software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+        write_text(folder / MANIFEST, Manifest(center, len(film_folders), software, files).text())
+    accepted = int((rows["status"] == "accepted").sum())
+    log.say(f"{len(rows)} files found, {accepted} films handed over; {content['patients']['patient_id'].nunique()} patients in the table")
+    log.say(f"{target}: hand over this folder, and nothing of private/")
+    log.say(f"SHA-256 of its {MANIFEST}, to be told to the study by another way: {sha256_of(Path(target) / MANIFEST)}")
+
+
+# ------------------------------------------------------------------------------------------------- at the study
+
+
+def _checked(folder: Path, where: str, names: Sequence[str]) -> Manifest:
+    """The manifest of a hand-over whose files are those that it names, and the ones called ``names`` unchanged."""
+    manifest = read_manifest(folder, where)
+    check_names(manifest, {found.path: found.size for found in scan_folder(folder)}, where)
+    absent = [name for name in names if name not in manifest.files]
+    if absent:
+        raise StudyError(f"{where}.deidentified: the hand-over has no '{absent[0]}'; ask the site to make it again with 'make handover'.")
+    check_contents(manifest, folder, names, where)
+    return manifest
+
+
+def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame:
+    """A table of the hand-over. Raises ``StudyError`` where a column isn't there, can't be read, or holds what is no pseudonym."""
+    try:
+        frame = read_table(folder / name, columns)[list(columns)]
+    except (StudyError, ValueError, TypeError):
+        raise StudyError(
+            f"{where}.deidentified: '{name}' lacks a column or can't be read; use the same version of the software at both sites."
+        ) from None
+    for column in columns:
+        pattern = _PATIENT if column == "patient_id" else _IMAGE if column.endswith("image_id") else None
+        if pattern and not frame[column].str.fullmatch(f"({pattern})?").all():
+            raise StudyError(f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell the site.")
+    return frame
+
+
+def read_handed_films(folder: str | Path, batch: int, where: str) -> pd.DataFrame:
+    """HANDED_FILMS of one batch."""
+    return _read(Path(folder), f"films/batch_{batch}.csv", HANDED_FILMS, where)
+
+
+def read_handed_tables(folder: str | Path, where: str) -> dict[str, pd.DataFrame]:
+    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were checked."""
+    folder = Path(folder)
+    _checked(folder, where, [f"{name}.csv" for name in TABLES])
+    return {name: _read(folder, f"{name}.csv", columns, where) for name, columns in TABLES.items()}
+
+
+def receive_tables(*, folder: str, where: str, targets: dict[str, str], listing: str, log: Log) -> None:
+    """Check a hand-over and take its tables in: ``targets`` by the names of ``TABLES``, and the listing of its films."""
+    tables = read_handed_tables(folder, where)
+    manifest = read_manifest(folder, where)
+    listed = []
+    for batch in range(manifest.batches):
+        check_contents(manifest, folder, [f"films/batch_{batch}.csv"], where)
+        rows = read_handed_films(folder, batch, where)
+        for image_id, path_id, status in zip(rows["image_id"], rows["path_image_id"], rows["status"]):
+            film = manifest.files.get(f"films/batch_{batch}/{image_id}.dcm")
+            if (film is not None) != (status == "accepted"):
+                raise StudyError(f"{where}.deidentified: films and their table don't agree; ask the site to make the hand-over again.")
+            listed.append((path_id, film.size if film else 0, 0, batch))
+    for name, path in targets.items():
+        write_table(tables[name], path, TABLES[name])
+    private_folder(Path(listing).parent)
+    with atomic_path(listing, mode=0o600) as part:
+        frame = pd.DataFrame(listed, columns=list(LISTING)).sort_values("path")
+        frame.to_csv(part, index=False, lineterminator="\n")
+    log.say(f"centre '{manifest.center}' of another site, handed over by version {manifest.software}: {len(listed)} files found there")
+    log.say(f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}")
+
+
+def receive_films(
+    *, folder: str, batch: int, where: str, films_folder: str, films_table: str, crosswalk: str, log: Log
+) -> None:
+    """Check the films of one batch of a hand-over and take them in, as if they had been de-identified here.
+
+    In the private crosswalk a film's own path stands for its source, the shifted date for the true one, and the order in the day for
+    the time: each compares with others of the same patient as what it stands for.
+    """
+    source = Path(folder)
+    manifest = read_manifest(source, where)
+    names = sorted(name for name in manifest.files if name.startswith((f"films/batch_{batch}/", f"films/batch_{batch}.csv")))
+    _checked(source, where, names)
+    rows = read_handed_films(source, batch, where)
+    accepted = rows[rows["status"] == "accepted"]
+    with atomic_folder(films_folder) as target:
+        for image_id, patient_id in log.progress(list(zip(accepted["image_id"], accepted["patient_id"])), len(accepted), "films"):
+            film = source / "films" / f"batch_{batch}" / f"{image_id}.dcm"
+            head = pydicom.dcmread(film, specific_tags=["PatientID", "PatientIdentityRemoved"], stop_before_pixels=True)
+            if head.get("PatientIdentityRemoved") != "YES" or head.get("PatientID") != patient_id:
+                raise StudyError(f"{where}.deidentified: a film is not de-identified as its table says; delete the folder and tell the site.")
+            shutil.copyfile(film, target / film.name)
+    order = rows["order_in_day"].map(lambda n: "" if pd.isna(n) else f"{int(n):06d}").astype("object")
+    private = rows.assign(
+        path=rows["path_image_id"], source_patient_id="", source_sop_instance_uid="", acquisition_time=order
+    )
+    private_folder(Path(crosswalk).parent)
+    with atomic_path(crosswalk, mode=0o600) as part:
+        private[list(CROSSWALK)].to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
+    write_table(rows[[*BATCH_FILMS, "enrolled"]], films_table, BATCH_FILMS)
+    log.say(f"batch {batch}: {len(rows)} files found at the site, {len(accepted)} films received")
+
+
