@@ -181,7 +181,7 @@ def test_every_fault_has_its_reason(run, table_of, grey16):
         "palette": (palette, "unsupported"),
         "bilevel": (cv2.imencode(".png", grey8, [cv2.IMWRITE_PNG_BILEVEL, 1])[1].tobytes(), "unsupported"),
         "animation": (with_chunks(whole, chunk(b"acTL", struct.pack(">II", 2, 0))), "unsupported"),
-        "huge": (huge, "unsupported"),
+        "huge": (huge, "too_large"),
         "lateral": (whole, "lateral"),
         "no id": (whole, "no_patient_id"),
         "no date": (whole, "no_film_date"),
