@@ -30,11 +30,25 @@ MEASURES = (
 _LAPLACIAN_DIFFERENCE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
+_COUNTED_AT_ONCE = 1 << 24
+"""Pixels that OpenCV, which counts in single precision, can count exactly."""
+
+
 def _window(image: np.ndarray, rows: tuple[float, float], columns: tuple[float, float]) -> tuple[slice, slice]:
     height, width = image.shape
     top, bottom = int(rows[0] * height), max(int(rows[1] * height), int(rows[0] * height) + 1)
     left, right = int(columns[0] * width), max(int(columns[1] * width), int(columns[0] * width) + 1)
     return slice(top, bottom), slice(left, right)
+
+
+def _histogram(levels: np.ndarray, bits: int) -> np.ndarray:
+    """How many pixels (int64) have each level, 0 to ``2**bits - 1``."""
+    line = levels.reshape(1, -1)
+    counts = np.zeros(1 << bits, np.int64)
+    for start in range(0, line.size, _COUNTED_AT_ONCE):
+        part = line[:, start : start + _COUNTED_AT_ONCE]
+        counts += cv2.calcHist([part], [0], None, [1 << bits], [0, 1 << bits]).ravel().astype(np.int64)
+    return counts
 
 
 def _quantile(counts: np.ndarray, share: float) -> float:
@@ -71,7 +85,7 @@ def measure(
     whole = image if padding is None else image[~padding]
     if pixels.size == 0 or whole.size == 0:
         return dict.fromkeys(MEASURES[:6], float("nan"))
-    counts = np.bincount(pixels.ravel(), minlength=1 << bits)
+    counts = _histogram(pixels, bits)
     n = float(counts.sum())
     lowest, highest = int(whole.min()) >> (16 - bits), int(whole.max()) >> (16 - bits)
     p1, p99 = _quantile(counts, 0.01), _quantile(counts, 0.99)
@@ -85,12 +99,12 @@ def measure(
     }
     noise = float("nan")
     if min(level.shape) >= 3:
-        response = cv2.filter2D(level.astype(np.float32), cv2.CV_32F, _LAPLACIAN_DIFFERENCE)[1:-1, 1:-1]
+        response = cv2.filter2D(level, cv2.CV_32F, _LAPLACIAN_DIFFERENCE)[1:-1, 1:-1]
         if valid is not None:  # pixels whose surroundings hold padding say nothing of noise
             whole_around = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1].astype(bool)
             response = response[whole_around]
         if response.size:
-            noise = float(np.sqrt(np.pi / 2) / 6 * np.abs(response).mean(dtype=np.float64)) / full
+            noise = float(np.sqrt(np.pi / 2) / 6 * cv2.norm(response, cv2.NORM_L1) / response.size) / full
     found["noise_ratio"] = noise / spread if spread > 0 else (0.0 if noise == 0 else float("inf"))
     found["polarity"] = _polarity(image, padding) / 65535.0
     return found

@@ -47,6 +47,7 @@ from scripts.common.key import StudyKey, make_key
 from scripts.common.log import Log
 from scripts.intake.batch_conversion import convert_batch
 from scripts.intake.batch_deidentification import deidentify_batch
+from scripts.intake.film_process import keep_freed_memory
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.png_encoding import encode_png16
 from scripts.synthetic.detector import DETECTORS
@@ -134,11 +135,14 @@ def ways(films: list[Path], work: Path) -> dict[str, Callable[[], None]]:
             Image.fromarray(values << 4).save(work / "peer.png")
 
     def floor() -> None:
+        target = work / "floor"
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir()
         for film in films:
             content = film.read_bytes()
             cells = np.frombuffer(content, "<u2", count=ROWS * COLUMNS, offset=len(content) - 2 * ROWS * COLUMNS)
-            (work / "floor.png").write_bytes(encode_png16(cells.reshape(ROWS, COLUMNS) << 4))
-            (work / "floor.dcm").write_bytes(content)
+            (target / f"{film.name}.png").write_bytes(encode_png16(cells.reshape(ROWS, COLUMNS) << 4))
+            (target / f"{film.name}.dcm").write_bytes(content)
 
     found = {"ours": ours, "floor": floor, "pydicom + Pillow": pydicom_pillow}
     if shutil.which("dcmj2pnm"):
@@ -263,6 +267,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=20000, help="number of small films")
     chosen = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
+    keep_freed_memory()  # for the floor and for pydicom with Pillow too; ours does it itself
     with tempfile.TemporaryDirectory() as folder:
         compare(chosen.films, chosen.rounds, Path(folder))
         if chosen.scale:
