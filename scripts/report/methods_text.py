@@ -51,7 +51,8 @@ def _other_inputs(run: RunFiles, zh: bool) -> str:
     """A sentence on the centres with PNG films and one on those that were handed over; empty where there are none."""
 
     def centers_with(key: str) -> str:
-        return _listed([run.center_of(entry["name"]) for entry in run.config["centers"] if entry.get(key)], zh)
+        found = [run.center_of(entry["name"]) for entry in run.config["centers"] if entry.get(key)]
+        return _listed(found, zh) if found else ""
 
     out, png, received = "", centers_with("png"), centers_with("deidentified")
     if png:
