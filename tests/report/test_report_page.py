@@ -172,6 +172,20 @@ def test_methods_hold_the_runs_own_numbers(study, configs):
     assert "by the built-in implementation (no R)" in numpy_only
 
 
+def test_methods_name_centres_whose_films_came_otherwise(study, configs):
+    config = configs["simulated"]()
+    for entry, changes in zip(config.centers[1:], ({"png": "planted/png"}, {"deidentified": "planted/folder"})):
+        entry.simulate = None
+        for key, value in changes.items():
+            setattr(entry, key, value)
+    text = report_html(study(config))
+    assert "The films of External 1 came as PNG files" in text
+    assert re.search(r"The data of external[_ ]2 were de-identified at the site", text, flags=re.IGNORECASE)
+    assert "planted/" not in text
+    plain = report_html(study(configs["simulated"]()))
+    assert "came as PNG files" not in plain and "de-identified at the site" not in plain
+
+
 def test_titles_and_labels_are_escaped(study, configs):
     text = report_html(study(configs["simulated"](study={"title": "<script>alert(1)</script> & co"})))
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)" in text
