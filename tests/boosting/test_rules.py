@@ -86,7 +86,7 @@ def copy_of_two_stages(folder):
     """The Snakefile without the other stages' includes, and what the two stages run."""
     lines = (ROOT / "Snakefile").read_text().splitlines(keepends=True)
     kept = [f'include: "rules/{name}.smk"\n' for name in ("common", *STAGES)]
-    (folder / "Snakefile").write_text("".join(x for x in lines if not x.startswith("include:") or x in kept))
+    (folder / "Snakefile").write_text("".join(x for x in lines if not x.strip().startswith("include:") or x.strip() + "\n" in kept))
     for name in ("config.yaml", *(f"rules/{n}.smk" for n in ("common", *STAGES))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
