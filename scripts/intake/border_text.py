@@ -23,6 +23,9 @@ READING_SIDE = 2000
 _STROKE = READING_SIDE // 32 | 1
 """Side of the top-hat's square: wider than a letter's strokes, narrower than anatomy."""
 
+_FAINTEST = 40
+"""Text stands out from its ground by this share of 255 at least; where nothing does, noise is not blown up to look like it."""
+
 
 def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     """The four strips along the edges of a film as 8-bit pictures, light text on them black on white.
@@ -41,7 +44,8 @@ def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     small = (image >> 8).astype(np.uint8)
     small = cv2.resize(small, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     strokes = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, np.ones((_STROKE, _STROKE), np.uint8))
-    page = 255 - cv2.normalize(strokes, None, 0, 255, cv2.NORM_MINMAX)
+    gain = 255 / max(int(strokes.max()), _FAINTEST)
+    page = 255 - np.rint(strokes * gain).astype(np.uint8)
     rows, columns = page.shape
     high, wide = max(int(border * rows), 1), max(int(border * columns), 1)
     strips = [page[:high], page[rows - high :], page[high : rows - high, :wide], page[high : rows - high, columns - wide :]]
