@@ -19,7 +19,7 @@ test:  ## all tests
 	@envs/setup.sh test
 	@pytest
 
-test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, a Chinese font
+test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, Tesseract, a Chinese font
 	@envs/setup-test-tools.sh
 
 fuzz:  ## damaged films through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed

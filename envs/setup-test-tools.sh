@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Install the programs that only tests use (Debian and Ubuntu): Chromium (the report), LibreOffice and poppler (Word tables),
-# DCMTK and dicom3tools (DICOM conformance), a Chinese font. Tests skip, with the reason, where one is absent.
+# DCMTK and dicom3tools (DICOM conformance), Tesseract (burned-in text), a Chinese font. Tests skip, with the reason, where one is absent.
 set -euo pipefail
 packages=()
 have() { command -v "$1" >/dev/null; }
@@ -9,6 +9,7 @@ have soffice || packages+=(libreoffice-writer-nogui)
 have pdftotext || packages+=(poppler-utils)
 have dcmj2pnm || packages+=(dcmtk)
 have dciodvfy || packages+=(dicom3tools)
+have tesseract || packages+=(tesseract-ocr)
 fc-list :lang=zh 2>/dev/null | grep -q . || packages+=(fontconfig fonts-wqy-zenhei)
 [ ${#packages[@]} -eq 0 ] && exit 0
 echo "Installing tools for tests: ${packages[*]}" >&2

@@ -79,7 +79,8 @@ rule convert_png:
     """Convert the de-identified films of one batch to 16-bit PNG and measure their exposure.
 
     In go de-identified DICOM files; out come PNGs that keep the full stored range and a table with geometry, the
-    mapping to stored values, a checksum of the pixels and the measures of the exposure.
+    mapping to stored values, a checksum of the pixels and the measures of the exposure; where the gate for burned-in
+    text is on, also the number of words in the film's borders.
     """
     input:
         folder="results/intake/{center}/dicom/batch_{batch}",
@@ -100,6 +101,7 @@ rule convert_png:
     params:
         code=code("scripts/intake/convert_png.py"),
         window={"rows": CFG.intake.exposure.rows, "columns": CFG.intake.exposure.columns},
+        ocr=plain(CFG.intake.ocr) if CFG.intake.ocr.enabled else None,
     script:
         "../scripts/intake/convert_png.py"
 
@@ -108,8 +110,8 @@ rule screen_exposure:
     """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
 
     In go the batches' tables and the list, every file of which must be in one of them; out come the centre's films, a row
-    for every file found, the exposure's measures and verdicts, and contact sheets of what was rejected or flagged. Fixed
-    rules reject; refitted measures only flag.
+    for every file found, the exposure's measures and verdicts, contact sheets of what was rejected or flagged, and
+    a table of these films for a reader to fill in. Fixed rules reject; refitted measures only flag.
     """
     input:
         listing="private/{center}/listing.csv",
@@ -124,6 +126,8 @@ rule screen_exposure:
         exposure="results/intake/{center}/exposure.csv",
         reject_sheet="results/intake/{center}/contact_sheet_reject.png",
         review_sheet="results/intake/{center}/contact_sheet_review.png",
+        further_sheets=directory("results/intake/{center}/contact_sheets"),
+        template="results/intake/{center}/review_template.csv",
     log:
         "logs/screen_exposure/{center}.log",
     benchmark:

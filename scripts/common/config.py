@@ -6,6 +6,7 @@ import codecs
 import datetime
 import difflib
 import re
+import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -265,7 +266,8 @@ class Center(Section):
     enrolment: Enrolment | None = Field(None, description="Period from which films count, checked before dates are shifted.")
     review: str | None = Field(
         None,
-        description="A reader's overrides: CSV with `image_id` and `verdict` (pass or reject); it wins over the exposure rules.",
+        description="A reader's overrides: CSV with `image_id` and `verdict` (pass, reject, or empty for undecided); it wins over the automatic "
+        "rules. A copy of `results/intake/<center>/review_template.csv` is a start.",
     )
     ids: IdNormaliser = Field(default_factory=IdNormaliser, description="How ids of tables and films are made alike.")
     batches: int | None = Field(None, ge=1, le=400, description="Number of batches of films; `intake.batches` if not given.")
@@ -321,10 +323,14 @@ class Exposure(Section):
     rows: tuple[Fraction, Fraction] = Field((0.20, 0.90), description="Thoracic window, from and to, as fractions of the height.")
     columns: tuple[Fraction, Fraction] = Field((0.10, 0.90), description="Thoracic window, from and to, as fractions of the width.")
     reject_clipped: Fraction = Field(0.05, description="Reject when more of the window than this is clipped at either end.")
-    review_clipped: Fraction = Field(0.02, description="Review when more of the window than this is clipped.")
+    review_clipped: Fraction = Field(
+        0.02, description="Review when more of the window than this is clipped; reject with a deviation index above its limit."
+    )
     reject_range: Fraction = Field(0.05, description="Reject when P99 - P1 of the window is below this share of the full range.")
     review_range: Fraction = Field(0.35, description="Review when P99 - P1 is below this share of the full range.")
-    review_noise: Positive = Field(0.03, description="Review when noise / (P99 - P1) is above this.")
+    review_noise: Positive = Field(
+        0.03, description="Review when noise / (P99 - P1) is above this; reject with a deviation index below minus its limit."
+    )
     deviation_index: Positive = Field(
         3.0, description="|deviation index| above this sends to review, and rejects when the pixels agree."
     )
@@ -340,6 +346,25 @@ class Exposure(Section):
     )
     refit_films: int = Field(50, ge=10, description="Fewest films of one manufacturer for a refit.")
     refit_mad: Positive = Field(4.0, description="How many median absolute deviations from the median send a film to review.")
+
+
+class Ocr(Section):
+    enabled: bool = Field(
+        False,
+        description="Read the films' border strips with Tesseract and send films with words other than markers to review. About 1 s a "
+        "film. It misses names: a reason to look, no proof that there is none.",
+    )
+    markers: list[str] = Field(
+        [
+            "L", "R", "LEFT", "RIGHT", "PA", "AP", "LAT", "PORTABLE", "MOBILE", "ERECT", "UPRIGHT", "SUPINE", "SITTING", "SEMI",
+            "SEMIERECT", "STANDING", "DECUB", "DECUBITUS", "INSPIRATION", "EXPIRATION",
+        ],
+        description="Words that may stand on a film, in capitals or not.",
+    )  # fmt: skip
+    border: Annotated[float, Field(gt=0, le=0.5)] = Field(0.15, description="Width of each strip as a share of the film's side.")
+    confidence: Annotated[float, Field(ge=0, le=100)] = Field(50, description="Least confidence of Tesseract (0 to 100) for a word to count.")
+    shortest: int = Field(3, ge=1, description="Fewest characters of a word that counts.")
+    timeout: Positive = Field(60, description="Seconds for one strip, then the batch ends with an error.")
 
 
 class FrontalView(Section):
@@ -364,6 +389,7 @@ class Intake(Section):
     batches: int = Field(2, ge=1, le=400, description="Number of batches of films per centre. About 250 films a batch is good.")
     frontal_view: FrontalView = Field(default_factory=FrontalView, description="How a frontal film is told where no tag says it.")
     exposure: Exposure = Field(default_factory=Exposure, description="Thresholds of the exposure rules, in the range 0 to 1 of the PNG.")
+    ocr: Ocr = Field(default_factory=Ocr, description="A gate for text burned into the films' borders; off as shipped.")
 
 
 # ----------------------------------------------------------------------------------------------- cohort
@@ -755,10 +781,20 @@ def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) 
     if config.deep.init not in ("imagenet", "random") and not Path(config.deep.init).is_file():
         said = f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a weights file."
         faults.append((("deep", "init"), said))
+    if config.intake.ocr.enabled and shutil.which("tesseract") is None:
+        said = (
+            "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y tesseract-ocr (as root), "
+            "or set intake.ocr.enabled to false."
+        )
+        faults.append((("intake", "ocr"), said))
     for number, center in enumerate(config.centers):
-        if center.simulate is not None or center not in config.running:
+        if center not in config.running:
             continue
         where, place = f"centers[{center.name}]", ("centers", number)
+        if center.review is not None and not Path(center.review).is_file():
+            faults.append(((*place, "review"), f"{where}.review: there is no file '{center.review}'."))
+        if center.simulate is not None:
+            continue
         kind = next(key for key in ("dicom", "png", "deidentified") if getattr(center, key) is not None)
         if not Path(center.films).is_dir():
             faults.append(((*place, kind), f"{where}.{kind}: there is no folder '{center.films}'."))
@@ -773,6 +809,4 @@ def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) 
             table = getattr(center, key)
             if table is not None and not Path(table.path).is_file():
                 faults.append(((*place, key, "path"), f"{where}.{key}.path: there is no file '{table.path}'."))
-        if center.review is not None and not Path(center.review).is_file():
-            faults.append(((*place, "review"), f"{where}.review: there is no file '{center.review}'."))
     _refuse(faults, files or {})

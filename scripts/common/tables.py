@@ -36,7 +36,7 @@ FILMS: Columns = {
 
 ``film_date`` is shifted; ``same_day_order`` ranks a patient's films of one day by acquisition time (1 first);
 ``view`` is PA, AP, lateral or unknown; ``sex`` and ``age`` are the film header's; ``enrolled`` is 0 outside the
-enrolment period; ``burned_in`` is NO or unknown; ``verdict`` is pass, review or reject, the reader's override
+enrolment period; ``burned_in`` is NO or unknown (where the tag is absent, or words were read in the borders); ``verdict`` is pass, review or reject, the reader's override
 included; ``png`` is the film's path from the repository's root, empty where there is none.
 """
 

@@ -10,10 +10,12 @@ from typing import BinaryIO
 import pandas as pd
 import pydicom
 
+from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder
 from scripts.common.log import Log
 from scripts.common.tables import Columns, read_table, write_table
 from scripts.intake.batch_deidentification import BATCH_FILMS
+from scripts.intake.border_text import border_words
 from scripts.intake.dicom_reading import silence_readers
 from scripts.intake.exposure import MEASURES, measure
 from scripts.intake.film_process import UNFINISHED, each_film
@@ -44,12 +46,14 @@ CONVERTED: Columns = {
     "rescale_type": "text",
     "lut_first": "int",
     "lut_data": "text",
+    "border_words": "int",
     **dict.fromkeys(MEASURES, "float"),
 }
 """``results/intake/<center>/png/batch_<b>.csv``: a row per de-identified film, by image id.
 
 ``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind ``rows x
 columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back (``scripts/intake/pixels.py``, ``Mapping``).
+``border_words`` counts words other than markers (``scripts/intake/border_text.py``); empty where the gate is off.
 """
 
 
@@ -58,8 +62,11 @@ def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
     return float("nan") if value in (None, "") else float(value)
 
 
-def convert_film(content: BinaryIO | Path, window: dict) -> tuple[bytes, dict]:
-    """The PNG of a de-identified film and its row (without id and status). ``window`` holds ``rows`` and ``columns``."""
+def convert_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None) -> tuple[bytes, dict]:
+    """The PNG of a de-identified film and its row (without id and status).
+
+    ``window`` holds ``rows`` and ``columns``; ``ocr`` is the config's ``intake.ocr``, or None where the gate is off.
+    """
     dataset = pydicom.dcmread(io.BytesIO(content) if isinstance(content, bytes) else content)
     syntax = str(dataset.file_meta.TransferSyntaxUID)
     image, padding, mapping = film_image(dataset, decoded_values(dataset, syntax))
@@ -74,6 +81,7 @@ def convert_film(content: BinaryIO | Path, window: dict) -> tuple[bytes, dict]:
         "exposure_index": _header_number(dataset, "ExposureIndex"),
         "target_exposure_index": _header_number(dataset, "TargetExposureIndex"),
         "deviation_index": _header_number(dataset, "DeviationIndex"),
+        "border_words": None if ocr is None else border_words(image, ocr),
     }
     return encode_png16(image), row
 
@@ -83,6 +91,7 @@ def convert_batch(
     films_folder: str | Path,
     films_table: str | Path,
     window: dict,
+    ocr: dict | None = None,
     png_folder: str | Path,
     png_table: str | Path,
     log: Log,
@@ -98,8 +107,8 @@ def convert_batch(
             """The row of one film; without one the kind of fault."""
             content = (Path(films_folder) / f"{image_id}.dcm").read_bytes()
             try:
-                png, row = convert_film(io.BytesIO(content), window)
-            except MemoryError:
+                png, row = convert_film(io.BytesIO(content), window, ocr)
+            except (MemoryError, StudyError):
                 raise
             except Exception as error:  # any fault of a decoder concerns this film only
                 return None, type(error).__name__
@@ -123,3 +132,5 @@ def convert_batch(
             frame[name] = frame[name].astype("object").where(frame[name].notna(), "")
     write_table(frame, png_table, CONVERTED)
     log.say(f"{len(ids) - failed} films converted, {failed} quarantined")
+    if ocr is not None:
+        log.say(f"{int((frame['border_words'].fillna(0) > 0).sum())} films with words in their borders, for review (text_in_border)")

@@ -12,10 +12,11 @@ import numpy as np
 
 from scripts.common.files import atomic_path
 
-_TILE, _TEXT, _GAP, _HEAD = 200, 52, 12, 60
+_TILE, _TEXT, _GAP, _HEAD = 200, 68, 12, 60
 _COLUMNS = 5
-MOST_FILMS = 60
-"""A sheet shows at most this many films and says how many there are."""
+_LINES = 3
+FILMS_A_SHEET = 60
+"""Films on one sheet, 1072 x 3432 pixels; further ones go on further sheets."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -44,31 +45,45 @@ def _thumbnail(path: str | Path) -> np.ndarray:
     return tile
 
 
-def draw_contact_sheet(
-    films: list[tuple[str, str, str]], title: str, synthetic: bool, path: str | Path
-) -> None:
-    """Draw one sheet.
+def draw_contact_sheets(
+    films: list[tuple[str, str, str]], title: str, synthetic: bool, first: str | Path, further: str | Path, name: str
+) -> int:
+    """Draw all films on sheets of at most ``FILMS_A_SHEET`` and return the number of sheets.
 
-    ``films`` holds (image id, reason, path of the PNG); without any the sheet says ``none``. ``synthetic`` puts SYNTHETIC
-    on its face.
+    ``films`` holds (image id, reasons joined by ``;``, path of the PNG). The first sheet is written to ``first``, the others
+    to ``further/<name>_02.png`` and so on; without a film the first one says ``none``. ``synthetic`` puts SYNTHETIC on the
+    face of each.
     """
-    shown = films[:MOST_FILMS]
-    rows = max(-(-len(shown) // _COLUMNS), 1)
+    pages = [films[at : at + FILMS_A_SHEET] for at in range(0, len(films), FILMS_A_SHEET)] or [[]]
+    count = f"{len(films)} film{'' if len(films) == 1 else 's'}"
+    for number, page in enumerate(pages, start=1):
+        path = Path(first) if number == 1 else Path(further) / f"{name}_{number:02d}.png"
+        words = f"{title}: {count}" + (f", sheet {number} of {len(pages)}" if len(pages) > 1 else "")
+        note = f"The other sheets: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
+        _draw(page, words, note, synthetic, path)
+    return len(pages)
+
+
+def _reasons(joined: str) -> list[str]:
+    """A film's reasons, a line each; where they are too many, the last line counts the rest."""
+    reasons = joined.split(";")
+    return reasons if len(reasons) <= _LINES else [*reasons[: _LINES - 1], f"and {len(reasons) - _LINES + 1} more"]
+
+
+def _draw(films: list[tuple[str, str, str]], title: str, note: str, synthetic: bool, path: Path) -> None:
+    rows = max(-(-len(films) // _COLUMNS), 1)
     width = _COLUMNS * (_TILE + _GAP) + _GAP
     sheet = np.full((_HEAD + rows * (_TILE + _TEXT + _GAP) + _GAP, width, 3), 255, np.uint8)
-    count = f"{len(films)} film{'' if len(films) == 1 else 's'}"
-    if len(films) > len(shown):
-        count += f", the first {len(shown)} shown"
-    _write(sheet, _fitted(f"{title}: {count}", 0.6, width - 2 * _GAP), _GAP, 26, 0.6)
-    if synthetic:
-        _write(sheet, "SYNTHETIC DATA, not patients", _GAP, 50, 0.55)
-    if not shown:
+    _write(sheet, _fitted(title, 0.6, width - 2 * _GAP), _GAP, 26, 0.6)
+    below = "; ".join(filter(None, ("SYNTHETIC DATA, not patients" if synthetic else "", note)))
+    _write(sheet, _fitted(below, 0.55, width - 2 * _GAP), _GAP, 50, 0.55)
+    if not films:
         _write(sheet, "none", _GAP, _HEAD + _TILE // 2, 0.8, 120)
-    for number, (image_id, reason, png) in enumerate(shown):
+    for number, (image_id, reason, png) in enumerate(films):
         x = _GAP + number % _COLUMNS * (_TILE + _GAP)
         y = _HEAD + number // _COLUMNS * (_TILE + _TEXT + _GAP)
         sheet[y : y + _TILE, x : x + _TILE] = _thumbnail(png)[:, :, None]
-        for line, part in enumerate((image_id, *reason.split(";")[:2])):
+        for line, part in enumerate((image_id, *_reasons(reason))):
             _write(sheet, _fitted(part.replace("_", " "), 0.4, _TILE), x, y + _TILE + 14 + 16 * line, 0.4)
     done, data = cv2.imencode(".png", sheet)
     assert done

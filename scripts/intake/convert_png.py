@@ -8,6 +8,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         films_folder=snakemake.input.folder,  # noqa: F821
         films_table=snakemake.input.table,  # noqa: F821
         window=snakemake.params.window,  # noqa: F821
+        ocr=snakemake.params.ocr,  # noqa: F821
         png_folder=snakemake.output.folder,  # noqa: F821
         png_table=snakemake.output.table,  # noqa: F821
         log=log,

@@ -1,9 +1,17 @@
 """Settle a centre's films: duplicates, exposure, the reader's overrides; draw what was rejected or flagged."""
 
+from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
 from scripts.common.tables import FILES, FILMS, write_table
-from scripts.intake.contact_sheet import draw_contact_sheet
-from scripts.intake.screening import EXPOSURE, check_all_listed, read_batches, read_overrides, screen
+from scripts.intake.contact_sheet import draw_contact_sheets
+from scripts.intake.screening import (
+    EXPOSURE,
+    REVIEW_TEMPLATE,
+    check_all_listed,
+    read_batches,
+    read_overrides,
+    screen,
+)
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
@@ -12,17 +20,20 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         list(given.film_tables), list(given.png_tables), list(given.crosswalks), list(given.png_folders)
     )
     check_all_listed(rows, given.listing)
-    overrides = read_overrides(given.get("review") or None, center)
+    known = {*rows["image_id"], *rows["uid_image_id"], *rows["path_image_id"]} - {""}
+    overrides = read_overrides(given.get("review") or None, center, known)
     screened = screen(center, rows, settings.exposure, settings.enrolment, overrides)
     write_table(screened.films, made.films, FILMS)
     write_table(screened.files, made.files, FILES)
     write_table(screened.exposure, made.exposure, EXPOSURE)
-    paths = dict(zip(rows["image_id"], rows["png"]))
-    for verdict, path in (("reject", made.reject_sheet), ("review", made.review_sheet)):
-        shown = screened.exposure[screened.exposure["verdict"] == verdict]
-        films = [(i, r, paths[i]) for i, r in zip(shown["image_id"], shown["reason"])]
-        title = f"{center}: films {'rejected' if verdict == 'reject' else 'for review'}"
-        draw_contact_sheet(films, title, settings.synthetic, path)
+    write_table(screened.template, made.template, REVIEW_TEMPLATE)
+    paths = dict(zip(screened.films["image_id"], screened.films["png"]))
+    with atomic_folder(made.further_sheets) as further:
+        for verdict, path in (("reject", made.reject_sheet), ("review", made.review_sheet)):
+            shown = screened.exposure[screened.exposure["verdict"] == verdict]
+            films = [(i, r, paths[i]) for i, r in zip(shown["image_id"], shown["reason"])]
+            title = f"{center}: films {'rejected' if verdict == 'reject' else 'for review'}"
+            draw_contact_sheets(films, title, settings.synthetic, path, further, verdict)
     counts = screened.files.groupby(["status", "reason"]).size()
     log.say(f"{len(screened.files)} files found")
     for (status, reason), count in counts.items():
@@ -30,4 +41,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     for verdict, count in screened.exposure["verdict"].value_counts().sort_index().items():
         log.say(f"  exposure {verdict}: {count}")
     if screened.unused_overrides:
-        log.say(f"{screened.unused_overrides} rows of the reader's table name no film of this centre; they are left aside")
+        log.say(f"{screened.unused_overrides} rows of the reader's table name files that were put aside before; they change nothing")

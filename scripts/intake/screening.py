@@ -24,6 +24,10 @@ EXPOSURE: Columns = {
     "reason": "text",
     "automatic_verdict": "text",
     "automatic_reason": "text",
+    "fixed_verdict": "text",
+    "fixed_reason": "text",
+    "refit_verdict": "text",
+    "refit_reason": "text",
     "reader_verdict": "text",
     "manufacturer": "text",
     "view": "text",
@@ -33,18 +37,25 @@ EXPOSURE: Columns = {
     "bits": "int",
     "inverted": "int",
     "padding_pixels": "int",
+    "border_words": "int",
 }
 """``exposure.csv``: a row per film that was converted and is no duplicate. ``verdict`` and ``reason`` are what counts: the
-reader's where there is one, else the automatic ones."""
+reader's where there is one, else the automatic ones: those of the fixed rules, or with ``exposure.refit`` those with the
+refitted bounds. Both stand beside them."""
+
+REVIEW_TEMPLATE: Columns = {"image_id": "text", "verdict": "text", "automatic_verdict": "text", "automatic_reason": "text"}
+"""``review_template.csv``: films that the automatic rules reject or flag, for a reader to fill in; ``verdict`` is the reader's
+so far, empty where there is none."""
 
 
 @dataclass(frozen=True)
 class Screened:
-    """A centre's tables: FILMS, FILES, EXPOSURE, and how many overrides of the reader found no film."""
+    """A centre's tables: FILMS, FILES, EXPOSURE, REVIEW_TEMPLATE, and how many overrides name a film that is not judged."""
 
     films: pd.DataFrame
     files: pd.DataFrame
     exposure: pd.DataFrame
+    template: pd.DataFrame
     unused_overrides: int
 
 
@@ -81,8 +92,11 @@ def check_all_listed(rows: pd.DataFrame, listing: str | Path) -> None:
         raise StudyError("The folder of films changed while the run was under way; run the same command again to go on.")
 
 
-def read_overrides(path: str | None, center: str) -> dict[str, str]:
-    """A reader's verdicts by image id. Raises ``StudyError`` for a table that can't be used as it is."""
+def read_overrides(path: str | None, center: str, known: set[str]) -> dict[str, str]:
+    """A reader's verdicts by image id; a row with an empty verdict is undecided and left aside.
+
+    ``known`` holds the image ids of all files of the centre. Raises ``StudyError`` for a table that can't be used as it is.
+    """
     if path is None:
         return {}
     where = f"centers[{center}].review"
@@ -96,8 +110,17 @@ def read_overrides(path: str | None, center: str) -> dict[str, str]:
                 image_id, verdict = (row["image_id"] or "").strip(), (row["verdict"] or "").strip().lower()
                 if not image_id and not verdict:
                     continue
-                if verdict not in ("pass", "reject"):
-                    raise StudyError(f"{where}: row {reader.line_num}: the verdict must be 'pass' or 'reject'.")
+                if verdict not in ("pass", "reject", ""):
+                    raise StudyError(
+                        f"{where}: row {reader.line_num}: the verdict must be 'pass' or 'reject', or empty for undecided."
+                    )
+                if image_id not in known:
+                    raise StudyError(
+                        f"{where}: row {reader.line_num}: no film of this centre has this image id. Take ids from "
+                        f"results/intake/{center}/exposure.csv, and leave out rows of films that are gone."
+                    )
+                if not verdict:
+                    continue
                 if verdicts.get(image_id, verdict) != verdict:
                     raise StudyError(f"{where}: row {reader.line_num}: this film has both verdicts; keep one of the rows.")
                 verdicts[image_id] = verdict
@@ -144,7 +167,8 @@ def screen(
     rows["png"] = rows["png"].where(stands, "")
 
     judged = rows[stands]
-    automatic = judge(judged, settings)
+    fixed, refit = (judge(judged, {**settings, "refit": refitted}) for refitted in (False, True))
+    automatic = refit if settings["refit"] else fixed
     reader = judged["image_id"].map(lambda image: overrides.get(image, "")).astype("object")
     verdict = automatic["verdict"].where(reader == "", reader)
     reason = automatic["reason"].where(reader == "", "reader")
@@ -160,11 +184,19 @@ def screen(
         reason=reason,
         automatic_verdict=automatic["verdict"],
         automatic_reason=automatic["reason"],
+        fixed_verdict=fixed["verdict"],
+        fixed_reason=fixed["reason"],
+        refit_verdict=refit["verdict"],
+        refit_reason=refit["reason"],
         reader_verdict=reader,
     )[list(EXPOSURE)]
+    doubtful = exposure[(exposure["automatic_verdict"] != "pass") | (exposure["reader_verdict"] != "")]
+    # What the pixels contradict, a header's declaration doesn't settle: such a film is not shown without a sign-off.
+    rows.loc[rows["border_words"].fillna(0) > 0, "burned_in"] = "unknown"
     return Screened(
         films=rows.loc[rows["patient_id"] != "", list(FILMS)].reset_index(drop=True),
         files=rows.assign(center=center)[list(FILES)],
         exposure=exposure.reset_index(drop=True),
+        template=doubtful.assign(verdict=doubtful["reader_verdict"])[list(REVIEW_TEMPLATE)].reset_index(drop=True),
         unused_overrides=len(set(overrides) - set(judged["image_id"])),
     )

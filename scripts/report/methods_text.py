@@ -293,7 +293,11 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
         [
             "联合模型以折外 DL 评分训练：为某患者作折外预测时，其拟合所用的评分来自见过该患者标签的网络，故联合模型的训练集评分略偏乐观；测试集评分不受此影响。",
             "训练集评分来自单个模型，测试集评分为多个模型的均值，两者分布不同；阈值由前者确定而用于后者。",
-            "去标识不检查像素中的文字；仅依据 BurnedInAnnotation 标签和签署决定是否显示胸片。",
+            (
+                "去标识以 Tesseract 识别胸片边缘的文字，可能漏读，且不清除文字；依据识别结果、BurnedInAnnotation 标签和签署决定是否显示胸片。"
+                if config["intake"]["ocr"]["enabled"]
+                else "去标识不检查像素中的文字；仅依据 BurnedInAnnotation 标签和签署决定是否显示胸片。"
+            ),
             "标签取自所测部位的最低 T 值；测量部位少的患者可能漏诊。",
             "患者因故同时接受了胸片和 DXA 检查，未必代表筛查人群；预测值随患病率变化。",
         ]
@@ -302,7 +306,12 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
             "The combined model's out-of-fold scores are slightly optimistic: the deep scores that it was fitted on came from networks that had seen the label of the patient "
             "being scored. Scores of test patients are free of this.",
             "A training score comes from one model and a test score from the mean of several; their distributions differ, and thresholds are chosen on the first and used on the second.",
-            "De-identification does not read text in the pixels: films are shown by the tag BurnedInAnnotation or a sign-off.",
+            (
+                "De-identification reads the borders of the films with Tesseract, which misses words, and removes none: films are shown by what it "
+                "read, by the tag BurnedInAnnotation or a sign-off."
+                if config["intake"]["ocr"]["enabled"]
+                else "De-identification does not read text in the pixels: films are shown by the tag BurnedInAnnotation or a sign-off."
+            ),
             "The label is the lowest T-score over the sites that were measured; a patient with fewer sites can be missed.",
             "Patients had a film and a DXA exam for a reason and need not stand for a screened population; predictive values change with prevalence.",
         ]

@@ -147,6 +147,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason_mean": ("Unusual mean", "均值异常"),
     "reason_polarity": ("Polarity", "黑白反转"),
     "reason_view_unknown": ("View unknown", "体位不明"),
+    "reason_text_in_border": ("Text in the border", "边缘有文字"),
     "reason_low_range": ("Low grey-level range", "灰阶范围过窄"),
     # values of result tables
     "variable_age": ("Age, years", "年龄（岁）"),

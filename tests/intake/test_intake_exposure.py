@@ -9,10 +9,11 @@ import pytest
 
 from scripts.common.config import Exposure
 from scripts.common.errors import StudyError
-from scripts.intake.contact_sheet import draw_contact_sheet
+from scripts.common.tables import write_table
+from scripts.intake.contact_sheet import FILMS_A_SHEET, draw_contact_sheets
 from scripts.intake.duplicates import resolve_duplicates
 from scripts.intake.exposure import MEASURES, judge, measure
-from scripts.intake.screening import read_overrides, screen
+from scripts.intake.screening import REVIEW_TEMPLATE, read_overrides, screen
 from scripts.synthetic.detector import DETECTORS
 from scripts.synthetic.radiograph import simulate_film
 
@@ -32,7 +33,7 @@ def chest(noise=0.0, low=0.1, high=0.9, size=200):
 
 def measured(image, **changes):
     found = measure(image, None, 12, ROWS, COLUMNS)
-    row = {"manufacturer": "ACME", "view": "PA", **dict.fromkeys(MEASURES, np.nan), **found, **changes}
+    row = {"manufacturer": "ACME", "view": "PA", "border_words": np.nan, **dict.fromkeys(MEASURES, np.nan), **found, **changes}
     return pd.DataFrame([row])
 
 
@@ -155,7 +156,7 @@ def films_of(maker, n, seed, mean=0.5):
     frame["clipped_low"] = frame["clipped_high"] = 0.0
     frame["value_range"], frame["mean"] = rng.normal(0.6, 0.02, n), rng.normal(mean, 0.02, n)
     frame["noise_ratio"], frame["polarity"] = 0.005, 0.2
-    return frame.assign(manufacturer=maker, view="PA")
+    return frame.assign(manufacturer=maker, view="PA", border_words=np.nan)
 
 
 def test_the_refit_may_only_flag():
@@ -228,7 +229,7 @@ def test_a_quarantined_copy_gives_the_id_to_the_good_one():
 def table(*rows):
     measures = films_of("ACME", len(rows), 5)[list(MEASURES)]
     frame = pd.concat([pd.DataFrame(rows), measures], axis=1)
-    return frame.assign(rows=40, columns=30, bits=12, inverted=0, padding_pixels=0)
+    return frame.assign(rows=40, columns=30, bits=12, inverted=0, padding_pixels=0, border_words=pd.array([pd.NA] * len(rows), dtype="Int64"))
 
 
 def test_counts_close_and_the_reader_wins():
@@ -267,19 +268,86 @@ def test_enrolment_is_checked_on_true_dates():
     ("text", "said"),
     [
         ("image,verdict\nI1,pass\n", "'image_id' and 'verdict'"),
-        ("image_id,verdict\nI1,maybe\n", "row 2"),
+        ("image_id,verdict\nI1,maybe\n", "row 2: the verdict must be 'pass' or 'reject'"),
         ("image_id,verdict\nI1,pass\nI1,reject\n", "both verdicts"),
+        ("image_id,verdict\nI1,pass\nI9,pass\n", "row 3: no film of this centre has this image id"),
+        ("image_id,verdict\n,pass\n", "row 2: no film"),
     ],
 )
 def test_a_readers_table_that_cannot_be_used_is_refused(tmp_path, text, said):
     (tmp_path / "review.csv").write_text(text)
-    with pytest.raises(StudyError, match=said):
-        read_overrides(str(tmp_path / "review.csv"), "c")
+    with pytest.raises(StudyError, match=said) as caught:
+        read_overrides(str(tmp_path / "review.csv"), "c", {"I1", "I2"})
+    assert "I9" not in str(caught.value) and "maybe" not in str(caught.value)
+
+
+def test_the_template_is_a_readers_table(tmp_path):
+    """Empty verdicts decide nothing; a filled one does, and stands in the next template."""
+    rows = table(row("I1", "I1", "a", "1"), row("I2", "I2", "b", "2"), row("I3", "I3", "c", "3"))
+    rows.loc[1, "clipped_high"], rows.loc[2, "value_range"] = 0.3, 0.3
+    first = screen("c", rows, SETTINGS, None, {}).template
+    assert first.to_dict("list") == {
+        "image_id": ["I2", "I3"], "verdict": ["", ""], "automatic_verdict": ["reject", "review"], "automatic_reason": ["clipped", "range"],
+    }  # fmt: skip
+    write_table(first, tmp_path / "review.csv", REVIEW_TEMPLATE)
+    assert read_overrides(str(tmp_path / "review.csv"), "c", {"I1", "I2", "I3"}) == {}
+    write_table(first.assign(verdict=["pass", ""]), tmp_path / "review.csv", REVIEW_TEMPLATE)
+    read = read_overrides(str(tmp_path / "review.csv"), "c", {"I1", "I2", "I3"})
+    assert read == {"I2": "pass"}
+    second = screen("c", rows, SETTINGS, None, read)
+    assert second.template["verdict"].tolist() == ["pass", ""]
+    assert second.exposure["verdict"].tolist() == ["pass", "pass", "review"]
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_both_automatic_verdicts_stand_beside_the_one_that_counts(refit):
+    rows = table(*(row(f"I{k:02d}", f"I{k:02d}", f"p{k:02d}", str(k)) for k in range(60)))
+    rows["mean"] = films_of("ACME", 60, 1, mean=0.15)["mean"]
+    exposure = screen("c", rows, {**SETTINGS, "refit": refit}, None, {"I00": "reject"}).exposure
+    assert (exposure["fixed_verdict"] == "review").sum() >= 59 and set(exposure["fixed_reason"]) <= {"mean", ""}
+    assert (exposure["refit_verdict"] == "pass").sum() >= 54
+    counting = "refit_verdict" if refit else "fixed_verdict"
+    assert exposure["automatic_verdict"].equals(exposure[counting].rename("automatic_verdict"))
+    assert exposure.loc[0, ["verdict", "reader_verdict", "reason"]].tolist() == ["reject", "reject", "reader"]
+
+
+def test_words_in_the_border_flag_a_film_and_undo_its_declaration():
+    rows = table(row("I1", "I1", "a", "1"), row("I2", "I2", "b", "2"), row("I3", "I3", "c", "3"))
+    rows["border_words"] = pd.array([0, 2, None], dtype="Int64")
+    found = screen("c", rows, SETTINGS, None, {})
+    assert found.exposure["verdict"].tolist() == ["pass", "review", "pass"]
+    assert found.exposure["reason"].tolist() == ["", "text_in_border", ""]
+    assert found.films["burned_in"].tolist() == ["NO", "unknown", "NO"]
+    passed = screen("c", rows, SETTINGS, None, {"I2": "pass"})
+    assert passed.films["burned_in"].tolist() == ["NO", "unknown", "NO"], "a good film still bears its text"
+
+
+def test_a_film_that_took_over_a_quarantined_copys_id_keeps_its_picture():
+    rows = table(
+        row("U1", "U1", "p2", "x", png="png/U1.png"),
+        row("U1", "U1", "p1", "", status="quarantined", reason="cut_short", batch=1, png=""),
+    )
+    films = screen("c", rows, SETTINGS, None, {}).films
+    assert dict(zip(films["image_id"], films["png"])) == {"U1": "png/U1.png", "p1": ""}
+
+
+# ------------------------------------------------------------------------------------------ contact sheets
 
 
 def test_contact_sheet_shows_films_or_none(tmp_path):
     cv2.imwrite(str(tmp_path / "film.png"), chest(noise=0.01))
-    draw_contact_sheet([("I1", "clipped;noise", str(tmp_path / "film.png"))] * 7, "c: films", True, tmp_path / "some.png")
-    draw_contact_sheet([], "c: films", False, tmp_path / "none.png")
+    film = ("I1", "clipped;noise;mean;range;polarity", str(tmp_path / "film.png"))
+    assert draw_contact_sheets([film] * 7, "c: films", True, tmp_path / "some.png", tmp_path / "more", "review") == 1
+    assert draw_contact_sheets([], "c: films", False, tmp_path / "none.png", tmp_path / "more", "review") == 1
     some, none = (cv2.imread(str(tmp_path / f"{n}.png"), cv2.IMREAD_GRAYSCALE) for n in ("some", "none"))
     assert some.shape[0] > none.shape[0] and (some < 60).sum() > 5000 > (none < 128).sum() > 0
+    assert not (tmp_path / "more").exists()
+
+
+def test_many_films_go_on_several_sheets_each_of_readable_size(tmp_path):
+    cv2.imwrite(str(tmp_path / "film.png"), chest(noise=0.01, size=40))
+    films = [(f"I{k}", "noise", str(tmp_path / "film.png")) for k in range(2 * FILMS_A_SHEET + 1)]
+    assert draw_contact_sheets(films, "c", True, tmp_path / "first.png", tmp_path / "more", "review") == 3
+    assert sorted(p.name for p in (tmp_path / "more").iterdir()) == ["review_02.png", "review_03.png"]
+    heights = [cv2.imread(str(p)).shape[0] for p in (tmp_path / "first.png", *sorted((tmp_path / "more").iterdir()))]
+    assert heights[0] == heights[1] < 4000 and heights[2] < 500

@@ -29,7 +29,7 @@ from scripts.intake import batch_deidentification, dicom_reading
 from scripts.intake.batch_conversion import convert_batch
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.codestream import BrokenStream, stream_geometry
-from scripts.intake.contact_sheet import draw_contact_sheet
+from scripts.intake.contact_sheet import draw_contact_sheets
 from scripts.intake.dicom_reading import read_source
 from scripts.intake.film_process import each_film
 from scripts.intake.listing import scan_folder, write_listing
@@ -424,7 +424,7 @@ def run_stage(what: str, source: Path, disk: Path, other: Path) -> None:
             films_folder=place("dicom") / "films/batch_0", films_table=place("table", "log") / "films.csv", window=WINDOW,
             png_folder=place("png") / "png/batch_0", png_table=place("png_table") / "png.csv", log=log,
         )  # fmt: skip
-        draw_contact_sheet([], "c", False, place("sheet") / "sheet.png")
+        draw_contact_sheets([], "c", False, place("sheet") / "sheet.png", place("sheet"), "review")
 
 
 @pytest.mark.parametrize("what", ["listing", "dicom", "crosswalk", "table", "png", "png_table", "sheet", "log"])

@@ -1,0 +1,106 @@
+"""A gate for text burned into a film: words that Tesseract reads in its border strips.
+
+It finds a reason to look at a film; it misses names and removes nothing. It reads light, upright, Latin text, as machines
+burn it in. The words are counted, and neither kept nor printed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import subprocess
+
+import cv2
+import numpy as np
+
+from scripts.common.errors import StudyError
+
+READING_SIDE = 2000
+"""Longer side, in pixels, to which a film is scaled before it is read."""
+
+_STROKE = READING_SIDE // 32 | 1
+"""Side of the top-hat's square: wider than a letter's strokes, narrower than anatomy."""
+
+_FAINTEST = 40
+"""Text stands out from its ground by this share of 255 at least; where nothing does, noise is not blown up to look like it."""
+
+
+def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
+    """The four strips along the edges of a film as 8-bit pictures, light text on them black on white.
+
+    A white top-hat takes out what is broader than a letter's stroke, so that text on bright tissue stands out as well.
+
+    Parameters
+    ----------
+    image
+        uint16 (rows, columns).
+    border
+        Width of a strip as a share of the film's side, above 0 and at most 0.5.
+    """
+    scale = READING_SIDE / max(image.shape)
+    size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
+    small = (image >> 8).astype(np.uint8)
+    small = cv2.resize(small, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    strokes = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, np.ones((_STROKE, _STROKE), np.uint8))
+    gain = 255 / max(int(strokes.max()), _FAINTEST)
+    page = 255 - np.rint(strokes * gain).astype(np.uint8)
+    rows, columns = page.shape
+    high, wide = max(int(border * rows), 1), max(int(border * columns), 1)
+    strips = [page[:high], page[rows - high :], page[high : rows - high, :wide], page[high : rows - high, columns - wide :]]
+    return [strip for strip in strips if min(strip.shape) > 2]
+
+
+def read_strip(strip: np.ndarray, timeout: float) -> list[tuple[str, float]]:
+    """Words on an 8-bit picture and Tesseract's confidence in each (0 to 100).
+
+    Raises ``StudyError`` where Tesseract is missing, does not end in ``timeout`` seconds or fails.
+    """
+    done, png = cv2.imencode(".png", strip)
+    assert done
+    command = ["tesseract", "stdin", "stdout", "-l", "eng", "--psm", "11", "--dpi", "150", "tsv"]
+    try:
+        answer = subprocess.run(
+            command,
+            input=png.tobytes(),
+            capture_output=True,
+            timeout=timeout,
+            check=True,
+            env={**os.environ, "OMP_THREAD_LIMIT": "1"},
+        )
+    except FileNotFoundError:
+        raise StudyError(
+            "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y tesseract-ocr "
+            "(as root), or set intake.ocr.enabled to false."
+        ) from None
+    except subprocess.TimeoutExpired:
+        raise StudyError(
+            f"intake.ocr: Tesseract did not read a strip of a film in {timeout:g} s. Set a longer intake.ocr.timeout."
+        ) from None
+    except subprocess.CalledProcessError as error:
+        raise StudyError(
+            f"intake.ocr: Tesseract failed (exit status {error.returncode}). Try 'tesseract --list-langs': it must name 'eng'."
+        ) from None
+    rows = csv.DictReader(io.StringIO(answer.stdout.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE)
+    return [(row["text"], float(row["conf"])) for row in rows if (row.get("text") or "").strip()]
+
+
+def count_words(found: list[tuple[str, float]], settings: dict) -> int:
+    """How many of the words read are no markers: long and certain enough, and not in ``markers``.
+
+    ``settings`` is the config's ``intake.ocr``. Case and signs around a word do not count.
+    """
+    markers = {part for marker in settings["markers"] for part in re.findall(r"\w+", marker.upper())}
+    return sum(
+        len(word) >= settings["shortest"] and word not in markers
+        for text, confidence in found
+        if confidence >= settings["confidence"]
+        for word in re.findall(r"[^\W_]+", text.upper())
+    )
+
+
+def border_words(image: np.ndarray, settings: dict) -> int:
+    """Number of words other than markers in a film's border strips. ``image`` is uint16 (rows, columns)."""
+    found = [word for strip in border_strips(image, settings["border"]) for word in read_strip(strip, settings["timeout"])]
+    return count_words(found, settings)
