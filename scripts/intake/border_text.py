@@ -18,10 +18,8 @@ import numpy as np
 from scripts.common.errors import StudyError
 
 READING_SIDE = 2000
-"""Longer side, in pixels, to which a film is scaled before it is read."""
-
-_STROKE = READING_SIDE // 32 | 1
-"""Side of the top-hat's square: wider than a letter's strokes, narrower than anatomy."""
+"""Longer side, in pixels, to which a film is scaled before it is read; a small one is enlarged to twice its size at most,
+since noise enlarged further looks like letters."""
 
 _FAINTEST = 40
 """Text stands out from its ground by this share of 255 at least; where nothing does, noise is not blown up to look like it."""
@@ -39,11 +37,12 @@ def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     border
         Width of a strip as a share of the film's side, above 0 and at most 0.5.
     """
-    scale = READING_SIDE / max(image.shape)
+    scale = min(READING_SIDE / max(image.shape), 2)
     size = (max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1))
     small = (image >> 8).astype(np.uint8)
     small = cv2.resize(small, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    strokes = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, np.ones((_STROKE, _STROKE), np.uint8))
+    side = max(max(size) // 32, 3) | 1  # wider than a letter's strokes, narrower than anatomy
+    strokes = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, np.ones((side, side), np.uint8))
     gain = 255 / max(int(strokes.max()), _FAINTEST)
     page = 255 - np.rint(strokes * gain).astype(np.uint8)
     rows, columns = page.shape
