@@ -631,7 +631,7 @@ class Config(Section):
         if self.handover not in names:
             near = difflib.get_close_matches(str(self.handover), names, n=1)
             advice = f"did you mean '{near[0]}'?" if near else f"the config has: {', '.join(names)}"
-            raise ValueError(f"handover: there is no centre '{self.handover}'; {advice}")
+            raise ValueError(f"handover: there is no centre '{self.handover}' ({advice})")
         center = self.center(self.handover)
         kind = "is simulated" if center.simulate else "was handed over itself" if center.deidentified else ""
         if kind:

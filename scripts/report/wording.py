@@ -318,6 +318,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "films_listing": ("films ({n} files)", "胸片（{n} 个文件）"),
     "table_kind_patients": ("patient table", "患者表"),
     "table_kind_dxa": ("DXA table", "DXA 表"),
+    "table_kind_images": ("image table", "影像表"),
+    "table_kind_manifest": ("manifest of the hand-over", "移交清单"),
     "table_kind_review": ("reader's overrides", "阅片者复核"),
 }
 

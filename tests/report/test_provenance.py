@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from scripts.common.config import ImageTable
 from scripts.common.errors import StudyError
 from scripts.common.key import simulated_key
 from scripts.report.provenance import (
@@ -54,6 +55,21 @@ def test_nothing_of_a_hospital_is_in_the_config(configs):
     assert center["patients"]["height_unit"] == "m" and center["patients"]["columns"]["age"] is None
     assert center["enrolment"] == {"from": "2020-01-01", "to": "2024-12-31"}
     assert center["simulate"] is None
+
+
+def test_nothing_of_a_hospital_with_png_films_or_a_hand_over_is_in_the_config(configs):
+    config = configs["real"]()
+    columns = {"file": "planted file", "patient_id": "planted id", "film_date": "planted day", "view": "planted view"}
+    images = ImageTable(path="/planted/images.csv", columns=columns, date_format="%d.%m.%Y", bits=12, view_coding={"PA": ["planted pa"]})
+    for sources in ({"png": "/planted/films", "images": images}, {"deidentified": "/planted/folder"}):
+        center = config.centers[1].model_copy(update={"dicom": None, **sources})
+        redacted = redacted_config(config.model_copy(update={"centers": [config.centers[0], center]}))["centers"][1]
+        text = json.dumps(redacted, ensure_ascii=False)
+        assert "lanted" not in text and "/" not in text
+        assert [key for key in sources if key != "images" and redacted[key] != REDACTED] == []
+    assert redacted_config(config)["centers"][1]["png"] is None
+    kept = redacted_config(config.model_copy(update={"centers": [config.centers[1].model_copy(update={"images": images})]}))["centers"][0]["images"]
+    assert kept["bits"] == 12 and kept["date_format"] == "%d.%m.%Y"
 
 
 def test_settings_of_the_study_are_kept(configs):
