@@ -21,8 +21,8 @@ READING_SIDE = 2000
 """Longer side, in pixels, to which a film is scaled before it is read; a small one is enlarged to twice its size at most,
 since noise enlarged further looks like letters."""
 
-_FAINTEST = 40
-"""Text stands out from its ground by this share of 255 at least; where nothing does, noise is not blown up to look like it."""
+_NOISE, _FAINTEST = 8, 40
+"""Of 255 levels: what stands out from its ground by fewer than the first is taken for noise, by the second or more for ink."""
 
 
 def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
@@ -43,8 +43,8 @@ def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     small = cv2.resize(small, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     side = max(max(size) // 32, 3) | 1  # wider than a letter's strokes, narrower than anatomy
     strokes = cv2.morphologyEx(small, cv2.MORPH_TOPHAT, np.ones((side, side), np.uint8))
-    gain = 255 / max(int(strokes.max()), _FAINTEST)
-    page = 255 - np.rint(strokes * gain).astype(np.uint8)
+    ink = np.maximum(strokes.astype(np.float32) - _NOISE, 0) / (max(int(strokes.max()), _FAINTEST) - _NOISE)
+    page = (255 - np.rint(255 * ink)).astype(np.uint8)
     rows, columns = page.shape
     high, wide = max(int(border * rows), 1), max(int(border * columns), 1)
     strips = [page[:high], page[rows - high :], page[high : rows - high, :wide], page[high : rows - high, columns - wide :]]

@@ -59,7 +59,7 @@ def draw_contact_sheets(
     for number, page in enumerate(pages, start=1):
         path = Path(first) if number == 1 else Path(further) / f"{name}_{number:02d}.png"
         words = f"{title}: {count}" + (f", sheet {number} of {len(pages)}" if len(pages) > 1 else "")
-        note = f"The other sheets: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
+        note = f"the other sheets: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
         _draw(page, words, note, synthetic, path)
     return len(pages)
 
