@@ -1,9 +1,12 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools lint format key check-data docs lock clean
+.PHONY: help setup demo test test-tools lint format key check-data share docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
+TO ?= results/share/osteocxr_results.tar.gz
+SMALLEST ?= 5
+OUTCOMES ?= hide
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +39,9 @@ key: setup  ## make the key of a study of real patients (once)
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)
+
+share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide)
+	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)"
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference
