@@ -1,9 +1,12 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data handover bench-intake docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bench-intake docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
+TO ?= results/share/osteocxr_results.tar.gz
+SMALLEST ?= 5
+OUTCOMES ?= hide
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +46,9 @@ check-data: setup  ## what your own data will give: joins, units, missing values
 handover: setup  ## one centre as a de-identified folder for a study elsewhere: make handover CENTER=<name>
 	@test -n "$(CENTER)" || { echo "ERROR: say which centre: make handover CENTER=<name>"; exit 1; }
 	@snakemake --cores all $(CONFIG) --config handover=$(CENTER)
+
+share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide)
+	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)"
 
 bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and its own floor; 20,000 small films
 	@envs/setup.sh test

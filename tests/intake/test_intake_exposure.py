@@ -92,7 +92,7 @@ def test_wrong_declared_polarity_is_caught_on_films_of_every_vendor(detector, ag
         image, mapping = take_in(save(film, tmp_path / photometric))
         images[flagged], full = image, (1 << 16) - (1 << mapping.shift)
         found = measure(image, None, detector.bits, ROWS, COLUMNS)
-        row = pd.DataFrame([{"manufacturer": "", "view": "PA", **dict.fromkeys(MEASURES, np.nan), **found}])
+        row = pd.DataFrame([{"manufacturer": "", "view": "PA", "border_words": np.nan, **dict.fromkeys(MEASURES, np.nan), **found}])
         judged = judge(row, SETTINGS).loc[0]
         assert ("polarity" in judged["reason"].split(";")) == flagged and (judged["verdict"] == "review") == flagged
         assert mapping.inverted == (photometric == "MONOCHROME1")

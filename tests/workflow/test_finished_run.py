@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+
+from scripts.share.pack_results import pack
 
 TABLE2_METRICS = ["auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"]
 
@@ -189,6 +192,20 @@ def test_the_search_for_leaks_finds_one(finished, tmp_path):
     target.write_bytes(target.read_bytes() + b"reading " + one)
     assert leaks(tmp_path / "logs", strings) == [str(target)]
     assert leaks(finished.path / "data/synthetic/internal", strings), "the planted identifiers are not in the sources"
+
+
+def test_the_shared_archive_holds_no_patient_no_small_count_and_no_identifier(finished, tmp_path):
+    chosen = pack(finished.path / "results", finished.path / "private", tmp_path / "shared.tar.gz")
+    with tarfile.open(tmp_path / "shared.tar.gz") as archive:
+        archive.extractall(tmp_path / "shared", filter="data")
+    assert leaks(tmp_path / "shared", planted_strings(finished)) == []
+    whole = b"".join(p.read_bytes() for p in sorted((tmp_path / "shared").rglob("*")) if p.is_file())
+    cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
+    assert not [name for column in ("patient_id", "image_id") for name in cohort[column] if name.encode() in whole]
+    flow = pd.read_csv(tmp_path / "shared/shared/cohort/flow.csv", dtype=str)
+    assert not set(flow["n_patients"]) & set("1234") and "<5" in set(flow["n_patients"])
+    unknown = {name for name in chosen.left_out if name.endswith(".csv") and "does not know" in chosen.left_out[name]}
+    assert unknown == set(), "a table of the run that the packer has no rules for"
 
 
 def test_private_folder_is_closed(finished):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import filecmp
 import os
 import shutil
@@ -78,6 +79,30 @@ def test_a_changed_label_or_device_trains_nothing(duplicate):
 
     duplicate.edit_config(change)
     assert not COSTLY & duplicate.jobs().keys()
+
+
+def test_a_readers_table_changes_its_centre_alone(duplicate):
+    """The template, filled in and named under `review`: that centre's cohort is selected anew, no film is read again."""
+    cohort = duplicate.path / "results/cohort/cohort.csv"
+    with cohort.open(encoding="utf-8", newline="") as stream:
+        before = list(csv.DictReader(stream))
+    gone = next(row for row in before if row["center"] == "external_1")
+    (duplicate.path / "review.csv").write_text(f"image_id,verdict\n{gone['image_id']},reject\n")
+    duplicate.edit_config(lambda raw: raw["centers"][1].update(review="review.csv"))
+    jobs = duplicate.jobs("results/cohort/cohort.csv")
+    assert jobs == {"screen_exposure": 1, "select_cohort": 1, "merge_cohort": 1}
+    duplicate.snakemake("results/cohort/cohort.csv")
+    with cohort.open(encoding="utf-8", newline="") as stream:
+        after = list(csv.DictReader(stream))
+    assert [row for row in after if row["center"] != "external_1"] == [row for row in before if row["center"] != "external_1"]
+    assert gone["image_id"] not in {row["image_id"] for row in after}
+    with (duplicate.path / "results/intake/external_1/review_template.csv").open(encoding="utf-8", newline="") as stream:
+        assert next(r["verdict"] for r in csv.DictReader(stream) if r["image_id"] == gone["image_id"]) == "reject"
+
+
+def test_a_changed_marker_of_the_gate_that_is_off_runs_nothing(duplicate):
+    duplicate.edit_config(lambda raw: raw.update(intake={"ocr": {"enabled": False, "markers": ["L"]}}))
+    assert not {"convert_png", "screen_exposure"} & duplicate.jobs().keys()
 
 
 def test_a_changed_seed_is_noticed_and_trains_again_once_the_old_study_is_put_aside(duplicate):

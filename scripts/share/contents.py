@@ -1,0 +1,195 @@
+"""What of a finished run goes into an archive for others, and why the rest does not."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.common.errors import StudyError
+from scripts.share.suppression import HIDDEN, TABLES, Sets, Table, sets_of, suppressed
+
+WHOLE = ("statistics/engine.json",)
+"""Files that go in as they are."""
+
+DERIVED: dict[str, tuple[str, ...]] = {
+    "tables/table1": ("statistics/table1.csv",),
+    "tables/table2": ("statistics/table2.csv", "statistics/delong.csv"),
+    "figures/flow": ("cohort/flow.csv",),
+    "figures/roc": ("statistics/table2.csv", "statistics/net_benefit.csv"),
+    "figures/decision_curves": ("statistics/table2.csv", "statistics/net_benefit.csv"),
+    "figures/calibration": ("statistics/calibration.csv", "statistics/calibration_curve.csv", "statistics/table2.csv"),
+}
+"""Figures and documents, without suffix, and the tables whose numbers they show: they go in where nothing of these was hidden."""
+
+WITHIN_OUTCOMES = ("statistics/net_benefit.csv",)
+"""Tables from which every cell of a model's confusion matrix can be counted back at every threshold."""
+
+NEVER = {
+    "by patient or by film": (
+        "predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv", "deep/scores/*", "deep/fold_*/held_out.csv",
+        "boosting/scores/*", "boosting/*/out_of_fold.csv",
+    ),
+    "models: weights and trees can hold traces of the patients they were trained on": (
+        "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "boosting/*/model.ubj",
+    ),
+    "films and heat maps": ("intake/*/dicom", "intake/*/png", "intake/*/contact_sheet*", "deep/gradcam/*"),
+    "holds unsuppressed numbers and pictures of films": ("report.html",),
+}  # fmt: skip
+"""What never goes in, by reason, as patterns."""
+
+
+@dataclass
+class Selection:
+    """What goes in (name to content), what was hidden in, and what was left out with the reason."""
+
+    members: dict[str, bytes] = field(default_factory=dict)
+    hidden: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def _rows(content: bytes, name: str) -> Table:
+    try:
+        rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
+    except (UnicodeDecodeError, csv.Error):
+        raise StudyError(f"'results/{name}' can't be read as a table. Delete it and run again; it is made anew.") from None
+    if any(None in row or None in row.values() for row in rows):
+        raise StudyError(f"'results/{name}' has rows of unequal length. Delete it and run again; it is made anew.")
+    return rows
+
+
+def _text(rows: Table, columns: tuple[str, ...]) -> bytes:
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue().encode()
+
+
+def _checked(results: Path, name: str, provenance: dict[str, Any]) -> bytes:
+    """A result file's bytes; ``StudyError`` where they are not those that the run recorded."""
+    path = results / name
+    if not path.is_file():
+        raise StudyError(f"There is no 'results/{name}': the study has not run to its end. Run it, then 'make share' again.")
+    content = path.read_bytes()
+    recorded = provenance["outputs"]["files"].get(f"results/{name}")
+    if recorded is not None and recorded != hashlib.sha256(content).hexdigest():
+        raise StudyError(f"'results/{name}' is not the file that the run recorded in provenance.json. Run the study again, then 'make share'.")
+    return content
+
+
+def _tables(results: Path, provenance: dict[str, Any], centers: list[str]) -> dict[str, tuple[Table, tuple[str, ...]]]:
+    """Every table that may go in, found or counted: name to rows and columns."""
+    found: dict[str, tuple[Table, tuple[str, ...]]] = {}
+    names = [p.relative_to(results).as_posix() for folder in ("statistics", "boosting/clinical", "boosting/combined") for p in sorted((results / folder).glob("*.csv"))]
+    for name in [*names, "cohort/flow.csv"]:
+        if name.endswith("out_of_fold.csv"):
+            continue
+        content = _checked(results, name, provenance)
+        header = next(csv.reader(io.StringIO(content.decode("utf-8", "replace"))), [])
+        found[name] = (_rows(content, name), tuple(header))
+    issues = [
+        {"center": center, **row}
+        for center in centers
+        for row in _rows(_checked(results, f"intake/{center}/table_issues.csv", provenance), f"intake/{center}/table_issues.csv")
+    ]
+    found["intake/table_issues.csv"] = (issues, tuple(issues[0]) if issues else TABLES["intake/table_issues.csv"].columns)
+    for source, name, of, count in (
+        ("intake/files.csv", "intake/files_summary.csv", ("center", "status", "reason"), "n_files"),
+        ("intake/exposure.csv", "intake/exposure_summary.csv", ("center", "verdict"), "n_films"),
+    ):
+        counts = Counter(tuple(row[column] for column in of) for row in _rows(_checked(results, source, provenance), source))
+        rows = [{**dict(zip(of, key)), count: str(n)} for key, n in sorted(counts.items())]
+        found[name] = (rows, (*of, count))
+    return found
+
+
+def _provenance_to_share(provenance: dict[str, Any], chosen: Selection, results: Path) -> bytes:
+    """The record with the checksums of those outputs alone that went in as they were.
+
+    The checksum of a table tells whoever has all but its hidden cells when he has guessed them.
+    """
+    packed = {f"results/{name}" for name, content in chosen.members.items() if (results / name).is_file() and (results / name).read_bytes() == content}
+    outputs = {**provenance["outputs"], "files": {k: v for k, v in provenance["outputs"]["files"].items() if k in packed}}
+    return (json.dumps({**provenance, "outputs": outputs}, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection:
+    """What goes into the archive of the finished run under ``results``.
+
+    ``smallest`` is the smallest count of people that may be told (1 hides nothing); ``keep_outcomes`` leaves the cells of the
+    models' confusion matrices, and what follows from them, as they are. Raises ``StudyError`` for an unfinished or changed run.
+    """
+    results = Path(results)
+    chosen = Selection()
+    if not (results / "provenance.json").is_file():
+        raise StudyError("There is no 'results/provenance.json': the study has not run to its end. Run it, then 'make share' again.")
+    provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    for name in WHOLE:
+        chosen.members[name] = _checked(results, name, provenance)
+    centers = [entry["name"] for entry in provenance["config"]["centers"]]
+    sets: Sets = sets_of(_rows(_checked(results, "cohort/cohort.csv", provenance), "cohort/cohort.csv"), smallest)
+    complete: set[str] = set()
+    for name, (rows, columns) in _tables(results, provenance, centers).items():
+        rules = TABLES.get(name)
+        if rules is None:
+            chosen.left_out[name] = "a table that the packer does not know"
+        elif set(columns) != set(rules.columns):
+            chosen.left_out[name] = "has columns that the packer does not know, or lacks some"
+        elif name in WITHIN_OUTCOMES and not keep_outcomes and smallest > 1:
+            chosen.left_out[name] = "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
+        else:
+            out, hidden = suppressed(name, rows, sets, keep_outcomes)
+            chosen.members[name] = _text(out, columns)
+            if hidden:
+                chosen.hidden.append(name)
+            else:
+                complete.add(name)
+    signed_off = provenance["config"]["report"]["show_films"] == "signed_off"
+    for path in sorted(p for p in results.rglob("*") if p.is_file() and p.suffix != ".csv"):
+        name = path.relative_to(results).as_posix()
+        stem = name.rsplit(".", 1)[0]
+        if name in chosen.members or name == ".gitignore" or name.startswith("share/"):
+            continue
+        if stem == "figures/gradcam":
+            if signed_off:
+                chosen.members[name] = _checked(results, name, provenance)
+            else:
+                chosen.left_out[name] = "films are on it, and nobody signed off on them (report.show_films)"
+        elif stem in DERIVED:
+            if set(DERIVED[stem]) <= complete:
+                chosen.members[name] = _checked(results, name, provenance)
+            else:
+                chosen.left_out[name] = "shows numbers that are hidden in its tables"
+    for reason, patterns in NEVER.items():
+        chosen.left_out |= {pattern: reason for pattern in patterns if any(results.glob(pattern))}
+    chosen.members["provenance.json"] = _provenance_to_share(provenance, chosen, results)
+    return chosen
+
+
+def read_me(chosen: Selection, smallest: int, keep_outcomes: bool, synthetic: bool) -> bytes:
+    """The text that explains the archive."""
+    lines = ["Results of an OsteoCXR study, packed by 'make share'.", ""]
+    if synthetic:
+        lines += ["SYNTHETIC: these are numbers of simulated patients.", ""]
+    if smallest > 1:
+        lines += [
+            f"Counts of people from 1 to {smallest - 1} stand as '<{smallest}'. '{HIDDEN}' stands for what would give one of them away,",
+            "and for what is computed from one.",
+        ]
+        if keep_outcomes:
+            lines += ["Cells of the models' confusion matrices are not suppressed, by the packer's choice (OUTCOMES=keep)."]
+    else:
+        lines += ["No count was suppressed, by the packer's choice (SMALLEST=1)."]
+    lines += ["", "No row by patient or by film, no film, no model. Nothing here is a proof of anonymity.", "", "Small cells were hidden in:"]
+    lines += [f"  {name}" for name in sorted(chosen.hidden)] or ["  no table"]
+    lines += ["", "Left out:"]
+    lines += [f"  {name}: {reason}" for name, reason in sorted(chosen.left_out.items())]
+    lines += ["", "provenance.json names the checksums of those results only that were packed as they were.",
+              "MANIFEST.sha256 holds the checksums of this archive: sha256sum -c MANIFEST.sha256", ""]
+    return "\n".join(lines).encode()

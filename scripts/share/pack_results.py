@@ -1,0 +1,67 @@
+"""Pack a finished run for a co-author or a repository: ``make share``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from scripts.common.errors import StudyError
+from scripts.share.archive import write_archive
+from scripts.share.contents import Selection, read_me, select
+from scripts.share.identifiers import Search, known_identifiers
+
+TARGET = "results/share/osteocxr_results.tar.gz"
+
+
+def pack(
+    results: str | Path, private: str | Path, target: str | Path, smallest: int = 5, keep_outcomes: bool = False
+) -> Selection:
+    """Write the archive of the run under ``results`` and return what went in.
+
+    Every packed byte and name is searched for the identifiers in ``private``; on a hit nothing is written
+    (``StudyError``). The same run and options give the same bytes.
+    """
+    identifiers = known_identifiers(private)
+    chosen = select(results, smallest, keep_outcomes)
+    synthetic = bool(json.loads(chosen.members["provenance.json"])["synthetic"])
+    chosen.members["README.txt"] = read_me(chosen, smallest, keep_outcomes, synthetic)
+    search = Search(identifiers)
+    dirty = sorted(name for name, content in chosen.members.items() if search.hits(content) or search.hits(name.encode()))
+    if dirty:
+        raise StudyError(
+            f"An identifier from '{private}', or a patient's or film's pseudonym, stands in {len(dirty)} of the files to pack: "
+            f"{', '.join(dirty)}. Nothing was packed. See 'After a leak' in docs/privacy.md."
+        )
+    write_archive(chosen.members, Path(target).name.split(".")[0], target)
+    return chosen
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Pack, and say what went in and what did not; 1 on an error."""
+    parser = argparse.ArgumentParser(description="Pack a finished run's aggregate results, small cells suppressed.")
+    parser.add_argument("--to", default=TARGET, help="the archive to write (.tar.gz)")
+    parser.add_argument("--smallest", type=int, default=5, help="smallest count of people that may be told; 1 hides nothing")
+    parser.add_argument("--outcomes", choices=["hide", "keep"], default="hide", help="small cells of the models' confusion matrices")
+    given = parser.parse_args(arguments)
+    try:
+        if given.smallest < 1:
+            raise StudyError(f"SMALLEST: {given.smallest} does not fit; it should be a whole number of 1 or more.")
+        if not given.to.endswith(".tar.gz"):
+            raise StudyError("TO: the archive's name must end with .tar.gz.")
+        chosen = pack("results", "private", given.to, given.smallest, given.outcomes == "keep")
+    except StudyError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        return 1
+    print(f"Packed {len(chosen.members)} files into {given.to}. Look through it before you send it.")
+    for name in sorted(chosen.members):
+        print(f"  {name}{'  (small cells hidden)' if name in chosen.hidden else ''}")
+    print("Left out:")
+    for name, reason in sorted(chosen.left_out.items()):
+        print(f"  {name}: {reason}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

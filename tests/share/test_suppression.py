@@ -1,0 +1,167 @@
+"""Small cells and what would give them away, by hand-made tables whose hidden cells a reader tries to count back."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from scripts.share.suppression import HIDDEN, TABLES, hide_small, sets_of, suppressed
+
+
+def cohort(**sizes):
+    """Rows of a cohort: set to (patients, with osteoporosis)."""
+    return [
+        {"set": name, "label": str(int(k < n_pos))} for name, (n, n_pos) in sizes.items() for k in range(n)
+    ]
+
+
+BIG = {"train": (100, 40), "internal_test": (50, 20), "external_1": (60, 30)}
+
+
+def table(name, *rows):
+    return [{column: str(row.get(column, "")) for column in TABLES[name].columns} for row in rows]
+
+
+def packed(name, *rows, sizes=None, smallest=5, keep=False):
+    out, _ = suppressed(name, table(name, *rows), sets_of(cohort(**(sizes or BIG)), smallest), keep)
+    return out
+
+
+def solutions(counts, marks, smallest):
+    """Every set of counts with the same sum that a reader of the marked counts can't rule out."""
+    unknown = [at for at, mark in enumerate(marks) if mark]
+    ranges = [range(1, smallest) if marks[at].startswith("<") else range(sum(counts) + 1) for at in unknown]
+    rest = sum(counts[at] for at in unknown)
+    return [dict(zip(unknown, guess)) for guess in itertools.product(*ranges) if sum(guess) == rest]
+
+
+@pytest.mark.parametrize(
+    "counts", [[3, 20, 40], [1, 1, 30], [4, 4], [1, 0, 0], [2, 3, 0, 9], [1, 1], [5, 1], [4, 4, 4, 6], [3], [1, 2, 3]]
+)
+def test_no_small_count_can_be_subtracted_back(counts):
+    marks = hide_small(counts, 5)
+    if len(counts) == 1:
+        assert marks == [HIDDEN]
+        return
+    left = solutions(counts, marks, 5)
+    for at, count in enumerate(counts):
+        if 0 < count < 5:
+            assert len({guess[at] for guess in left}) > 1, f"{marks}: the reader knows count {at}"
+
+
+def test_every_small_group_is_ambiguous():
+    for counts in itertools.product(range(8), repeat=3):
+        marks = hide_small(list(counts), 4)
+        left = solutions(counts, marks, 4)
+        for at, count in enumerate(counts):
+            if 0 < count < 4:
+                assert len({guess[at] for guess in left}) > 1, (counts, marks)
+
+
+def test_large_counts_and_zeros_stay():
+    assert hide_small([0, 5, 90, 0], 5) == ["", "", "", ""]
+    assert hide_small([1, 2, 3], 1) == ["", "", ""], "1 hides nothing"
+
+
+def step(name, n, n_op="", kind="excluded", n_any=None):
+    return {"center": "c", "step": name, "n_patients": n, "n_op": n_op, "kind": kind, "n_any": n if n_any is None else n_any}
+
+
+def test_flow_hides_small_steps_and_one_more_and_keeps_the_sum_ambiguous():
+    rows = packed(
+        "cohort/flow.csv",
+        step("found", 150, kind="found"), step("no_film", 3), step("too_young", 30), step("no_dxa", 7), step("no_t_score", 10, 2),
+        step("included", 100, 40, kind="included"),
+    )  # fmt: skip
+    shown = {row["step"]: (row["n_patients"], row["n_op"], row["n_any"]) for row in rows}
+    assert shown["no_film"] == ("<5", "", HIDDEN) and shown["no_dxa"][0] == HIDDEN and shown["too_young"][0] == "30"
+    assert shown["no_t_score"] == ("10", HIDDEN, "10")
+    assert shown["included"] == ("100", "40", "100")
+
+
+def metrics(**given):
+    row = {"set": "internal_test", "model": "deep", "n": 50, "n_pos": 20, "auc": 0.9, "accuracy": 0.8, "ppv": 0.7, "f1": 0.7, "f1_low": 0.6}
+    return {**row, **given}
+
+
+def test_table2_hides_a_small_cell_its_partner_and_what_follows():
+    small_fn = metrics(sensitivity=0.85, specificity=0.8, tp=17, fn=3, tn=24, fp=6)
+    (row,) = packed("statistics/table2.csv", small_fn)
+    assert (row["fn"], row["tp"], row["tn"], row["fp"]) == ("<5", HIDDEN, "24", "6")
+    assert row["sensitivity"] == row["accuracy"] == row["ppv"] == row["f1"] == row["f1_low"] == HIDDEN
+    assert row["auc"] == "0.9" and row["specificity"] == "0.8" and row["npv"] == ""
+    (kept,) = packed("statistics/table2.csv", small_fn, keep=True)
+    assert kept["fn"] == "3" and kept["sensitivity"] == "0.85"
+    (large,) = packed("statistics/table2.csv", metrics(sensitivity=0.7, specificity=0.8, tp=14, fn=6, tn=24, fp=6))
+    assert HIDDEN not in large.values()
+
+
+def test_cells_are_counted_back_from_rates_where_they_do_not_stand():
+    (row,) = packed("statistics/thresholds.csv", {"model": "deep", "threshold": 0.4, "rule": "youden", "sensitivity": 0.95, "specificity": 0.5, "n": 100, "n_pos": 40})
+    assert row["sensitivity"] == HIDDEN and row["specificity"] == "0.5"
+
+
+def test_a_set_with_a_small_class_is_closed_in_every_table():
+    sizes = {**BIG, "external_1": (40, 3)}
+    row = {"set": "external_1", "model": "deep", "n": 40, "n_pos": 3, "auc": 0.9, "sensitivity": 1.0, "specificity": 0.5}
+    for name in ("statistics/table2.csv", "statistics/sensitivity.csv", "statistics/calibration.csv", "statistics/delong.csv"):
+        (out,) = packed(name, {k: v for k, v in row.items() if k in TABLES[name].columns}, sizes=sizes, keep=True)
+        assert "3" not in out.values() and "40" not in out.values() and "0.9" not in out.values(), name
+    (out,) = packed("statistics/net_benefit.csv", {"set": "external_1", "model": "deep", "threshold": 0.1, "net_benefit": 0.05}, sizes=sizes, keep=True)
+    assert out["net_benefit"] == HIDDEN and out["threshold"] == "0.1"
+
+
+def test_a_small_internal_test_set_closes_the_training_set_too():
+    """Train and internal test add up to the centre's known total."""
+    assert sets_of(cohort(**{**BIG, "internal_test": (20, 2)}), 5).closed == {"train", "internal_test"}
+
+
+def test_a_part_that_differs_by_few_from_the_set_is_closed():
+    rows = packed(
+        "statistics/sensitivity.csv",
+        *(metrics(analysis=a, n=n, n_pos=p, sensitivity=0.5, specificity=0.5, auc_minus_main=0.1) for a, n, p in [
+            ("main", 50, 20), ("without_review", 48, 20), ("dxa_within_30_days", 25, 10), ("dxa_within_90_days", 38, 14)])
+    )  # fmt: skip
+    shown = {row["analysis"]: row["n"] for row in rows}
+    assert shown == {"main": "50", "without_review": HIDDEN, "dxa_within_30_days": HIDDEN, "dxa_within_90_days": "38"}
+
+
+def test_a_subgroup_with_one_small_level_is_closed_as_a_block():
+    def level(group, name, n, n_pos):
+        return {"set": "internal_test", "model": "deep", "subgroup": group, "level": name, "n": n, "n_pos": n_pos, "auc": 0.8, "sensitivity": 0.5, "specificity": 0.5}
+
+    rows = packed(
+        "statistics/subgroups.csv", level("sex", "female", 40, 18), level("sex", "male", 10, 2), level("age", "<65", 25, 10), level("age", ">=65", 25, 10),
+        level("bmi", "<25", 20, 8), level("bmi", ">=25", 28, 11),
+    )  # fmt: skip
+    closed = {row["subgroup"] for row in rows if row["n"] == HIDDEN}
+    assert closed == {"sex", "bmi"}, "bmi leaves out two patients of unknown BMI, who could be counted back"
+    assert all(row["auc"] == HIDDEN for row in rows if row["subgroup"] in closed)
+
+
+def test_table1_hides_the_sexes_and_missing_values_together():
+    def row(variable, **given):
+        base = {"center": "c", "variable": variable, "op": "x", "non_op": "y", "test": "t", "p_value": 0.1, "statistic": 2, "df": 9, "smd": 0.3,
+                "n": 60, "missing": 0, "op_n": 30, "op_missing": 0, "non_op_n": 30, "non_op_missing": 0}  # fmt: skip
+        return {**base, **given}
+
+    sex, bmi, age = packed(
+        "statistics/table1.csv",
+        row("sex", op_male=3, op_female=27, non_op_male=15, non_op_female=15),
+        row("bmi", n=58, missing=2, op_n=28, op_missing=2, op_mean=22.5, op_sd=3),
+        row("age", op_mean=70.1, op_sd=8),
+    )
+    assert {sex[c] for c in ("op_male", "op_female", "non_op_male", "non_op_female", "op", "p_value", "smd")} == {HIDDEN}
+    assert sex["op_n"] == "30"
+    assert {bmi[c] for c in ("n", "missing", "op_n", "op_missing", "non_op_n", "df", "statistic")} == {HIDDEN} and bmi["op_mean"] == "22.5"
+    assert HIDDEN not in age.values()
+
+
+def test_a_centres_sets_fall_together_in_the_missing_values():
+    rows = packed(
+        "statistics/missing.csv",
+        *({"center": c, "set": s, "variable": "bmi", "n": 50, "n_missing": m, "n_capped": 0} for c, s, m in [
+            ("internal", "train", 9), ("internal", "internal_test", 2), ("external_1", "external_1", 1)])
+    )  # fmt: skip
+    assert [row["n_missing"] for row in rows] == [HIDDEN, HIDDEN, "<5"]
