@@ -4,7 +4,14 @@ from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
 from scripts.common.tables import FILES, FILMS, write_table
 from scripts.intake.contact_sheet import draw_contact_sheets
-from scripts.intake.screening import EXPOSURE, REVIEW_TEMPLATE, check_all_listed, read_batches, read_overrides, screen
+from scripts.intake.screening import (
+    EXPOSURE,
+    REVIEW_TEMPLATE,
+    check_all_listed,
+    read_batches,
+    read_overrides,
+    screen,
+)
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821

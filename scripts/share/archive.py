@@ -22,9 +22,13 @@ def manifest(members: dict[str, bytes]) -> bytes:
 def write_archive(members: dict[str, bytes], folder: str, path: str | Path) -> None:
     """Write ``members`` (name to content) and their manifest under ``folder`` as tar.gz, without time, owner or machine."""
     whole = {**members, MANIFEST: manifest(members)}
-    with atomic_path(path) as part, part.open("wb") as stream, gzip.GzipFile("", "wb", 9, stream, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for name in sorted(whole):
-                entry = tarfile.TarInfo(f"{folder}/{name}")
-                entry.size, entry.mode, entry.mtime = len(whole[name]), 0o644, 0
-                archive.addfile(entry, io.BytesIO(whole[name]))
+    with (
+        atomic_path(path) as part,
+        part.open("wb") as stream,
+        gzip.GzipFile("", "wb", 9, stream, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in sorted(whole):
+            entry = tarfile.TarInfo(f"{folder}/{name}")
+            entry.size, entry.mode, entry.mtime = len(whole[name]), 0o644, 0
+            archive.addfile(entry, io.BytesIO(whole[name]))
