@@ -32,7 +32,7 @@ def pack(
     if dirty:
         raise StudyError(
             f"An identifier from '{private}', or a patient's or film's pseudonym, stands in {len(dirty)} of the files to pack: "
-            f"{', '.join(dirty)}. Nothing was packed. See 'After a leak' in docs/privacy.md."
+            f"{', '.join(dirty)}. Nothing was packed. Find where it comes from before anything leaves; docs/privacy.md says how."
         )
     write_archive(chosen.members, Path(target).name.split(".")[0], target)
     return chosen
