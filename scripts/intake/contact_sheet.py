@@ -58,8 +58,8 @@ def draw_contact_sheets(
     count = f"{len(films)} film{'' if len(films) == 1 else 's'}"
     for number, page in enumerate(pages, start=1):
         path = Path(first) if number == 1 else Path(further) / f"{name}_{number:02d}.png"
-        words = f"{title}: {count}" + (f", sheet {number} of {len(pages)}" if len(pages) > 1 else "")
-        note = f"the other sheets: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
+        words = f"{title}: {count}" + (f", page {number} of {len(pages)}" if len(pages) > 1 else "")
+        note = f"the other pages: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
         _draw(page, words, note, synthetic, path)
     return len(pages)
 
