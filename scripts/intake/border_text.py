@@ -60,7 +60,7 @@ def check_tesseract() -> None:
     """Raise ``StudyError`` unless Tesseract runs and has its English data."""
     try:
         answer = subprocess.run(["tesseract", "--list-langs"], capture_output=True, timeout=60, check=False)
-    except FileNotFoundError:
+    except OSError:
         raise StudyError(_MISSING) from None
     except subprocess.TimeoutExpired:
         raise StudyError("intake.ocr is on, but 'tesseract --list-langs' does not end. Mend the installation of Tesseract.") from None
@@ -74,8 +74,8 @@ def check_tesseract() -> None:
 def read_strip(strip: np.ndarray, timeout: float) -> list[tuple[str, float]]:
     """Words on an 8-bit picture and Tesseract's confidence in each (0 to 100).
 
-    Raises ``StudyError`` where Tesseract is missing, and ``subprocess.SubprocessError`` where it fails or does not end in
-    ``timeout`` seconds.
+    Raises ``StudyError`` where Tesseract is missing, ``subprocess.SubprocessError`` where it fails or does not end in
+    ``timeout`` seconds, and ``OSError`` where it can't be started.
     """
     done, png = cv2.imencode(".png", strip)
     assert done
@@ -119,7 +119,7 @@ def border_words(image: np.ndarray, settings: dict) -> tuple[str, int]:
     for strip in border_strips(image, settings["border"]):
         try:
             found += read_strip(strip, settings["timeout"])
-        except subprocess.SubprocessError:
+        except (subprocess.SubprocessError, OSError):
             unread = True
     n = count_words(found, settings)
     return ("words" if n else "unread" if unread else "none"), n
