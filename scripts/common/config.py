@@ -364,7 +364,7 @@ class Ocr(Section):
     border: Annotated[float, Field(gt=0, le=0.5)] = Field(0.15, description="Width of each strip as a share of the film's side.")
     confidence: Annotated[float, Field(ge=0, le=100)] = Field(50, description="Least confidence of Tesseract (0 to 100) for a word to count.")
     shortest: int = Field(3, ge=1, description="Fewest characters of a word that counts.")
-    timeout: Positive = Field(60, description="Seconds for one strip, then the batch ends with an error.")
+    timeout: Positive = Field(60, description="Seconds for one strip; a film that takes longer goes to review.")
 
 
 class FrontalView(Section):

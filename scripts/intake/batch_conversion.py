@@ -15,7 +15,7 @@ from scripts.common.files import atomic_folder
 from scripts.common.log import Log
 from scripts.common.tables import Columns, read_table, write_table
 from scripts.intake.batch_deidentification import BATCH_FILMS
-from scripts.intake.border_text import border_words
+from scripts.intake.border_text import border_words, check_tesseract
 from scripts.intake.dicom_reading import silence_readers
 from scripts.intake.exposure import MEASURES, measure
 from scripts.intake.film_process import UNFINISHED, each_film
@@ -46,6 +46,7 @@ CONVERTED: Columns = {
     "rescale_type": "text",
     "lut_first": "int",
     "lut_data": "text",
+    "border_text": "text",
     "border_words": "int",
     **dict.fromkeys(MEASURES, "float"),
 }
@@ -53,7 +54,8 @@ CONVERTED: Columns = {
 
 ``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind ``rows x
 columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back (``scripts/intake/pixels.py``, ``Mapping``).
-``border_words`` counts words other than markers (``scripts/intake/border_text.py``); empty where the gate is off.
+``border_text`` is words, none or unread, and ``border_words`` counts words other than markers
+(``scripts/intake/border_text.py``); both are empty where the gate is off.
 """
 
 
@@ -81,8 +83,8 @@ def convert_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None
         "exposure_index": _header_number(dataset, "ExposureIndex"),
         "target_exposure_index": _header_number(dataset, "TargetExposureIndex"),
         "deviation_index": _header_number(dataset, "DeviationIndex"),
-        "border_words": None if ocr is None else border_words(image, ocr),
     }
+    row["border_text"], row["border_words"] = ("", None) if ocr is None else border_words(image, ocr)
     return encode_png16(image), row
 
 
@@ -98,6 +100,8 @@ def convert_batch(
 ) -> None:
     """Write ``<image_id>.png`` for each film of a batch, and the batch's table. A film that can't be decoded is quarantined."""
     silence_readers()
+    if ocr is not None:
+        check_tesseract()
     films = read_table(films_table, BATCH_FILMS)
     ids = sorted(films.loc[films["status"] == "accepted", "image_id"])
     rows, failed = [], 0
@@ -133,4 +137,7 @@ def convert_batch(
     write_table(frame, png_table, CONVERTED)
     log.say(f"{len(ids) - failed} films converted, {failed} quarantined")
     if ocr is not None:
-        log.say(f"{int((frame['border_words'].fillna(0) > 0).sum())} films with words in their borders, for review (text_in_border)")
+        flagged, unread = (int((frame["border_text"] == kind).sum()) for kind in ("words", "unread"))
+        log.say(f"{flagged} films with words in their borders, for review (text_in_border)")
+        if unread:
+            log.say(f"{unread} films that Tesseract could not read in intake.ocr.timeout or at all, for review (text_unread)")

@@ -1,7 +1,7 @@
 """A gate for text burned into a film: words that Tesseract reads in its border strips.
 
 It finds a reason to look at a film; it misses names and removes nothing. It reads light, upright, Latin text, as machines
-burn it in. The words are counted, and neither kept nor printed.
+burn it in. The words are counted, and neither kept nor printed. A film that Tesseract can't read counts as one to look at.
 """
 
 from __future__ import annotations
@@ -20,6 +20,11 @@ from scripts.common.errors import StudyError
 READING_SIDE = 2000
 """Longer side, in pixels, to which a film is scaled before it is read; a small one is enlarged to twice its size at most,
 since noise enlarged further looks like letters."""
+
+_MISSING = (
+    "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y tesseract-ocr (as root), "
+    "or set intake.ocr.enabled to false."
+)
 
 _NOISE, _FAINTEST = 8, 40
 """Of 255 levels: what stands out from its ground by fewer than the first is taken for noise, by the second or more for ink."""
@@ -51,10 +56,26 @@ def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     return [strip for strip in strips if min(strip.shape) > 2]
 
 
+def check_tesseract() -> None:
+    """Raise ``StudyError`` unless Tesseract runs and has its English data."""
+    try:
+        answer = subprocess.run(["tesseract", "--list-langs"], capture_output=True, timeout=60, check=False)
+    except OSError:
+        raise StudyError(_MISSING) from None
+    except subprocess.TimeoutExpired:
+        raise StudyError("intake.ocr is on, but 'tesseract --list-langs' does not end. Mend the installation of Tesseract.") from None
+    if answer.returncode != 0 or b"eng" not in (answer.stdout + answer.stderr).split():
+        raise StudyError(
+            "intake.ocr is on, but Tesseract has no English data ('tesseract --list-langs' must name 'eng'). "
+            "Run: apt-get install -y tesseract-ocr-eng (as root)."
+        )
+
+
 def read_strip(strip: np.ndarray, timeout: float) -> list[tuple[str, float]]:
     """Words on an 8-bit picture and Tesseract's confidence in each (0 to 100).
 
-    Raises ``StudyError`` where Tesseract is missing, does not end in ``timeout`` seconds or fails.
+    Raises ``StudyError`` where Tesseract is missing, ``subprocess.SubprocessError`` where it fails or does not end in
+    ``timeout`` seconds, and ``OSError`` where it can't be started.
     """
     done, png = cv2.imencode(".png", strip)
     assert done
@@ -69,18 +90,7 @@ def read_strip(strip: np.ndarray, timeout: float) -> list[tuple[str, float]]:
             env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         )
     except FileNotFoundError:
-        raise StudyError(
-            "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y tesseract-ocr "
-            "(as root), or set intake.ocr.enabled to false."
-        ) from None
-    except subprocess.TimeoutExpired:
-        raise StudyError(
-            f"intake.ocr: Tesseract did not read a strip of a film in {timeout:g} s. Set a longer intake.ocr.timeout."
-        ) from None
-    except subprocess.CalledProcessError as error:
-        raise StudyError(
-            f"intake.ocr: Tesseract failed (exit status {error.returncode}). Try 'tesseract --list-langs': it must name 'eng'."
-        ) from None
+        raise StudyError(_MISSING) from None
     rows = csv.DictReader(io.StringIO(answer.stdout.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE)
     return [(row["text"], float(row["conf"])) for row in rows if (row.get("text") or "").strip()]
 
@@ -99,7 +109,17 @@ def count_words(found: list[tuple[str, float]], settings: dict) -> int:
     )
 
 
-def border_words(image: np.ndarray, settings: dict) -> int:
-    """Number of words other than markers in a film's border strips. ``image`` is uint16 (rows, columns)."""
-    found = [word for strip in border_strips(image, settings["border"]) for word in read_strip(strip, settings["timeout"])]
-    return count_words(found, settings)
+def border_words(image: np.ndarray, settings: dict) -> tuple[str, int]:
+    """What the gate says of a film, and the number of words other than markers in its border strips.
+
+    Returns ``words``, ``none``, or ``unread`` where Tesseract failed or took too long on a strip and read no such word on the
+    others. ``image`` is uint16 (rows, columns), ``settings`` the config's ``intake.ocr``.
+    """
+    found, unread = [], False
+    for strip in border_strips(image, settings["border"]):
+        try:
+            found += read_strip(strip, settings["timeout"])
+        except (subprocess.SubprocessError, OSError):
+            unread = True
+    n = count_words(found, settings)
+    return ("words" if n else "unread" if unread else "none"), n

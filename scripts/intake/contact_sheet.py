@@ -25,8 +25,12 @@ def _write(sheet: np.ndarray, words: str, x: int, y: int, size: float, shade: in
     cv2.putText(sheet, words, (x, y), _FONT, size, (shade, shade, shade), 1, cv2.LINE_AA)
 
 
+def _width(words: str, size: float = 0.4) -> int:
+    return cv2.getTextSize(words, _FONT, size, 1)[0][0]
+
+
 def _fitted(words: str, size: float, width: int) -> str:
-    while words and cv2.getTextSize(words, _FONT, size, 1)[0][0] > width:
+    while words and _width(words, size) > width:
         words = words[:-4] + "..." if len(words) > 7 else ""
     return words
 
@@ -58,16 +62,21 @@ def draw_contact_sheets(
     count = f"{len(films)} film{'' if len(films) == 1 else 's'}"
     for number, page in enumerate(pages, start=1):
         path = Path(first) if number == 1 else Path(further) / f"{name}_{number:02d}.png"
-        words = f"{title}: {count}" + (f", sheet {number} of {len(pages)}" if len(pages) > 1 else "")
-        note = f"the other sheets: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
+        words = f"{title}: {count}" + (f", page {number} of {len(pages)}" if len(pages) > 1 else "")
+        note = f"the other pages: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
         _draw(page, words, note, synthetic, path)
     return len(pages)
 
 
 def _reasons(joined: str) -> list[str]:
-    """A film's reasons, a line each; where they are too many, the last line counts the rest."""
-    reasons = joined.split(";")
-    return reasons if len(reasons) <= _LINES else [*reasons[: _LINES - 1], f"and {len(reasons) - _LINES + 1} more"]
+    """A film's reasons, as many to a line as fit below its picture; all that the rules can give fit in ``_LINES`` lines."""
+    lines: list[str] = []
+    for reason in joined.replace("_", " ").split(";"):
+        if lines and _width(f"{lines[-1]}, {reason},") <= _TILE:
+            lines[-1] += f", {reason}"
+        else:
+            lines = [*lines[:-1], lines[-1] + ",", reason] if lines else [reason]
+    return lines[:_LINES]
 
 
 def _draw(films: list[tuple[str, str, str]], title: str, note: str, synthetic: bool, path: Path) -> None:
@@ -84,7 +93,7 @@ def _draw(films: list[tuple[str, str, str]], title: str, note: str, synthetic: b
         y = _HEAD + number // _COLUMNS * (_TILE + _TEXT + _GAP)
         sheet[y : y + _TILE, x : x + _TILE] = _thumbnail(png)[:, :, None]
         for line, part in enumerate((image_id, *_reasons(reason))):
-            _write(sheet, _fitted(part.replace("_", " "), 0.4, _TILE), x, y + _TILE + 14 + 16 * line, 0.4)
+            _write(sheet, _fitted(part, 0.4, _TILE), x, y + _TILE + 14 + 16 * line, 0.4)
     done, data = cv2.imencode(".png", sheet)
     assert done
     with atomic_path(path) as part:

@@ -163,7 +163,7 @@ def _polarity(image: np.ndarray, padding: np.ndarray | None = None) -> float:
 def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
     """Automatic verdict and reasons, one row per film.
 
-    ``measures`` has MEASURES, ``manufacturer``, ``view`` and ``border_words``; ``settings`` is the config's
+    ``measures`` has MEASURES, ``manufacturer``, ``view`` and ``border_text``; ``settings`` is the config's
     ``intake.exposure``. Returns ``verdict`` (pass, review, reject) and ``reason`` (words joined by ``;``, empty for pass),
     with the index of ``measures``. A rule that rejects learns from no film; where ``refit`` is on, bounds refitted to a
     manufacturer's films replace the fixed review rules of range and mean.
@@ -192,7 +192,8 @@ def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
         "mean": fixed & ((m["mean"] < low_mean) | (m["mean"] > high_mean)),
         "polarity": m["polarity"] < settings["review_polarity"],
         "view_unknown": m["view"] == "unknown",
-        "text_in_border": m["border_words"].astype("float64") > 0,
+        "text_in_border": m["border_text"] == "words",
+        "text_unread": m["border_text"] == "unread",
     }
     for maker, bounds in refitted.items():
         of_maker = m["manufacturer"] == maker

@@ -32,7 +32,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         for verdict, path in (("reject", made.reject_sheet), ("review", made.review_sheet)):
             shown = screened.exposure[screened.exposure["verdict"] == verdict]
             films = [(i, r, paths[i]) for i, r in zip(shown["image_id"], shown["reason"])]
-            title = f"{center}: films {'rejected' if verdict == 'reject' else 'for review'}"
+            title = f"{center}, {'rejected' if verdict == 'reject' else 'for review'}"
             draw_contact_sheets(films, title, settings.synthetic, path, further, verdict)
     counts = screened.files.groupby(["status", "reason"]).size()
     log.say(f"{len(screened.files)} files found")

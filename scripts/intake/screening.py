@@ -37,6 +37,7 @@ EXPOSURE: Columns = {
     "bits": "int",
     "inverted": "int",
     "padding_pixels": "int",
+    "border_text": "text",
     "border_words": "int",
 }
 """``exposure.csv``: a row per film that was converted and is no duplicate. ``verdict`` and ``reason`` are what counts: the
@@ -192,7 +193,7 @@ def screen(
     )[list(EXPOSURE)]
     doubtful = exposure[(exposure["automatic_verdict"] != "pass") | (exposure["reader_verdict"] != "")]
     # What the pixels contradict, a header's declaration doesn't settle: such a film is not shown without a sign-off.
-    rows.loc[rows["border_words"].fillna(0) > 0, "burned_in"] = "unknown"
+    rows.loc[rows["border_text"].isin(["words", "unread"]), "burned_in"] = "unknown"
     return Screened(
         films=rows.loc[rows["patient_id"] != "", list(FILMS)].reset_index(drop=True),
         files=rows.assign(center=center)[list(FILES)],

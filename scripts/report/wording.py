@@ -148,6 +148,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason_polarity": ("Polarity", "黑白反转"),
     "reason_view_unknown": ("View unknown", "体位不明"),
     "reason_text_in_border": ("Text in the border", "边缘有文字"),
+    "reason_text_unread": ("Text not read", "文字未能识别"),
     "reason_low_range": ("Low grey-level range", "灰阶范围过窄"),
     # values of result tables
     "variable_age": ("Age, years", "年龄（岁）"),

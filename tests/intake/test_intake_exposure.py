@@ -33,7 +33,7 @@ def chest(noise=0.0, low=0.1, high=0.9, size=200):
 
 def measured(image, **changes):
     found = measure(image, None, 12, ROWS, COLUMNS)
-    row = {"manufacturer": "ACME", "view": "PA", "border_words": np.nan, **dict.fromkeys(MEASURES, np.nan), **found, **changes}
+    row = {"manufacturer": "ACME", "view": "PA", "border_text": "", **dict.fromkeys(MEASURES, np.nan), **found, **changes}
     return pd.DataFrame([row])
 
 
@@ -92,7 +92,7 @@ def test_wrong_declared_polarity_is_caught_on_films_of_every_vendor(detector, ag
         image, mapping = take_in(save(film, tmp_path / photometric))
         images[flagged], full = image, (1 << 16) - (1 << mapping.shift)
         found = measure(image, None, detector.bits, ROWS, COLUMNS)
-        row = pd.DataFrame([{"manufacturer": "", "view": "PA", "border_words": np.nan, **dict.fromkeys(MEASURES, np.nan), **found}])
+        row = pd.DataFrame([{"manufacturer": "", "view": "PA", "border_text": "", **dict.fromkeys(MEASURES, np.nan), **found}])
         judged = judge(row, SETTINGS).loc[0]
         assert ("polarity" in judged["reason"].split(";")) == flagged and (judged["verdict"] == "review") == flagged
         assert mapping.inverted == (photometric == "MONOCHROME1")
@@ -156,7 +156,7 @@ def films_of(maker, n, seed, mean=0.5):
     frame["clipped_low"] = frame["clipped_high"] = 0.0
     frame["value_range"], frame["mean"] = rng.normal(0.6, 0.02, n), rng.normal(mean, 0.02, n)
     frame["noise_ratio"], frame["polarity"] = 0.005, 0.2
-    return frame.assign(manufacturer=maker, view="PA", border_words=np.nan)
+    return frame.assign(manufacturer=maker, view="PA", border_text="")
 
 
 def test_the_refit_may_only_flag():
@@ -229,7 +229,7 @@ def test_a_quarantined_copy_gives_the_id_to_the_good_one():
 def table(*rows):
     measures = films_of("ACME", len(rows), 5)[list(MEASURES)]
     frame = pd.concat([pd.DataFrame(rows), measures], axis=1)
-    return frame.assign(rows=40, columns=30, bits=12, inverted=0, padding_pixels=0, border_words=pd.array([pd.NA] * len(rows), dtype="Int64"))
+    return frame.assign(rows=40, columns=30, bits=12, inverted=0, padding_pixels=0, border_text="", border_words=pd.array([pd.NA] * len(rows), dtype="Int64"))
 
 
 def test_counts_close_and_the_reader_wins():
@@ -312,14 +312,15 @@ def test_both_automatic_verdicts_stand_beside_the_one_that_counts(refit):
 
 
 def test_words_in_the_border_flag_a_film_and_undo_its_declaration():
-    rows = table(row("I1", "I1", "a", "1"), row("I2", "I2", "b", "2"), row("I3", "I3", "c", "3"))
-    rows["border_words"] = pd.array([0, 2, None], dtype="Int64")
+    rows = table(*(row(f"I{k}", f"I{k}", f"p{k}", str(k)) for k in range(4)))
+    rows["border_text"] = ["none", "words", "", "unread"]
+    rows["border_words"] = pd.array([0, 2, None, 0], dtype="Int64")
     found = screen("c", rows, SETTINGS, None, {})
-    assert found.exposure["verdict"].tolist() == ["pass", "review", "pass"]
-    assert found.exposure["reason"].tolist() == ["", "text_in_border", ""]
-    assert found.films["burned_in"].tolist() == ["NO", "unknown", "NO"]
-    passed = screen("c", rows, SETTINGS, None, {"I2": "pass"})
-    assert passed.films["burned_in"].tolist() == ["NO", "unknown", "NO"], "a good film still bears its text"
+    assert found.exposure["verdict"].tolist() == ["pass", "review", "pass", "review"]
+    assert found.exposure["reason"].tolist() == ["", "text_in_border", "", "text_unread"]
+    assert found.films["burned_in"].tolist() == ["NO", "unknown", "NO", "unknown"]
+    passed = screen("c", rows, SETTINGS, None, {"I1": "pass"})
+    assert passed.films["burned_in"].tolist() == ["NO", "unknown", "NO", "unknown"], "a good film still bears its text"
 
 
 def test_a_film_that_took_over_a_quarantined_copys_id_keeps_its_picture():
