@@ -335,10 +335,10 @@ TABLES: dict[str, Rules] = {
     ),
     "statistics/prevalence.csv": Rules(
         (
-            "population", "older_than", "prevalence", "set", "model", *_SIZE, "threshold",
+            "population", "from_age", "prevalence", "set", "model", *_SIZE, "threshold",
             *_ends("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
         ),
-        ("population", "older_than", "prevalence", "set", "model", "threshold", "ci_method"),
+        ("population", "from_age", "prevalence", "set", "model", "threshold", "ci_method"),
         _nested,
     ),
     "statistics/sensitivity.csv": Rules(

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import time
 
-import pandas as pd
 import pytest
 
 COSTLY = {"train_fold", "fit_xgboost", "cache_films"}
@@ -157,38 +156,6 @@ def test_a_new_external_centre_trains_nothing(duplicate):
     assert (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns == weights
     assert "external_3" in (duplicate.path / "results/statistics/table2.csv").read_text()
     assert "Nothing to be done" in duplicate.snakemake()
-
-
-def test_a_readers_verdict_redoes_that_centres_cohort_and_trains_nothing(duplicate):
-    """A copy of the template that rejects an external centre's film: no film is read again, no other centre selected again."""
-    intake, cohort = duplicate.path / "results/intake", duplicate.path / "results/cohort"
-    chosen = pd.read_csv(cohort / "external_1/selected.csv")["image_id"].iloc[0]
-    review = pd.read_csv(intake / "external_1/review_template.csv", dtype=str, keep_default_na=False)
-    assert chosen not in set(review["image_id"]) and set(review["verdict"]) == {""}
-    review.to_csv(duplicate.path / "review.csv", index=False)
-    duplicate.edit_config(lambda raw: raw["centers"][1].update(review="review.csv"))
-    everything = [intake, cohort, duplicate.path / "results/deep", duplicate.path / "results/boosting"]
-    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for top in everything for path in top.rglob("*") if path.is_file()}
-
-    duplicate.snakemake("results/cohort/external_1/selected.csv")
-    assert (cohort / "external_1/selected.csv").read_bytes() == before[cohort / "external_1/selected.csv"][1], "nothing is decided yet"
-    with (duplicate.path / "review.csv").open("a") as handle:
-        handle.write(f"{chosen},reject,,\n")
-    planned = duplicate.jobs()
-    assert planned["screen_exposure"] == planned["select_cohort"] == planned["score_images"] == 1
-    assert not {"train_fold", "fit_xgboost", "score_out_of_fold", "deidentify", "convert_png", "pseudonymize_tables"} & planned.keys()
-    duplicate.snakemake("results/cohort/cohort.csv", "results/cohort/flow.csv")
-    changed = {
-        str(path.relative_to(duplicate.path / "results"))
-        for path, (time_ns, content) in before.items()
-        if path.stat().st_mtime_ns != time_ns and path.read_bytes() != content
-    }
-    of_the_centre = {name for name in changed if "external_1/" in name}
-    assert {"cohort/external_1/selected.csv", "intake/external_1/exposure.csv", "intake/external_1/films.csv"} <= of_the_centre
-    assert {name for name in changed - of_the_centre if "/external_2/" in name or "/internal/" in name} == set()
-    assert chosen not in set(pd.read_csv(cohort / "cohort.csv")["image_id"])
-    exposure = pd.read_csv(intake / "external_1/exposure.csv", keep_default_na=False).set_index("image_id").loc[chosen]
-    assert exposure[["verdict", "reason", "reader_verdict", "automatic_verdict"]].tolist() == ["reject", "reader", "reject", "pass"]
 
 
 def test_results_deleted_are_republished_without_training(duplicate):
