@@ -6,15 +6,10 @@ Format: PNG specification (third edition, W3C), 11.2 and 9.2. Every row has filt
 from __future__ import annotations
 
 import struct
-import zlib
 
 import numpy as np
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
 
 
 def encode_png16(image: np.ndarray) -> bytes:
@@ -30,5 +25,8 @@ def encode_png16(image: np.ndarray) -> bytes:
     filtered[0, 1:] = raw[0]
     np.subtract(raw[1:], raw[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", columns, rows, 16, 0, 0, 0, 0)
-    data = isal_zlib.compress(filtered, 1)
-    return b"".join((_SIGNATURE, _chunk(b"IHDR", header), _chunk(b"IDAT", data), _chunk(b"IEND", b"")))
+    parts = [_SIGNATURE]
+    for kind, data in ((b"IHDR", header), (b"IDAT", isal_zlib.compress(filtered, 1)), (b"IEND", b"")):
+        checksum = isal_zlib.crc32(data, isal_zlib.crc32(kind))
+        parts += (struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum))
+    return b"".join(parts)
