@@ -2,7 +2,7 @@
 
 ``python -m tests.intake.fuzz_intake --seconds 600 --seed 1`` (``make fuzz``) goes on until the time is up. A damaged film
 is known by the name of the whole one and a number, from which it is made again; its content is written to a temporary
-folder only. ``--only NAME:NUMBER`` repeats one.
+folder only. ``--only NAME:NUMBER`` repeats one, ``--only NAME`` damages one film over and over (``jpeg_2000``, ``real_RG3_J2KR``).
 """
 
 from __future__ import annotations
@@ -299,17 +299,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", help="NAME:NUMBER of one damaged film")
+    parser.add_argument("--only", help="NAME:NUMBER of one damaged film, or NAME of a whole one")
     options = parser.parse_args()
     films = wholes(real=True)
-    names = [options.only.split(":")[0]] if options.only else list(films)
+    name, _, one = (options.only or "").partition(":")
+    if name and name not in films:
+        parser.error(f"no film is called {name}; there are: {', '.join(films)}")
+    names = [name] if name else list(films)
     counts: dict[str, collections.Counter] = {name: collections.Counter() for name in names}
     faults: collections.Counter = collections.Counter()
     start, number, failures = time.monotonic(), 0, 0
     while time.monotonic() - start < options.seconds:
         for name in names:
-            at_once = 1 if options.only else 100 if len(films[name]) < 100_000 else 12
-            numbers = [int(options.only.split(":")[1])] if options.only else range(number * at_once, (number + 1) * at_once)
+            at_once = 100 if len(films[name]) < 100_000 else 12
+            numbers = [int(one)] if one else range(number * at_once, (number + 1) * at_once)
             with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
                 source = Path(folder) / "in"
                 source.mkdir()
@@ -340,7 +343,7 @@ def main() -> int:
                 if (took := time.monotonic() - began) > 60:
                     print(f"slow: {name} {list(numbers)[0]}..{list(numbers)[-1]} took {took:.0f} s")
         number += 1
-        if options.only:
+        if one:
             break
     for name in names:
         print(f"{name} ({sum(counts[name].values())}): {dict(counts[name].most_common())}")

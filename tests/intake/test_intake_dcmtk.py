@@ -215,9 +215,16 @@ def test_simulated_films(film_and_png, detector):
 
 @pytest.mark.shared
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real films (../shared/real) are not beside this checkout")
-@pytest.mark.parametrize("name", ["RG2_UNC", "RG2_JLSL", "RG3_JPLL", "966_fixed_canon_dx_chest", "gdcm-CR-MONO1-10-chest", "mlut_18"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "RG1_J2KI", "RG1_JLSN", "RG2_UNC", "RG2_JLSL", "RG2_JPLY", "RG3_JPLL", "966_fixed_canon_dx_chest", "gdcm-CR-MONO1-10-chest",
+        "mlut_18", "siim_*", "vlut_04",
+    ],
+)  # fmt: skip
 def test_real_films(name, tmp_path):
-    source = read_source(REAL / "dicom" / f"{name}.dcm")
+    (path,) = (REAL / "dicom").glob(f"{name}.dcm")
+    source = read_source(path)
     syntax = transfer_syntax(source)
     stored = decoded_values(source, syntax)
     image, padding, mapping = film_image(source, stored)

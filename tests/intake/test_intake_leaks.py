@@ -398,9 +398,20 @@ def test_a_slope_that_cannot_be_kept_refuses_the_film(make_film, outcome):
     assert outcome(make_film(RescaleSlope="-1e9", RescaleIntercept="0")) == (b"", "unsupported")
 
 
-def test_ranges_hold_what_films_say():
-    said = {"KVP": 125, "ExposureTime": 8, "ImagerPixelSpacing": 0.16, "ExposureIndex": 350, "WindowWidth": 65536, "RescaleIntercept": -32768}
-    assert all(low <= said[k] <= high for k in said for low, high in [allowed_range(k)])
+RANGES = {
+    "KVP": (40, 150, 1000), "ExposureTime": (1, 5000, 100000), "XRayTubeCurrent": (1, 1000, 100000), "Exposure": (1, 500, 100000),
+    "ImagerPixelSpacing": (0.05, 0.4, 19.5), "PixelSpacing": (0.05, 0.4, 19.5), "RelativeXRayExposure": (1, 9999, 100000),
+    "ExposureIndex": (1, 9999, 100000), "TargetExposureIndex": (1, 9999, 100000), "DeviationIndex": (-30, 30, 1950),
+    "Rows": (100, 10000, 70000), "Columns": (100, 10000, 70000), "WindowCenter": (-32768, 65535, 195003), "WindowWidth": (1, 65536, 195003),
+    "RescaleIntercept": (-32768, 32767, 195003), "RescaleSlope": (-16, 16, 195003), "LossyImageCompressionRatio": (1, 100, 195003),
+}  # fmt: skip
+"""Lowest and highest number that a radiograph says of itself, and one that only an id, a year or a date could be."""
+
+
+@pytest.mark.parametrize("keyword", RANGES)
+def test_ranges_hold_what_films_say_and_no_ids(keyword):
+    (low, high), (least, most, never) = allowed_range(keyword), RANGES[keyword]
+    assert low <= least and most <= high < never
 
 
 def segment(marker: int, body: bytes) -> bytes:
