@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bench-intake docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bench-intake bench-deep docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -53,6 +53,10 @@ share:  ## pack the finished run's aggregate results for others, small cells hid
 bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and its own floor; 20,000 small films
 	@envs/setup.sh test
 	@python -m tests.bench.intake --scale
+
+bench-deep:  ## speed of training and scoring at the paper's size; BENCH="--device cuda" on a GPU, "--parts folds" after make demo
+	@envs/setup.sh test
+	@python -m tests.bench.deep $(BENCH)
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference

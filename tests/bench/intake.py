@@ -1,9 +1,8 @@
 """Speed of the intake against peers and its own floor: ``make bench-intake``.
 
 One uncompressed 12-bit CR film of 3000 x 2500 pixels, simulated, copied under as many ids as ``--films`` says: one
-batch, smaller than the 250 films that the docs advise. In each round ours and the floor handle all films once and the two
-slow peers the first ``--peer-films`` of them, in a random order of ways. A ratio is that of two ways' seconds per film in one
-round, and the median over the rounds is printed with its smallest and largest value. All ways run on one thread.
+batch, smaller than the 250 films that the docs advise. In each round (``tests.bench.rounds``) ours and the floor handle all
+films once and the two slow peers the first ``--peer-films`` of them. All ways run on one thread.
 
 What each way does:
 
@@ -25,7 +24,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import random
 import re
 import resource
 import shutil
@@ -52,8 +50,8 @@ from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.film_process import keep_freed_memory
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.png_encoding import encode_png16
-from scripts.synthetic.detector import DETECTORS
-from scripts.synthetic.radiograph import simulate_film
+from tests.bench.films import simulated
+from tests.bench.rounds import ratio, seconds_in_rounds
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS, COLUMNS = 3000, 2500
@@ -82,14 +80,6 @@ def cr_film(pixels: np.ndarray, number: int) -> Dataset:
     film.PixelData = pixels.astype("<u2").tobytes()
     film["PixelData"].VR = "OW"
     return film
-
-
-def simulated(rows: int, columns: int) -> np.ndarray:
-    """Stored values (rows, columns) of a simulated 12-bit chest film."""
-    detector = DETECTORS["internal"][1]
-    pixels = simulate_film((1, "bench", "0"), 0, "F", 60, 160.0, 23.0, -1.0, detector, max(rows, columns))
-    top, left = (pixels.shape[0] - rows) // 2, (pixels.shape[1] - columns) // 2
-    return np.ascontiguousarray(pixels[top : top + rows, left : left + columns])
 
 
 def take_in(source: Path, target: Path, batch: int = 0, n_batches: int = 1) -> int:
@@ -162,25 +152,12 @@ def compare(n_films: int, n_peer: int, rounds: int, work: Path) -> None:
     films = [source / f"film{number}" for number in range(n_films)]
     for number, path in enumerate(films):
         pydicom.dcmwrite(path, cr_film(pixels, number), enforce_file_format=True)
-    to_time = ways(films, n_peer, work)
-    seconds: dict[str, list[float]] = {name: [] for name in to_time}
-    for _, handle in to_time.values():  # once for nothing: imports, page cache
-        handle()
-    for round_number in range(rounds):
-        order = list(to_time)
-        random.Random(round_number).shuffle(order)
-        for name in order:
-            count, handle = to_time[name]
-            start = time.perf_counter()
-            handle()
-            seconds[name].append((time.perf_counter() - start) / count)
+    seconds = seconds_in_rounds(ways(films, n_peer, work), rounds)
     print(f"{n_films} films of {ROWS} x {COLUMNS}, 12 bit, uncompressed ({n_peer} for the slow peers); {rounds} rounds; one thread")
     for name, values in seconds.items():
-        ratios = sorted(theirs / own for theirs, own in zip(values, seconds["ours"]))
-        told = "" if name == "ours" else f"   {statistics.median(ratios):6.2f} times ours ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        told = "" if name == "ours" else f"   {ratio(values, seconds['ours'])} times ours"
         print(f"  {name:18s} {1000 * statistics.median(values):8.1f} ms a film{told}")
-    over = sorted(own / floor for own, floor in zip(seconds["ours"], seconds["floor"]))
-    print(f"  ours is {statistics.median(over):.2f} times the floor ({over[0]:.2f} to {over[-1]:.2f})")
+    print(f"  ours is {ratio(seconds['ours'], seconds['floor'])} times the floor")
 
     both = []
     for _ in range(rounds):

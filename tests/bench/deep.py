@@ -1,0 +1,390 @@
+"""Speed of the deep stage at the paper's size against a naive script, other runtimes and the machine: ``make bench-deep``.
+
+The network is the paper's (36 blocks of 256 x 256 pixels, 34.97 million parameters), with random weights. Parts (``--parts``):
+
+- roof: floating-point operations per second of the fastest 3x3 convolution of ResNet-18's own shapes, forward only; on a GPU also of
+  a large product of matrices, and bytes per second of a copy.
+- train: ``scripts.deep.training.train``, steps after the first, against ``tests.bench.naive_network`` (Pillow, torchvision's transforms,
+  DataLoader, fp32, blocks in a loop). Both start from the same PNG files' content; ours has it in the cache, as in a run.
+- score: ``scripts.deep.scoring.probabilities`` against the naive script, ONNX Runtime and OpenVINO, each runtime given the z-scored films and
+  the fused network, on the same number of threads.
+- cache: ``cache_films`` on films of 2500 x 2048, films per second of one thread, and the memory that is the process's own.
+- folds (not by default): the five folds of the shipped configuration, two side by side, from ``state/cache/train`` of a finished run.
+
+A share of the roof counts 490.0 GFLOP a film and training step and 164.6 GFLOP a film scored. On a GPU (``--device cuda``) training is
+timed eager and compiled, with the films in the device's memory, and a table of where the time goes is printed. It needs PyTorch, torchvision, NumPy,
+OpenCV and Pillow; ONNX Runtime and OpenVINO are left out where they are absent, and said so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from scripts.common.log import Log
+from scripts.deep.arithmetic import exact_arithmetic
+from scripts.deep.film_cache import cache_films
+from scripts.deep.films import FilmStack, split_fold
+from scripts.deep.network import HybridNetwork
+from scripts.deep.scoring import for_scoring, probabilities
+from scripts.deep.training import HISTORY, Interrupted, train
+from tests.bench import naive_network
+from tests.bench.films import simulated
+from tests.bench.rounds import ratio, seconds_in_rounds
+
+ARCHITECTURE = {
+    "grid": 6,
+    "block_size": 256,
+    "trunk_width": 64,
+    "layers": 6,
+    "heads": 8,
+    "mlp_ratio": 4,
+    "dropout": 0.1,
+    "head_hidden": 256,
+}
+TRAINING = {
+    "epochs": 50,
+    "batch_size": 8,
+    "learning_rate": 1e-4,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "warmup_fraction": 0.05,
+    "clip_norm": 1.0,
+    "local_weight": 1.0,
+}
+AUGMENTATION = {
+    "flip": 0.5,
+    "rotation": 10.0,
+    "crop_scale": [0.9, 1.1],
+    "shift": 0.05,
+    "brightness": 0.1,
+    "contrast": 0.1,
+}
+TRAINING_FLOP, SCORING_FLOP = 490.0e9, 164.6e9
+"""Floating-point operations a film, of a training step and of a forward pass, at ARCHITECTURE."""
+
+PAPER_FILMS, PAPER_FOLDS, PAPER_EPOCHS = 3422, 5, 50
+ROWS, COLUMNS = 2500, 2048
+
+
+def settings(precision: str, compiled: bool = False, **changes: object) -> dict:
+    """The settings of a training."""
+    training = {**TRAINING, "precision": precision, "compile": compiled, **changes}
+    return {"seed": 1, "init": "random", "architecture": ARCHITECTURE, "training": training, "augmentation": AUGMENTATION}
+
+
+def side() -> int:
+    return ARCHITECTURE["grid"] * ARCHITECTURE["block_size"]
+
+
+def write_films(folder: Path, n: int) -> tuple[list[Path], list[int]]:
+    """``n`` PNG films of ROWS x COLUMNS and their labels."""
+    folder.mkdir(parents=True, exist_ok=True)
+    film = simulated(ROWS, COLUMNS).astype(np.uint16) << 4
+    paths = []
+    for number in range(n):
+        paths.append(folder / f"film{number:04d}.png")
+        if not paths[-1].exists():
+            cv2.imwrite(str(paths[-1]), np.roll(film, 37 * number, axis=1), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return paths, [number % 2 for number in range(n)]
+
+
+def write_cache(folder: Path, paths: list[Path], labels: list[int], folds: int = 5) -> Path:
+    """The films as ``cache_films`` caches them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "cohort.csv").open("w", newline="") as file:
+        rows = [(f"p{n}", f"i{n:05d}", label, n % folds) for n, label in enumerate(labels)]
+        csv.writer(file).writerows([("patient_id", "image_id", "label", "fold"), *rows])
+    with (folder / "pngs.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("image_id", "png"), *((f"i{n:05d}", path) for n, path in enumerate(paths))])
+    log = Log(None, "bench", echo=False)
+    cache_films(folder / "cohort.csv", folder / "pngs.csv", side(), folder / "films.npy", folder / "index.csv", 1, log)
+    return folder
+
+
+def synchronise(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def fastest(work: Callable[[], object], device: torch.device, seconds: float = 2.0) -> float:
+    """Seconds of the fastest of as many repetitions as fit into ``seconds``."""
+    best, end = float("inf"), time.perf_counter() + seconds
+    work()
+    while time.perf_counter() < end:
+        synchronise(device)
+        start = time.perf_counter()
+        work()
+        synchronise(device)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+@torch.inference_mode()
+def convolution_roof(device: torch.device, precision: str, films: int = 2) -> float:
+    """Operations per second of the fastest 3x3 convolution among those of ResNet-18, on ``films`` films' blocks."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    best = 0.0
+    for channels, size in ((64, 64), (128, 32), (256, 16), (512, 8)):
+        x = torch.randn(36 * films, channels, size, size, device=device).to(kind).contiguous(memory_format=torch.channels_last)
+        weight = torch.randn(channels, channels, 3, 3, device=device).to(kind).contiguous(memory_format=torch.channels_last)
+        took = fastest(lambda x=x, w=weight: F.conv2d(x, w, padding=1), device)
+        best = max(best, 2 * 9 * x.numel() * channels / took)
+    return best
+
+
+@torch.inference_mode()
+def other_roofs(device: torch.device) -> tuple[float, float]:
+    """Operations per second of a large bf16 product of matrices, and bytes per second of a copy (read and written)."""
+    a = torch.randn(8192, 8192, device=device).to(torch.bfloat16)
+    product = 2 * 8192**3 / fastest(lambda: a @ a, device)
+    source = torch.empty(1 << 30, dtype=torch.int8, device=device)
+    target = torch.empty_like(source)
+    return product, 2 * source.numel() / fastest(lambda: target.copy_(source), device)
+
+
+def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, list[list[float]]]:
+    """Seconds of ``steps`` training steps of the real loop after two untimed ones, and the rows of its history so far."""
+    training, held_out = split_fold(stack.films, 0)
+    ends: list[float] = []
+    history: list[list[float]] = []
+
+    def after_step() -> bool:
+        if len(ends) in (1, steps + 1):
+            synchronise(stack.device)
+        ends.append(time.perf_counter())
+        return len(ends) == steps + 2
+
+    def keep(state: dict) -> None:
+        history.extend(state["history"])
+
+    with contextlib.suppress(Interrupted):
+        train(stack, training, held_out, 0, options, None, None, keep, lambda: False, after_step, lambda text: None)
+    return ends[-1] - ends[1], history
+
+
+def bench_training(paths: list[Path], labels: list[int], stack: FilmStack, threads: int, steps: int, rounds: int, roofs: dict) -> None:
+    """Training against the naive script."""
+    device, size = stack.device, TRAINING["batch_size"]
+    one_epoch = {"epochs": 1000}
+
+    def naive() -> float:
+        made = naive_network.train(paths, labels, side(), size, steps + 1, threads, device.type)
+        next(made)
+        synchronise(device)
+        start = time.perf_counter()
+        for _ in made:
+            pass
+        synchronise(device)
+        return time.perf_counter() - start
+
+    ways: dict[str, tuple[int, Callable[[], object]]] = {
+        f"ours {kind}{told}": (
+            size * steps,
+            lambda kind=kind, compiled=compiled: timed_training(stack, settings(kind, compiled, **one_epoch), steps)[0],
+        )
+        for kind, compiled, told in [
+            ("bf16", False, ""),
+            ("fp32", False, ""),
+            *([("bf16", True, ", compiled")] if device.type == "cuda" else []),
+        ]
+    }
+    ways["naive script fp32"] = (size * steps, naive)
+    seconds = seconds_in_rounds(ways, rounds)
+    print(f"training, batches of {size}, {steps} steps a round, {rounds} rounds")
+    for name, values in seconds.items():
+        speed = 1 / statistics.median(values)
+        kind = "bf16" if "bf16" in name else "fp32"
+        told = "" if name.startswith("naive") else f", {ratio(seconds['naive script fp32'], values)} times the naive script"
+        share = f", {100 * speed * TRAINING_FLOP / roofs[kind]:.0f} % of the convolution roof"
+        print(f"  {name:24s} {speed:8.2f} films/s{told}{share}", flush=True)
+        if name.startswith("ours bf16"):
+            epoch = PAPER_FILMS * (PAPER_FOLDS - 1) / PAPER_FOLDS / speed
+            print(f"  {'':24s} extrapolated: {PAPER_FOLDS} folds x {PAPER_EPOCHS} epochs of the paper's training set in "
+                  f"{epoch * PAPER_FOLDS * PAPER_EPOCHS / 60:.0f} min, scoring of the held-out films apart")  # fmt: skip
+
+
+def runtimes(fused: HybridNetwork, threads: int, folder: Path) -> dict[str, Callable[[np.ndarray], object]]:
+    """The fused network under other runtimes, by name; each takes z-scored films (1, 1, side, side)."""
+    try:
+        import onnxruntime
+        import openvino
+    except ImportError as error:
+        print(f"{error.name} is not installed: ONNX Runtime and OpenVINO are left out")
+        return {}
+    path = folder / "network.onnx"
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        torch.onnx.export(fused, (torch.zeros(1, 1, side(), side()),), path, dynamo=True, input_names=["films"], verbose=False)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    found: dict[str, Callable[[np.ndarray], object]] = {"ONNX Runtime fp32": lambda films: session.run(None, {"films": films})}
+    core = openvino.Core()
+    for name, kind in (("fp32", "f32"), ("bf16", "bf16")):
+        model = core.compile_model(
+            core.read_model(path), "CPU",
+            {"INFERENCE_PRECISION_HINT": kind, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"},
+        )  # fmt: skip
+        found[f"OpenVINO {name}"] = lambda films, model=model: model(films)
+    return found
+
+
+def bench_scoring(paths: list[Path], stack: FilmStack, threads: int, rounds: int, roofs: dict, folder: Path) -> None:
+    """Scoring against the naive script and other runtimes."""
+    device = stack.device
+    torch.manual_seed(1)
+    fused = for_scoring(HybridNetwork(**ARCHITECTURE)).to(device)
+    count = 4 if device.type == "cpu" else min(len(stack), 256)
+    rows = [n % len(stack) for n in range(count)]
+    ways: dict[str, tuple[int, Callable[[], object]]] = {
+        f"ours {kind}": (count, lambda kind=kind: probabilities([fused], stack, rows, kind).sum() and None) for kind in ("bf16", "fp32")
+    }
+    few = paths[: min(count, 16)]
+    ways["naive script fp32"] = (len(few), lambda: naive_network.score(few, side(), min(8, len(few)), threads, device.type) and None)
+    if device.type == "cpu":
+        for name, run in runtimes(fused, threads, folder).items():
+            ways[name] = (count, lambda run=run: [run(stack.batch([row]).numpy()) for row in rows] and None)
+    seconds = seconds_in_rounds(ways, rounds)
+    print(f"scoring, {count} films a round, {rounds} rounds")
+    for name, values in seconds.items():
+        kind = "bf16" if "bf16" in name else "fp32"
+        speed = 1 / statistics.median(values)
+        told = f", {100 * speed * SCORING_FLOP / roofs[kind]:.0f} % of the convolution roof"
+        if name.startswith("ours"):
+            told += f", {ratio(seconds['naive script fp32'], values)} times the naive script"
+            for peer in ways:
+                if peer.endswith(kind) and peer.startswith(("ONNX", "OpenVINO")):
+                    told += f", {ratio(seconds[peer], values)} times {peer}"
+        print(f"  {name:24s} {speed:8.2f} films/s{told}", flush=True)
+
+
+@contextlib.contextmanager
+def own_memory() -> Iterator[list[int]]:
+    """Samples of the memory that is this process's own (proc(5), RssAnon), in KiB, while the block runs."""
+    samples: list[int] = []
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(0.05):
+            lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+            samples.append(next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")))
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield samples
+    finally:
+        stop.set()
+        thread.join()
+
+
+def bench_cache(folder: Path, n: int) -> None:
+    """Films cached per second on one thread, and the memory of a quarter of them against all."""
+    paths, labels = write_films(folder / "png", n)
+    peaks = []
+    for count in (n // 4, n):
+        with own_memory() as samples:
+            start = time.perf_counter()
+            write_cache(folder / f"cache{count}", paths[:count], labels[:count])
+            took = time.perf_counter() - start
+        peaks.append(max(samples) / 1024)
+    print(f"cache: {n / took:.1f} films/s of {ROWS} x {COLUMNS} on one thread; own memory {peaks[0]:.0f} MB for {n // 4} films, {peaks[1]:.0f} MB for {n}", flush=True)
+
+
+def bench_folds(cache: Path) -> None:
+    """The five folds of the shipped configuration on a finished run's cache, each a command of its own, two at a time."""
+    from scripts.common.config import read_config
+    from scripts.common.config_files import read_config_file
+
+    if not (cache / "films.npy").exists():
+        raise SystemExit("the part 'folds' needs a finished run of the shipped study here: make demo")
+    config = read_config(read_config_file("config.yaml"))
+    options = {"seed": config.study.seed, "init": config.deep.init, "cpu_threads": config.deep.cpu_threads}
+    for section in ("architecture", "training", "augmentation"):
+        options[section] = getattr(config.deep, section).model_dump(mode="json")
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
+
+        def fold(number: int) -> None:
+            command = [sys.executable, "-m", "scripts.deep.train_fold", "--cache", str(cache), "--fold", str(number)]
+            command += ["--settings", json.dumps(options), "--output", f"{folder}/{number}", "--state", f"{folder}/state"]
+            subprocess.run(command, check=True, capture_output=True)
+
+        start = time.perf_counter()
+        list(pool.map(fold, range(config.cohort.folds)))
+        print(f"{config.cohort.folds} folds of the shipped configuration, two at a time: {time.perf_counter() - start:.0f} s", flush=True)
+
+
+def where_the_time_goes(stack: FilmStack, steps: int) -> None:
+    """Print the GPU's time of some training steps by kernel, and the share of time in which no kernel ran."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]) as profile:
+        took, _ = timed_training(stack, settings("bf16", epochs=1000), steps)
+    events = sorted(profile.key_averages(), key=lambda e: -e.self_device_time_total)
+    total = sum(e.self_device_time_total for e in events)
+    print(f"GPU time by kernel, {steps} steps in {1000 * took:.0f} ms (kernels of warm-up steps included)")
+    for event in events[:12]:
+        print(f"  {100 * event.self_device_time_total / total:5.1f} %  {event.key[:110]}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--parts", default="roof,train,score,cache", help="comma-separated: roof, train, score, cache, folds")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads of all ways")
+    parser.add_argument("--films", type=int, help="films in the cache (20 on the CPU, 512 on a GPU)")
+    parser.add_argument("--steps", type=int, help="training steps a round (1 on the CPU, 20 on a GPU)")
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    parts = chosen.parts.split(",")
+    on_gpu = chosen.device == "cuda"
+    exact_arithmetic(chosen.threads)
+    device = torch.device(chosen.device)
+    name = torch.cuda.get_device_name() if on_gpu else f"{chosen.threads} CPU threads"
+    print(f"PyTorch {torch.__version__}, {name}; {json.dumps(ARCHITECTURE)}")
+    if not {"roof", "train", "score"}.isdisjoint(parts):
+        roofs = {kind: convolution_roof(device, kind, 8 if on_gpu else 2) for kind in ("bf16", "fp32")}
+        print("convolution roof: " + ", ".join(f"{kind} {1e-9 * value:.0f} GFLOP/s" for kind, value in roofs.items()), flush=True)
+        if on_gpu:
+            product, copied = other_roofs(device)
+            print(f"matrix product (bf16): {1e-12 * product:.0f} TFLOP/s; copy: {1e-9 * copied:.0f} GB/s", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if not {"train", "score"}.isdisjoint(parts):
+            n = chosen.films or (512 if on_gpu else 20)
+            paths, labels = write_films(Path(folder) / "png", min(n, 64))
+            cache = write_cache(Path(folder) / "cache", [paths[k % len(paths)] for k in range(n)], [k % 2 for k in range(n)])
+            stack = FilmStack(cache, side(), device)
+            if "train" in parts:
+                steps = chosen.steps or (20 if on_gpu else 1)
+                bench_training(paths, labels, stack, chosen.threads, steps, chosen.rounds, roofs)
+                if on_gpu:
+                    torch.cuda.reset_peak_memory_stats()
+                    many = len(split_fold(stack.films, 0)[0]) // TRAINING["batch_size"] + 2
+                    _, history = timed_training(stack, settings("bf16", epochs=1000), many)
+                    print(f"  memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB; epoch: {dict(zip(HISTORY, history[0]))}")
+                    where_the_time_goes(stack, 5)
+            if "score" in parts:
+                bench_scoring(paths, stack, chosen.threads, chosen.rounds, roofs, Path(folder))
+        if "cache" in parts:
+            bench_cache(Path(folder), 48)
+    if "folds" in parts:
+        bench_folds(Path("state/cache/train"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
