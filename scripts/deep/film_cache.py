@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
+from isal import isal_zlib
 
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
@@ -31,9 +33,59 @@ def resize_film(film: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(film, (side, side), interpolation=cv2.INTER_LINEAR)
 
 
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Kind and data of each chunk of a PNG (third edition, 5.3), checksums verified. ``ValueError`` where one is broken."""
+    view, at = memoryview(content), 8
+    while at < len(content):
+        length, kind = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
+        data, checksum = view[at + 8 : at + 8 + length], view[at + 8 + length : at + 12 + length]
+        if len(checksum) < 4 or isal_zlib.crc32(view[at + 4 : at + 8 + length]) != int.from_bytes(checksum, "big"):
+            raise ValueError("a chunk is cut or damaged")
+        yield kind, data
+        at += 12 + length
+
+
+def decode_png16(content: bytes) -> np.ndarray | None:
+    """Pixels (rows, columns), uint16, of a 16-bit grey PNG whose rows all have the filter Up, as this workflow writes them.
+
+    None for any other PNG or a broken one, which a decoder of all kinds must read or refuse. More than twice as fast as
+    libpng: ISA-L inflates, and the filter is one addition a row.
+    """
+    try:
+        chunks = [(kind, data) for kind, data in _chunks(content)] if content[:8] == _SIGNATURE else []
+        if [kind for kind, _ in chunks] != [b"IHDR", b"IDAT", b"IEND"]:
+            return None
+        header, data = chunks[0][1], chunks[1][1]
+        columns, rows = int.from_bytes(header[:4], "big"), int.from_bytes(header[4:8], "big")
+        if bytes(header[8:]) != b"\x10\0\0\0\0" or rows == 0 or columns == 0:
+            return None
+        inflated = isal_zlib.decompress(data, bufsize=rows * (2 * columns + 1))
+    except (ValueError, zlib.error, isal_zlib.error):
+        return None
+    lines = np.frombuffer(bytearray(inflated), np.uint8)
+    if lines.size != rows * (2 * columns + 1):
+        return None
+    lines = lines.reshape(rows, 2 * columns + 1)
+    if not (lines[:, 0] == 2).all():
+        return None
+    lines = lines[:, 1:]
+    for row in range(1, rows):
+        np.add(lines[row], lines[row - 1], out=lines[row])
+    return np.ascontiguousarray(lines).view(">u2").astype(np.uint16)
+
+
 def read_film(path: str | Path, image_id: str, side: int) -> np.ndarray:
     """Decode a 16-bit grey PNG and resize it to ``(side, side)``. ``StudyError`` when it can't be read."""
-    film = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    try:
+        content = Path(path).read_bytes()
+    except OSError:
+        content = b""
+    film = decode_png16(content)
+    if film is None and content:
+        film = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
     if film is None or film.ndim != 2 or film.dtype != np.uint16:
         raise StudyError(
             f"The film of image {image_id} can't be read as a 16-bit grey PNG. Delete the folder "

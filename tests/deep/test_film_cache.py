@@ -10,7 +10,8 @@ from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.csv_tables import csv_text, read_csv
-from scripts.deep.film_cache import cache_films, resize_film
+from scripts.deep.film_cache import cache_films, decode_png16, read_film, resize_film
+from scripts.intake.png_encoding import encode_png16
 
 QUIET = Log(None, "test", echo=False)
 
@@ -83,3 +84,34 @@ def test_an_absent_or_cut_film_and_an_empty_set_are_refused(center, tmp_path):
     write_text(tmp_path / "cohort.csv", "patient_id,image_id,label,fold\n")
     with pytest.raises(StudyError, match="holds no patient"):
         build(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 1), (1, 9), (133, 77)])
+def test_the_workflows_own_png_is_decoded_as_by_opencv(shape):
+    film = np.random.default_rng(4).integers(0, 65536, shape, np.uint16)
+    content = encode_png16(film)
+    decoded = decode_png16(content)
+    assert decoded.dtype == np.uint16 and (decoded == film).all()
+    assert (cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) == decoded).all()
+
+
+def test_any_other_png_is_left_to_opencv(tmp_path):
+    film = np.random.default_rng(5).integers(0, 65536, (60, 50), np.uint16)
+    path = tmp_path / "film.png"
+    for kind in (cv2.IMWRITE_PNG_FILTER_NONE, cv2.IMWRITE_PNG_FILTER_PAETH, cv2.IMWRITE_PNG_ALL_FILTERS):
+        cv2.imwrite(str(path), film, [cv2.IMWRITE_PNG_FILTER, kind])
+        assert decode_png16(path.read_bytes()) is None
+        assert (read_film(path, "i", 50) == resize_film(film, 50)).all()
+    cv2.imwrite(str(path), (film >> 8).astype(np.uint8))
+    assert decode_png16(path.read_bytes()) is None
+    with pytest.raises(StudyError, match="16-bit grey"):
+        read_film(path, "i", 50)
+
+
+def test_a_damaged_png_is_never_decoded():
+    content = encode_png16(np.random.default_rng(6).integers(0, 65536, (20, 16), np.uint16))
+    for at in range(len(content)):
+        changed = bytearray(content)
+        changed[at] ^= 4
+        assert decode_png16(bytes(changed)) is None
+        assert decode_png16(content[:at]) is None
