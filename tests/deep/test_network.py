@@ -26,6 +26,21 @@ def test_parameter_count_at_the_papers_setting():
         assert parameter_count(HybridNetwork(**PAPER)) == 34_972_645
 
 
+def test_floating_point_operations_at_the_papers_setting():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with torch.device("meta"):
+        network, film = HybridNetwork(**PAPER), torch.empty(1, 1, 1536, 1536)
+    with FlopCounterMode(display=False) as counted:
+        global_logits, local_logits = network(film)
+        forward = counted.get_total_flops()
+        (global_logits.sum() + local_logits.sum()).backward()
+    assert forward == pytest.approx(164.6e9, rel=1e-3)
+    assert counted.get_total_flops() == pytest.approx(490.0e9, rel=1e-3)
+    trunk = sum(n for operation, n in counted.get_flop_counts()["Global"].items() if "convolution" in str(operation))
+    assert trunk / counted.get_total_flops() > 0.98
+
+
 def test_shapes(settings):
     network = HybridNetwork(**settings["architecture"]).eval()
     films = torch.randn(2, 1, 96, 96)
