@@ -53,8 +53,8 @@ class Trunk(nn.Module):
 
     def forward(self, blocks: Tensor) -> Tensor:
         """``(n, 1, b, b)`` to ``(n, 8 * width, b / 32, b / 32)``, rounded up."""
-        x = F.relu(self.bn1(self.conv1(blocks)), inplace=True)
-        x = F.max_pool2d(x, 3, 2, 1)
+        # the ReLU after the pooling instead of before: the same values and gradients, on a quarter of the pixels
+        x = F.relu(F.max_pool2d(self.bn1(self.conv1(blocks)), 3, 2, 1), inplace=True)
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
 
