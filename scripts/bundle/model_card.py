@@ -49,7 +49,7 @@ def _patients(cohort: pd.DataFrame, sets: Sequence[str]) -> list[str]:
                 count(int((part["sex"] == "F").sum())),
                 _mean_sd(part["age"].astype("float64")),
                 _mean_sd(part["bmi"].astype("float64")),
-                count(part["manufacturer"].replace("", pd.NA).nunique()),
+                f"{part['manufacturer'].replace('', pd.NA).nunique()}",
             ]
         )
     return _table(("Set", "Patients", "Osteoporosis", "Women", "Age, years", "BMI, kg/m²", "Manufacturers of devices"), rows)
@@ -61,7 +61,10 @@ def _performance(table2: pd.DataFrame, sets: Sequence[str]) -> list[str]:
     for name in sets:
         if name in frame.index:
             row = frame.loc[name].to_dict()
-            rows.append([name, count(int(row["n"])), count(int(row["n_pos"])), *(_cell(row, m, d, f) for m, _, d, f in _METRICS)])
+            n, n_pos = int(row["n"]), int(row["n_pos"])
+            hidden = 0 < min(n_pos, n - n_pos) < SMALLEST  # shares of so few people would give their number away
+            shown = [_cell(row, m, d, f) if m == "auc" or not hidden else "not shown" for m, _, d, f in _METRICS]
+            rows.append([name, count(n), count(n_pos), *shown])
     return _table(("Test set", "n", "OP", *(title for _, title, _, _ in _METRICS)), rows)
 
 
@@ -142,7 +145,7 @@ def model_card(settings: Mapping[str, Any], cohort: pd.DataFrame, table2: pd.Dat
         "",
         "- Weights can hold traces of the patients they were trained on. Nobody has shown that nothing can be drawn out of these. Pass the bundle on only as the study's agreements and its ethics "
         "committee permit. Beyond the weights and the counts on this card nothing of patients is in it: no film, no pseudonym, no date, no path.",
-        f"- Counts of people from 1 to {SMALLEST - 1} are shown as <{SMALLEST}. The performance table is the study's Table 2.",
+        f"- Counts of people from 1 to {SMALLEST - 1} are shown as <{SMALLEST}, and shares of classes so small are not shown. All else in the performance table is as in the study's Table 2.",
         "- A model can learn devices and habits of its hospital. A difference between groups in the performance means that one of them is served worse.",
         "",
         "## Limits",

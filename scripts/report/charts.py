@@ -118,6 +118,7 @@ def score_distributions(
         axis.set(title=title, xlim=(0, 1), xlabel=words["score"])
         axis.legend(fontsize=6.5, loc="upper center")
         axis.set_xticks([0, 0.5, 1])
-        axis.set_ylim(0, 1.3 * max(axis.get_ylim()[1], 0.05))
+        axis.set_ylim(0, 1.45 * max(axis.get_ylim()[1], 0.05))
+        axis.set_yticks([tick for tick in axis.get_yticks() if tick <= 1])
     axes[0].set_ylabel(words["share"])
     return _svg(figure)

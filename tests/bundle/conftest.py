@@ -70,7 +70,7 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
             )  # fmt: skip
     write_table(pd.DataFrame(rows), folder / "cohort.csv", COHORT)
     metrics = {f"{m}{e}": v for m in ("auc", "sensitivity", "specificity", "ppv", "npv") for e, v in (("", 0.75), ("_low", 0.6125), ("_high", 0.875))}
-    table2 = [{"set": s, "model": m, "n": n, "n_pos": 4, **metrics} for s, n in (("internal_test", 12), ("external_1", 9)) for m in ("deep", "clinical")]
+    table2 = [{"set": s, "model": m, "n": n, "n_pos": p, **metrics} for s, n, p in (("internal_test", 12, 6), ("external_1", 9, 3)) for m in ("deep", "clinical")]
     pd.DataFrame(table2).to_csv(folder / "table2.csv", index=False)
     (folder / "provenance.json").write_text(json.dumps({"git": {"commit": "abc123"}, "versions": {"packages": {"torch": "2", "numpy": "2"}}}))
     return {

@@ -51,7 +51,8 @@ def test_the_card_says_what_it_must(made):
     assert card.index("**SYNTHETIC.**") < 100
     for heading in ("Model details", "Intended use", "Factors", "Training and evaluation data", "Performance", "Ethical considerations", "Limits"):
         assert f"\n## {heading}\n" in card
-    assert "0.750 (0.613 to 0.875)" in card and "75.0 (61.3 to 87.5)" in card and "95 % confidence" in card
+    assert "| internal_test | 12 | 6 | 0.750 (0.613 to 0.875) | 75.0 (61.3 to 87.5) |" in card and "95 % confidence" in card
+    assert "| external_1 | 9 | <5 | 0.750 (0.613 to 0.875) | not shown | not shown | not shown | not shown |" in card
     assert "| train | 40 | 14 (35.0 %) | 30 |" in card
     assert "| external_1 | 9 | <5 | " in card
     assert "traces of the patients" in card and "no medical device" in card
