@@ -70,8 +70,19 @@ class Scorer:
         self.at_once = films_per_forward(self._fused[0], device.type, self.precision) if at_once == AUTO else int(at_once)
 
     def __call__(self, films: Sequence[np.ndarray]) -> np.ndarray:
-        """Probabilities ``(len(films), folds)`` of films ``(side, side)`` uint16; the same for a film in whatever company."""
-        return probabilities(self._fused, LooseFilms(films, self.device), range(len(films)), self.precision, self.at_once)
+        """Probabilities ``(len(films), folds)`` of films ``(side, side)`` uint16; the same for a film in whatever company.
+
+        Raises ``StudyError`` where the device's memory doesn't suffice.
+        """
+        try:
+            return probabilities(self._fused, LooseFilms(films, self.device), range(len(films)), self.precision, self.at_once)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise StudyError(
+                f"Out of memory on the {self.device.type.replace('cuda', 'GPU')} while scoring {self.at_once} film(s) at once. "
+                "Score on a machine with more memory, or with '--device cpu' (DEVICE=cpu)."
+            ) from None
 
 
 def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:

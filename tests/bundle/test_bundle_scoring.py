@@ -133,6 +133,16 @@ def test_the_self_check_finds_another_network(made, tmp_path, films, silent):
     assert not list(tmp_path.glob("scores*"))
 
 
+def test_too_little_memory_is_said_and_leaves_nothing(bundle, films, tmp_path, silent, monkeypatch):
+    def full(*given):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("scripts.deep.network.HybridNetwork.forward", full)
+    with pytest.raises(StudyError, match="Out of memory.*DEVICE=cpu"):
+        score_folder(bundle, films, tmp_path / "scores.csv", "cpu", None, silent)
+    assert not list(tmp_path.glob("scores*"))
+
+
 def test_weights_of_another_architecture_are_refused(made, tmp_path, bundle):
     settings = bundle.settings
     with pytest.raises(StudyError, match="another architecture"):
