@@ -1,12 +1,13 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bench-intake bench-deep docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bundle score bench-intake bench-deep docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
 TO ?= results/share/osteocxr_results.tar.gz
 SMALLEST ?= 5
 OUTCOMES ?= hide
+DEVICE ?= auto
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +50,14 @@ handover: setup  ## one centre as a de-identified folder for a study elsewhere: 
 
 share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide)
 	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)"
+
+bundle: setup  ## the finished run's model as one folder that scores new films: results/bundle
+	@snakemake --cores all $(CONFIG) -- results/bundle
+
+score: TO = scores.csv
+score: setup  ## score a folder of DICOM films: make score BUNDLE=<folder> DICOM=<folder> (TO=scores.csv, DEVICE=auto)
+	@test -n "$(BUNDLE)" -a -n "$(DICOM)" || { echo "ERROR: say which model and which films: make score BUNDLE=<folder> DICOM=<folder>"; exit 1; }
+	@python -m scripts.bundle.score --bundle "$(BUNDLE)" --dicom "$(DICOM)" --to "$(TO)" --device "$(DEVICE)"
 
 bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and its own floor; 20,000 small films
 	@envs/setup.sh test

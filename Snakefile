@@ -19,6 +19,7 @@ if CFG.handover is None:
     include: "rules/boosting.smk"
     include: "rules/statistics.smk"
     include: "rules/report.smk"
+    include: "rules/bundle.smk"
 
 
 report: "report/workflow.rst"

@@ -270,6 +270,32 @@ def fold_weights():
     return [f"results/deep/fold_{fold}/weights.pt" for fold in range(CFG.cohort.folds)]
 
 
+def bundle_settings():
+    """What of the config a model bundle freezes, so that new films are read and scored as the study's were."""
+    return {
+        "seed": CFG.study.seed,
+        "synthetic": CFG.synthetic,
+        "scoring": {**plain(CFG.deep.scoring), "cpu_threads": CFG.deep.cpu_threads},
+        "frontal_view": plain(CFG.intake.frontal_view),
+        "exposure": plain(CFG.intake.exposure),
+    }
+
+
+def bundle_facts():
+    """What of the config a bundle's model card tells; no path and no hospital's name."""
+    init = CFG.deep.init
+    return {
+        "test_sets": CFG.test_sets,
+        "confidence": CFG.statistics.confidence,
+        "init": init if init in ("random", "imagenet") else "a file",
+        "epochs": CFG.deep.training.epochs,
+        "older_than": CFG.cohort.older_than,
+        "op_t_score": CFG.cohort.op_t_score,
+        "interval_months": CFG.cohort.interval_months,
+        "exclusions": list(CFG.cohort.exclusions),
+    }
+
+
 def deep_scores_of_model(wildcards):
     """The training patients' out-of-fold deep scores, which the combined model takes as a variable."""
     return "results/deep/scores/train.csv" if wildcards.model == "combined" else []

@@ -133,9 +133,12 @@ rule score_images:
     params:
         code=code("scripts/deep/score_images.py"),
         threads=CFG.deep.cpu_threads,
+        precision=CFG.deep.scoring.precision,
+        films_per_forward=CFG.deep.scoring.films_per_forward,
     shell:
         "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights {input.weights}"
-        " --output {output} --device {resources.device} --threads {params.threads} --log {log}"
+        " --output {output} --device {resources.device} --threads {params.threads} --precision {params.precision}"
+        " --films-per-forward {params.films_per_forward} --log {log}"
 
 
 rule explain_gradcam:

@@ -1,4 +1,5 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures.
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. One rule reads more: the
+# folds' own probabilities (evaluate_folds).
 
 
 rule freeze_thresholds:
@@ -92,6 +93,31 @@ rule evaluate_models:
         prevalences=[plain(p) for p in CFG.statistics.prevalences],
     script:
         "../scripts/statistics/evaluate_models.py"
+
+
+rule evaluate_folds:
+    """AUC of each fold's network alone in each test set, beside that of the ensemble."""
+    input:
+        scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
+        cohort="results/cohort/cohort.csv",
+    output:
+        folds="results/statistics/folds.csv",
+    log:
+        "logs/evaluate_folds.log",
+    benchmark:
+        "benchmarks/evaluate_folds.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("scripts/statistics/evaluate_folds.py"),
+        sets=CFG.test_sets,
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/evaluate_folds.py"
 
 
 rule compare_auc:

@@ -464,6 +464,20 @@ class Augmentation(Section):
     contrast: Fraction = Field(0.1, description="Largest contrast change, as a share, either way.")
 
 
+class Scoring(Section):
+    precision: Literal["trained", "fp32", "bf16"] = Field(
+        "trained",
+        description="Arithmetic with which test films are scored; `trained` is `deep.training.precision`. Training patients are scored "
+        "by their fold's job, always in its precision, and thresholds come from those scores.",
+    )
+    films_per_forward: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = Field(
+        "auto",
+        description="Films that go through the network at once. It can change the last bits of a score, so `auto` follows from the geometry and the "
+        "precision and not from the machine's free memory: 1 on a CPU; on a GPU the largest power of two, up to 64, whose activations fit in 8 GiB. "
+        "Give a number for a smaller card.",
+    )
+
+
 class GradCam(Section):
     cases: int = Field(2, ge=1, le=12, description="Films per kind (true and false positives and negatives), the most certain ones.")
 
@@ -481,6 +495,7 @@ class Deep(Section):
     architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
     training: Training = Field(default_factory=Training, description="Settings of the training.")
     augmentation: Augmentation = Field(default_factory=Augmentation, description="Random changes to films in training.")
+    scoring: Scoring = Field(default_factory=Scoring, description="How test films are scored.")
     gradcam: GradCam = Field(default_factory=GradCam, description="Which films get a heat map.")
     checkpoint_minutes: Positive = Field(5.0, description="Longest time between two saved states of a training.")
 

@@ -4,18 +4,44 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from scripts.deep.arithmetic import autocast
-from scripts.deep.films import FilmStack
 from scripts.deep.network import BasicBlock, HybridNetwork
 
-FILMS_PER_FORWARD = {"cpu": 1, "cuda": 16}
-"""Fixed per device: the last batch is filled up, so a film's score depends on no other film's presence or place."""
+SCORING_MEMORY = 8 * 2**30
+"""Bytes of activations that ``films_per_forward`` lets a GPU hold: what a card of 12 GB has beside weights and libraries."""
+
+_MOST_FILMS = 64
+
+
+def films_per_forward(network: HybridNetwork, device_type: str, precision: str) -> int:
+    """Films that go through the network at once: 1 on a CPU; on a GPU the largest power of two, up to 64, that fits in memory.
+
+    A kernel may sum in another order for another number of films, so this number can change the last bits of a score.
+    It therefore follows from the geometry and the precision alone, never from what a machine has free; the memory it
+    counts on is ``SCORING_MEMORY``. A film takes about four maps of the first convolution (``grid**2`` blocks of
+    ``trunk_width`` channels, halved in height and width), which are the largest ones.
+    """
+    if device_type != "cuda":
+        return 1
+    width = network.trunk.conv1.out_channels
+    bytes_per_film = 4 * (2 if precision == "bf16" else 4) * width * (network.side // 2) ** 2
+    films = SCORING_MEMORY // bytes_per_film
+    return min(_MOST_FILMS, 1 << max(int(films).bit_length() - 1, 0))
+
+
+class FilmBatches(Protocol):
+    """What films are scored from: a device, and z-scored films ``(n, 1, side, side)`` of given rows on it."""
+
+    device: torch.device
+
+    def batch(self, rows: Sequence[int]) -> Tensor: ...
 
 
 def for_scoring(network: HybridNetwork) -> HybridNetwork:
@@ -33,12 +59,16 @@ def for_scoring(network: HybridNetwork) -> HybridNetwork:
 
 
 @torch.inference_mode()
-def probabilities(networks: Sequence[HybridNetwork], stack: FilmStack, rows: Sequence[int], precision: str) -> np.ndarray:
+def probabilities(
+    networks: Sequence[HybridNetwork], stack: FilmBatches, rows: Sequence[int], precision: str, at_once: int | None = None
+) -> np.ndarray:
     """``(len(rows), len(networks))`` float64: sigmoid of the global logit of films ``rows`` under each network.
 
-    ``networks`` come from ``for_scoring`` and lie on the stack's device.
+    ``networks`` come from ``for_scoring`` and lie on the stack's device. ``at_once`` films go through a network together
+    (None: ``films_per_forward``); the last batch is filled up, so that a film's score depends on no other film's presence
+    or place.
     """
-    size = FILMS_PER_FORWARD[stack.device.type]
+    size = at_once or films_per_forward(networks[0], stack.device.type, precision)
     scores = np.empty((len(rows), len(networks)))
     for start in range(0, len(rows), size):
         chosen = list(rows[start : start + size])

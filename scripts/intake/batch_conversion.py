@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pandas as pd
 import pydicom
 
@@ -64,8 +65,8 @@ def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
     return float("nan") if value in (None, "") else float(value)
 
 
-def convert_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None) -> tuple[bytes, dict]:
-    """The PNG of a de-identified film and its row (without id and status).
+def measured_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None) -> tuple[np.ndarray, dict]:
+    """The 16-bit image (rows, columns) of a de-identified film and its row (without id and status).
 
     ``window`` holds ``rows`` and ``columns``; ``ocr`` is the config's ``intake.ocr``, or None where the gate is off.
     """
@@ -85,6 +86,12 @@ def convert_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None
         "deviation_index": _header_number(dataset, "DeviationIndex"),
     }
     row["border_text"], row["border_words"] = ("", None) if ocr is None else border_words(image, ocr)
+    return image, row
+
+
+def convert_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None) -> tuple[bytes, dict]:
+    """The PNG of a de-identified film and its row; arguments as of ``measured_film``."""
+    image, row = measured_film(content, window, ocr)
     return encode_png16(image), row
 
 

@@ -91,26 +91,34 @@ def training_curves(histories: Sequence[pd.DataFrame], loss: Sequence[str], held
     return _svg(figure)
 
 
-def score_distributions(scores: Sequence[tuple[str, np.ndarray, np.ndarray]], words: dict[str, str]) -> bytes:
+def score_distributions(
+    scores: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]], words: dict[str, str]
+) -> bytes:
     """Histograms of the deep score (0 to 1) of patients with and without osteoporosis, a panel per set, as SVG.
 
     Parameters
     ----------
-    scores: title, scores of shape (n,) and labels (0/1) of shape (n,) of each set.
-    words: ``score``, ``share``, ``op`` and ``non_op``.
+    scores: title, scores of shape (n,), labels (0/1) of shape (n,), and single folds' scores of shape (n, folds) or None, of each set.
+    words: ``score``, ``share``, ``op``, ``non_op`` and ``single_folds``.
     """
     figure, axes = _figure(max(len(scores), 1), 1.7, 2.1)
     edges = np.linspace(0, 1, 21)
-    for axis, (title, score, label) in zip(axes, scores):
+    for axis, (title, score, label, folds) in zip(axes, scores):
         for value, color, name in ((0, _NON_OP, words["non_op"]), (1, _OP, words["op"])):
             part = score[label == value]
             if len(part):
                 share = np.histogram(part, edges)[0] / len(part)
                 axis.stairs(share, edges, color=color, fill=True, alpha=0.35)
                 axis.stairs(share, edges, color=color, lw=1, label=f"{name} (n={len(part)})")
+                if folds is not None:
+                    pooled = folds[label == value].ravel()
+                    axis.stairs(np.histogram(pooled, edges)[0] / len(pooled), edges, color=color, lw=1, ls="--")
+        if folds is not None:
+            axis.plot([], [], color="#555555", lw=1, ls="--", label=words["single_folds"])
         axis.set(title=title, xlim=(0, 1), xlabel=words["score"])
         axis.legend(fontsize=6.5, loc="upper center")
         axis.set_xticks([0, 0.5, 1])
-        axis.set_ylim(0, 1.3 * max(axis.get_ylim()[1], 0.05))
+        axis.set_ylim(0, 1.45 * max(axis.get_ylim()[1], 0.05))
+        axis.set_yticks([tick for tick in axis.get_yticks() if tick <= 1])
     axes[0].set_ylabel(words["share"])
     return _svg(figure)

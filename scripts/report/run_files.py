@@ -21,6 +21,7 @@ STATISTICS: dict[str, tuple[str, ...]] = {
         "ppv", "npv", "f1",
     ),
     "delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"),
+    "folds": ("set", "fold", "n", "n_pos", "auc", "auc_low", "auc_high"),
     "calibration": ("set", "model"),
     "subgroups": ("set", "model"),
     "prevalence": ("model",),
@@ -56,6 +57,7 @@ class RunFiles:
     predictions: pd.DataFrame
     statistics: dict[str, pd.DataFrame]
     histories: list[pd.DataFrame]
+    fold_scores: dict[str, pd.DataFrame]
     figures: dict[str, Path]
     provenance: dict[str, Any]
 
@@ -88,6 +90,12 @@ def read_statistics(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
     return frames
 
 
+def read_fold_scores(path: str | Path) -> pd.DataFrame:
+    """``patient_id`` and each fold's probability (``fold_0`` ...) of a test set."""
+    frame = read_table(path, {"patient_id": "text"})
+    return frame[[name for name in frame.columns if name == "patient_id" or name.startswith("fold_")]]
+
+
 def read_films(path: str | Path) -> pd.DataFrame:
     """A centre's ``films.csv``, only the columns that the report uses."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
@@ -110,10 +118,14 @@ def read_run(
     predictions: str | Path,
     statistics: Mapping[str, str | Path],
     histories: Sequence[str | Path],
+    fold_scores: Sequence[str | Path],
     figures: Mapping[str, str | Path],
     provenance: str | Path,
 ) -> RunFiles:
-    """Read the run. ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets."""
+    """Read the run. ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets.
+
+    ``fold_scores`` are the folds' probabilities of the test sets, in the order of ``test_sets``.
+    """
     centers = list(labels)
     sheets = {}
     for verdict, paths in (("reject", reject_sheets), ("review", review_sheets)):
@@ -130,6 +142,7 @@ def read_run(
         predictions=read_table(predictions, PREDICTIONS),
         statistics=read_statistics(statistics),
         histories=[pd.read_csv(path) for path in histories],
+        fold_scores={name: read_fold_scores(path) for name, path in zip(test_sets, fold_scores, strict=True)},
         figures={name: Path(path) for name, path in figures.items()},
         provenance=json.loads(Path(provenance).read_text(encoding="utf-8")),
     )

@@ -440,8 +440,12 @@ class Report:
         for name in run.sets:
             part = run.predictions[run.predictions["set"] == name]
             score, label = part["deep"].to_numpy(float), part["label"].to_numpy(int)
+            folds = None
+            if name in run.fold_scores:
+                of_patient = run.fold_scores[name].set_index("patient_id").reindex(part["patient_id"])
+                folds = of_patient.to_numpy(float)
             if len(part):
-                panels.append((self.names.scored[name], score, label))
+                panels.append((self.names.scored[name], score, label, folds))
             for value, group in ((1, words("op_long")), (0, words("non_op_long"))):
                 values = pd.Series(score[label == value])
                 q = [fmt.decimal(values.quantile(x)) for x in (0.25, 0.5, 0.75)] if len(values) else None
@@ -454,13 +458,29 @@ class Report:
                         Cell(f"{q[1]} ({q[0]}–{q[2]})", values.median()) if q else text_cell(None),
                     ]
                 )
-        chart = {"score": words("score"), "share": words("share"), "op": words("op"), "non_op": words("non_op")}
+        chart = {key: words(key) for key in ("score", "share", "op", "non_op", "single_folds")}
         caption = words("scores_caption")
         return [
             Figure("figure-scores", caption, data_uri(score_distributions(panels, chart), ".svg"), caption),
             _table("table-scores", words("scores_table_caption"), self._titles("set", "group", "n", "mean_sd", "quartiles"), rows),
             Paragraph(words("scores_note"), "note"),
+            self._folds(),
         ]
+
+    def _folds(self) -> Table:
+        """The AUC of each fold alone and of the ensemble: a row per test set."""
+        frame = self._frame("folds").astype({"fold": str})
+        folds = list(dict.fromkeys(frame["fold"]))
+        rows = []
+        for name in dict.fromkeys(self._test_rows(frame)["set"]):
+            part = frame[frame["set"] == name].set_index("fold")
+            first = part.iloc[0]
+            cells = [text_cell(self.names.set(name)), number_cell(first["n"], fmt.count), number_cell(first["n_pos"], fmt.count)]
+            rows.append(cells + [interval_cell(part.loc[f], "auc", fmt.auc) if f in part.index else text_cell(None) for f in folds])
+        titles = [self.words(f) if f == "ensemble" else f"{self.words('fold')} {f}" for f in folds]
+        columns = [*self._titles("set", "n", "n_pos"), *(Column(title) for title in titles)]
+        notes = [self.words("folds_note"), *self._interval_methods(frame)]
+        return _table("table-folds", self.words("folds_caption", level=self.level), columns, rows, notes)
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []

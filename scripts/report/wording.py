@@ -285,8 +285,9 @@ _WORDS: dict[str, tuple[str, str]] = {
         "各折均使用最后一轮的权重，不依据留出 AUC 挑选轮次。",
     ),
     "scores_caption": (
-        "Distribution of the deep score: out of fold in the training set, mean of the folds' models in the test sets",
-        "DL 评分的分布：训练集为折外评分，测试集为各折模型概率的均值",
+        "Distribution of the deep score: out of fold in the training set, mean of the folds' models in the test sets (filled), where "
+        "dashed lines are the single folds' probabilities, pooled",
+        "DL 评分的分布：训练集为折外评分，测试集为各折模型概率的均值（填充），虚线为各单折概率合并后的分布",
     ),
     "scores_table_caption": ("Deep score: mean (SD) and quartiles", "DL 评分：均数（标准差）与四分位数"),
     "scores_note": (
@@ -294,6 +295,17 @@ _WORDS: dict[str, tuple[str, str]] = {
         "used on means, so compare the first two panels before trusting sensitivity and specificity.",
         "多个模型的均值比单个模型的评分更集中。阈值由折外评分确定而用于均值，故在解读敏感度和特异度前应先比较前两个分图。",
     ),
+    "single_folds": ("single folds", "单折"),
+    "folds_caption": (
+        "AUC of each fold's network alone, and of their mean probability, in each test set, with {level} % CI",
+        "各折网络单独及其概率均值在各测试集的 AUC（{level}% CI）",
+    ),
+    "folds_note": (
+        "The folds share most of their training patients and are tested on the same patients, so the rows of a set are not independent. "
+        "No fold is chosen; the ensemble is what all other tables report.",
+        "各折的训练患者大部分相同且在相同患者上测试，故同一集内各行并不独立。不挑选任何一折，其他各表均报告集成结果。",
+    ),
+    "ensemble": ("Ensemble", "集成"),
     "quartiles": ("Median (quartiles)", "中位数（四分位数）"),
     "mean_sd": ("Mean (SD)", "均数（标准差）"),
     "group": ("Group", "组别"),

@@ -306,6 +306,7 @@ TABLES: dict[str, Rules] = {
         ("set", "model", "threshold"),
         _by_set,
     ),
+    "statistics/folds.csv": Rules(("set", "fold", *_SIZE, *_metrics("auc")), ("set", "fold"), _by_set),
     "statistics/delong.csv": Rules(
         (
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",

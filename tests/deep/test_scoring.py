@@ -7,12 +7,11 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
-from scripts.deep import scoring
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
 from scripts.deep.network import HybridNetwork
 from scripts.deep.out_of_fold import collect_out_of_fold
-from scripts.deep.scoring import auc, for_scoring, probabilities
+from scripts.deep.scoring import SCORING_MEMORY, auc, films_per_forward, for_scoring, probabilities
 from scripts.deep.set_scores import score_set
 from scripts.deep.training_store import weights_bytes
 
@@ -40,16 +39,56 @@ def test_folded_batch_norm_gives_the_same_logits(settings, cache):
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("films_per_forward", [1, 4])
-def test_a_films_score_depends_on_no_other_film(settings, cache, monkeypatch, films_per_forward):
-    monkeypatch.setitem(scoring.FILMS_PER_FORWARD, "cpu", films_per_forward)
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_a_films_score_depends_on_no_other_film(settings, cache, at_once):
     stack = FilmStack(cache, 96)
     networks = [for_scoring(trained_like(settings, seed)) for seed in (1, 2)]
-    everything = probabilities(networks, stack, range(40), "fp32")
+    everything = probabilities(networks, stack, range(40), "fp32", at_once)
     assert everything.shape == (40, 2) and len(np.unique(everything)) == 80
     some = [33, 5, 6, 0, 17]
-    assert (probabilities(networks, stack, some, "fp32") == everything[some]).all()
-    assert (probabilities(networks[1:], stack, [39], "fp32") == everything[39:, 1:]).all()
+    assert (probabilities(networks, stack, some, "fp32", at_once) == everything[some]).all()
+    assert (probabilities(networks[1:], stack, [39], "fp32", at_once) == everything[39:, 1:]).all()
+
+
+def test_films_at_once_follow_from_the_geometry_alone(settings):
+    paper = {**settings["architecture"], "grid": 6, "block_size": 256, "trunk_width": 64, "heads": 8}
+    with torch.device("meta"):
+        network = HybridNetwork(**paper)
+    assert films_per_forward(network, "cpu", "fp32") == films_per_forward(network, "cpu", "bf16") == 1
+    # a map of the first convolution: 36 blocks, 64 channels of 128 x 128
+    film = 36 * 64 * 128 * 128
+    for precision, size in (("fp32", 4), ("bf16", 2)):
+        n = films_per_forward(network, "cuda", precision)
+        assert 4 * size * film * n <= SCORING_MEMORY < 2 * 4 * size * film * n
+    assert films_per_forward(HybridNetwork(**settings["architecture"]), "cuda", "fp32") == 64
+
+
+@pytest.mark.parametrize("at_once", ["auto", "3"])
+def test_precision_and_films_at_once_are_the_configs(settings, cache, tmp_path, at_once):
+    settings["training"]["precision"] = "bf16"
+    path = tmp_path / "weights.pt"
+    path.write_bytes(weights_bytes(trained_like(settings, 1), settings, 0))
+    got = {}
+    for precision in ("trained", "bf16", "fp32"):
+        score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(tmp_path / "log", "test", echo=False), precision, at_once)
+        got[precision] = np.array([float(row["deep"]) for row in read_csv(tmp_path / "scores.csv", ())])
+        assert f"{'fp32' if precision == 'fp32' else 'bf16'}, {3 if at_once == '3' else 1} film(s) at once" in (tmp_path / "log").read_text()
+    assert (got["trained"] == got["bf16"]).all()
+    assert (got["fp32"] != got["bf16"]).any()
+    np.testing.assert_allclose(got["fp32"], got["bf16"], atol=0.05)
+
+
+def test_too_little_memory_is_said_with_the_key_to_change(settings, cache, tmp_path, monkeypatch):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(weights_bytes(trained_like(settings, 1), settings, 0))
+
+    def full(*given):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(HybridNetwork, "forward", full)
+    for at_once, said in (("4", "films_per_forward' to less than 4"), ("1", "bf16")):
+        with pytest.raises(StudyError, match=said):
+            score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False), "fp32", at_once)
 
 
 def test_auc_counts_pairs():

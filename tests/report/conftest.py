@@ -17,6 +17,7 @@ from scripts.report.run_files import FIGURES, STATISTICS, read_run
 from scripts.statistics.auc_comparison import DELONG
 from scripts.statistics.calibration import CALIBRATION
 from scripts.statistics.cohort_description import MISSING, TABLE1, VARIABLES
+from scripts.statistics.fold_performance import ENSEMBLE, FOLDS
 from scripts.statistics.performance import TABLE2
 from scripts.statistics.subgroups import PREVALENCE, SENSITIVITY, SUBGROUPS
 from scripts.statistics.thresholds import THRESHOLDS
@@ -27,6 +28,7 @@ DECLARED = {
     "table1": TABLE1,
     "table2": TABLE2,
     "delong": DELONG,
+    "folds": FOLDS,
     "calibration": CALIBRATION,
     "subgroups": SUBGROUPS,
     "prevalence": PREVALENCE,
@@ -206,6 +208,11 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "delong": [
             {"set": s, "model_a": a, "model_b": b, "engine": engine, "p_value": 0.0123, "p_holm": 0.0369} for s in sets[1:] for a, b in pairs
         ],
+        "folds": [
+            {"set": s, "fold": f, "n": 40, "n_pos": 14, "auc_ci_method": "DeLong, logit"}
+            for s in sets[1:]
+            for f in (*map(str, range(config.cohort.folds)), ENSEMBLE)
+        ],
         "calibration": [{"set": s, "model": m} for s in sets[1:] for m in MODELS],
         "subgroups": [
             {"set": s, "model": m, "subgroup": "sex", "level": v} for s in sets[1:] for m in MODELS for v in ("female", "male")
@@ -233,6 +240,12 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
                 "films_per_s": rng.uniform(1, 2, 4),
             }
         ).to_csv(histories[-1], index=False)
+    fold_scores = []
+    for name in sets[1:]:
+        fold_scores.append(folder / f"scores_{name}.csv")
+        part = cohort_predictions[cohort_predictions["set"] == name]
+        each = {f"fold_{k}": np.clip(part["deep"] + rng.normal(0, 0.05, len(part)), 0, 1) for k in range(config.cohort.folds)}
+        part[["patient_id", "deep"]].assign(**each).to_csv(fold_scores[-1], index=False)
     figures = {}
     for name, file in FIGURES.items():
         figures[name] = folder / "figures" / file
@@ -277,6 +290,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "predictions": folder / "predictions.csv",
         "statistics": statistics,
         "histories": histories,
+        "fold_scores": fold_scores,
         "figures": figures,
         "provenance": folder / "provenance.json",
     }

@@ -1,0 +1,33 @@
+# The model as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a study on purpose only.
+
+
+rule make_bundle:
+    """Put all folds' weights, settings, threshold, an ONNX file and a model card into one folder with checksums.
+
+    Only when asked for (`make bundle`). The ONNX file is checked against PyTorch; a difference above 1e-4 ends the job.
+    """
+    input:
+        weights=fold_weights(),
+        thresholds="results/statistics/thresholds.csv",
+        cohort="results/cohort/cohort.csv",
+        table2="results/statistics/table2.csv",
+        provenance="results/provenance.json",
+        films="state/cache/internal_test/films.npy",
+    output:
+        folder=directory("results/bundle"),
+    log:
+        "logs/make_bundle.log",
+    benchmark:
+        "benchmarks/make_bundle.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: CFG.deep.cpu_threads
+    resources:
+        mem_mb=8000,
+        runtime=60,
+    params:
+        code=code("scripts/bundle/make_bundle.py"),
+        settings=bundle_settings(),
+        facts=bundle_facts(),
+    script:
+        "../scripts/bundle/make_bundle.py"

@@ -1,0 +1,179 @@
+"""Scores of a folder of new films under a bundle's networks: a row per file, and a private file that says which is which."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scripts.bundle.contents import Bundle
+from scripts.bundle.ensemble import pattern_films
+from scripts.bundle.film_reading import ReadFilm, found_files, read_films
+from scripts.common.code_hash import code_hash
+from scripts.common.errors import StudyError
+from scripts.common.files import write_text
+from scripts.common.log import Log
+from scripts.deep.arithmetic import exact_arithmetic
+from scripts.deep.compute_device import hold_device
+from scripts.deep.csv_tables import csv_text
+from scripts.deep.network import HybridNetwork
+from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
+from scripts.deep.set_scores import AUTO, mean_probability
+from scripts.deep.trained_networks import load_networks
+
+COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "deep", "positive")
+"""Columns of the scores before the folds' probabilities (``fold_0`` ...)."""
+
+SELF_CHECK_TOLERANCE = {"fp32": 1e-4, "bf16": 0.02}
+"""How far this machine's scores of the pattern films may lie from the maker's; bf16 keeps 8 bits of a number."""
+
+
+class LooseFilms:
+    """Films ``(n, side, side)`` uint16 as z-scored batches, with the arithmetic of ``scripts/deep/films.py``."""
+
+    def __init__(self, films: Sequence[np.ndarray], device: torch.device) -> None:
+        self.device = device
+        self._films = np.stack(films)
+        mean = [float(film.mean(dtype=np.float64)) for film in films]
+        sd = [max(float(film.std(dtype=np.float64)), 1.0) for film in films]
+        self._mean, self._sd = (torch.tensor(v, dtype=torch.float32).view(-1, 1, 1, 1) for v in (mean, sd))
+
+    def batch(self, rows: Sequence[int]) -> Tensor:
+        """Films of ``rows`` as float32 ``(len(rows), 1, side, side)`` on the device, each with mean 0 and SD 1."""
+        index = torch.as_tensor(rows, dtype=torch.long)
+        films = torch.from_numpy(self._films[index.numpy()].astype(np.float32)).to(self.device)
+        return films.unsqueeze(1).sub_(self._mean[index].to(self.device)).div_(self._sd[index].to(self.device))
+
+
+class Scorer:
+    """The folds' networks of a bundle on a device, fused for scoring."""
+
+    def __init__(self, weights: Sequence[Path], architecture: Mapping[str, Any], scoring: Mapping[str, Any], device: torch.device) -> None:
+        """``scoring`` holds ``precision`` (fp32 or bf16) and ``films_per_forward`` (auto or a number). Raises ``StudyError``."""
+        networks, _ = load_networks(weights, device)
+        wanted = HybridNetwork(**architecture).state_dict()
+        for path, network in zip(weights, networks):
+            if {n: v.shape for n, v in network.state_dict().items()} != {n: v.shape for n, v in wanted.items()}:
+                raise StudyError(f"'{path}' holds weights of another architecture than the bundle's settings name. Get the bundle again.")
+        self.side = networks[0].side
+        self.device = device
+        self.precision = scoring["precision"]
+        self._fused = [for_scoring(network) for network in networks]
+        at_once = scoring["films_per_forward"]
+        self.at_once = films_per_forward(self._fused[0], device.type, self.precision) if at_once == AUTO else int(at_once)
+
+    def __call__(self, films: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities ``(len(films), folds)`` of films ``(side, side)`` uint16; the same for a film in whatever company.
+
+        Raises ``StudyError`` where the device's memory doesn't suffice.
+        """
+        try:
+            return probabilities(self._fused, LooseFilms(films, self.device), range(len(films)), self.precision, self.at_once)
+        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise StudyError(
+                f"Out of memory on the {self.device.type.replace('cuda', 'GPU')} while scoring {self.at_once} film(s) at once. "
+                "Score on a machine with more memory, or with '--device cpu' (DEVICE=cpu)."
+            ) from None
+
+
+def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:
+    """Score the pattern films and compare with the maker's probabilities ``(films, folds)``; returns the largest difference.
+
+    Raises ``StudyError`` above ``SELF_CHECK_TOLERANCE``.
+    """
+    got = scorer(list(pattern_films(scorer.side)))
+    largest = float(np.abs(got - np.asarray(expected, float)).max())
+    allowed = SELF_CHECK_TOLERANCE[scorer.precision]
+    if not largest <= allowed:
+        raise StudyError(
+            f"The bundle's self-check failed: on its test patterns this machine's scores differ by {largest:.2g} from those of its maker "
+            f"(allowed: {allowed:g}). Install the pinned versions ('make setup'), use the software's version that made the bundle, or try '--device cpu'."
+        )
+    return largest
+
+
+def reading_code() -> str:
+    """Hash of the code that reads films and scores them; a bundle records it."""
+    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py")
+
+
+def private_path(scores: Path) -> Path:
+    """Where the private file of ``scores`` lies: ``scores.csv`` has ``scores_private.csv``."""
+    return scores.with_name(f"{scores.stem}_private{scores.suffix}")
+
+
+def film_numbers(n: int) -> list[str]:
+    """Names for ``n`` films: a word of this run and a number, dealt out at random, so that names tell nothing of the source's order.
+
+    The run's word keeps the private file of one run from being joined to the scores of another.
+    """
+    run = secrets.token_hex(4)
+    numbers = list(range(1, n + 1))
+    secrets.SystemRandom().shuffle(numbers)
+    return [f"{run}-{number:0{len(str(n))}d}" for number in numbers]
+
+
+def _row(name: str, found: ReadFilm, each: Sequence[float] | None, threshold: float, folds: int) -> tuple:
+    score = None if each is None else mean_probability(each)
+    positive = None if score is None else int(score >= threshold)
+    return (name, found.status, found.reason, found.verdict, found.verdict_reason, score, positive, *(each or [None] * folds))
+
+
+def score_folder(bundle: Bundle, folder: Path, target: Path, device: str, threads: int | None, log: Log) -> dict[str, int]:
+    """Write ``target`` (a row per file below ``folder``, no source name) and its private file (0600: film name, path).
+
+    ``device`` is auto, cpu or cuda; ``threads`` of the CPU, None for those of the study (others change the last bits). Returns
+    the number of files by status. Raises ``StudyError``; then nothing is written.
+    """
+    settings = bundle.settings
+    for path in (target, private_path(target)):
+        if path.exists():
+            raise StudyError(f"'{path}' is there already. Move it away, or give another name with TO=; scores and their private file belong together.")
+    if not folder.is_dir():
+        raise StudyError(f"There is no folder '{folder}'. Name the folder of the DICOM films with DICOM=.")
+    paths = found_files(folder)
+    if not paths:
+        raise StudyError(f"There is no file in '{folder}'. Name the folder of the DICOM films with DICOM=.")
+    if settings["code"] != reading_code():
+        log.say(
+            f"WARNING: another version of the software (or an edited one) than the {settings['software']} that made the bundle reads and scores these "
+            "films. The self-check tests the networks, not the reading; take that version where numbers must agree."
+        )
+    threshold, folds = float(settings["threshold"]["value"]), settings["folds"]
+    names, rows, waiting, counts = film_numbers(len(paths)), {}, [], {}
+    with contextlib.closing(read_films(folder, paths, settings["preprocessing"])) as films, hold_device(device, log.say) as place:
+        first = next(films)  # the process that reads films starts before this one fills with networks
+        exact_arithmetic(threads or settings["scoring"]["cpu_threads"])
+        scorer = Scorer(bundle.weights, settings["architecture"], settings["scoring"], place)
+        difference = self_check(scorer, settings["self_check"]["probabilities"])
+        log.say(f"self-check passed (largest difference {difference:.1g})")
+        log.say(f"{len(paths)} files, {folds} networks, {scorer.precision}, {scorer.at_once} film(s) at once on {place.type}")
+
+        def settle() -> None:
+            """Score the films that wait and give them their rows."""
+            if waiting:
+                for (name, found), each in zip(waiting, scorer([found.film for _, found in waiting]).tolist()):
+                    rows[name] = _row(name, found, each, threshold, folds)
+                waiting.clear()
+
+        for name, found in log.progress(zip(names, itertools.chain([first], films)), len(paths), "files"):
+            counts[found.status] = counts.get(found.status, 0) + 1
+            if found.film is None:
+                rows[name] = _row(name, found, None, threshold, folds)
+                continue
+            waiting.append((name, found))
+            if len(waiting) == scorer.at_once:
+                settle()
+        settle()
+    write_text(private_path(target), csv_text(("film", "path"), sorted(zip(names, paths))), mode=0o600)
+    write_text(target, csv_text((*COLUMNS, *(f"fold_{k}" for k in range(folds))), [rows[name] for name in sorted(rows)]))
+    return counts

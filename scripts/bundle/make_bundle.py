@@ -1,0 +1,19 @@
+"""Put a finished run's networks, settings, threshold, ONNX file and model card into one folder with checksums."""
+
+from scripts.bundle.bundle_making import make_bundle
+from scripts.common.log import rule_log
+
+job = snakemake  # noqa: F821
+with rule_log(job.log[0], job.rule) as log:
+    make_bundle(
+        weights=list(job.input.weights),
+        thresholds=job.input.thresholds,
+        cohort=job.input.cohort,
+        table2=job.input.table2,
+        provenance=job.input.provenance,
+        films=job.input.films,
+        settings=job.params.settings,
+        facts=job.params.facts,
+        target=job.output.folder,
+        log=log,
+    )

@@ -1,0 +1,170 @@
+"""A small bundle of two networks without a study around it, and films to score."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+import torch
+from pydicom.dataset import Dataset, FileMetaDataset
+
+from scripts.bundle.bundle_making import make_bundle
+from scripts.bundle.contents import open_bundle
+from scripts.common.config import Exposure, FrontalView
+from scripts.common.log import Log
+from scripts.common.tables import COHORT, write_table
+from scripts.deep.network import HybridNetwork
+from scripts.deep.training_store import weights_bytes
+
+ARCHITECTURE = {
+    "grid": 3, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 4, "mlp_ratio": 4, "dropout": 0.1, "head_hidden": 16,
+}  # fmt: skip
+SIDE = 96
+FACTS = {
+    "test_sets": ["internal_test", "external_1"],
+    "confidence": 0.95,
+    "init": "random",
+    "epochs": 2,
+    "older_than": 40,
+    "op_t_score": -2.5,
+    "interval_months": 6,
+    "exclusions": ["abnormal_spine"],
+}
+
+
+def lively_network(seed: int) -> HybridNetwork:
+    """A network whose BatchNorm has statistics of its own and whose scores differ between films."""
+    torch.manual_seed(seed)
+    network = HybridNetwork(**ARCHITECTURE)
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+    torch.nn.init.normal_(network.global_head[2].weight, std=1.0)
+    return network
+
+
+def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) -> dict:
+    """The files that ``make_bundle`` reads, and its other arguments."""
+    rng = np.random.default_rng(5)
+    weights = []
+    for fold in range(2):
+        weights.append(folder / f"fold_{fold}.pt")
+        weights[-1].write_bytes(weights_bytes(lively_network(fold), {"architecture": ARCHITECTURE, "training": {"precision": precision}}, fold))
+    np.save(folder / "films.npy", rng.integers(0, 65536, (6, SIDE, SIDE), np.uint16))
+    (folder / "thresholds.csv").write_text("model,threshold,rule\ndeep,0.4375,youden\nclinical,0.2,youden\n")
+    rows = []
+    for name, n in (("train", 40), ("internal_test", 12), ("external_1", 9)):
+        for i in range(n):
+            rows.append(
+                {
+                    "patient_id": f"PPLANTED{name}{i}", "center": "internal", "set": name, "label": i % 3 == 0, "sex": "F" if i % 4 else "M",
+                    "age": 50 + i, "bmi": 20 + i / 10, "image_id": f"IPLANTED{name}{i}", "manufacturer": "Maker PLANTED", "dxa_site": "lumbar",
+                    "height_cm": 160, "weight_kg": 60, "bmd": 0.7, "t_score": -2, "n_sites": 3, "dxa_interval_days": 3, "review": 0, "fold": None,
+                }
+            )  # fmt: skip
+    write_table(pd.DataFrame(rows), folder / "cohort.csv", COHORT)
+    metrics = {f"{m}{e}": v for m in ("auc", "sensitivity", "specificity", "ppv", "npv") for e, v in (("", 0.75), ("_low", 0.6125), ("_high", 0.875))}
+    table2 = [{"set": s, "model": m, "n": n, "n_pos": p, **metrics} for s, n, p in (("internal_test", 12, 6), ("external_1", 9, 3)) for m in ("deep", "clinical")]
+    pd.DataFrame(table2).to_csv(folder / "table2.csv", index=False)
+    (folder / "provenance.json").write_text(json.dumps({"git": {"commit": "abc123"}, "versions": {"packages": {"torch": "2", "numpy": "2"}}}))
+    return {
+        "weights": weights,
+        "thresholds": folder / "thresholds.csv",
+        "cohort": folder / "cohort.csv",
+        "table2": folder / "table2.csv",
+        "provenance": folder / "provenance.json",
+        "films": folder / "films.npy",
+        "settings": {
+            "seed": 7,
+            "synthetic": synthetic,
+            "scoring": {"precision": "trained", "films_per_forward": "auto", "cpu_threads": 1},
+            "frontal_view": FrontalView().model_dump(mode="json"),
+            "exposure": Exposure().model_dump(mode="json"),
+        },
+        "facts": FACTS,
+        "log": Log(None, "test", echo=False),
+    }
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Arguments of ``make_bundle`` but for the target."""
+    folder = tmp_path / "inputs"
+    folder.mkdir()
+    return write_inputs(folder)
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory) -> Path:
+    """A bundle; tests only read it."""
+    folder = tmp_path_factory.mktemp("bundle")
+    make_bundle(**write_inputs(folder), target=folder / "bundle")
+    return folder / "bundle"
+
+
+@pytest.fixture(scope="session")
+def bundle(made):
+    return open_bundle(made)
+
+
+def chest(seed: int, shape: tuple[int, int] = (230, 210)) -> np.ndarray:
+    """A 12-bit picture with a wide range and little noise: the exposure rules let it pass."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
+    waves = sum(np.sin(x / (9 + 7 * k) + rng.uniform(0, 6)) * np.cos(y / (8 + 5 * k) + rng.uniform(0, 6)) for k in range(4))
+    scaled = (waves - waves.min()) / (waves.max() - waves.min())
+    middle = np.exp(-(((x - shape[1] * 0.52) / (shape[1] * 0.1)) ** 2))
+    return (300 + 3000 * (0.55 * scaled + 0.45 * middle)).astype(np.uint16)
+
+
+def write_film(path: Path, image: np.ndarray, **changes) -> Path:
+    """Write a frontal CR film; keyword arguments set or (None) delete attributes."""
+    film = Dataset()
+    film.file_meta = FileMetaDataset()
+    film.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
+    film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid(prefix="1.2.826.0.1.3680043.10.999.")
+    film.Modality, film.PatientID, film.PatientName = "CR", "HOSP-0042", "Musterfrau^Erika"
+    film.StudyDate, film.ViewPosition, film.BodyPartExamined, film.Manufacturer = "20240520", "PA", "CHEST", "ACME Imaging"
+    film.Rows, film.Columns = image.shape
+    film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
+    film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11
+    film.PixelData = image.astype("<u2").tobytes()
+    film["PixelData"].VR = "OW"
+    for keyword, value in changes.items():
+        if value is None:
+            del film[keyword]
+        else:
+            setattr(film, keyword, value)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pydicom.dcmwrite(path, film, implicit_vr=False, little_endian=True, enforce_file_format=True)
+    return path
+
+
+@pytest.fixture
+def films(tmp_path) -> Path:
+    """A folder as a hospital may give it: good films, troubled ones, and what is no film."""
+    folder = tmp_path / "PACS Müller Anna 19480229"
+    write_film(folder / "IM1", chest(1))
+    write_film(folder / "deep/er/IM2.dcm", chest(2, (500, 430)))
+    write_film(folder / "IM3", 4095 - chest(1), PhotometricInterpretation="MONOCHROME1")
+    write_film(folder / "no_id", chest(4), PatientID="", StudyDate=None)
+    write_film(folder / "lateral", chest(5), ViewPosition="LL")
+    write_film(folder / "white", np.full((230, 210), 4095, np.uint16))
+    write_film(folder / "text", chest(6), BurnedInAnnotation="YES")
+    whole = write_film(folder / "whole", chest(7)).read_bytes()
+    (folder / "whole").unlink()
+    (folder / "cut").write_bytes(whole[: len(whole) * 2 // 3])
+    (folder / "notes.txt").write_text("Müller, Anna")
+    return folder
+
+
+@pytest.fixture
+def silent() -> Log:
+    return Log(None, "test", echo=False)

@@ -1,0 +1,170 @@
+"""What a bundle holds; a cut, changed or foreign one is refused with a sentence; nothing of patients is in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from scripts.bundle import ensemble as ensemble_module
+from scripts.bundle.bundle_making import make_bundle
+from scripts.bundle.contents import MANIFEST, manifest_text, open_bundle
+from scripts.bundle.ensemble import Ensemble, check_onnx, export_onnx, pattern_films
+from scripts.bundle.film_scoring import Scorer, self_check
+from scripts.bundle.model_card import count, model_card
+from scripts.common.errors import StudyError
+from scripts.common.tables import COHORT, read_table
+from scripts.deep.network import HybridNetwork
+from scripts.deep.trained_networks import load_networks
+from tests.bundle.conftest import write_inputs
+
+WHOLE = {"MANIFEST.sha256", "MODEL_CARD.md", "bundle.json", "model.onnx", "weights/fold_0.pt", "weights/fold_1.pt"}
+
+
+def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
+    assert {p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file()} == WHOLE
+    done = subprocess.run(["sha256sum", "-c", MANIFEST], cwd=made, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.count(": OK") == len(WHOLE) - 1
+    settings = bundle.settings
+    assert settings["threshold"] == {"value": 0.4375, "rule": "youden"}
+    assert settings["scoring"] == {"precision": "fp32", "films_per_forward": "auto", "cpu_threads": 1}
+    assert settings["preprocessing"]["exposure"]["reject_clipped"] == 0.05 and settings["preprocessing"]["side"] == 96
+    for path in bundle.weights:
+        HybridNetwork(**settings["architecture"]).load_state_dict(torch.load(path, weights_only=True)["model"])
+
+
+def test_nothing_of_patients_and_no_path_of_this_machine_is_in_it(made, tmp_path_factory):
+    folders = [b"/tmp/", b"site-packages", str(made.parent).encode(), b"scripts/deep/network.py"]
+    for path in made.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert b"PLANTED" not in content, path.name
+        assert not [f for f in folders if f in content], path.name
+
+
+def test_the_card_says_what_it_must(made):
+    card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.index("**SYNTHETIC.**") < 100
+    for heading in ("Model details", "Intended use", "Factors", "Training and evaluation data", "Performance", "Ethical considerations", "Limits"):
+        assert f"\n## {heading}\n" in card
+    assert "| internal_test | 12 | 6 | 0.750 (0.613 to 0.875) | 75.0 (61.3 to 87.5) |" in card and "95 % confidence" in card
+    assert "| external_1 | 9 | <5 | 0.750 (0.613 to 0.875) | not shown | not shown | not shown | not shown |" in card
+    assert "| train | 40 | 14 (35.0 %) | 30 |" in card
+    assert "| external_1 | 9 | <5 | " in card
+    assert "traces of the patients" in card and "no medical device" in card
+    assert [count(n) for n in (0, 1, 4, 5)] == ["0", "<5", "<5", "5"]
+
+
+def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
+    table2 = pd.read_csv(inputs["table2"])
+    facts = {**inputs["facts"], "commit": "abc123"}
+    cards = [model_card({**bundle.settings, "synthetic": s}, read_table(inputs["cohort"], COHORT), table2, facts) for s in (True, False)]
+    assert ["SYNTHETIC" in card for card in cards] == [True, False]
+    assert cards[0] == (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def cut_weights(folder):
+    path = folder / "weights/fold_1.pt"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def edited(name, change, again=True):
+    def do(folder):
+        content = json.loads((folder / name).read_text())
+        change(content)
+        (folder / name).write_text(json.dumps(content))
+        if again:  # somebody who knows how to make the checksums anew
+            (folder / MANIFEST).write_text(manifest_text(folder))
+
+    return do
+
+
+def lost_fold(folder):
+    (folder / "weights/fold_1.pt").unlink()
+    (folder / MANIFEST).write_text(manifest_text(folder))
+
+
+def manifest_line(line):
+    return lambda folder: (folder / MANIFEST).write_text((folder / MANIFEST).read_text() + line)
+
+
+FAULTS = {
+    "cut weights": (cut_weights, "changed or cut: weights/fold_1.pt"),
+    "missing file": (lambda f: (f / "model.onnx").unlink(), "missing: model.onnx"),
+    "further file": (lambda f: (f / "weights/fold_9.pt").write_bytes(b"x"), "not in the manifest: weights/fold_9.pt"),
+    "edited settings": (edited("bundle.json", lambda c: c["threshold"].update(value=0.1), again=False), "changed or cut: bundle.json"),
+    "no manifest": (lambda f: (f / MANIFEST).unlink(), "is no model bundle"),
+    "manifest of another kind": (manifest_line("0" * 64 + "  ../../etc/passwd\n"), "damaged, or not one of a model bundle"),
+    "another kind of folder": (edited("bundle.json", lambda c: c.update(format="osteocxr hand-over")), "of another kind"),
+    "another layout": (edited("bundle.json", lambda c: c.update(version=99)), "layout 99"),
+    "settings lost": (edited("bundle.json", lambda c: c.pop("preprocessing")), "is damaged"),
+    "a fold lost": (lost_fold, "not whole"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_cut_or_foreign_bundle_is_refused_with_a_sentence(made, tmp_path, fault):
+    damage, said = FAULTS[fault]
+    copy = tmp_path / "copy"
+    shutil.copytree(made, copy)
+    open_bundle(copy)
+    damage(copy)
+    with pytest.raises(StudyError, match=said):
+        open_bundle(copy)
+
+
+def test_a_folder_of_snakemake_is_read_with_its_time_stamp(made, tmp_path):
+    shutil.copytree(made, tmp_path / "copy")
+    (tmp_path / "copy/.snakemake_timestamp").touch()
+    assert open_bundle(tmp_path / "copy").fingerprint == open_bundle(made).fingerprint
+
+
+def test_onnx_runtime_agrees_with_pytorch_for_any_number_of_films(bundle):
+    import onnxruntime
+
+    networks, _ = load_networks(bundle.weights, torch.device("cpu"))
+    films = np.random.default_rng(1).integers(0, 65536, (5, 96, 96), np.uint16)
+    session = onnxruntime.InferenceSession(str(bundle.folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    mean, each = session.run(None, {"film": films})
+    assert mean.shape == (5,) and each.shape == (5, 2)
+    x = torch.from_numpy(films.astype(np.float64))
+    z = (x - x.mean((1, 2), keepdim=True)) / x.std((1, 2), keepdim=True, correction=0)
+    with torch.no_grad():
+        expected = torch.stack([torch.sigmoid(n(z.float().unsqueeze(1))[0]) for n in networks], 1).numpy()
+    np.testing.assert_allclose(each, expected, atol=1e-4)
+    np.testing.assert_allclose(mean, expected.mean(1), atol=1e-4)
+    assert np.ptp(expected) > 1e-3, "the networks score all films alike, so the comparison would show nothing"
+    assert bundle.settings["onnx"]["largest_difference"] <= 1e-4 and bundle.settings["onnx"]["films"] == 8
+
+
+def test_an_onnx_file_that_differs_ends_the_making_and_leaves_nothing(inputs, tmp_path, monkeypatch):
+    """The graph is written from networks that were changed after: the check must see it."""
+
+    def another(ensemble, path):
+        export_onnx(ensemble, path)
+        with torch.no_grad():
+            ensemble.networks[1].global_head[2].bias += 0.01
+
+    monkeypatch.setattr("scripts.bundle.bundle_making.export_onnx", another)
+    with pytest.raises(StudyError, match="differs from the trained networks by 0.00"):
+        make_bundle(**inputs, target=tmp_path / "bundle")
+    assert not list(tmp_path.glob("*bundle*"))
+
+
+def test_a_bf16_study_and_weights_beyond_one_file(tmp_path, monkeypatch):
+    """Scores keep bf16 while ONNX computes in fp32; large weights stand beside the graph."""
+    monkeypatch.setattr(ensemble_module, "_ONE_FILE", 1000)
+    (tmp_path / "bf16").mkdir()
+    make_bundle(**write_inputs(tmp_path / "bf16", precision="bf16"), target=tmp_path / "bundle")
+    opened = open_bundle(tmp_path / "bundle")
+    assert opened.settings["scoring"]["precision"] == "bf16"
+    scorer = Scorer(opened.weights, opened.settings["architecture"], opened.settings["scoring"], torch.device("cpu"))
+    assert self_check(scorer, opened.settings["self_check"]["probabilities"]) == 0
+    assert (tmp_path / "bundle/model.onnx.data").stat().st_size > 100_000
+    assert b"PLANTED" not in (tmp_path / "bundle/model.onnx.data").read_bytes()
+    networks, _ = load_networks(opened.weights, torch.device("cpu"))
+    assert check_onnx(tmp_path / "bundle/model.onnx", Ensemble(networks), pattern_films(96)) <= 1e-4
