@@ -1,6 +1,13 @@
 """Training patients in; the baselines' coefficients and out-of-fold scores out."""
 
-from scripts.boosting.baselines import BASELINES, COEFFICIENTS, VARIABLES, coefficient_table, out_of_fold, scored
+from scripts.boosting.baselines import (
+    BASELINES,
+    COEFFICIENTS,
+    VARIABLES,
+    coefficient_table,
+    out_of_fold,
+    scored,
+)
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
 

@@ -66,7 +66,7 @@ def test_with_many_patients_the_scores_are_those_of_an_unpenalised_fit():
     plain = sm.GLM(train["label"], design, family=sm.families.Binomial()).fit().predict(design)
     assert np.abs(fit(train, "logistic").score(train) - plain).max() < 0.02
     by_age = sm.GLM(train["label"], sm.add_constant(matrix(train, ("age",))), family=sm.families.Binomial()).fit()
-    assert fit(train, "age").score(train) == pytest.approx(by_age.fittedvalues, abs=2e-4)
+    assert fit(train, "age").score(train) == pytest.approx(by_age.fittedvalues, abs=2e-3)
 
 
 def test_collinear_variables_and_separated_classes_leave_small_coefficients():
