@@ -22,7 +22,7 @@ from scripts.deep.network import HybridNetwork
 from scripts.deep.scoring import auc
 from scripts.deep.training import train
 
-SIDE, PATCH, TRAINING, FRESH = 128, 20, 160, 160
+SIDE, PATCH, TRAINING, FRESH = 128, 20, 128, 160
 SEEDS = (7, 8, 9)
 ARCHITECTURE = {
     "grid": 4, "block_size": 32, "trunk_width": 8, "layers": 2, "heads": 4, "mlp_ratio": 4, "dropout": 0.0, "head_hidden": 16,
@@ -120,7 +120,6 @@ def test_the_map_finds_the_patch_that_decides_the_label(trained, fresh_positives
     films, touched = fresh_positives
     by_chance = touched[0].mean()
     bright, dark = pointing_game(trained, films, touched)
-    print(bright,dark,by_chance)
     assert by_chance < 0.2
     assert bright > 2.5 * by_chance
     assert bright > dark + 0.1
@@ -136,6 +135,5 @@ def test_drawing_the_weights_anew_destroys_the_map(trained, fresh_positives):
             p.add_(0.002 * p.std(correction=0) * torch.randn(p.shape, generator=generator))
     assert correlations(learnt, evidence(nearly, films)).mean() > 0.9  # the measure itself can tell
     anew = np.array([correlations(learnt, class_activation(other, films)).mean() for other in drawn_anew(30)])
-    print(anew.mean(), np.abs(anew).mean())
     assert abs(anew.mean()) < 0.15
     assert np.abs(anew).mean() < 0.4
