@@ -27,15 +27,18 @@ def score_masked(
     device: str,
     threads: int,
     log: Log,
+    precision: str = "trained",
 ) -> None:
     """Write ``patient_id, image_id`` and a column per mask (MASKS): the mean of the folds' probabilities.
 
     Works on a set that no fold trained on. ``weights`` are the folds' files, in the order of the folds; ``spine`` and
-    ``border`` say what is covered (``visible_part``).
+    ``border`` say what is covered (``visible_part``). ``precision`` is fp32, bf16, or the one that the networks were trained in;
+    scores are to be compared with unmasked ones of the same precision.
     """
     exact_arithmetic(threads)
     with hold_device(device, log.say) as place:
-        networks, precision = load_networks(weights, place)
+        networks, trained = load_networks(weights, place)
+        kind = trained if precision == "trained" else precision
         stack = MaskedFilmStack(cache, networks[0].side, place)
         fused = [for_scoring(network) for network in networks]
         rows = [film.row for film in stack.films]
@@ -43,6 +46,6 @@ def score_masked(
         scores: dict[str, list[float]] = {mask: [] for mask in MASKS}
         for mask, part in log.progress(parts, len(parts), "batches"):
             stack.cover(visible_part(mask, stack.side, spine, border))
-            scores[mask] += probabilities(fused, stack, part, precision).mean(1).tolist()
+            scores[mask] += probabilities(fused, stack, part, kind).mean(1).tolist()
     lines = [(film.patient_id, film.image_id, *(scores[mask][n] for mask in MASKS)) for n, film in enumerate(stack.films)]
     write_text(output, csv_text(("patient_id", "image_id", *MASKS), lines))

@@ -189,7 +189,7 @@ def label_scores(learn: pd.DataFrame, apply: pd.DataFrame, variables: Sequence[s
     """Probabilities of the label for ``apply`` by a logistic regression (ridge penalty 1) on ``variables`` of ``learn``."""
     design = Design.learn(learn, variables)
     labels = learn["label"].to_numpy(dtype=int)
-    if design.width == 0 or len(np.unique(labels)) < 2:
+    if design.width == 0 or len(np.unique(labels)) < 2 or not len(apply):
         return np.full(len(apply), labels.mean())
     solver = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-10, max_iter=200)
     return solver.fit(design.columns(learn), labels).predict_proba(design.columns(apply))[:, 1]
