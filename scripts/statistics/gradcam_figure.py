@@ -119,7 +119,7 @@ def draw_gradcam(
     figure, axes = plt.subplots(
         len(rows),
         2 * PER_ROW,
-        figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.2) + 0.75 + 0.4 * bool(at_random.any())),
+        figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.24) + 0.75 + 0.5 * bool(at_random.any())),
         squeeze=False,
         layout="constrained",
     )

@@ -105,7 +105,7 @@ def draw_shortcuts(
     letter(middle, 1, language("nuisance_auc"))
     _masks(right, shown, spine, border, language)
     right.axvline(0.5, color=GREY, linewidth=0.6)
-    right.set(xlim=(0.3, 1.02), xlabel=language("auc"))
+    right.set(xlim=(0, 1.02), xlabel=language("auc"))
     letter(right, 2, language("masked_auc"))
     handles, names = left.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6))
