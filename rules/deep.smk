@@ -168,10 +168,12 @@ rule score_masked:
         spine=list(CFG.deep.masks.spine),
         border=CFG.deep.masks.border,
         threads=CFG.deep.cpu_threads,
+        precision=CFG.deep.scoring.precision,
+        films_per_forward=CFG.deep.scoring.films_per_forward,
     shell:
         "exec python -m scripts.deep.score_masked --cache state/cache/{wildcards.set} --weights {input.weights}"
         " --output {output} --spine {params.spine} --border {params.border} --device {resources.device}"
-        " --threads {params.threads} --log {log}"
+        " --threads {params.threads} --precision {params.precision} --films-per-forward {params.films_per_forward} --log {log}"
 
 
 rule explain_gradcam:

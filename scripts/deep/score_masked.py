@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--spine", type=float, nargs=2, default=(0.35, 0.65), help="edges of the spine's band, fractions of the width")
     parser.add_argument("--border", type=float, default=0.08, help="width of the border, fraction of the side")
     parser.add_argument("--precision", choices=("trained", "fp32", "bf16"), default="trained", help="arithmetic of the forward pass")
+    parser.add_argument("--films-per-forward", default="auto", help="films at once: auto (by the geometry) or a number")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; they change the last bits")
     parser.add_argument("--log", type=Path, help="log file")
@@ -39,6 +40,7 @@ def main() -> None:
             given.threads,
             log,
             given.precision,
+            given.films_per_forward,
         )
 
 
