@@ -1,4 +1,4 @@
-# The clinical and the combined model (XGBoost), and the table of all models' predictions (a leaf).
+# The clinical and the combined model (XGBoost), the baselines beside them, and the table of all models' predictions (a leaf).
 
 
 rule fit_xgboost:
@@ -57,6 +57,56 @@ rule score_xgboost:
         code=code("scripts/boosting/score_xgboost.py"),
     script:
         "../scripts/boosting/score_xgboost.py"
+
+
+rule fit_baselines:
+    """Fit the baselines (age alone, logistic regression, OSTA) to the training patients, over the study's folds and to all."""
+    input:
+        train="results/cohort/train.csv",
+    output:
+        coefficients="results/boosting/baselines/coefficients.csv",
+        out_of_fold="results/boosting/baselines/out_of_fold.csv",
+    log:
+        "logs/fit_baselines.log",
+    benchmark:
+        "benchmarks/fit_baselines.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/boosting/fit_baselines.py"),
+    script:
+        "../scripts/boosting/fit_baselines.py"
+
+
+rule score_baselines:
+    """Score all test patients by the baselines; one table for all sets, which nothing that trains reads."""
+    input:
+        coefficients="results/boosting/baselines/coefficients.csv",
+        out_of_fold="results/boosting/baselines/out_of_fold.csv",
+        cohorts=[
+            "results/cohort/internal_test.csv",
+            *(f"results/cohort/{c.name}/selected.csv" for c in CFG.external),
+        ],
+    output:
+        baselines="results/boosting/baselines.csv",
+    log:
+        "logs/score_baselines.log",
+    benchmark:
+        "benchmarks/score_baselines.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/boosting/score_baselines.py"),
+    script:
+        "../scripts/boosting/score_baselines.py"
 
 
 rule merge_predictions:

@@ -301,6 +301,11 @@ def deep_scores_of_model(wildcards):
     return "results/deep/scores/train.csv" if wildcards.model == "combined" else []
 
 
+def masked_sets():
+    """The test sets whose films are scored with parts covered too."""
+    return CFG.test_sets if CFG.deep.masks.sets == "all" else ["internal_test"]
+
+
 def figure_copies(name):
     """The files of one figure beside its SVG: png and the further formats of the config."""
     formats = sorted({"png", *CFG.statistics.figures.formats} - {"svg"})
@@ -316,7 +321,7 @@ def final_outputs():
     """The files that a study ends with; of a site that hands a centre over, that folder."""
     if CFG.handover is not None:
         return [f"results/handover/{CFG.handover}"]
-    figures = ["roc", "decision_curves", "calibration", "gradcam", "flow"]
+    figures = ["roc", "decision_curves", "calibration", "gradcam", "flow", "shortcuts"]
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     return [
         "results/intake/files.csv",
@@ -329,6 +334,9 @@ def final_outputs():
         "results/statistics/delong.csv",
         "results/statistics/net_benefit.csv",
         "results/statistics/thresholds.csv",
+        "results/statistics/baseline_performance.csv",
+        "results/statistics/baseline_delong.csv",
+        "results/statistics/shortcuts.csv",
         *(f"results/figures/{name}.{suffix}" for name in figures for suffix in formats),
         "results/tables/table1.docx",
         "results/tables/table2.docx",

@@ -141,8 +141,43 @@ rule score_images:
         " --films-per-forward {params.films_per_forward} --log {log}"
 
 
+rule score_masked:
+    """Score a test set with parts of its films covered: the spine, bands beside it, the border, all but the spine."""
+    input:
+        films="state/cache/{set}/films.npy",
+        index="state/cache/{set}/index.csv",
+        weights=fold_weights(),
+    output:
+        "results/deep/masked/{set}.csv",
+    log:
+        "logs/score_masked/{set}.log",
+    benchmark:
+        "benchmarks/score_masked/{set}.tsv"
+    wildcard_constraints:
+        set="|".join(CFG.test_sets),
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: CFG.deep.cpu_threads
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=CFG.deep.gpus_per_fold,
+        device=CFG.deep.device,
+    params:
+        code=code("scripts/deep/score_masked.py"),
+        spine=list(CFG.deep.masks.spine),
+        border=CFG.deep.masks.border,
+        threads=CFG.deep.cpu_threads,
+        precision=CFG.deep.scoring.precision,
+        films_per_forward=CFG.deep.scoring.films_per_forward,
+    shell:
+        "exec python -m scripts.deep.score_masked --cache state/cache/{wildcards.set} --weights {input.weights}"
+        " --output {output} --spine {params.spine} --border {params.border} --device {resources.device}"
+        " --threads {params.threads} --precision {params.precision} --films-per-forward {params.films_per_forward} --log {log}"
+
+
 rule explain_gradcam:
-    """Heat maps of the internal test set's most certain true and false positives and negatives."""
+    """Heat maps of films of the internal test set: the most certain of each kind, and a random sample."""
     input:
         predictions="results/predictions.csv",
         thresholds="results/statistics/thresholds.csv",
@@ -167,11 +202,13 @@ rule explain_gradcam:
     params:
         code=code("scripts/deep/explain_gradcam.py"),
         cases=CFG.deep.gradcam.cases,
+        random=CFG.deep.gradcam.random,
+        seed=CFG.study.seed,
         threads=CFG.deep.cpu_threads,
     shell:
         "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds {input.thresholds}"
         " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases {params.cases}"
-        " --cases-csv {output.cases} --maps-npz {output.maps} --device {resources.device} --threads {params.threads}"
+        " --random {params.random} --seed {params.seed} --cases-csv {output.cases} --maps-npz {output.maps} --device {resources.device} --threads {params.threads}"
         " --log {log}"
 
 

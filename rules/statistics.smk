@@ -152,6 +152,112 @@ rule compare_auc:
         "../scripts/statistics/compare_auc.py"
 
 
+rule evaluate_baselines:
+    """Age alone, logistic regression and OSTA at frozen thresholds, and DeLong tests of the models against them."""
+    input:
+        predictions="results/predictions.csv",
+        baselines="results/boosting/baselines.csv",
+    output:
+        performance=report(
+            "results/statistics/baseline_performance.csv",
+            caption="../report/baselines.rst",
+            category="Tables",
+            labels={"what": "baselines"},
+        ),
+        delong="results/statistics/baseline_delong.csv",
+    log:
+        "logs/evaluate_baselines.log",
+    benchmark:
+        "benchmarks/evaluate_baselines.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/evaluate_baselines.py"),
+        sets=CFG.test_sets,
+        use_r=CFG.statistics.engine == "r",
+        threshold=plain(CFG.statistics.threshold),
+        confidence=CFG.statistics.confidence,
+        bootstrap=CFG.statistics.bootstrap,
+        seed=CFG.study.seed,
+    script:
+        "../scripts/statistics/evaluate_baselines.py"
+
+
+rule audit_shortcuts:
+    """How much device, film size, brightness and exposure explain of the deep score; its AUC with parts of the film covered."""
+    input:
+        predictions="results/predictions.csv",
+        cohort="results/cohort/cohort.csv",
+        exposure="results/intake/exposure.csv",
+        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
+    output:
+        shortcuts=report(
+            "results/statistics/shortcuts.csv",
+            caption="../report/shortcuts.rst",
+            category="Tables",
+            labels={"what": "shortcut audit"},
+        ),
+    log:
+        "logs/audit_shortcuts.log",
+    benchmark:
+        "benchmarks/audit_shortcuts.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/audit_shortcuts.py"),
+        sets=CFG.test_sets,
+        masked_sets=masked_sets(),
+        use_r=CFG.statistics.engine == "r",
+        confidence=CFG.statistics.confidence,
+        seed=CFG.study.seed,
+    script:
+        "../scripts/statistics/audit_shortcuts.py"
+
+
+rule draw_shortcuts:
+    """The shortcut audit as a figure: variance explained, AUC of the film's own variables, AUC with parts covered."""
+    input:
+        shortcuts="results/statistics/shortcuts.csv",
+    output:
+        shortcuts=report(
+            "results/figures/shortcuts.svg",
+            caption="../report/shortcuts.rst",
+            category="Figures",
+            labels={"what": "shortcut audit"},
+        ),
+        shortcuts_copies=figure_copies("shortcuts"),
+    log:
+        "logs/draw_shortcuts.log",
+    benchmark:
+        "benchmarks/draw_shortcuts.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        code=code("scripts/statistics/draw_shortcuts.py"),
+        sets=CFG.test_sets,
+        spine=list(CFG.deep.masks.spine),
+        border=CFG.deep.masks.border,
+        labels=center_labels(),
+        language=CFG.study.language,
+        synthetic=CFG.synthetic,
+        font_size=CFG.statistics.figures.font_size,
+        dpi=CFG.statistics.figures.dpi,
+    script:
+        "../scripts/statistics/draw_shortcuts.py"
+
+
 rule draw_figures:
     """ROC, decision and calibration curves with a panel per test set, and the flow diagram."""
     input:
@@ -215,7 +321,7 @@ rule draw_figures:
 
 
 rule draw_gradcam:
-    """Films of true and false positives and negatives beside their heat maps; a film is shown only where allowed."""
+    """Films of true and false positives and negatives, and a random sample, beside their heat maps; a film is shown only where allowed."""
     input:
         cases="results/deep/gradcam/cases.csv",
         maps="results/deep/gradcam/maps.npz",

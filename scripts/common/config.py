@@ -480,6 +480,31 @@ class Scoring(Section):
 
 class GradCam(Section):
     cases: int = Field(2, ge=1, le=12, description="Films per kind (true and false positives and negatives), the most certain ones.")
+    random: int = Field(
+        4, ge=0, le=24, description="Films beside these, drawn at random from the whole internal test set by `study.seed` and the patient's pseudonym."
+    )
+
+
+class Masks(Section):
+    """Parts of the film that are covered to see what the score loses without them."""
+
+    sets: Literal["internal_test", "all"] = Field(
+        "internal_test", description="Test sets that are scored with parts of the film covered; each costs four times the scoring of that set."
+    )
+    spine: tuple[Fraction, Fraction] = Field(
+        (0.35, 0.65), description="Band of the spine and the mediastinum over the whole height: from and to, as fractions of the film's width."
+    )
+    border: Annotated[float, Field(gt=0, lt=0.5)] = Field(
+        0.08, description="Width of the outer border on each of the four sides, as a fraction of the film's side."
+    )
+
+    @model_validator(mode="after")
+    def _band(self) -> Masks:
+        if not 0 < self.spine[0] < self.spine[1] < 1:
+            raise ValueError("'spine' needs two fractions, the smaller one first, with film on both sides of the band")
+        if self.spine[1] - self.spine[0] > min(2 * self.spine[0], 2 * (1 - self.spine[1])):
+            raise ValueError("'spine' is wider than the film beside it, so that no band as wide is left there to compare with")
+        return self
 
 
 class Deep(Section):
@@ -497,6 +522,7 @@ class Deep(Section):
     augmentation: Augmentation = Field(default_factory=Augmentation, description="Random changes to films in training.")
     scoring: Scoring = Field(default_factory=Scoring, description="How test films are scored.")
     gradcam: GradCam = Field(default_factory=GradCam, description="Which films get a heat map.")
+    masks: Masks = Field(default_factory=Masks, description="Parts of the film that are covered in the shortcut audit.")
     checkpoint_minutes: Positive = Field(5.0, description="Longest time between two saved states of a training.")
 
     @model_validator(mode="after")

@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, required=True, help="folder with films.npy and index.csv of the set")
     parser.add_argument("--weights", type=Path, required=True, nargs="+", help="weights.pt of every fold")
     parser.add_argument("--cases", type=int, default=2, help="films of each kind: TP, FP, TN, FN")
+    parser.add_argument("--random", type=int, default=0, help="further films, drawn from the whole set")
+    parser.add_argument("--seed", type=int, default=0, help="seed of that draw")
     parser.add_argument("--cases-csv", type=Path, required=True, help="CSV of the chosen cases")
     parser.add_argument("--maps-npz", type=Path, required=True, help="films and maps as arrays")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -37,6 +39,8 @@ def main() -> None:
             given.cache,
             given.weights,
             given.cases,
+            given.random,
+            given.seed,
             given.cases_csv,
             given.maps_npz,
             given.device,

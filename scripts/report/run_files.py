@@ -27,6 +27,12 @@ STATISTICS: dict[str, tuple[str, ...]] = {
     "prevalence": ("model",),
     "sensitivity": ("model",),
     "missing": ("center", "variable"),
+    "baseline_performance": ("set", "model", "n", "n_pos", "auc", "sensitivity", "specificity", "brier", "threshold", "rule"),
+    "baseline_delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"),
+    "shortcuts": (
+        "set", "analysis", "subject", "against", "n", "n_pos", "r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial", "auc",
+        "difference", "p_value", "note",
+    ),
 }  # fmt: skip
 """Tables of ``results/statistics`` that the report reads, with the columns it can't do without."""
 
@@ -36,6 +42,7 @@ FIGURES = {
     "decision_curves": "decision_curves.svg",
     "calibration": "calibration.svg",
     "gradcam": "gradcam.png",
+    "shortcuts": "shortcuts.svg",
 }
 """Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""
 

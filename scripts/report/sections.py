@@ -22,6 +22,7 @@ LONG_MAIN_TABLE = 60
 """The same for Table 1, Table 2 and the DeLong tests."""
 
 MODELS = ("deep", "clinical", "combined")
+BASELINES = ("age", "logistic", "osta", "osta_published")
 EVERYONE = "everyone_positive"
 PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
 WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
@@ -34,7 +35,7 @@ class Names:
         self.sets = {"train": words("set_train"), "internal_test": words("set_internal_test")}
         self.sets |= {name: run.center_of(name) for name in run.sets if name not in self.sets}
         self.scored = self.sets | {"train": words("out_of_fold", set=self.sets["train"])}
-        self.models = {name: words("model_" + name) for name in (*MODELS, EVERYONE, "all", "none")}
+        self.models = {name: words("model_" + name) for name in (*MODELS, EVERYONE, *BASELINES, "all", "none")}
         self.centers = {name: run.center_of(name) for name in run.centers}
 
     def set(self, name: str) -> str:
@@ -103,6 +104,7 @@ class Report:
             self.table1,
             self.table2,
             self.delong,
+            self.baselines,
             self.roc,
             self.decision_curves,
             self.calibration,
@@ -110,6 +112,7 @@ class Report:
             self.prevalence,
             self.sensitivity,
             self.missing,
+            self.shortcuts,
             self.gradcam,
             self.training,
             self.scores,
@@ -135,7 +138,7 @@ class Report:
 
     def _titles(self, *keys: str) -> list[Column]:
         texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule"}
-        texts |= {"model_a", "model_b", "op", "non_op", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
+        texts |= {"variables", "model_a", "model_b", "op", "non_op", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
         return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
 
     # ----------------------------------------------------------------------------------------- sections
@@ -333,8 +336,13 @@ class Report:
         return self.words("engine_numpy")
 
     def delong(self) -> list[Any]:
+        note = self.words("delong_note", engine=self._engine())
+        return [self._tests("delong", "table-delong", self.words("delong_caption"), [note])]
+
+    def _tests(self, name: str, id: str, caption: str, notes: Sequence[str]) -> Table:
+        """A table of DeLong tests."""
         rows = []
-        for row in self._test_rows(self._frame("delong")).to_dict("records"):
+        for row in self._test_rows(self._frame(name)).to_dict("records"):
             cells = [text_cell(self.names.set(row["set"]))]
             cells += [text_cell(self.names.model(row[m])) for m in ("model_a", "model_b")]
             cells += [number_cell(row[a], fmt.auc) for a in ("auc_a", "auc_b")]
@@ -344,8 +352,28 @@ class Report:
         columns = self._titles("set", "model_a", "model_b")
         columns += [Column(f"{self.words('auc')} A"), Column(f"{self.words('auc')} B")]
         columns += self._titles("difference", "z", "p_value", "p_holm")
-        note = self.words("delong_note", engine=self._engine())
-        return [_table("table-delong", self.words("delong_caption"), columns, rows, [note], LONG_MAIN_TABLE)]
+        return _table(id, caption, columns, rows, notes, LONG_MAIN_TABLE)
+
+    def baselines(self) -> list[Any]:
+        """Baselines beside the models, and the models tested against them."""
+        words = self.words
+        frame = self._test_rows(self._frame("baseline_performance"))
+        fractions = ["sensitivity", "specificity", "ppv", "npv"]
+        rows = []
+        for row in frame.to_dict("records"):
+            cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
+            cells += [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count), interval_cell(row, "auc", fmt.auc)]
+            cells += [interval_cell(row, name, fmt.percent) for name in fractions]
+            cells += [number_cell(row["brier"], fmt.decimal), number_cell(row["threshold"], fmt.decimal), self._rule(row["rule"])]
+            rows.append(cells)
+        columns = self._titles("set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "brier", "threshold", "rule")
+        caption = words("baselines_caption", level=self.level)
+        notes = [words("baselines_note"), *self._interval_methods(frame)]
+        note = words("baseline_delong_note", engine=self._engine())
+        return [
+            _table("table-baselines", caption, columns, rows, notes, LONG_MAIN_TABLE),
+            self._tests("baseline_delong", "table-baseline-delong", words("baseline_delong_caption"), [note]),
+        ]
 
     def roc(self) -> list[Any]:
         return [self._figure("roc", self.words("roc_caption"))]
@@ -420,6 +448,61 @@ class Report:
         if f"{key}_low" in row or (isinstance(value, float) and key not in WHOLE):
             return interval_cell(row, key, fmt.decimal)
         return any_cell(value)
+
+    def shortcuts(self) -> list[Any]:
+        """What else than bone could carry the deep score."""
+        words = self.words
+        frame = self._frame("shortcuts")
+        order = {name: i for i, name in enumerate(self.run.sets)}
+        frame = frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
+        return [
+            Paragraph(words("shortcuts_text")),
+            self._figure("shortcuts", words("shortcuts_caption")),
+            self._explained(frame[frame["analysis"] == "variables"]),
+            self._within_manufacturer(frame[frame["analysis"] == "within_manufacturer"]),
+            self._covered(frame[frame["analysis"] == "masked"]),
+        ]
+
+    def _shortcut_cells(self, row: dict[str, Any], subject: str) -> list[Cell]:
+        """The first cells of a row of the audit: set, subject, patients."""
+        cells = [text_cell(self.names.scored.get(row["set"], row["set"])), text_cell(subject)]
+        return cells + [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count)]
+
+    def _explained(self, frame: pd.DataFrame) -> Table:
+        """How much of the deep score each group of variables explains."""
+        words, rows = self.words, []
+        for row in frame.to_dict("records"):
+            cells = self._shortcut_cells(row, words.get(f"group_{row['subject']}", _spaced(row["subject"])))
+            cells += [number_cell(row[name], fmt.decimal) for name in ("r2_cross_validated", "r2_adjusted", "r2_partial")]
+            cells += [number_cell(row["p_partial"], fmt.p_value), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])]
+            rows.append(cells)
+        columns = [*self._titles("set", "variables", "n", "n_pos", "r2_cross_validated", "r2_adjusted", "r2_partial", "p_partial")]
+        columns += [Column(words("auc_of_variables")), Column(words("note"), False)]
+        return _table("table-explained", words("explained_caption"), columns, rows, [words("explained_note")], LONG_MAIN_TABLE)
+
+    def _within_manufacturer(self, frame: pd.DataFrame) -> Table:
+        """The deep score's AUC among films of one manufacturer."""
+        words, rows = self.words, []
+        for row in frame.to_dict("records"):
+            rows.append([*self._shortcut_cells(row, row["subject"]), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])])
+        columns = [*self._titles("set"), Column(words.variable("manufacturer"), False), *self._titles("n", "n_pos", "auc")]
+        columns.append(Column(words("note"), False))
+        return _table("table-within-manufacturer", words("within_manufacturer_caption"), columns, rows)
+
+    def _covered(self, frame: pd.DataFrame) -> Table:
+        """The AUC with parts of the film covered, and paired differences."""
+        words, rows = self.words, []
+        for row in frame.to_dict("records"):
+            against = "" if fmt.is_missing(row["against"]) else words(f"mask_{row['against']}")
+            cells = [*self._shortcut_cells(row, words(f"mask_{row['subject']}")), interval_cell(row, "auc", fmt.auc)]
+            cells += [text_cell(against), interval_cell(row, "difference", fmt.decimal), number_cell(row["p_value"], fmt.p_value)]
+            rows.append(cells)
+        columns = [*self._titles("set"), Column(words("part"), False), *self._titles("n", "n_pos", "auc")]
+        columns += [Column(words("against"), False), *self._titles("difference", "p_value")]
+        masks = self.run.config["deep"]["masks"]
+        left, right = (percentage(edge) for edge in masks["spine"])
+        note = words("covered_note", left=left, right=right, border=percentage(masks["border"]), engine=self._engine())
+        return _table("table-covered", words("covered_caption"), columns, rows, [note])
 
     def gradcam(self) -> list[Any]:
         return [self._figure("gradcam", self.words("gradcam_caption")), Paragraph(self.words("gradcam_note"), "note")]

@@ -29,6 +29,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "table1": ("Table 1: patients", "表 1：基线资料"),
     "table2": ("Table 2: performance", "表 2：模型效能"),
     "delong": ("DeLong tests", "DeLong 检验"),
+    "baselines": ("Baselines", "基线方法"),
     "roc": ("ROC curves", "ROC 曲线"),
     "decision_curves": ("Decision curves", "决策曲线"),
     "calibration": ("Calibration", "校准度"),
@@ -36,6 +37,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "prevalence": ("Population prevalence", "人群患病率"),
     "sensitivity": ("Sensitivity analyses", "敏感性分析"),
     "missing": ("Missing values", "缺失值"),
+    "shortcuts": ("Is it bone that it reads?", "模型依据的是骨骼吗？"),
     "gradcam": ("Grad-CAM", "Grad-CAM 热力图"),
     "training": ("Training", "训练过程"),
     "scores": ("Scores", "评分分布"),
@@ -86,6 +88,27 @@ _WORDS: dict[str, tuple[str, str]] = {
     "brier_no_model": ("Brier, no model", "Brier 评分（无模型）"),
     "ici": ("ICI", "ICI"),
     "note": ("Note", "说明"),
+    "rule_published": ("Published", "文献值"),
+    "variables": ("Variables", "变量"),
+    "part": ("Part of the film", "胸片部分"),
+    "against": ("Against", "对照"),
+    "r2_cross_validated": ("R², cross-validated", "R²（交叉验证）"),
+    "r2_adjusted": ("R², adjusted", "R²（校正）"),
+    "r2_partial": ("Partial R²", "偏 R²"),
+    "p_partial": ("P", "P 值"),
+    "auc_of_variables": ("AUC of the variables", "变量的 AUC"),
+    "group_manufacturer": ("Manufacturer", "设备厂商"),
+    "group_view": ("View (PA, AP)", "体位（PA、AP）"),
+    "group_film_size": ("Film size", "图像尺寸"),
+    "group_brightness": ("Mean brightness", "平均亮度"),
+    "group_exposure": ("Exposure measures", "曝光指标"),
+    "group_all_of_these": ("All of these", "以上全部"),
+    "group_age_sex": ("Age and sex", "年龄与性别"),
+    "mask_unmasked": ("Whole film", "完整胸片"),
+    "mask_spine_masked": ("Spine covered", "遮盖脊柱"),
+    "mask_flanks_masked": ("Flanks covered", "遮盖两侧"),
+    "mask_border_masked": ("Border covered", "遮盖边缘"),
+    "mask_spine_only": ("Spine alone", "仅留脊柱"),
     "smoother": ("Smoothed curve", "平滑曲线"),
     "interval_methods": ("Intervals: {methods}.", "区间估计方法：{methods}。"),
     # steps of the flow
@@ -213,6 +236,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "model_combined": ("Combined", "联合模型"),
     "model_everyone_positive": ("Everyone positive", "全部判为阳性"),
     "model_all": ("Everyone treated", "全部干预"),
+    "model_age": ("Age alone", "仅年龄"),
+    "model_logistic": ("Logistic regression", "logistic 回归"),
+    "model_osta": ("OSTA", "OSTA"),
+    "model_osta_published": ("OSTA, published cut-off", "OSTA（文献截断值）"),
     "model_none": ("Nobody treated", "均不干预"),
     # sentences
     "summary_counts": (
@@ -257,6 +284,47 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "engine_r": ("R {r}, pROC {proc}, checked against a second implementation", "R {r}，pROC {proc}，并与另一实现核对"),
     "engine_numpy": ("built-in implementation, without R", "内置实现，未使用 R"),
+    "baselines_caption": ("Baselines in each test set, with {level} % CI", "各测试集中基线方法的效能（{level}% CI）"),
+    "baselines_note": (
+        "Fitted to the training patients: age alone and the clinical variables (sex, age, height, weight, BMI) by logistic regression. OSTA is "
+        "0.2 × (weight in kg − age in years), here with its sign turned so that higher means a higher risk; it is no probability and has no Brier "
+        "score. Thresholds are frozen on out-of-fold scores; the published cut-off of OSTA is −1 or below (here 1 or above).",
+        "单独年龄及临床变量（性别、年龄、身高、体质量、BMI）以训练集拟合 logistic 回归。OSTA 为 0.2×（体质量 kg − 年龄），此处取相反数，数值越高风险越大；"
+        "OSTA 不是概率，故无 Brier 评分。阈值由训练集折外评分确定；OSTA 的文献截断值为 −1 及以下（此处为 1 及以上）。",
+    ),
+    "baseline_delong_caption": ("The models against the baselines", "各模型与基线方法的比较"),
+    "baseline_delong_note": (
+        "Paired DeLong tests ({engine}); P adjusted by Holm's method over the tests of this table within each set.",
+        "配对 DeLong 检验（{engine}）；各集内对本表各检验以 Holm 法校正 P 值。",
+    ),
+    "shortcuts_text": (
+        "A score can be right for a wrong reason: a device that one kind of patient meets more often, an exposure, a marker at the border. This audit asks "
+        "how much of the deep score such variables explain, whether they tell the label by themselves, and what is left of the AUC with parts of the film "
+        "covered. It can show that a shortcut is open; it can't show that none is.",
+        "评分可能因错误的理由而正确，如某类患者更常使用的设备、曝光条件或边缘标记。本审核考察这些变量能解释多少 DL 评分、能否单独预测标签，以及遮盖部分胸片后 AUC 还剩多少。"
+        "它可以揭示捷径的存在，但不能证明捷径不存在。",
+    ),
+    "shortcuts_caption": (
+        "A: share of the deep score's logit that groups of variables explain. B: AUC of these variables alone for osteoporosis. C: AUC with parts of the film "
+        "covered (grey)",
+        "A：各组变量对 DL 评分（logit）的解释比例；B：仅用这些变量预测骨质疏松的 AUC；C：遮盖部分胸片（灰色）后的 AUC",
+    ),
+    "explained_caption": ("What device, film and exposure explain of the deep score", "设备、图像与曝光对 DL 评分的解释"),
+    "explained_note": (
+        "Linear regression of the score's logit. Partial R² and its P (F test, not adjusted): what the group adds to the label. The AUC is of a logistic regression on the "
+        "group alone: over the folds in the training set, fitted on it for the test sets. Age and sex stand here for comparison: a film shows both.",
+        "以 DL 评分的 logit 作线性回归。偏 R² 及其 P 值（F 检验，未校正）：在标签之外该组变量的额外解释。AUC 为仅用该组变量的 logistic 回归：训练集按折外计算，测试集由训练集拟合。"
+        "年龄与性别列此供对照，胸片本身可反映二者。",
+    ),
+    "within_manufacturer_caption": ("AUC of the deep score within each manufacturer", "各设备厂商内 DL 评分的 AUC"),
+    "covered_caption": ("AUC of the deep score with parts of the film covered", "遮盖部分胸片后 DL 评分的 AUC"),
+    "covered_note": (
+        "Covered pixels have the film's mean grey value. Spine: the band from {left} to {right} % of the width; flanks: two bands beside it, together as "
+        "wide, as a control for the covering itself; border: {border} % of each side. The networks never saw covered films, so a fall of the AUC has two "
+        "causes: what is lost, and that such films are strange to them. Paired DeLong tests ({engine}), not adjusted.",
+        "遮盖处取该片平均灰度。脊柱：宽度的 {left}% 至 {right}%；两侧：其旁两条带，总宽相同，用以对照遮盖本身的影响；边缘：各边 {border}%。网络训练时未见过遮盖的胸片，"
+        "故 AUC 下降有两个原因：信息缺失，以及此类图像对网络而言不寻常。配对 DeLong 检验（{engine}），未校正。",
+    ),
     "roc_caption": ("Receiver operating characteristic curves", "受试者工作特征曲线"),
     "decision_caption": ("Net benefit by threshold probability", "各阈值概率下的净收益"),
     "calibration_caption": ("Observed against predicted risk", "实际风险与预测风险"),
@@ -272,8 +340,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     "flow_caption": ("Patient flow by centre", "各中心病例筛选流程"),
     "flow_table_caption": ("Patient flow in numbers", "病例筛选数据"),
     "gradcam_caption": (
-        "Grad-CAM maps of true and false positives and negatives, chosen by the declared rule (the most certain of each kind)",
-        "按预设规则（各类中最确定者）选取的真阳性、假阳性、真阴性、假阴性病例的 Grad-CAM 热力图",
+        "Grad-CAM maps of true and false positives and negatives, chosen by the declared rule (the most certain of each kind), and of a random sample",
+        "按预设规则（各类中最确定者）选取的真阳性、假阳性、真阴性、假阴性病例及随机抽样病例的 Grad-CAM 热力图",
     ),
     "gradcam_note": (
         "A heat map shows where the score is sensitive to the film. It is no proof that the model looks at bone.",

@@ -23,6 +23,7 @@ DERIVED: dict[str, tuple[str, ...]] = {
     "figures/flow": ("cohort/flow.csv",),
     "figures/roc": ("statistics/table2.csv", "statistics/net_benefit.csv"),
     "figures/decision_curves": ("statistics/table2.csv", "statistics/net_benefit.csv"),
+    "figures/shortcuts": ("statistics/shortcuts.csv",),
     "figures/calibration": ("statistics/calibration.csv", "statistics/calibration_curve.csv", "statistics/table2.csv"),
 }
 """Figures and documents, without suffix, and the tables whose numbers they show: they go in where nothing of these was hidden."""
@@ -33,7 +34,7 @@ WITHIN_OUTCOMES = ("statistics/net_benefit.csv",)
 NEVER = {
     "by patient or by film": (
         "predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv", "deep/scores/*", "deep/fold_*/held_out.csv",
-        "boosting/scores/*", "boosting/*/out_of_fold.csv",
+        "deep/masked/*", "boosting/scores/*", "boosting/*/out_of_fold.csv", "boosting/baselines.csv",
     ),
     "models: weights and trees can hold traces of the patients they were trained on": (
         "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "boosting/*/model.ubj", "bundle/*",

@@ -203,6 +203,18 @@ def _subgroups(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> No
                 hide_outcomes(row, sets)
 
 
+def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
+    """Rows of closed sets are closed; manufacturers of a set are levels of one variable and close as a block."""
+    _by_set([row for row in rows if row["analysis"] != "within_manufacturer"], rules, sets, keep_outcomes)
+    makers = [row for row in rows if row["analysis"] == "within_manufacturer"]
+    for name in {row["set"] for row in makers}:
+        block = [row for row in makers if row["set"] == name]
+        cells = [cell for row in block for cell in (int(row["n"]), int(row["n_pos"]), int(row["n"]) - int(row["n_pos"]))]
+        if name in sets.closed or name not in sets.size or sets.small(*cells):
+            for row in block:
+                close_row(row, rules.keys)
+
+
 def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     """Centre by variable; all counts of a row fall together."""
     counts = ["op_n", "op_missing", "non_op_n", "non_op_missing", "n", "missing"]
@@ -349,6 +361,30 @@ TABLES: dict[str, Rules] = {
     ),
     "statistics/missing.csv": Rules(
         ("center", "set", "variable", "n", "n_missing", "n_capped"), ("center", "set", "variable"), _missing
+    ),
+    "statistics/baseline_performance.csv": Rules(
+        (
+            "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
+            "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn", "rule", "brier",
+        ),
+        ("set", "model", "threshold", "rule"),
+        _by_set,
+    ),
+    "statistics/baseline_delong.csv": Rules(
+        (
+            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
+            *_SIZE, "note",
+        ),
+        ("set", "model_a", "model_b", "engine", "primary"),
+        _by_set,
+    ),
+    "statistics/shortcuts.csv": Rules(
+        (
+            "set", "analysis", "subject", "against", *_SIZE, "r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial",
+            *_metrics("auc"), *_ends("difference"), "p_value", "engine", "note",
+        ),
+        ("set", "analysis", "subject", "against", "engine"),
+        _shortcuts,
     ),
     "boosting/clinical/importance.csv": Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
     "boosting/combined/importance.csv": Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),

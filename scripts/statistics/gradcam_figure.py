@@ -25,8 +25,9 @@ CASES: Columns = {
     "deep": "float",
     "label": "int",
     "threshold": "float",
+    "chosen": "text",
 }
-"""``results/deep/gradcam/cases.csv``; row n belongs to entry n of the arrays in ``maps.npz``."""
+"""``results/deep/gradcam/cases.csv``; row n belongs to entry n of the arrays in ``maps.npz``. ``chosen`` is ``certain`` or ``random``."""
 
 KINDS = ("TP", "FP", "TN", "FN")
 PER_ROW = 2
@@ -100,11 +101,15 @@ def draw_gradcam(
     language: Language,
     synthetic: bool,
 ) -> Figure:
-    """A block of rows per kind, two cases a row: the film and the film under its heat map.
+    """A block of rows per kind with the most certain cases, and one with the random sample; two cases a row: the film and the
+    film under its heat map.
 
     A film that may not be shown gives a tile that says so, and its heat map alone.
     """
-    blocks = [(kind, np.flatnonzero(cases["kind"] == kind)) for kind in KINDS]
+    at_random = cases["chosen"] == "random"
+    blocks = [(kind, np.flatnonzero((cases["kind"] == kind) & ~at_random)) for kind in KINDS]
+    if at_random.any():
+        blocks.append(("random_sample", np.flatnonzero(at_random)))
     rows = [
         (kind, found[i : i + PER_ROW])
         for kind, found in blocks
@@ -114,12 +119,24 @@ def draw_gradcam(
     figure, axes = plt.subplots(
         len(rows),
         2 * PER_ROW,
-        figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.12) + 0.75),
+        figsize=(DOUBLE_COLUMN, len(rows) * (side + 0.24) + 0.75 + 0.5 * bool(at_random.any())),
         squeeze=False,
         layout="constrained",
     )
     figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
+    headed = set()
     for (kind, members), line in zip(rows, axes, strict=True):
+        block = kind if kind == "random_sample" else "most_certain"
+        if at_random.any() and block not in headed:
+            line[0].annotate(
+                language(block),
+                (0, 1),
+                (0, 2.4 * matplotlib.rcParams["font.size"]),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                fontweight="bold",
+            )
+        headed.add(block)
         for place in range(PER_ROW):
             left, right = line[2 * place], line[2 * place + 1]
             if place >= len(members):
@@ -142,7 +159,7 @@ def draw_gradcam(
                     )
                 continue
             case = cases.iloc[members[place]]
-            title = f"{language(kind)}, {language('score')} {case['deep']:.2f}"
+            title = f"{language(case['kind'])}, {language('score')} {case['deep']:.2f}"
             shown = may_show is None or case["image_id"] in may_show
             _draw_case(left, right, films[members[place]], heat[members[place]], shown, title, language)
     bar = figure.colorbar(

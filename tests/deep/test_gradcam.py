@@ -8,7 +8,7 @@ from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
-from scripts.deep.gradcam import choose_cases, class_activation, explain_cases, heat_map
+from scripts.deep.gradcam import choose_cases, class_activation, draw_cases, explain_cases, heat_map
 from scripts.deep.network import HybridNetwork
 from scripts.deep.training_store import weights_bytes
 
@@ -56,6 +56,25 @@ def test_the_most_certain_cases_of_each_kind_are_chosen():
     ]
 
 
+def test_a_random_sample_depends_on_no_order_and_on_no_score():
+    rows = patients([n / 40 for n in range(40)], [n % 2 for n in range(40)])
+    drawn = [row["patient_id"] for _, row in draw_cases(rows, 0.5, 5, 7)]
+    assert len(set(drawn)) == 5
+    assert [row["patient_id"] for _, row in draw_cases(rows[::-1], 0.5, 5, 7)] == drawn
+    turned = [{**row, "deep": str(1 - float(row["deep"]))} for row in rows]
+    assert [row["patient_id"] for _, row in draw_cases(turned, 0.5, 5, 7)] == drawn
+    assert [row["patient_id"] for _, row in draw_cases(rows, 0.5, 5, 8)] != drawn
+    newer = [row["patient_id"] for _, row in draw_cases([*rows, *patients([0.5], [1])], 0.5, 5, 7)]
+    assert len(set(newer) & set(drawn)) >= 4
+    kinds = {row["patient_id"]: kind for kind, row in draw_cases(rows, 0.5, 40, 7)}
+    assert [kinds[f"p{n}"] for n in (0, 1, 38, 39)] == ["TN", "FN", "FP", "TP"]
+    times = np.zeros(40)
+    for seed in range(400):
+        for _, row in draw_cases(rows, 0.5, 4, seed):
+            times[int(row["patient_id"][1:])] += 1
+    assert times.min() > 15 and times.max() < 75  # 40 each are expected, SD 6
+
+
 def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     weights = []
     for fold in range(2):
@@ -77,6 +96,8 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
             cache,
             weights,
             2,
+            3,
+            20,
             tmp_path / f"{name}.csv",
             tmp_path / f"{name}.npz",
             "cpu",
@@ -85,13 +106,14 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
         )
 
     explain("a")
-    cases = read_csv(tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold"))
+    cases = read_csv(tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen"))
     maps = np.load(tmp_path / "a.npz", allow_pickle=False)
-    assert [c["kind"] for c in cases] == ["TP", "TP", "FP", "FP", "TN", "TN", "FN", "FN"]
+    assert [c["kind"] for c in cases[:8]] == ["TP", "TP", "FP", "FP", "TN", "TN", "FN", "FN"]
+    assert [c["chosen"] for c in cases] == ["certain"] * 8 + ["random"] * 3
     assert maps["image_id"].tolist() == [c["image_id"] for c in cases]
     assert {c["threshold"] for c in cases} == {"0.4"} and {c["set"] for c in cases} == {"internal_test"}
-    assert maps["film"].shape == maps["heat"].shape == (8, 96, 96)
-    assert maps["grid"].shape == (8, 3, 3)
+    assert maps["film"].shape == maps["heat"].shape == (11, 96, 96)
+    assert maps["grid"].shape == (11, 3, 3)
     assert maps["film"].dtype == np.uint16 and maps["heat"].dtype == np.float32
     assert maps["heat"].min() >= 0 and maps["heat"].max() <= 1
     assert ((maps["grid"].max((1, 2)) == 1) | (maps["grid"].max((1, 2)) == 0)).all() and maps["grid"].max() == 1

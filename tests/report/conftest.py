@@ -15,10 +15,12 @@ from scripts.report.provenance import provenance, provenance_text
 from scripts.report.redaction import redacted_config
 from scripts.report.run_files import FIGURES, STATISTICS, read_run
 from scripts.statistics.auc_comparison import DELONG
+from scripts.statistics.baselines import PERFORMANCE
 from scripts.statistics.calibration import CALIBRATION
 from scripts.statistics.cohort_description import MISSING, TABLE1, VARIABLES
 from scripts.statistics.fold_performance import ENSEMBLE, FOLDS
 from scripts.statistics.performance import TABLE2
+from scripts.statistics.shortcuts import CONTRASTS, GROUPS, SHORTCUTS
 from scripts.statistics.subgroups import PREVALENCE, SENSITIVITY, SUBGROUPS
 from scripts.statistics.thresholds import THRESHOLDS
 
@@ -34,7 +36,11 @@ DECLARED = {
     "prevalence": PREVALENCE,
     "sensitivity": SENSITIVITY,
     "missing": MISSING,
+    "baseline_performance": PERFORMANCE,
+    "baseline_delong": DELONG,
+    "shortcuts": SHORTCUTS,
 }
+BASELINES = ("age", "logistic", "osta")
 
 REAL_CENTER = {
     "name": "east",
@@ -219,6 +225,17 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         ],
         "prevalence": [{"set": s, "model": m, "population": "China, 50 years and above"} for s in sets[1:] for m in MODELS],
         "sensitivity": [{"set": s, "model": m, "analysis": a} for s in sets[1:] for m in MODELS for a in ("main", "complete_cases")],
+        "baseline_performance": [
+            {"set": s, "model": m, "n": 40, "n_pos": 14, "rule": "youden"} for s in sets[1:] for m in (*BASELINES, "osta_published")
+        ],
+        "baseline_delong": [
+            {"set": s, "model_a": a, "model_b": b, "engine": engine} for s in sets[1:] for a in ("deep", "combined") for b in BASELINES
+        ],
+        "shortcuts": [
+            *({"set": s, "analysis": "variables", "subject": g, "against": "", "note": ""} for s in sets for g in GROUPS),
+            *({"set": s, "analysis": "within_manufacturer", "subject": "Maker A", "against": ""} for s in sets),
+            *({"set": "internal_test", "analysis": "masked", "subject": a, "against": b} for a, b in (("unmasked", ""), *CONTRASTS)),
+        ],
         "missing": [{"center": c, "set": c, "variable": v} for c in centers for v in VARIABLES],
     }
     statistics = {}

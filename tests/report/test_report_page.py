@@ -17,8 +17,8 @@ from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words
 
 SECTIONS = [
-    "summary", "flow", "exposure", "table1", "table2", "delong", "roc", "decision_curves", "calibration", "subgroups",
-    "prevalence", "sensitivity", "missing", "gradcam", "training", "scores", "methods", "software", "checksums", "limits",
+    "summary", "flow", "exposure", "table1", "table2", "delong", "baselines", "roc", "decision_curves", "calibration", "subgroups",
+    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "methods", "software", "checksums", "limits",
 ]  # fmt: skip
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 

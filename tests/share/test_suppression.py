@@ -140,6 +140,17 @@ def test_a_subgroup_with_one_small_level_is_closed_as_a_block():
     assert all(row["auc"] == HIDDEN for row in rows if row["subgroup"] in closed)
 
 
+def test_manufacturers_of_the_shortcut_audit_are_closed_as_a_block():
+    def maker(name, n, n_pos):
+        return {"set": "internal_test", "analysis": "within_manufacturer", "subject": name, "n": n, "n_pos": n_pos, "auc": 0.8}
+
+    group = {"set": "internal_test", "analysis": "variables", "subject": "film_size", "n": 50, "n_pos": 20, "r2_adjusted": 0.1, "auc": 0.6}
+    a, b, whole = packed("statistics/shortcuts.csv", maker("A", 40, 18), maker("B", 10, 2), group)
+    assert {a["n"], a["auc"], b["n"], b["n_pos"], b["auc"]} == {HIDDEN} and a["subject"] == "A"
+    assert HIDDEN not in whole.values()
+    assert HIDDEN not in packed("statistics/shortcuts.csv", maker("A", 30, 12), maker("B", 20, 8))[0].values()
+
+
 def test_table1_hides_the_sexes_and_missing_values_together():
     def row(variable, **given):
         base = {"center": "c", "variable": variable, "op": "x", "non_op": "y", "test": "t", "p_value": 0.1, "statistic": 2, "df": 9, "smd": 0.3,

@@ -103,10 +103,13 @@ def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame,
     for kind, positive, op in (("TP", True, 1), ("FP", True, 0), ("TN", False, 0), ("FN", False, 1)):
         some = inside[((inside["deep"] >= 0.5) == positive) & (inside["label"] == op)].head(2)
         rows += [
-            ("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5) for r in some.itertuples()
+            ("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5, "certain") for r in some.itertuples()
         ]
+    for r in inside.sample(3, random_state=seed).itertuples():
+        kind = ("T" if (r.deep >= 0.5) == (r.label == 1) else "F") + ("P" if r.deep >= 0.5 else "N")
+        rows.append(("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5, "random"))
     cases = pd.DataFrame(
-        rows, columns=["set", "image_id", "patient_id", "kind", "deep", "label", "threshold"]
+        rows, columns=["set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen"]
     )
     where = folder / "results/deep/gradcam"
     where.mkdir(parents=True)
@@ -131,16 +134,56 @@ def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame,
         write_table(films, folder / f"results/intake/{center}/films.csv", FILMS)
 
 
+def random_exposure(cohort: pd.DataFrame, seed: int = 4) -> pd.DataFrame:
+    """Measures of the cohort's films (EXPOSURE's columns that the stage reads): nothing in them depends on the label."""
+    rng = np.random.default_rng(seed)
+    n = len(cohort)
+    frame = cohort[["center", "image_id"]].copy()
+    frame["view"] = rng.choice(["PA", "AP"], n, p=[0.8, 0.2])
+    frame["rows"], frame["columns"] = rng.choice([2500, 3000], n), rng.choice([2048, 2500], n)
+    for name in ("mean", "value_range", "noise_ratio", "clipped_low", "clipped_high", "polarity"):
+        frame[name] = rng.uniform(0.2, 0.6, n)
+    frame["exposure_index"] = np.where(rng.random(n) < 0.2, np.nan, rng.normal(300, 50, n))
+    frame["deviation_index"] = np.nan
+    return frame
+
+
+def random_masked(predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, seed: int = 5) -> pd.DataFrame:
+    """Scores of a set with parts of the film covered: less of the deep score is left with the spine covered."""
+    rng = np.random.default_rng(seed)
+    part = predictions[predictions["set"] == name].merge(cohort[["patient_id", "image_id"]], on="patient_id")
+    logit = np.log(part["deep"] / (1 - part["deep"]))
+    kept = {"spine_masked": 0.3, "flanks_masked": 0.9, "border_masked": 0.95, "spine_only": 0.6}
+    columns = {mask: 1 / (1 + np.exp(-share * logit - rng.normal(0, 1 - share, len(part)))) for mask, share in kept.items()}
+    return part[["patient_id", "image_id"]].assign(**columns)
+
+
+def random_baselines(cohort: pd.DataFrame) -> pd.DataFrame:
+    """Baseline scores as the boosting stage leaves them, without its fits."""
+    age, weight = (cohort[name].to_numpy(dtype=float) for name in ("age", "weight_kg"))
+    frame = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
+    frame["age"] = 1 / (1 + np.exp(-0.08 * (age - 65)))
+    frame["logistic"] = 1 / (1 + np.exp(-0.08 * (age - 65) + 0.05 * (weight - 60)))
+    frame["osta"] = 0.2 * (age - weight)
+    return frame
+
+
 def write_study(
     folder: Path, sizes: Mapping[str, tuple[int, int]] = SIZES, seed: int = 1
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All the files that the stage reads, under ``folder``; returns cohort and predictions."""
     cohort = random_cohort(sizes, seed)
     predictions = random_predictions(cohort, seed + 1)
+    (folder / "results/boosting").mkdir(parents=True)
     write_table(cohort, folder / "results/cohort/cohort.csv", COHORT)
     write_table(flow_of_cohort(cohort), folder / "results/cohort/flow.csv", FLOW)
     write_table(predictions, folder / "results/predictions.csv", PREDICTIONS)
     write_gradcam(folder, cohort, predictions)
+    random_baselines(cohort).to_csv(folder / "results/boosting/baselines.csv", index=False)
+    random_exposure(cohort).to_csv(folder / "results/intake/exposure.csv", index=False)
+    masked = folder / "results/deep/masked"
+    masked.mkdir()
+    random_masked(predictions, cohort, "internal_test").to_csv(masked / "internal_test.csv", index=False)
     return cohort, predictions
 
 
@@ -170,6 +213,24 @@ def draw_cohort():
 def draw_predictions():
     """``random_predictions`` as a fixture."""
     return random_predictions
+
+
+@pytest.fixture
+def films_of():
+    """``random_exposure`` as a fixture."""
+    return random_exposure
+
+
+@pytest.fixture
+def masked_of():
+    """``random_masked`` as a fixture."""
+    return random_masked
+
+
+@pytest.fixture
+def baselines_of():
+    """``random_baselines`` as a fixture."""
+    return random_baselines
 
 
 @pytest.fixture
