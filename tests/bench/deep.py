@@ -11,7 +11,7 @@ The network is the paper's (36 blocks of 256 x 256 pixels, 34.97 million paramet
 - cache: ``cache_films`` on films of 2500 x 2048, films per second of one thread, and the memory that is the process's own.
 - folds (not by default): the five folds of the shipped configuration, two side by side, from ``state/cache/train`` of a finished run.
 
-A share of the roof counts 490.0 GFLOP a film and training step and 164.6 GFLOP a film scored. On a GPU (``--device cuda``) training is
+Each way runs in a process of its own, so that none finds its memory taken by another. A share of the roof counts 490.0 GFLOP a film and training step and 164.6 GFLOP a film scored. On a GPU (``--device cuda``) training is
 timed eager and compiled, with the films in the device's memory, and a table of where the time goes is printed. It needs PyTorch, torchvision, NumPy,
 OpenCV and Pillow; ONNX Runtime and OpenVINO are left out where they are absent, and said so.
 """
@@ -21,8 +21,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import csv
+import functools
+import importlib.util
 import io
 import json
+import multiprocessing
 import statistics
 import subprocess
 import sys
@@ -30,7 +33,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -43,7 +46,7 @@ from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.network import HybridNetwork
-from scripts.deep.scoring import for_scoring, probabilities
+from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
 from scripts.deep.training import HISTORY, Interrupted, train
 from tests.bench import naive_network
 from tests.bench.films import simulated
@@ -160,6 +163,12 @@ def other_roofs(device: torch.device) -> tuple[float, float]:
     return product, 2 * source.numel() / fastest(lambda: target.copy_(source), device)
 
 
+def own_process(work: Callable[..., float], *given: object) -> float:
+    """``work(*given)`` in a new process: what one way keeps in memory takes none from the next."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
 def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, list[list[float]]]:
     """Seconds of ``steps`` training steps of the real loop after two untimed ones, and the rows of its history so far."""
     training, held_out = split_fold(stack.films, 0)
@@ -180,39 +189,42 @@ def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, 
     return ends[-1] - ends[1], history
 
 
-def bench_training(paths: list[Path], labels: list[int], stack: FilmStack, threads: int, steps: int, rounds: int, roofs: dict) -> None:
+def train_ours(cache: Path, device: str, threads: int, precision: str, compiled: bool, steps: int) -> float:
+    """Seconds of ``steps`` steps of the product's training."""
+    exact_arithmetic(threads)
+    stack = FilmStack(cache, side(), torch.device(device))
+    return timed_training(stack, settings(precision, compiled, epochs=1000), steps)[0]
+
+
+def train_naive(paths: list[Path], labels: list[int], device: str, threads: int, steps: int) -> float:
+    """Seconds of ``steps`` steps of the naive script."""
+    torch.set_num_threads(threads)
+    made = naive_network.train(paths, labels, side(), TRAINING["batch_size"], steps + 2, threads, device)
+    next(made), next(made)
+    synchronise(torch.device(device))
+    start = time.perf_counter()
+    for _ in made:
+        pass
+    synchronise(torch.device(device))
+    return time.perf_counter() - start
+
+
+def bench_training(paths: list[Path], labels: list[int], cache: Path, device: str, threads: int, steps: int, rounds: int, roofs: dict) -> None:
     """Training against the naive script."""
-    device, size = stack.device, TRAINING["batch_size"]
-    one_epoch = {"epochs": 1000}
-
-    def naive() -> float:
-        made = naive_network.train(paths, labels, side(), size, steps + 1, threads, device.type)
-        next(made)
-        synchronise(device)
-        start = time.perf_counter()
-        for _ in made:
-            pass
-        synchronise(device)
-        return time.perf_counter() - start
-
+    size = TRAINING["batch_size"]
+    kinds = [("bf16", False, ""), ("fp32", False, ""), *([("bf16", True, ", compiled")] if device == "cuda" else [])]
     ways: dict[str, tuple[int, Callable[[], object]]] = {
-        f"ours {kind}{told}": (
-            size * steps,
-            lambda kind=kind, compiled=compiled: timed_training(stack, settings(kind, compiled, **one_epoch), steps)[0],
-        )
-        for kind, compiled, told in [
-            ("bf16", False, ""),
-            ("fp32", False, ""),
-            *([("bf16", True, ", compiled")] if device.type == "cuda" else []),
-        ]
+        f"ours {kind}{told}": (size * steps, functools.partial(own_process, train_ours, cache, device, threads, kind, compiled, steps))
+        for kind, compiled, told in kinds
     }
-    ways["naive script fp32"] = (size * steps, naive)
-    seconds = seconds_in_rounds(ways, rounds)
+    naive = "naive script fp32"
+    ways[naive] = (size * steps, functools.partial(own_process, train_naive, paths, labels, device, threads, steps))
+    seconds = seconds_in_rounds(ways, rounds, warm_up=False)
     print(f"training, batches of {size}, {steps} steps a round, {rounds} rounds")
     for name, values in seconds.items():
         speed = 1 / statistics.median(values)
         kind = "bf16" if "bf16" in name else "fp32"
-        told = "" if name.startswith("naive") else f", {ratio(seconds['naive script fp32'], values)} times the naive script"
+        told = "" if name == naive else f", {ratio(seconds[naive], values)} times the naive script"
         share = f", {100 * speed * TRAINING_FLOP / roofs[kind]:.0f} % of the convolution roof"
         print(f"  {name:24s} {speed:8.2f} films/s{told}{share}", flush=True)
         if name.startswith("ours bf16"):
@@ -221,54 +233,93 @@ def bench_training(paths: list[Path], labels: list[int], stack: FilmStack, threa
                   f"{epoch * PAPER_FOLDS * PAPER_EPOCHS / 60:.0f} min, scoring of the held-out films apart")  # fmt: skip
 
 
-def runtimes(fused: HybridNetwork, threads: int, folder: Path) -> dict[str, Callable[[np.ndarray], object]]:
-    """The fused network under other runtimes, by name; each takes z-scored films (1, 1, side, side)."""
-    try:
-        import onnxruntime
-        import openvino
-    except ImportError as error:
-        print(f"{error.name} is not installed: ONNX Runtime and OpenVINO are left out")
-        return {}
-    path = folder / "network.onnx"
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        torch.onnx.export(fused, (torch.zeros(1, 1, side(), side()),), path, dynamo=True, input_names=["films"], verbose=False)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    found: dict[str, Callable[[np.ndarray], object]] = {"ONNX Runtime fp32": lambda films: session.run(None, {"films": films})}
-    core = openvino.Core()
-    for name, kind in (("fp32", "f32"), ("bf16", "bf16")):
-        model = core.compile_model(
-            core.read_model(path), "CPU",
-            {"INFERENCE_PRECISION_HINT": kind, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY"},
-        )  # fmt: skip
-        found[f"OpenVINO {name}"] = lambda films, model=model: model(films)
-    return found
-
-
-def bench_scoring(paths: list[Path], stack: FilmStack, threads: int, rounds: int, roofs: dict, folder: Path) -> None:
-    """Scoring against the naive script and other runtimes."""
-    device = stack.device
+def scoring_network() -> HybridNetwork:
     torch.manual_seed(1)
-    fused = for_scoring(HybridNetwork(**ARCHITECTURE)).to(device)
-    count = 4 if device.type == "cpu" else min(len(stack), 256)
-    rows = [n % len(stack) for n in range(count)]
+    return for_scoring(HybridNetwork(**ARCHITECTURE))
+
+
+def score_ours(cache: Path, device: str, threads: int, precision: str, rows: list[int]) -> float:
+    """Seconds in which the product scores films ``rows``, after a first film."""
+    exact_arithmetic(threads)
+    stack = FilmStack(cache, side(), torch.device(device))
+    fused = scoring_network().to(device)
+    at_once = films_per_forward(fused, device, precision)
+    probabilities([fused], stack, rows[:1], precision, at_once)
+    start = time.perf_counter()
+    probabilities([fused], stack, rows, precision, at_once)  # ends with numbers on the CPU
+    return time.perf_counter() - start
+
+
+def score_naive(paths: list[Path], device: str, threads: int) -> float:
+    """Seconds in which the naive script scores ``paths``."""
+    torch.set_num_threads(threads)
+    naive_network.score(paths[:1], side(), 1, 1, device)
+    start = time.perf_counter()
+    naive_network.score(paths, side(), min(8, len(paths)), threads, device)
+    return time.perf_counter() - start
+
+
+def score_runtime(name: str, model: Path, cache: Path, threads: int, rows: list[int]) -> float:
+    """Seconds in which another runtime scores z-scored films ``rows``, after a first film."""
+    stack = FilmStack(cache, side(), "cpu")
+    if name.startswith("ONNX"):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        run: Callable[[np.ndarray], object] = lambda films: session.run(None, {"films": films})  # noqa: E731
+    else:
+        import openvino
+
+        core = openvino.Core()
+        hints = {"INFERENCE_PRECISION_HINT": "bf16" if "bf16" in name else "f32", "PERFORMANCE_HINT": "LATENCY"}
+        run = core.compile_model(core.read_model(model), "CPU", {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1})
+    run(stack.batch(rows[:1]).numpy())
+    start = time.perf_counter()
+    for row in rows:
+        run(stack.batch([row]).numpy())
+    return time.perf_counter() - start
+
+
+def runtimes(folder: Path) -> tuple[list[str], Path]:
+    """The other runtimes that are installed, and the fused network as an ONNX file for them."""
+    model = folder / "network.onnx"
+    names = [
+        name
+        for module, found in (("onnxruntime", ["ONNX Runtime fp32"]), ("openvino", ["OpenVINO fp32", "OpenVINO bf16"]))
+        for name in (found if importlib.util.find_spec(module) else [])
+    ]
+    if len(names) < 3 or not importlib.util.find_spec("onnxscript"):
+        print(f"left out where they are not installed: ONNX Runtime, OpenVINO, onnxscript; there is: {', '.join(names) or 'none'}")
+    if names and importlib.util.find_spec("onnxscript"):
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            film = torch.zeros(1, 1, side(), side())
+            torch.onnx.export(scoring_network(), (film,), model, dynamo=True, input_names=["films"], verbose=False)
+        return names, model
+    return [], model
+
+
+def bench_scoring(paths: list[Path], cache: Path, n: int, device: str, threads: int, rounds: int, roofs: dict, folder: Path) -> None:
+    """Scoring against the naive script and other runtimes."""
+    count = 8 if device == "cpu" else min(n, 256)
+    rows, few = list(range(count)), paths[: min(count, 32)]
     ways: dict[str, tuple[int, Callable[[], object]]] = {
-        f"ours {kind}": (count, lambda kind=kind: probabilities([fused], stack, rows, kind).sum() and None) for kind in ("bf16", "fp32")
+        f"ours {kind}": (count, functools.partial(own_process, score_ours, cache, device, threads, kind, rows)) for kind in ("bf16", "fp32")
     }
-    few = paths[: min(count, 16)]
-    ways["naive script fp32"] = (len(few), lambda: naive_network.score(few, side(), min(8, len(few)), threads, device.type) and None)
-    if device.type == "cpu":
-        for name, run in runtimes(fused, threads, folder).items():
-            ways[name] = (count, lambda run=run: [run(stack.batch([row]).numpy()) for row in rows] and None)
-    seconds = seconds_in_rounds(ways, rounds)
+    naive = "naive script fp32"
+    ways[naive] = (len(few), functools.partial(own_process, score_naive, few, device, threads))
+    if device == "cpu":
+        names, model = runtimes(folder)
+        ways |= {name: (count, functools.partial(own_process, score_runtime, name, model, cache, threads, rows)) for name in names}
+    seconds = seconds_in_rounds(ways, rounds, warm_up=False)
     print(f"scoring, {count} films a round, {rounds} rounds")
     for name, values in seconds.items():
         kind = "bf16" if "bf16" in name else "fp32"
         speed = 1 / statistics.median(values)
         told = f", {100 * speed * SCORING_FLOP / roofs[kind]:.0f} % of the convolution roof"
         if name.startswith("ours"):
-            told += f", {ratio(seconds['naive script fp32'], values)} times the naive script"
+            told += f", {ratio(seconds[naive], values)} times the naive script"
             for peer in ways:
                 if peer.endswith(kind) and peer.startswith(("ONNX", "OpenVINO")):
                     told += f", {ratio(seconds[peer], values)} times {peer}"
@@ -368,18 +419,18 @@ def main() -> None:
             n = chosen.films or (512 if on_gpu else 20)
             paths, labels = write_films(Path(folder) / "png", min(n, 64))
             cache = write_cache(Path(folder) / "cache", [paths[k % len(paths)] for k in range(n)], [k % 2 for k in range(n)])
-            stack = FilmStack(cache, side(), device)
             if "train" in parts:
                 steps = chosen.steps or (20 if on_gpu else 1)
-                bench_training(paths, labels, stack, chosen.threads, steps, chosen.rounds, roofs)
+                bench_training(paths, labels, cache, chosen.device, chosen.threads, steps, chosen.rounds, roofs)
                 if on_gpu:
+                    stack = FilmStack(cache, side(), device)
                     torch.cuda.reset_peak_memory_stats()
                     many = len(split_fold(stack.films, 0)[0]) // TRAINING["batch_size"] + 2
                     _, history = timed_training(stack, settings("bf16", epochs=1000), many)
                     print(f"  memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB; epoch: {dict(zip(HISTORY, history[0]))}")
                     where_the_time_goes(stack, 5)
             if "score" in parts:
-                bench_scoring(paths, stack, chosen.threads, chosen.rounds, roofs, Path(folder))
+                bench_scoring(paths, cache, n, chosen.device, chosen.threads, chosen.rounds, roofs, Path(folder))
         if "cache" in parts:
             bench_cache(Path(folder), 48)
     if "folds" in parts:

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 
-def seconds_in_rounds(ways: Mapping[str, tuple[int, Callable[[], object]]], rounds: int) -> dict[str, list[float]]:
+def seconds_in_rounds(
+    ways: Mapping[str, tuple[int, Callable[[], object]]], rounds: int, warm_up: bool = True
+) -> dict[str, list[float]]:
     """Seconds per item of each way, one number a round; a way is how many items it handles, and the work.
 
     Work that returns a number has timed itself, in seconds; other work is timed from its start to its end. Each way is done once before, untimed: imports, page cache, first allocations.
