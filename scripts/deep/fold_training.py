@@ -17,6 +17,7 @@ from scripts.deep.compute_device import device_memory, hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.memory_estimate import check_memory, training_memory
+from scripts.deep.scoring import SCORING_MEMORY
 from scripts.deep.training import HISTORY, Interrupted, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
 from scripts.deep.weights_file import initial_content
@@ -75,15 +76,6 @@ def train_fold(
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
         saved = SavedState(state / "train", key, place.type)
-        batch_size = min(settings["training"]["batch_size"], len(training))
-        need = training_memory(settings["architecture"], batch_size, settings["training"]["precision"], place.type)
-        stack = FilmStack(cache, side, place, need.likely)
-        log.say(f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}")
-        memory = device_memory(place)
-        if memory is not None:
-            log.say(check_memory(settings, need, *memory))
-        if place.type == "cuda":
-            log.say(f"films: {stack.nbytes / 1e9:.1f} GB, {'in GPU memory' if stack.on_device else 'read from the disk'}")
         last_saved = time.monotonic()
 
         def save(content: dict) -> None:
@@ -92,6 +84,15 @@ def train_fold(
             last_saved = time.monotonic()
 
         try:
+            batch_size = min(settings["training"]["batch_size"], len(training))
+            need = training_memory(settings["architecture"], batch_size, settings["training"]["precision"], place.type)
+            stack = FilmStack(cache, side, place, max(need.likely, SCORING_MEMORY))
+            log.say(f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}")
+            memory = device_memory(place)
+            if memory is not None:
+                log.say(check_memory(settings, need, *memory))
+            if place.type == "cuda":
+                log.say(f"films: {stack.nbytes / 1e9:.1f} GB, {'in GPU memory' if stack.on_device else 'read from the disk'}")
             trained = train(
                 stack,
                 training,
