@@ -19,6 +19,7 @@ from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
 from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
+from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
 
 
@@ -259,10 +260,10 @@ def training_settings():
 
 
 def training_memory_mb():
-    """Memory of a fold's job: saved activations (measured: 8.3 GB at the paper's geometry, fp32, 8 films) and a base."""
-    net, training = CFG.deep.architecture, CFG.deep.training
-    share = (net.grid * net.block_size / 1536) ** 2 * (net.trunk_width / 64) * (training.batch_size / 8)
-    return round(2500 + 12000 * share)
+    """Main memory of a fold's job, by the count with which the job itself warns before its first step."""
+    training = CFG.deep.training
+    on_gpu = CFG.deep.gpus_per_fold > 0 and CFG.deep.device != "cpu"
+    return job_memory_mb(plain(CFG.deep.architecture), training.batch_size, training.precision, on_gpu)
 
 
 def fold_weights():
@@ -321,7 +322,7 @@ def final_outputs():
     """The files that a study ends with; of a site that hands a centre over, that folder."""
     if CFG.handover is not None:
         return [f"results/handover/{CFG.handover}"]
-    figures = ["roc", "decision_curves", "calibration", "gradcam", "flow", "shortcuts"]
+    figures = ["roc", "decision_curves", "calibration", "gradcam", "training", "shortcuts", "flow"]
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     return [
         "results/intake/files.csv",

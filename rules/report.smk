@@ -61,7 +61,6 @@ rule write_report:
         flow="results/cohort/flow.csv",
         predictions="results/predictions.csv",
         statistics=[f"results/statistics/{name}.csv" for name in STATISTICS],
-        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
         fold_scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:

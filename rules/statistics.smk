@@ -355,6 +355,38 @@ rule draw_gradcam:
         "../scripts/statistics/draw_gradcam.py"
 
 
+rule draw_training:
+    """Losses, held-out AUC and learning rate of every fold over the epochs."""
+    input:
+        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
+    output:
+        training=report(
+            "results/figures/training.svg",
+            caption="../report/training.rst",
+            category="Figures",
+            labels={"what": "training curves"},
+        ),
+        training_copies=figure_copies("training"),
+    log:
+        "logs/draw_training.log",
+    benchmark:
+        "benchmarks/draw_training.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        code=code("scripts/statistics/draw_training.py"),
+        language=CFG.study.language,
+        synthetic=CFG.synthetic,
+        font_size=CFG.statistics.figures.font_size,
+        dpi=CFG.statistics.figures.dpi,
+    script:
+        "../scripts/statistics/draw_training.py"
+
+
 rule write_tables:
     """Table 1 and Table 2 as three-line tables for Word and as HTML."""
     input:

@@ -453,6 +453,10 @@ class Training(Section):
     clip_norm: Positive = Field(1.0, description="Gradient norm above which gradients are scaled down.")
     local_weight: float = Field(1.0, ge=0, description="Weight of the mean local loss beside the global loss.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of convolutions and products.")
+    compile: bool = Field(
+        False,
+        description="Compile the network (`torch.compile`): faster on a GPU, slower on the CPU. It changes the last bits of the weights, and ends the run where it can't be done.",
+    )
 
 
 class Augmentation(Section):

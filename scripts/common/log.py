@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -22,6 +23,8 @@ class Log:
         self.name = name
         self.echo = echo
         self._file: TextIO | None = None
+        self._live_shown = 0.0
+        self._live_line = False
         if path is not None:
             try:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -34,8 +37,33 @@ class Log:
         stamp = time.strftime("%H:%M:%S")
         self._append(f"{stamp} {text}\n")
         if self.echo:
+            self._clear_live()
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"[{self.name}] {text}\n")
+                sys.stderr.flush()
+
+    def live(self, text: Callable[[], str], every: float = 0.5) -> None:
+        """Show ``text()`` on a terminal in place of the last such line, at most once in ``every`` seconds.
+
+        It goes to no file; where standard error is no terminal ``text`` is not called. The cursor stays at the line's
+        start, so that what other programs print replaces it.
+        """
+        now = time.monotonic()
+        if not self.echo or now - self._live_shown < every or os.environ.get("TERM", "dumb") == "dumb":
+            return
+        with contextlib.suppress(OSError, ValueError):  # standard error is closed, or no terminal
+            if not sys.stderr.isatty():
+                return
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
+            sys.stderr.write(f"\x1b[2K{f'[{self.name}] {text()}'[: width - 1]}\r")
+            sys.stderr.flush()
+            self._live_shown, self._live_line = now, True
+
+    def _clear_live(self) -> None:
+        if self._live_line:
+            self._live_line = False
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.write("\x1b[2K")
                 sys.stderr.flush()
 
     def only_file(self, text: str) -> None:
@@ -57,23 +85,29 @@ class Log:
     def progress(
         self, items: Iterable[Item], total: int, unit: str = "images", every: float = 15.0
     ) -> Iterator[Item]:
-        """Yield ``items`` and say, at most once in ``every`` seconds, how many are done, the rate and the time left."""
+        """Yield ``items`` and say, at most once in ``every`` seconds, how many are done, the rate and the time left.
+
+        A terminal shows the same all the time, in one line.
+        """
         start = shown = time.monotonic()
         done = 0
         for item in items:
             yield item
             done += 1
             now = time.monotonic()
+            rate = done / max(now - start, 1e-9)
+            line = f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {_duration((total - done) / max(rate, 1e-9))} left"
             if now - shown >= every:
                 shown = now
-                rate = done / max(now - start, 1e-9)
-                left = (total - done) / max(rate, 1e-9)
-                self.say(f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {_duration(left)} left")
+                self.say(line)
+            else:
+                self.live(lambda: line)  # noqa: B023 - called at once
         seconds = time.monotonic() - start
         if done:
             self.say(f"{done} {unit} in {_duration(seconds)} ({done / max(seconds, 1e-9):.1f} {unit}/s)")
 
     def close(self) -> None:
+        self._clear_live()
         if self._file is not None:
             file, self._file = self._file, None
             with contextlib.suppress(OSError):

@@ -36,6 +36,26 @@ def _keep_freed_memory() -> None:
         mallopt(m_top_pad, 256 * 2**20)
 
 
+def compiled(network: torch.nn.Module) -> torch.nn.Module:
+    """``network`` as one graph compiled by TorchInductor; it shares the weights, so ``network`` itself is trained.
+
+    A part that can't be compiled is an error, never run uncompiled. No kernel is chosen by measuring its speed, since
+    another choice gives other bits.
+    """
+    import torch._inductor.config as inductor
+
+    inductor.deterministic = True
+    return torch.compile(network, fullgraph=True, dynamic=False)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that the processor's or the GPU's memory is used up."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    signs = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED", "bad_alloc")
+    return isinstance(error, RuntimeError) and any(sign in str(error) for sign in signs)
+
+
 def autocast(device: torch.device, precision: str) -> contextlib.AbstractContextManager:
     """bf16 mixed precision, or plain fp32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

@@ -10,6 +10,7 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.deep.gpu_slots import hold_slot, slots_folder
+from scripts.deep.memory_estimate import main_memory, own_memory
 
 
 def choose_kind(wanted: str) -> str:
@@ -19,6 +20,17 @@ def choose_kind(wanted: str) -> str:
     if not torch.cuda.is_available():
         raise StudyError("'deep.device' is 'cuda', but PyTorch sees no GPU here. Set it to 'auto' or 'cpu', or run on a GPU node.")
     return "cuda"
+
+
+def device_memory(device: torch.device) -> tuple[int, int] | None:
+    """Free and total bytes of the device's memory; of the CPU those that this process may take, itself counted as free.
+
+    None where the system doesn't tell.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)
+    memory = main_memory()
+    return None if memory is None else (min(memory[0] + own_memory(), memory[1]), memory[1])
 
 
 @contextlib.contextmanager

@@ -26,10 +26,10 @@ def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
 
 
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV; floats keep full precision, ``None`` is empty."""
+    """A table as CSV; floats keep full precision, ``None`` and NaN are empty."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
-        writer.writerow(["" if v is None else repr(v) if isinstance(v, float) else v for v in row])
+        writer.writerow(["" if v is None or v != v else repr(v) if isinstance(v, float) else v for v in row])
     return buffer.getvalue()

@@ -12,10 +12,12 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
-from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.compute_device import hold_device
+from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
+from scripts.deep.compute_device import device_memory, hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
+from scripts.deep.memory_estimate import check_memory, training_memory
+from scripts.deep.scoring import SCORING_MEMORY
 from scripts.deep.training import HISTORY, Interrupted, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
 from scripts.deep.weights_file import initial_content
@@ -74,8 +76,6 @@ def train_fold(
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
         saved = SavedState(state / "train", key, place.type)
-        stack = FilmStack(cache, side, place)
-        log.say(f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}")
         last_saved = time.monotonic()
 
         def save(content: dict) -> None:
@@ -84,6 +84,15 @@ def train_fold(
             last_saved = time.monotonic()
 
         try:
+            batch_size = min(settings["training"]["batch_size"], len(training))
+            need = training_memory(settings["architecture"], batch_size, settings["training"]["precision"], place.type)
+            stack = FilmStack(cache, side, place, max(need.likely, SCORING_MEMORY))
+            log.say(f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}")
+            memory = device_memory(place)
+            if memory is not None:
+                log.say(check_memory(settings, need, *memory))
+            if place.type == "cuda":
+                log.say(f"films: {stack.nbytes / 1e9:.1f} GB, {'in GPU memory' if stack.on_device else 'read from the disk'}")
             trained = train(
                 stack,
                 training,
@@ -96,15 +105,16 @@ def train_fold(
                 lambda: time.monotonic() - last_saved >= 60 * checkpoint_minutes,
                 lambda: bool(received),
                 log.say,
+                log.live,
             )
         except Interrupted:
             log.say(f"fold {fold}: stopped by a signal; the state is saved. Run the same command again to go on.")
             return 143
-        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
                 raise
             raise StudyError(
-                f"Fold {fold}: out of memory on the {place.type.replace('cuda', 'GPU')}. Lower 'deep.training.batch_size' "
+                f"Fold {fold}: out of memory on the {'GPU' if place.type == 'cuda' else 'CPU'}. Lower 'deep.training.batch_size' "
                 f"(now {settings['training']['batch_size']}), set 'deep.training.precision: bf16', or use a larger machine."
             ) from None
 

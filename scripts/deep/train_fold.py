@@ -9,13 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.common.log import rule_log
 
 
-def main() -> int:
-    """Read the command line and train; returns the exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train as ``arguments`` say (None: those of the command line); returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cache", type=Path, required=True, help="folder with films.npy and index.csv of the training set")
     parser.add_argument("--fold", type=int, required=True, help="the fold that is held out, from 0")
@@ -27,7 +28,7 @@ def main() -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0, help="longest time between two saved states")
     parser.add_argument("--log", type=Path, help="log file")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     with rule_log(given.log, "train_fold") as log:
         from scripts.deep.fold_training import train_fold
 

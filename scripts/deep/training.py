@@ -5,9 +5,10 @@ This module and those that it imports decide the numbers of a fold; their code i
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -16,15 +17,19 @@ from torch import Tensor
 
 from scripts.common.errors import StudyError
 from scripts.common.seeds import sub_seed
-from scripts.deep.arithmetic import autocast
+from scripts.deep.arithmetic import autocast, compiled
 from scripts.deep.augmentation import augment
 from scripts.deep.films import Film, FilmStack
 from scripts.deep.initial_weights import load_initial
 from scripts.deep.network import HybridNetwork
 from scripts.deep.scoring import auc, for_scoring, probabilities
 
-HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s")
-"""Columns of ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's."""
+HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
+"""Columns of ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's.
+
+``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films) leave out the
+scoring of the held-out films.
+"""
 
 
 class Interrupted(Exception):
@@ -79,6 +84,49 @@ def epoch_batches(films: Sequence[Film], batch_size: int, seed: int, fold: int, 
     return [[films[i] for i in order[n : n + size]] for n in range(0, len(films) - size + 1, size)]
 
 
+class FilmWait:
+    """Seconds in which a device had no films to compute on.
+
+    On the CPU these are the seconds in the ``with`` block that takes the next films. A GPU works through a queue, so there
+    they are the time on its own clock between the end of one step and the arrival of the films of the next.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._seconds = 0.0
+        self._marks: list[tuple[torch.cuda.Event, torch.cuda.Event]] = []
+
+    def __enter__(self) -> None:
+        self._began = self._mark()
+
+    def __exit__(self, *_: object) -> None:
+        ended = self._mark()
+        if self._device.type == "cuda":
+            self._marks.append((self._began, ended))
+        else:
+            self._seconds += ended - self._began
+
+    def _mark(self) -> float | torch.cuda.Event:
+        if self._device.type != "cuda":
+            return time.monotonic()
+        event = torch.cuda.Event(enable_timing=True)
+        event.record(torch.cuda.current_stream(self._device))
+        return event
+
+    def seconds(self) -> float:
+        """The sum since the start or the last ``reset``; waits for a GPU to be done with what it was given."""
+        if self._marks:
+            self._marks[-1][1].synchronize()
+            self._seconds += sum(began.elapsed_time(ended) for began, ended in self._marks) / 1000
+            self._marks.clear()
+        return self._seconds
+
+    def reset(self, seconds: float = 0.0) -> None:
+        """Count on from ``seconds``."""
+        self._marks.clear()
+        self._seconds = seconds
+
+
 def train(
     stack: FilmStack,
     training: Sequence[Film],
@@ -91,6 +139,7 @@ def train(
     save_due: Callable[[], bool],
     stop_asked: Callable[[], bool],
     say: Callable[[str], None],
+    show: Callable[[Callable[[], str]], None],
 ) -> Trained:
     """Train fold ``fold`` and score its held-out films with the last weights.
 
@@ -102,93 +151,132 @@ def train(
     state : a state that ``save`` was given earlier, None for the first step
     save, save_due, stop_asked : called after a step; a due or asked-for state is saved at a step's end
     say : takes progress lines
+    show : takes a function that gives a line for a terminal, and calls it only when it shows the line
 
     Raises
     ------
-    StudyError : the loss is no longer finite
+    StudyError : the loss is no longer finite, or ``training.compile`` is asked for and fails
     Interrupted : ``stop_asked`` said so; the state is saved
     """
     seed, options = settings["seed"], settings["training"]
     device = stack.device
     network = new_network(settings, fold, initial).to(device, memory_format=torch.channels_last)
+    forward = compiled(network) if options["compile"] else network
     optimizer = torch.optim.SGD(
         network.parameters(),
         lr=options["learning_rate"],
         momentum=options["momentum"],
         weight_decay=options["weight_decay"],
     )
-    step, history, spent = 0, [], 0.0
+    step, history, spent, waited = 0, [], 0.0, FilmWait(device)
     sums = torch.zeros(2, dtype=torch.float64, device=device)
     if state is not None:
         network.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
         step, history, spent = state["step"], [list(row) for row in state["history"]], state["spent"]
+        waited.reset(state["waited"])
         sums.copy_(state["sums"])
     per_epoch = len(epoch_batches(training, options["batch_size"], seed, fold, 0))
     total = per_epoch * options["epochs"]
-    first, batches, began = step, [], time.monotonic()
-    spoken, lap = began, began
+    first, began = step, time.monotonic()
+    spoken, lap, scores = began, began, None
+
+    def progress() -> str:
+        means = (sums / done).tolist()
+        _refuse_not_finite(means, fold, options)
+        return (
+            f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, step {done}/{per_epoch}, loss "
+            f"{means[0] + options['local_weight'] * means[1]:.3f}, {done * len(films) / max(spent, 1e-9):.1f} films/s, "
+            f"{_duration(left)} left"
+        )
 
     while step < total:
         epoch, place = divmod(step, per_epoch)
-        if not batches:
-            batches = epoch_batches(training, options["batch_size"], seed, fold, epoch)
-        films = batches[place]
+        batches = epoch_batches(training, options["batch_size"], seed, fold, epoch)[place:]
         network.train()
-        x = augment(stack.batch([f.row for f in films]), sub_seed(seed, "deep", "augment", fold, step), settings["augmentation"])
-        y = torch.tensor([f.label for f in films], dtype=torch.float32, device=device)
-        torch.manual_seed(sub_seed(seed, "deep", "dropout", fold, step))
-        with autocast(device, options["precision"]):
-            global_logits, local_logits = network(x)
-        loss_global, loss_local = loss_terms(global_logits, local_logits, y)
-        rate = learning_rate(step, total, options["learning_rate"], options["warmup_fraction"])
-        optimizer.param_groups[0]["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        (loss_global + options["local_weight"] * loss_local).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), options["clip_norm"])
-        optimizer.step()
-        sums += torch.stack([loss_global.detach(), loss_local.detach()])
-        step += 1
+        with contextlib.closing(stack.stream([[film.row for film in films] for films in batches])) as stream:
+            for films in batches:
+                with waited:
+                    bits = next(stream)
+                x = stack.standardize(bits, [film.row for film in films])
+                x = augment(x, sub_seed(seed, "deep", "augment", fold, step), settings["augmentation"])
+                y = torch.tensor([film.label for film in films], dtype=torch.float32).to(device, non_blocking=True)
+                torch.manual_seed(sub_seed(seed, "deep", "dropout", fold, step))
+                with _compiling(options["compile"] and step == first):
+                    with autocast(device, options["precision"]):
+                        global_logits, local_logits = forward(x)
+                    loss_global, loss_local = loss_terms(global_logits, local_logits, y)
+                    optimizer.zero_grad(set_to_none=True)
+                    (loss_global + options["local_weight"] * loss_local).backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), options["clip_norm"])
+                rate = learning_rate(step, total, options["learning_rate"], options["warmup_fraction"])
+                optimizer.param_groups[0]["lr"] = rate
+                optimizer.step()
+                sums += torch.stack([loss_global.detach(), loss_local.detach()])
+                step += 1
 
-        now = time.monotonic()
-        spent, lap = spent + now - lap, now
-        left = (now - began) / (step - first) * (total - step)
-        if step % per_epoch == 0:
-            means = (sums / per_epoch).tolist()
-            _refuse_not_finite(means, fold, options)
-            loss = means[0] + options["local_weight"] * means[1]
-            scores = _held_out_scores(network, stack, held_out, options["precision"])
-            area = auc([f.label for f in held_out], scores)
-            speed = per_epoch * len(films) / max(spent, 1e-9)
-            history.append([epoch + 1, loss, *means, area, rate, round(speed, 2)])
-            say(
-                f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, loss {loss:.3f} (global {means[0]:.3f}, local "
-                f"{means[1]:.3f}), held-out AUC {area:.3f}, {speed:.1f} films/s, {_duration(left)} left"
-            )
-            sums.zero_()
-            batches, spent, lap = [], 0.0, time.monotonic()
-            spoken = lap
-        elif now - spoken > 300 or (step - first == 20 and left > 600):
-            spoken = now
-            say(f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, step {place + 1}/{per_epoch}, {_duration(left)} left")
-        stop = stop_asked() and step < total
-        if stop or save_due():
-            _refuse_not_finite(sums.tolist(), fold, options)
-            save(
-                {
-                    "model": network.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "step": step,
-                    "history": history,
-                    "sums": sums.cpu(),
-                    "spent": spent,
-                }
-            )
-        if stop:
-            raise Interrupted
+                done = (step - 1) % per_epoch + 1
+                means = (sums / per_epoch).tolist() if done == per_epoch else None  # waits for a GPU's last step
+                now = time.monotonic()
+                spent, lap = spent + now - lap, now
+                left = (now - began) / (step - first) * (total - step)
 
-    scores = _held_out_scores(network, stack, held_out, options["precision"])
+                if means is not None:
+                    _refuse_not_finite(means, fold, options)
+                    loss = means[0] + options["local_weight"] * means[1]
+                    scores = _held_out_scores(network, stack, held_out, options["precision"])
+                    area = auc([f.label for f in held_out], scores)
+                    speed, wait = done * len(films) / max(spent, 1e-9), waited.seconds() / max(spent, 1e-9)
+                    history.append([epoch + 1, loss, *means, area, rate, round(speed, 2), round(wait, 5)])
+                    say(
+                        f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, loss {loss:.3f} (global {means[0]:.3f}, local "
+                        f"{means[1]:.3f}), held-out AUC {area:.3f}, {speed:.1f} films/s, {wait:.1%} of the time waiting for "
+                        f"films, {_duration(left)} left"
+                    )
+                    sums.zero_()
+                    spent, lap = 0.0, time.monotonic()
+                    waited.reset()
+                    spoken = lap
+                elif now - spoken > 300 or (step - first == 20 and left > 600):
+                    spoken = now
+                    say(progress())
+                else:
+                    show(progress)
+
+                stop = stop_asked() and step < total
+                if stop or save_due():
+                    _refuse_not_finite(sums.tolist(), fold, options)
+                    save(
+                        {
+                            "model": network.state_dict(),
+                            "optimizer": optimizer.state_dict(),
+                            "step": step,
+                            "history": history,
+                            "sums": sums.cpu(),
+                            "spent": spent,
+                            "waited": waited.seconds(),
+                        }
+                    )
+                if stop:
+                    raise Interrupted
+
+    if scores is None:  # the saved state was that of the last step
+        scores = _held_out_scores(network, stack, held_out, options["precision"])
     return Trained(network, history, scores, step - first)
+
+
+@contextlib.contextmanager
+def _compiling(first_step: bool) -> Iterator[None]:
+    """Say what to do where the first step, in which the network is compiled, fails for another reason than memory."""
+    try:
+        yield
+    except Exception as error:
+        if not first_step or isinstance(error, MemoryError | torch.OutOfMemoryError):
+            raise
+        raise StudyError(
+            f"'deep.training.compile' is true, but PyTorch can't compile the network here ({type(error).__name__}). Set it to "
+            "false, or install what compiling needs: a C++ compiler (apt-get install -y g++)."
+        ) from error
 
 
 def _held_out_scores(network: HybridNetwork, stack: FilmStack, films: Sequence[Film], precision: str) -> list[float]:

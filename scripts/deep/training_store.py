@@ -51,9 +51,11 @@ class SavedState:
         self.key = key
 
     def save(self, state: dict) -> None:
-        """Write the state: to a temporary file, flushed to the disk, then renamed."""
-        with atomic_path(self.path) as part:
-            torch.save({"key": self.key, "torch": str(torch.__version__), **state}, part)
+        """Write the state: to a temporary file, flushed to the disk, then renamed. ``StudyError`` when the disk is full."""
+        buffer = io.BytesIO()  # PyTorch's own writer hides why a write failed
+        torch.save({"key": self.key, "torch": str(torch.__version__), **state}, buffer)
+        with atomic_path(self.path) as part, part.open("wb") as file:
+            file.write(buffer.getbuffer())
 
     def load(self, say: Callable[[str], None]) -> dict | None:
         """The state, or None when there is none that can be used (then ``say`` is told why)."""

@@ -1,4 +1,4 @@
-"""Small vector charts that only the report shows: training curves and score distributions. No film is drawn here."""
+"""The small vector chart that only the report shows: distributions of scores. No film is drawn here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,34 +60,6 @@ def _figure(panels: int, height: float, width: float) -> tuple[Figure, np.ndarra
         x, y = _LEFT + column * (width + _GAP), down - (row + 1) * (height + _BOTTOM + _TOP) + _BOTTOM
         axes.append(figure.add_axes((x / across, y / down, width / across, height / down)))
     return figure, np.array(axes)
-
-
-def training_curves(histories: Sequence[pd.DataFrame], loss: Sequence[str], held_out: str, words: dict[str, str]) -> bytes:
-    """Loss and held-out AUC over the epochs, a line per fold, as SVG.
-
-    Parameters
-    ----------
-    histories: one table per fold with ``epoch``, the ``loss`` columns and ``held_out`` (AUC, 0 to 1, may have gaps).
-    words: ``epoch``, ``loss``, ``auc`` and ``fold``: the texts of axes and legend.
-    """
-    figure, (left, right) = _figure(2, 2.1, 2.6)
-    for fold, history in enumerate(histories):
-        color = _FOLD_COLORS[fold % len(_FOLD_COLORS)]
-        marker = "o" if len(history) == 1 else None
-        for column, style in zip(loss, ("-", "--", ":")):
-            left.plot(history["epoch"], history[column], style, color=color, lw=1, marker=marker, ms=3)
-        known = history.dropna(subset=[held_out])
-        right.plot(
-            known["epoch"], known[held_out], color=color, lw=1, marker=marker, ms=3, label=f"{words['fold']} {fold}"
-        )
-    left.set(xlabel=words["epoch"], title=words["loss"])
-    right.set(xlabel=words["epoch"], title=words["auc"])
-    right.axhline(0.5, color="#999999", lw=0.6, ls=":")
-    right.legend(fontsize=7, loc="lower right", ncols=2)
-    right.set_ylim(0, 1.02)
-    for axis in (left, right):
-        axis.xaxis.get_major_locator().set_params(integer=True)
-    return _svg(figure)
 
 
 def score_distributions(

@@ -42,6 +42,7 @@ FIGURES = {
     "decision_curves": "decision_curves.svg",
     "calibration": "calibration.svg",
     "gradcam": "gradcam.png",
+    "training": "training.svg",
     "shortcuts": "shortcuts.svg",
 }
 """Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""
@@ -63,7 +64,6 @@ class RunFiles:
     flow: pd.DataFrame
     predictions: pd.DataFrame
     statistics: dict[str, pd.DataFrame]
-    histories: list[pd.DataFrame]
     fold_scores: dict[str, pd.DataFrame]
     figures: dict[str, Path]
     provenance: dict[str, Any]
@@ -124,7 +124,6 @@ def read_run(
     flow: str | Path,
     predictions: str | Path,
     statistics: Mapping[str, str | Path],
-    histories: Sequence[str | Path],
     fold_scores: Sequence[str | Path],
     figures: Mapping[str, str | Path],
     provenance: str | Path,
@@ -148,7 +147,6 @@ def read_run(
         flow=read_table(flow, FLOW),
         predictions=read_table(predictions, PREDICTIONS),
         statistics=read_statistics(statistics),
-        histories=[pd.read_csv(path) for path in histories],
         fold_scores={name: read_fold_scores(path) for name, path in zip(test_sets, fold_scores, strict=True)},
         figures={name: Path(path) for name, path in figures.items()},
         provenance=json.loads(Path(provenance).read_text(encoding="utf-8")),

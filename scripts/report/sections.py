@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.report import formatting as fmt
-from scripts.report.charts import score_distributions, training_curves
+from scripts.report.charts import score_distributions
 from scripts.report.film_policy import contact_sheet_decision
 from scripts.report.methods_text import limits, methods, percentage
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
@@ -508,14 +508,7 @@ class Report:
         return [self._figure("gradcam", self.words("gradcam_caption")), Paragraph(self.words("gradcam_note"), "note")]
 
     def training(self) -> list[Any]:
-        words = self.words
-        texts = {"epoch": words("epoch"), "loss": words("loss"), "auc": words("auc_held_out"), "fold": words("fold")}
-        svg = training_curves(self.run.histories, ("loss_global", "loss_local"), "held_out_auc", texts)
-        caption = words("training_caption")
-        return [
-            Figure("figure-training", caption, data_uri(svg, ".svg"), caption, narrow=True),
-            Paragraph(words("training_note"), "note"),
-        ]
+        return [self._figure("training", self.words("training_caption")), Paragraph(self.words("training_note"), "note")]
 
     def scores(self) -> list[Any]:
         words, run = self.words, self.run

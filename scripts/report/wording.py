@@ -347,7 +347,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "A heat map shows where the score is sensitive to the film. It is no proof that the model looks at bone.",
         "热力图显示评分对图像的敏感区域，并不证明模型关注骨骼。",
     ),
-    "training_caption": ("Training loss and held-out AUC, a line per fold", "各折的训练损失与留出 AUC"),
+    "training_caption": (
+        "Training loss (global and mean local), held-out AUC and learning rate, a line per fold",
+        "各折的训练损失（全局与局部均值）、留出 AUC 与学习率",
+    ),
     "training_note": (
         "The last epoch's weights are used in every fold; no epoch is chosen by its held-out AUC.",
         "各折均使用最后一轮的权重，不依据留出 AUC 挑选轮次。",

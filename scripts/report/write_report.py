@@ -18,7 +18,6 @@ with rule_log(job.log[0], job.rule) as log:
         flow=job.input.flow,
         predictions=job.input.predictions,
         statistics=dict(zip(STATISTICS, job.input.statistics)),
-        histories=job.input.histories,
         fold_scores=job.input.fold_scores,
         figures=dict(zip(job.params.figures, job.input.figures)),
         provenance=job.input.provenance,

@@ -37,7 +37,7 @@ NEVER = {
         "deep/masked/*", "boosting/scores/*", "boosting/*/out_of_fold.csv", "boosting/baselines.csv",
     ),
     "models: weights and trees can hold traces of the patients they were trained on": (
-        "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "boosting/*/model.ubj", "bundle/*",
+        "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "figures/training.*", "boosting/*/model.ubj", "bundle/*",
     ),
     "films and heat maps": ("intake/*/dicom", "intake/*/png", "intake/*/contact_sheet*", "deep/gradcam/*"),
     "holds unsuppressed numbers and pictures of films": ("report.html",),

@@ -38,6 +38,7 @@ TINY = {
         "clip_norm": 1.0,
         "local_weight": 1.0,
         "precision": "fp32",
+        "compile": False,
     },
     "augmentation": {
         "flip": 0.5,

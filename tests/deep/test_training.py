@@ -49,8 +49,8 @@ def command(cache, settings, folder, minutes="5", *, before=""):
 
 
 def files(folder):
-    """Content of a fold's files but for the films per second, which no run repeats."""
-    history = [{k: v for k, v in row.items() if k != "films_per_s"} for row in read_csv(folder / "history.csv", ())]
+    """Content of a fold's files but for its two speeds, which no run repeats."""
+    history = [{k: v for k, v in row.items() if k not in ("films_per_s", "data_wait")} for row in read_csv(folder / "history.csv", ())]
     return (folder / "weights.pt").read_bytes(), (folder / "held_out.csv").read_bytes(), history
 
 
@@ -89,18 +89,18 @@ def test_batches_are_whole_shuffled_and_repeatable(cache):
 
 def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monkeypatch):
     seen = set()
-    batch = FilmStack.batch
+    standardize = FilmStack.standardize
 
-    def watched(self, rows):
+    def watched(self, bits, rows):
         seen.update(rows)
-        return batch(self, rows)
+        return standardize(self, bits, rows)
 
     monkeypatch.setattr(fold_training, "train", lambda *given: train_only(watched, monkeypatch, *given))
 
     def train_only(spy, patch, *given):
         from scripts.deep import training
 
-        patch.setattr(FilmStack, "batch", spy)
+        patch.setattr(FilmStack, "standardize", spy)
         patch.setattr(training, "_held_out_scores", lambda network, stack, films, precision: [0.5] * len(films))
         return training.train(*given)
 
@@ -127,7 +127,8 @@ def test_it_learns_a_texture_and_its_scores_are_out_of_fold(make_cache, settings
     rows = read_csv(tmp_path / "out" / "held_out.csv", ("patient_id", "image_id", "fold", "label", "deep"))
     history = read_csv(tmp_path / "out" / "history.csv", ())
     assert status == 0 and len(rows) == 20 and {row["fold"] for row in rows} == {"0"}
-    assert list(history[0]) == ["epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s"]
+    assert list(history[0]) == ["epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait"]
+    assert all(0 <= float(row["data_wait"]) < 1 for row in history)
     assert float(history[-1]["held_out_auc"]) > 0.8
     assert float(history[-1]["loss"]) < float(history[0]["loss"])
     assert "optimiser steps: 60" in log and "epoch 6/6" in log

@@ -242,21 +242,6 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     for name in STATISTICS:
         statistics[name] = folder / f"{name}.csv"
         write_table(_plausible(DECLARED[name], keys[name], rng), statistics[name], DECLARED[name])
-    histories = []
-    for fold in range(config.cohort.folds):
-        histories.append(folder / f"history_{fold}.csv")
-        epochs = np.arange(1, 5)
-        pd.DataFrame(
-            {
-                "epoch": epochs,
-                "loss": 1.4 / epochs,
-                "loss_global": 0.7 / epochs,
-                "loss_local": 0.8 / epochs,
-                "held_out_auc": 0.5 + 0.1 * epochs,
-                "lr": 1e-3,
-                "films_per_s": rng.uniform(1, 2, 4),
-            }
-        ).to_csv(histories[-1], index=False)
     fold_scores = []
     for name in sets[1:]:
         fold_scores.append(folder / f"scores_{name}.csv")
@@ -306,7 +291,6 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "flow": folder / "flow.csv",
         "predictions": folder / "predictions.csv",
         "statistics": statistics,
-        "histories": histories,
         "fold_scores": fold_scores,
         "figures": figures,
         "provenance": folder / "provenance.json",

@@ -197,14 +197,6 @@ def test_same_run_gives_the_same_bytes(tmp_path, study):
     assert report_html(study()) == report_html(study())
 
 
-def test_order_of_epoch_speed_does_not_reach_the_page(study):
-    run = study()
-    before = report_html(run)
-    for history in run.histories:
-        history["films_per_s"] = 99.0
-    assert report_html(run) == before
-
-
 def test_empty_tables_and_sets(study):
     run = study()
     left = run.predictions[run.predictions["set"] != "external_2"]

@@ -17,6 +17,7 @@ from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
 from scripts.statistics.performance import performance_table
+from scripts.statistics.training_figure import HISTORY, draw_training
 from scripts.statistics.words import WORDS, Language
 
 MODELS = ["deep", "clinical", "combined"]
@@ -191,6 +192,39 @@ def test_gradcam_without_a_kind_and_without_any_case(study_writer, tmp_path):
     )
     with pytest.raises(StudyError, match="different runs"):
         read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases.iloc[::-1])
+
+
+def histories_of(study_writer, folder):
+    study_writer(folder)
+    return [read_table(folder / f"results/deep/fold_{k}/history.csv", HISTORY) for k in range(5)]
+
+
+def test_training_curves_are_the_histories_and_say_that_the_auc_chooses_nothing(study_writer, tmp_path):
+    histories = histories_of(study_writer, tmp_path)
+    figure = draw_training(histories, Language("en"), True)
+    loss, auc, rate = figure.axes
+    for fold, history in enumerate(histories):
+        drawn = [line.get_ydata() for line in loss.lines[2 * fold : 2 * fold + 2]] + [rate.lines[fold].get_ydata()]
+        for values, column in zip(drawn, ("loss_global", "loss_local", "lr"), strict=True):
+            np.testing.assert_array_equal(values, history[column])
+        np.testing.assert_array_equal(auc.lines[fold].get_ydata(), history["held_out_auc"])
+    assert histories[4]["held_out_auc"].isna().all(), "the gap of a fold with one class is part of this test"
+    said = texts(figure)
+    assert "SYNTHETIC" in said and "The held-out AUC chooses nothing" in said and "Fold 4" in said
+    assert "SYNTHETIC" not in texts(draw_training(histories, Language("en"), False))
+    assert "不用于任何选择" in texts(draw_training(histories, Language("zh"), False))
+
+
+def test_training_curves_show_one_epoch_and_ten_folds_and_no_speed(study_writer, tmp_path):
+    histories = histories_of(study_writer, tmp_path)
+    many = draw_training([history[:1] for history in histories * 2], Language("en"), False)
+    assert all(line.get_marker() == "o" for line in many.axes[0].lines) and "Fold 9" in texts(many)
+    for i, speed in enumerate((1.0, 2.0)):
+        style.apply("en", 8, 60)
+        for history in histories:
+            history["films_per_s"] = history["data_wait"] = speed
+        style.save(draw_training(histories, Language("en"), True), [tmp_path / f"{i}.svg"])
+    assert (tmp_path / "0.svg").read_bytes() == (tmp_path / "1.svg").read_bytes()
 
 
 def test_both_languages_have_the_same_words():

@@ -123,6 +123,7 @@ def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
         in {
             "draw_figures",
             "draw_gradcam",
+            "draw_training",
             "evaluate_models",
             "compare_auc",
             "freeze_thresholds",

@@ -48,7 +48,7 @@ def test_contract_columns(finished, name):
 
 
 def test_other_files_of_the_contract(finished):
-    for figure in ("roc", "decision_curves", "calibration", "gradcam", "flow"):
+    for figure in ("roc", "decision_curves", "calibration", "gradcam", "training", "flow"):
         for suffix in ("svg", "png"):
             assert (finished.path / f"results/figures/{figure}.{suffix}").stat().st_size > 2000
     for name in ("table1.docx", "table2.docx"):
