@@ -11,8 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe-Ito colours: told apart by colour-blind readers.
-_FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#999999", "#F0E442")
+# Of Okabe and Ito's palette: told apart by colour-blind readers.
 _OP, _NON_OP = "#D55E00", "#0072B2"
 
 _STYLE = {

@@ -185,7 +185,7 @@ def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, 
         history.extend(state["history"])
 
     with contextlib.suppress(Interrupted):
-        train(stack, training, held_out, 0, options, None, None, keep, lambda: False, after_step, lambda text: None)
+        train(stack, training, held_out, 0, options, None, None, keep, lambda: False, after_step, lambda text: None, lambda line: None)
     return ends[-1] - ends[1], history
 
 
