@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from scripts.deep.arithmetic import autocast
-from scripts.deep.network import BasicBlock, HybridNetwork
+from scripts.deep.cpu_trunk import FusedTrunk, can_fuse
+from scripts.deep.network import BasicBlock, HybridNetwork, cut_blocks
 
 SCORING_MEMORY = 8 * 2**30
 """Bytes of activations that ``films_per_forward`` lets a GPU hold: what a card of 12 GB has beside weights and libraries."""
@@ -69,13 +70,16 @@ def probabilities(
     or place.
     """
     size = at_once or films_per_forward(networks[0], stack.device.type, precision)
+    fuse = stack.device.type == "cpu" and can_fuse(precision)
+    trunks = [FusedTrunk(network.trunk, precision) if fuse else network.trunk for network in networks]
     scores = np.empty((len(rows), len(networks)))
     for start in range(0, len(rows), size):
         chosen = list(rows[start : start + size])
         films = stack.batch(chosen + chosen[:1] * (size - len(chosen)))
-        for n, network in enumerate(networks):
+        for n, (network, trunk) in enumerate(zip(networks, trunks)):
             with autocast(stack.device, precision):
-                logits, _ = network(films)
+                features = trunk(cut_blocks(films, network.grid)).mean((2, 3))
+                logits, _ = network.logits(features.view(size, network.grid**2, -1))
             scores[start : start + len(chosen), n] = torch.sigmoid(logits.double()).cpu().numpy()[: len(chosen)]
     return scores
 

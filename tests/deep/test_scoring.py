@@ -7,9 +7,10 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
+from scripts.deep.cpu_trunk import FusedTrunk, can_fuse
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
-from scripts.deep.network import HybridNetwork
+from scripts.deep.network import HybridNetwork, cut_blocks
 from scripts.deep.out_of_fold import collect_out_of_fold
 from scripts.deep.scoring import SCORING_MEMORY, auc, films_per_forward, for_scoring, probabilities
 from scripts.deep.set_scores import score_set
@@ -37,6 +38,29 @@ def test_folded_batch_norm_gives_the_same_logits(settings, cache):
         expected = network.eval()(films)
         got = fused(films)
     torch.testing.assert_close(got, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("bf16", 0.02)])
+def test_convolutions_with_their_sums_in_one_pass_give_the_same(settings, cache, precision, tolerance):
+    if not can_fuse(precision):
+        pytest.skip(f"this CPU or this PyTorch has no fused convolutions in {precision}")
+    fused = for_scoring(trained_like(settings, 1))
+    blocks = cut_blocks(FilmStack(cache, 96).batch(range(2)), 3)
+    with torch.inference_mode():
+        before, expected = blocks.clone(), fused.trunk(blocks)
+        got = FusedTrunk(fused.trunk, precision)(blocks)
+    assert torch.equal(blocks, before) and got.shape == expected.shape and (expected > 0).any()
+    assert ((got.float() - expected).abs().max() / expected.abs().max()).item() < tolerance
+
+
+def test_scores_are_the_networks_own(settings, cache):
+    network = trained_like(settings, 1)
+    stack = FilmStack(cache, 96)
+    with torch.no_grad():
+        expected = torch.sigmoid(network.eval()(stack.batch(range(5)))[0]).numpy()
+    for precision, tolerance in (("fp32", 1e-5), ("bf16", 0.02)):
+        got = probabilities([for_scoring(network)], stack, range(5), precision)[:, 0]
+        assert np.abs(got - expected).max() < tolerance
 
 
 @pytest.mark.parametrize("at_once", [1, 4])
@@ -85,7 +109,7 @@ def test_too_little_memory_is_said_with_the_key_to_change(settings, cache, tmp_p
     def full(*given):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(HybridNetwork, "forward", full)
+    monkeypatch.setattr(HybridNetwork, "logits", full)
     for at_once, said in (("4", "films_per_forward' to less than 4"), ("1", "bf16")):
         with pytest.raises(StudyError, match=said):
             score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False), "fp32", at_once)
