@@ -147,5 +147,13 @@ def test_the_command_says_what_went_in_and_what_did_not(run):
     assert "statistics/table2.csv  (small cells hidden)" in done.stdout and "predictions.csv: by patient or by film" in done.stdout
     assert "statistics/table2.csv" in opened(run / "results/share/osteocxr_results.tar.gz")
     assert command(run).returncode == 0, "an earlier archive under results/share is in the way"
-    wrong = command(run, "--smallest", "0")
-    assert wrong.returncode == 1 and "SMALLEST: 0" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("smallest", "0", "SMALLEST: '0'"), ("smallest", "five", "SMALLEST: 'five'"), ("smallest", "", "SMALLEST: ''"),
+     ("outcomes", "some", "OUTCOMES: 'some'"), ("to", "a.zip", "TO: 'a.zip'")],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_answered_with_a_sentence(run, option, value, said):
+    wrong = command(run, f"--{option}", value)
+    assert wrong.returncode == 1 and wrong.stderr.startswith(f"ERROR: {said}") and wrong.stderr.count("\n") == 1
