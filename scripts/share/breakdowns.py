@@ -13,7 +13,6 @@ judged one after the other in a fixed order, each against those shown before it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -135,9 +134,6 @@ def decide(
             closed.add((unit.of_set, unit.name))
     told = _told(units, lambda unit: unit.sizes, lambda unit: (unit.of_set, unit.name) in closed, small)
     closed |= {(unit.of_set, unit.name) for unit in told}
-    for one, other in itertools.permutations(units, 2):  # makers in two spellings: one table would give the other back
-        if one.family == other.family == "manufacturer" and one.of_set == other.of_set and (one.of_set, one.name) in closed:
-            closed.add((other.of_set, other.name))
     hidden: set[tuple[str, str, str]] = set()
     for model in sorted({model for unit in units for model in unit.cells}):
         own = [unit for unit in units if model in unit.cells and (unit.of_set, unit.name) not in closed]

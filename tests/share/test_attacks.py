@@ -57,7 +57,7 @@ SMALLEST = 5
 
 
 def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Cohort and predictions. Models differ in skill, so that some have few errors; few are missing, under review or far from their DXA."""
+    """Cohort and predictions. Models differ in skill, so that some have few errors; few values are missing, and few men are in one set."""
     rng = np.random.default_rng(seed)
     parts = []
     for name, (n_op, n_non_op) in SIZES.items():
@@ -66,11 +66,12 @@ def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         height[rng.random(n) < 0.03] = np.nan
         weight = rng.normal(60, 9, n).round(1)
         weight[rng.random(n) < 0.08] = np.nan
+        men, unknown = 0.05 if seed == 2 and name == "train" else 0.3, 0.02 if seed == 3 and name != "train" else 0
         center = "internal" if name in ("train", "internal_test") else name
         parts.append(pd.DataFrame({
             "patient_id": [f"{name}{i}" for i in range(n)], "center": center, "set": name,
             "fold": rng.integers(0, 5, n) if name == "train" else pd.NA, "label": label,
-            "sex": np.where(rng.random(n) < np.where(label == 1, 0.2, 0.4), "M", "F"),
+            "sex": np.where(rng.random(n) < unknown, "", np.where(rng.random(n) < np.where(label == 1, men, 0.4), "M", "F")),
             "age": np.clip(rng.normal(62 + 6 * label, 9).round(), 41, 90), "height_cm": height, "weight_kg": weight,
             "bmi": (weight / (height / 100) ** 2).round(2), "bmd": rng.normal(0.8, 0.1, n).round(3), "t_score": rng.normal(-2, 1, n).round(1),
             "dxa_site": "lumbar", "n_sites": 3, "image_id": [f"{name}-{i}" for i in range(n)],
