@@ -207,7 +207,8 @@ def read_me(chosen: Selection, smallest: int, keep_outcomes: bool, synthetic: bo
     if smallest > 1:
         lines += [
             f"Counts of people from 1 to {smallest - 1} stand as '<{smallest}'. '{HIDDEN}' stands for what would give one of them away,",
-            "and for what is computed from one.",
+            "and for what is computed from one, in rows of which nothing is told for empty cells too. In Table 1 the means and SDs",
+            "beside a hidden number of values are rounded.",
         ]
         if keep_outcomes:
             lines += ["Cells of the models' confusion matrices are not suppressed, by the packer's choice (OUTCOMES=keep)."]
@@ -217,6 +218,6 @@ def read_me(chosen: Selection, smallest: int, keep_outcomes: bool, synthetic: bo
     lines += [f"  {name}" for name in sorted(chosen.hidden)] or ["  no table"]
     lines += ["", "Left out:"]
     lines += [f"  {name}: {reason}" for name, reason in sorted(chosen.left_out.items())]
-    lines += ["", "provenance.json names the checksums of those results only that were packed as they were.",
+    lines += ["", "provenance.json names the checksums of those results only that were packed as they were, and not the study's title.",
               "MANIFEST.sha256 holds the checksums of this archive: sha256sum -c MANIFEST.sha256", ""]
     return "\n".join(lines).encode()
