@@ -287,13 +287,13 @@ class Facts:
                 if row["variable"] == "age":
                     self.add("age", "", in_set[row["set"]] & (age >= 90).to_numpy(), row["n_capped"])
 
-    def recovered(self) -> list[str]:
+    def recovered(self, smallest: int = SMALLEST) -> list[str]:
         """Small counts told, or found as the difference of a group and one within it, or of the development centre's sets."""
-        out = [f"{family} {model}: {count}" for (family, model, _), count in self.found.items() if 0 < count < SMALLEST]
+        out = [f"{family} {model}: {count}" for (family, model, _), count in self.found.items() if 0 < count < smallest]
         facts = list(self.found.items())
         for (family, model, bits), count in facts:
             for (other, of, within), less in facts:
-                if bits & within != within or bits == within or not 0 < count - less < SMALLEST:
+                if bits & within != within or bits == within or not 0 < count - less < smallest:
                     continue
                 if (family == other or "whole" in (family, other)) and (model == of or "" in (model, of)):
                     out.append(f"{family} {model} {count} - {other} {of} {less}")
@@ -312,6 +312,8 @@ def test_no_small_cell_comes_back_by_subtraction(study, keep):
     if keep:  # errors of the models are told then; sizes are not
         facts.found = {key: count for key, count in facts.found.items() if not key[1] and key[0] != "age"}
     assert len(facts.found) > 20 and facts.recovered() == []
+    wider = Facts(study, study.archive(9))
+    assert len(wider.found) > 5 and wider.recovered(9) == []
     assert len(Facts(study, study.archive(1)).recovered()) > 20, "the attack finds nothing where nothing is hidden"
     for name in ("subgroups", "sensitivity", "prevalence"):
         column = {row["specificity" if name != "subgroups" else "n"] for row in rows(archive, f"statistics/{name}.csv")}
