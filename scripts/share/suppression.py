@@ -314,11 +314,15 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
         of_center = [row for row in rows if row["center"] == center]
         out = [row for row in of_center if row["kind"] == "excluded"]
         included = [row for row in of_center if row["kind"] == "included"]
+        for row in of_center:
+            n, n_op = (whole(row[column]) or 0 for column in ("n_patients", "n_op"))
+            if row["kind"] == "set" and (row["step"] in sets.closed or row["step"] not in sets.size or sets.small(n, n_op, n - n_op)):
+                _hide(row, counts)
         ends = [(whole(row["n_patients"]) or 0, whole(row["n_op"]) or 0) for row in included]
         small_end = any(sets.small(n, n_op, n - n_op) for n, n_op in ends)
         if small_end or sets.small(sum(int(row["n_patients"]) for row in out)):
             for row in of_center:
-                if small_end or row["kind"] != "included":
+                if small_end or row["kind"] in ("found", "excluded"):
                     _hide(row, counts)
             continue
         for row, mark in zip(out, hide_small([int(row["n_patients"]) for row in out], sets.smallest)):

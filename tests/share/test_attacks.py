@@ -162,6 +162,7 @@ class Study:
             n, n_op = len(part), int(part["label"].sum())
             flow += [(center, "found", n + 1, None, "found", None), (center, "no_film", 1, None, "excluded", 1),
                      (center, "too_young", 0, None, "excluded", 2), (center, "included", n, n_op, "included", n)]  # fmt: skip
+            flow += [(center, name, len(own), int(own["label"].sum()), "set", len(own)) for name, own in part.groupby("set")]
             files += [{"center": center, "status": "accepted", "reason": ""}] * n + [{"center": center, "status": "quarantined", "reason": "unreadable"}]
             verdicts += [{"center": center, "verdict": verdict} for verdict in rng.choice(["pass", "review"], n)]
             write_csv(results / f"intake/{center}/table_issues.csv", ("table", "reason", "n_rows"))
@@ -280,6 +281,10 @@ class Facts:
                     for at, (sex, code) in enumerate((("male", "M"), ("female", "F"))):
                         self.add("sex", "", group & (frame["sex"] == code).to_numpy(), row[f"{prefix}{sex}"])
                         self.add("sex", "", group & (frame["sex"] == code).to_numpy(), texts[at] if len(texts) == 2 else HIDDEN)
+        for row in rows(archive, "cohort/flow.csv"):
+            for kind, mask in (("set", frame["set"] == row["step"]), ("included", frame["center"] == row["center"])):
+                if row["kind"] == kind:
+                    self.part("whole", mask.to_numpy(), {"n": row["n_patients"], "n_pos": row["n_op"]})
         for row in rows(archive, "statistics/missing.csv"):
             if row["variable"] in frame:
                 absent = frame[row["variable"]].isna().to_numpy()
@@ -366,6 +371,7 @@ def test_a_closed_row_says_nothing(study):
 def test_one_patient_left_out_and_one_film_set_aside_do_not_come_back(study):
     archive = study.archive(SMALLEST)
     flow = {(row["center"], row["step"]): row["n_patients"] for row in rows(archive, "cohort/flow.csv")}
+    assert flow["external_2", "external_2"] == HIDDEN and flow["internal", "train"] == "140"
     films = json.loads(archive["provenance.json"])["inputs"]["centers"]
     for center in ("internal", "external_1"):
         assert told(flow[center, "included"]) and flow[center, "found"] == flow[center, "no_film"] == flow[center, "too_young"] == HIDDEN

@@ -98,6 +98,15 @@ def metrics(**given):
     return {**row, **given}
 
 
+def test_flow_hides_a_closed_set_and_the_other_of_its_centre():
+    rows = packed(
+        "cohort/flow.csv",
+        step("found", 150, kind="found"), step("no_dxa", 30), step("included", 120, 40, kind="included"),
+        step("train", 90, 38, kind="set"), step("internal_test", 30, 2, kind="set"), sizes={"train": (90, 38), "internal_test": (30, 2)},
+    )  # fmt: skip
+    assert [row["n_patients"] for row in rows] == ["150", "30", "120", HIDDEN, HIDDEN] and rows[3]["n_op"] == rows[4]["n_op"] == HIDDEN
+
+
 def test_flow_tells_neither_sum_nor_reasons_where_few_were_left_out():
     rows = packed(
         "cohort/flow.csv",
