@@ -21,6 +21,7 @@ from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
+from scripts.share.suppression import TABLES as SHARED_TABLES
 
 
 def validated_config(raw):
@@ -346,13 +347,25 @@ def final_outputs():
     ]
 
 
+def shared_tables():
+    """The results that 'make share' packs or counts from."""
+    made = [f"results/{name}" for name in SHARED_TABLES if not name.startswith("intake/")]
+    issues = [f"results/intake/{entry.name}/table_issues.csv" for entry in CFG.centers]
+    documents = [
+        f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("docx", "html")
+    ]
+    return [*made, *issues, *documents, "results/statistics/engine.json"]
+
+
 def recorded_outputs():
-    """The results whose checksums the provenance record holds: all final ones before it, and the models themselves."""
-    return [
+    """The results whose checksums the provenance record holds: all final ones before it, what can be shared, and the models themselves."""
+    files = [
         *(path for path in final_outputs() if path not in ("results/provenance.json", "results/report.html")),
+        *shared_tables(),
         *(f"results/deep/fold_{k}/weights.pt" for k in range(CFG.cohort.folds)),
         *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),
     ]
+    return list(dict.fromkeys(files))
 
 
 def tables_given():

@@ -12,24 +12,36 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import StudyError
-from scripts.share.suppression import HIDDEN, TABLES, Sets, Table, sets_of, suppressed
+from scripts.share.breakdowns import Table
+from scripts.share.suppression import HIDDEN, TABLES, Sets, sets_of, suppressed
 
 WHOLE = ("statistics/engine.json",)
 """Files that go in as they are."""
 
 DERIVED: dict[str, tuple[str, ...]] = {
-    "tables/table1": ("statistics/table1.csv",),
-    "tables/table2": ("statistics/table2.csv", "statistics/delong.csv"),
+    "tables/table1": ("statistics/table1.csv", "statistics/missing.csv"),
+    "tables/table2": ("statistics/table2.csv", "statistics/delong.csv", "statistics/thresholds.csv"),
     "figures/flow": ("cohort/flow.csv",),
     "figures/roc": ("statistics/table2.csv", "statistics/net_benefit.csv"),
     "figures/decision_curves": ("statistics/table2.csv", "statistics/net_benefit.csv"),
     "figures/shortcuts": ("statistics/shortcuts.csv",),
-    "figures/calibration": ("statistics/calibration.csv", "statistics/calibration_curve.csv", "statistics/table2.csv"),
 }
-"""Figures and documents, without suffix, and the tables whose numbers they show: they go in where nothing of these was hidden."""
+"""Figures and documents, without suffix, and the tables whose numbers they show.
 
-WITHIN_OUTCOMES = ("statistics/net_benefit.csv",)
-"""Tables from which every cell of a model's confusion matrix can be counted back at every threshold."""
+They go in where nothing of these was hidden, and no set is closed: several name the sizes of all sets. A ROC curve has a step per
+patient, so the cells of the confusion matrix at every threshold can be counted along it, as in ``net_benefit.csv``.
+"""
+
+COUNTING: dict[str, str] = {
+    "figures/calibration": "the histograms at its foot count single patients by score (SMALLEST=1 packs it)",
+}
+"""Figures that draw counts of people which no table holds, so that nothing says whether they are small, and what they draw."""
+
+WITHIN_OUTCOMES = ("statistics/net_benefit.csv", "statistics/calibration_curve.csv")
+"""Tables that go with the models' errors: every cell of a confusion matrix, at every threshold, can be counted back from the first; the
+second is the smoothed course of the same, and its ends lie by single patients' scores."""
+
+REDACTED = "[redacted]"
 
 NEVER = {
     "by patient or by film": (
@@ -78,8 +90,7 @@ def _checked(results: Path, name: str, provenance: dict[str, Any]) -> bytes:
     if not path.is_file():
         raise StudyError(f"There is no 'results/{name}': the study has not run to its end. Run it, then 'make share' again.")
     content = path.read_bytes()
-    recorded = provenance["outputs"]["files"].get(f"results/{name}")
-    if recorded is not None and recorded != hashlib.sha256(content).hexdigest():
+    if provenance["outputs"]["files"].get(f"results/{name}") != hashlib.sha256(content).hexdigest():
         raise StudyError(f"'results/{name}' is not the file that the run recorded in provenance.json. Run the study again, then 'make share'.")
     return content
 
@@ -91,7 +102,7 @@ def _tables(results: Path, provenance: dict[str, Any], centers: list[str]) -> di
     for name in [*names, "cohort/flow.csv"]:
         if name.endswith("out_of_fold.csv"):
             continue
-        content = _checked(results, name, provenance)
+        content = _checked(results, name, provenance) if name in TABLES else b""
         header = next(csv.reader(io.StringIO(content.decode("utf-8", "replace"))), [])
         found[name] = (_rows(content, name), tuple(header))
     issues = [
@@ -110,14 +121,21 @@ def _tables(results: Path, provenance: dict[str, Any], centers: list[str]) -> di
     return found
 
 
-def _provenance_to_share(provenance: dict[str, Any], chosen: Selection, results: Path) -> bytes:
-    """The record with the checksums of those outputs alone that went in as they were.
+def _provenance_to_share(provenance: dict[str, Any], chosen: Selection, results: Path, smallest: int) -> bytes:
+    """The record without the study's title, and with the checksums of those outputs alone that went in as they were.
 
-    The checksum of a table tells whoever has all but its hidden cells when he has guessed them.
+    The checksum of a table tells whoever has all but its hidden cells when he has guessed them. The number of a centre's films,
+    less those that the other tables name, tells how many were set aside: it stays out where small counts are hidden.
     """
     packed = {f"results/{name}" for name, content in chosen.members.items() if (results / name).is_file() and (results / name).read_bytes() == content}
-    outputs = {**provenance["outputs"], "files": {k: v for k, v in provenance["outputs"]["files"].items() if k in packed}}
-    return (json.dumps({**provenance, "outputs": outputs}, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+    shared = json.loads(json.dumps(provenance))
+    shared["outputs"]["files"] = {k: v for k, v in provenance["outputs"]["files"].items() if k in packed}
+    if shared["config"].get("study", {}).get("title"):
+        shared["config"]["study"]["title"] = REDACTED
+    if smallest > 1:
+        for center in shared.get("inputs", {}).get("centers", {}).values():
+            center["films"]["files"] = HIDDEN
+    return (json.dumps(shared, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
 def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection:
@@ -135,41 +153,49 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
         chosen.members[name] = _checked(results, name, provenance)
     centers = [entry["name"] for entry in provenance["config"]["centers"]]
     sets: Sets = sets_of(_rows(_checked(results, "cohort/cohort.csv", provenance), "cohort/cohort.csv"), smallest)
-    complete: set[str] = set()
+    tables: dict[str, Table] = {}
+    headers: dict[str, tuple[str, ...]] = {}
     for name, (rows, columns) in _tables(results, provenance, centers).items():
         rules = TABLES.get(name)
         if rules is None:
             chosen.left_out[name] = "a table that the packer does not know"
         elif set(columns) != set(rules.columns):
             chosen.left_out[name] = "has columns that the packer does not know, or lacks some"
-        elif name in WITHIN_OUTCOMES and not keep_outcomes and smallest > 1:
-            chosen.left_out[name] = "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
         else:
-            out, hidden = suppressed(name, rows, sets, keep_outcomes)
-            chosen.members[name] = _text(out, columns)
-            if hidden:
-                chosen.hidden.append(name)
-            else:
-                complete.add(name)
+            tables[name], headers[name] = rows, columns
+    complete: set[str] = set()
+    for name, rows in suppressed(tables, sets, keep_outcomes).items():
+        if name in WITHIN_OUTCOMES and not keep_outcomes and smallest > 1:
+            chosen.left_out[name] = "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
+            continue
+        chosen.members[name] = _text(rows, headers[name])
+        if rows == tables[name]:
+            complete.add(name)
+        else:
+            chosen.hidden.append(name)
     signed_off = provenance["config"]["report"]["show_films"] == "signed_off"
-    for path in sorted(p for p in results.rglob("*") if p.is_file() and p.suffix != ".csv"):
+    for path in sorted(p for folder in ("figures", "tables") for p in (results / folder).glob("*") if p.is_file()):
         name = path.relative_to(results).as_posix()
         stem = name.rsplit(".", 1)[0]
-        if name in chosen.members or name == ".gitignore" or name.startswith("share/"):
+        if any(path.match(pattern) for patterns in NEVER.values() for pattern in patterns):
             continue
         if stem == "figures/gradcam":
-            if signed_off:
-                chosen.members[name] = _checked(results, name, provenance)
-            else:
-                chosen.left_out[name] = "films are on it, and nobody signed off on them (report.show_films)"
-        elif stem in DERIVED:
-            if set(DERIVED[stem]) <= complete:
-                chosen.members[name] = _checked(results, name, provenance)
-            else:
-                chosen.left_out[name] = "shows numbers that are hidden in its tables"
+            reason = "" if signed_off else "films are on it, and nobody signed off on them (report.show_films)"
+        elif stem in COUNTING:
+            reason = COUNTING[stem] if smallest > 1 else ""
+        elif stem not in DERIVED:
+            reason = "a figure or document that the packer does not know"
+        else:
+            reason = "" if set(DERIVED[stem]) <= complete and not sets.closed else "shows numbers that are hidden in the tables"
+        if not reason and f"results/{name}" not in provenance["outputs"]["files"]:
+            reason = "the run did not make it: it is left from another one"
+        if reason:
+            chosen.left_out[name] = reason
+        else:
+            chosen.members[name] = _checked(results, name, provenance)
     for reason, patterns in NEVER.items():
         chosen.left_out |= {pattern: reason for pattern in patterns if any(results.glob(pattern))}
-    chosen.members["provenance.json"] = _provenance_to_share(provenance, chosen, results)
+    chosen.members["provenance.json"] = _provenance_to_share(provenance, chosen, results, smallest)
     return chosen
 
 
@@ -181,7 +207,8 @@ def read_me(chosen: Selection, smallest: int, keep_outcomes: bool, synthetic: bo
     if smallest > 1:
         lines += [
             f"Counts of people from 1 to {smallest - 1} stand as '<{smallest}'. '{HIDDEN}' stands for what would give one of them away,",
-            "and for what is computed from one.",
+            "and for what is computed from one, in rows of which nothing is told for empty cells too. In Table 1 the means and SDs",
+            "beside a hidden number of values are rounded.",
         ]
         if keep_outcomes:
             lines += ["Cells of the models' confusion matrices are not suppressed, by the packer's choice (OUTCOMES=keep)."]
@@ -191,6 +218,6 @@ def read_me(chosen: Selection, smallest: int, keep_outcomes: bool, synthetic: bo
     lines += [f"  {name}" for name in sorted(chosen.hidden)] or ["  no table"]
     lines += ["", "Left out:"]
     lines += [f"  {name}: {reason}" for name, reason in sorted(chosen.left_out.items())]
-    lines += ["", "provenance.json names the checksums of those results only that were packed as they were.",
+    lines += ["", "provenance.json names the checksums of those results only that were packed as they were, and not the study's title.",
               "MANIFEST.sha256 holds the checksums of this archive: sha256sum -c MANIFEST.sha256", ""]
     return "\n".join(lines).encode()

@@ -38,19 +38,26 @@ def pack(
     return chosen
 
 
+def _options(given: argparse.Namespace) -> tuple[int, bool]:
+    """``SMALLEST`` and whether outcomes are kept; ``StudyError`` for values that don't fit."""
+    if not given.smallest.strip().isascii() or not given.smallest.strip().isdigit() or int(given.smallest) < 1:
+        raise StudyError(f"SMALLEST: '{given.smallest}' does not fit; it should be a whole number of 1 or more.")
+    if given.outcomes not in ("hide", "keep"):
+        raise StudyError(f"OUTCOMES: '{given.outcomes}' does not fit; it should be 'hide' or 'keep'.")
+    if not given.to.endswith(".tar.gz"):
+        raise StudyError(f"TO: '{given.to}' does not fit; the archive's name should end with .tar.gz.")
+    return int(given.smallest), given.outcomes == "keep"
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Pack, and say what went in and what did not; 1 on an error."""
     parser = argparse.ArgumentParser(description="Pack a finished run's aggregate results, small cells suppressed.")
     parser.add_argument("--to", default=TARGET, help="the archive to write (.tar.gz)")
-    parser.add_argument("--smallest", type=int, default=5, help="smallest count of people that may be told; 1 hides nothing")
-    parser.add_argument("--outcomes", choices=["hide", "keep"], default="hide", help="small cells of the models' confusion matrices")
+    parser.add_argument("--smallest", default="5", help="smallest count of people that may be told; 1 hides nothing")
+    parser.add_argument("--outcomes", default="hide", help="small cells of the models' confusion matrices: hide or keep")
     given = parser.parse_args(arguments)
     try:
-        if given.smallest < 1:
-            raise StudyError(f"SMALLEST: {given.smallest} does not fit; it should be a whole number of 1 or more.")
-        if not given.to.endswith(".tar.gz"):
-            raise StudyError("TO: the archive's name must end with .tar.gz.")
-        chosen = pack("results", "private", given.to, given.smallest, given.outcomes == "keep")
+        chosen = pack("results", "private", given.to, *_options(given))
     except StudyError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1

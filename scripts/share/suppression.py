@@ -3,44 +3,63 @@
 A cell is a number of people with something in common. One from 1 to ``smallest - 1`` is written ``<smallest``. Where a published
 total would give it back, further cells are written ``hidden`` (complementary suppression, as in A. Hundepool et al.,
 Statistical Disclosure Control, Wiley 2012, chapter 4), and so is what is computed from a hidden cell. All is done with
-whole rows and blocks where less would do: a table shows too little rather than too much.
+whole rows and blocks where less would do: a table shows too little rather than too much. The reader is taken to know these rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
-Row = dict[str, str]
-Table = list[Row]
+from scripts.share.breakdowns import (
+    Breakdown,
+    Cells,
+    Decisions,
+    Row,
+    Table,
+    cells_of,
+    decide,
+    units_of,
+    whole,
+)
+
 HIDDEN = "hidden"
 
+FEWEST_FOR_MEAN = 20
+"""Where a group's number of known values is hidden, its mean and SD are told, rounded, for this many patients and more."""
 
-def whole(text: str) -> int | None:
-    """The whole number in a cell, None where there is none."""
-    text = text.strip()
-    return int(float(text)) if text else None
+BODY = ("height_cm", "weight_kg", "bmi")
+"""Variables whose gaps lie within each other: the BMI is missing where height or weight is."""
+
+FEW_VALUED = ("manufacturer", "view", "film_size")
+"""Groups of the shortcut audit with few distinct values: an AUC of a yes-or-no variable is a fraction of its four cells."""
 
 
 def hide_small(counts: list[int], smallest: int) -> list[str]:
     """What to write over each of ``counts``, whose sum is known: ``""`` (nothing), ``<smallest`` or ``hidden``.
 
-    Small counts are hidden. Where the known sum of the hidden ones leaves one of them a single value, the smallest other
-    count above ``smallest`` is hidden too; where there is none, all are, and none is marked as small.
+    Small counts are hidden. Where their sum is small or leaves one of them a single value, a larger count is hidden too: the
+    smallest, if it leaves at least two sums to a reader who knows this rule. Where none does, or there is none, all are hidden.
     """
     small = [at for at, count in enumerate(counts) if 0 < count < smallest]
+    others = sorted((at for at, count in enumerate(counts) if count > smallest), key=lambda at: (counts[at], at))
     marks = [""] * len(counts)
     if not small:
         return marks
-    total = sum(counts[at] for at in small)
-    for at in small:
-        marks[at] = f"<{smallest}"
-    if len(small) > 1 and len(small) < total < len(small) * (smallest - 1):
-        return marks
-    others = [at for at, count in enumerate(counts) if count > smallest]
     if not others:
         return [HIDDEN] * len(counts)
-    marks[min(others, key=lambda at: (counts[at], at))] = HIDDEN
+    for at in small:
+        marks[at] = f"<{smallest}"
+    total, least, most = sum(counts[at] for at in small), len(small), len(small) * (smallest - 1)
+    telling = {least, most} | set(range(least, min(smallest, most + 1)))
+    if total not in telling:
+        return marks
+    both = total + counts[others[0]]
+    lowest = both - counts[others[1]] + 1 if len(others) > 1 else least
+    if sum(lowest <= one < both - smallest for one in telling) < 2:
+        return [HIDDEN] * len(counts)
+    marks[others[0]] = HIDDEN
     return marks
 
 
@@ -49,76 +68,96 @@ class Sets:
     """Sizes of the study's sets and what of them may be told.
 
     ``size`` holds patients and patients with osteoporosis by set; ``closed`` the sets in which either class is small, and with
-    one of the development centre's sets the other, since their sum is known.
+    one of the development centre's sets the other, since their sum is known. ``gaps`` and ``sexes`` name what of Table 1 would
+    give a small cell of one of a centre's sets away: variables with their centres, and centres. ``decisions`` says which
+    breakdowns are hidden.
     """
 
     size: dict[str, tuple[int, int]]
     closed: frozenset[str]
     smallest: int
+    gaps: frozenset[tuple[str, str]] = frozenset()
+    sexes: frozenset[str] = frozenset()
+    decisions: Decisions = field(default_factory=Decisions)
 
     def small(self, *counts: int) -> bool:
         """Whether any of ``counts`` is a small cell."""
         return any(0 < count < self.smallest for count in counts)
 
 
+MEASURED = ("age", "sex", "bmd", "t_score", *BODY)
+"""Variables of Table 1."""
+
+
 def sets_of(cohort: Iterable[Row], smallest: int) -> Sets:
-    """The sets of a cohort table; only ``set`` and ``label`` are read."""
+    """The sets of a cohort table: ``set`` and ``label``, and where they stand there ``center`` and the variables of Table 1."""
     size: dict[str, tuple[int, int]] = {}
+    absent: dict[tuple[str, str], dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
+    sexes: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    groups: set[tuple[str, str, str]] = set()
     for row in cohort:
         n, n_pos = size.get(row["set"], (0, 0))
         size[row["set"]] = (n + 1, n_pos + int(row["label"]))
+        if "center" not in row:
+            continue
+        groups.add((row["center"], row["set"], row["label"]))
+        sexes[row["center"], row["set"], row["label"], row["sex"]] += 1
+        for variable in MEASURED:
+            absent[row["center"], variable][row["set"], row["label"]] += row[variable] == ""
     found = Sets(size, frozenset(), smallest)
     closed = {name for name, (n, n_pos) in size.items() if found.small(n, n_pos, n - n_pos)}
     if closed & {"train", "internal_test"}:
         closed |= {"train", "internal_test"}
-    return Sets(size, frozenset(closed), smallest)
+    gaps = {place for place, counts in absent.items() if found.small(*counts.values())}
+    for center, name, label in groups:
+        if found.small(*_within_each_other([absent[center, variable][name, label] for variable in BODY])):
+            gaps |= {(center, variable) for variable in BODY}
+    uneven = {center for (center, *_), count in sexes.items() if found.small(count)}
+    return replace(found, closed=frozenset(closed), gaps=frozenset(gaps), sexes=frozenset(uneven))
+
+
+def _within_each_other(counts: list[int]) -> list[int]:
+    """Counts and their differences."""
+    return [*counts, *(abs(a - b) for a in counts for b in counts)]
 
 
 def _hide(row: Row, columns: Iterable[str]) -> None:
-    for column in columns:
-        if row.get(column, "") != "":
-            row[column] = HIDDEN
+    """Hide cells, empty ones too: an empty cell tells that there was nothing to count."""
+    row.update(dict.fromkeys([column for column in columns if column in row], HIDDEN))
 
 
 def _ends(*names: str) -> list[str]:
     return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
 
 
-_OF_POSITIVES = ["tp", "fn", *_ends("sensitivity")]
-_OF_NEGATIVES = ["tn", "fp", *_ends("specificity")]
-_OF_BOTH = _ends("accuracy", "ppv", "npv", "f1", "net_benefit")
+def _with_method(*names: str) -> list[str]:
+    return [*_ends(*names), *(f"{name}_ci_method" for name in names)]
 
 
-def hide_outcomes(row: Row, sets: Sets) -> bool:
-    """Hide small cells of a model's confusion matrix, the cell beside each and all that follows from them; whether it did.
+_OF_POSITIVES = _with_method("sensitivity")
+_OF_NEGATIVES = _with_method("specificity")
+_OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit")
+OUTCOMES = ("tp", "fn", "tn", "fp", *_OF_POSITIVES, *_OF_NEGATIVES, *_OF_BOTH)
+"""Columns that count a model's errors or follow from them."""
+
+
+def hide_outcomes(row: Row, sets: Sets) -> None:
+    """Hide small cells of a model's confusion matrix in a whole set, the cell beside each and all that follows from them.
 
     Where the cells themselves don't stand in the row they are counted back from sensitivity and specificity.
     """
-    n, n_pos = whole(row["n"]), whole(row["n_pos"])
-    if n is None or n_pos is None:
-        return False
-    hidden = False
-    for metric, total, cells, columns in (
-        ("sensitivity", n_pos, ("tp", "fn"), _OF_POSITIVES),
-        ("specificity", n - n_pos, ("tn", "fp"), _OF_NEGATIVES),
-    ):
-        if row.get(metric, "") == "":
-            continue
-        right = round(float(row[metric]) * total)
-        found = {cells[0]: right, cells[1]: total - right}
+    cells = cells_of(row)
+    if cells is None or not sets.small(*cells):
+        return
+    tp, fn, fp, tn = cells
+    for found, columns in (({"tp": tp, "fn": fn}, _OF_POSITIVES), ({"tn": tn, "fp": fp}, _OF_NEGATIVES)):
         if not sets.small(*found.values()):
             continue
-        marked = False
-        for cell in cells:
-            small = 0 < found[cell] < sets.smallest and not marked
-            marked = marked or small
-            if cell in row:
-                row[cell] = f"<{sets.smallest}" if small else HIDDEN
-        _hide(row, [column for column in columns if column not in cells])
-        hidden = True
-    if hidden:
-        _hide(row, _OF_BOTH)
-    return hidden
+        _hide(row, [*found, *columns])
+        small = next(cell for cell, count in found.items() if sets.small(count))
+        if small in row:
+            row[small] = f"<{sets.smallest}"
+    _hide(row, _OF_BOTH)
 
 
 def close_row(row: Row, keys: Iterable[str]) -> None:
@@ -132,11 +171,16 @@ def close_row(row: Row, keys: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Rules:
-    """How a table is packed: the columns it may have, those that name a row, and the function that hides cells in place."""
+    """How a table is packed: the columns it may have, those that name a row, and the function that hides cells in place.
+
+    Keys are told even of a row that is closed, so that nothing of the patients may follow from them. ``breakdown`` says how rows
+    are parts of a set, where they are; ``_parts`` then hides what ``breakdowns.decide`` found.
+    """
 
     columns: tuple[str, ...]
     keys: tuple[str, ...]
     hide: Callable[[Table, Rules, Sets, bool], None]
+    breakdown: Breakdown | None = None
 
 
 def _by_set(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -144,10 +188,19 @@ def _by_set(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     for row in rows:
         if row["set"] in sets.closed or row["set"] not in sets.size:
             close_row(row, rules.keys)
-        elif not keep_outcomes and {"n", "n_pos"} <= row.keys():
+            continue
+        if not keep_outcomes:
             hide_outcomes(row, sets)
-            if sets.small(whole(row.get("n_clipped", "")) or 0):
-                _hide(row, ["n_clipped"])
+        if sets.small(whole(row.get("n_clipped", "")) or 0):
+            _hide(row, ["n_clipped"])
+
+
+def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
+    """As ``_by_set``; whom the baseline ``age`` calls positive are all patients from some age on, a part like those by age."""
+    _by_set(rows, rules, sets, keep_outcomes)
+    for row in rows:
+        if row["model"] == "age" and (row["set"], AGE_BASELINE) in sets.decisions.closed:
+            _hide(row, OUTCOMES)
 
 
 def _thresholds(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -158,120 +211,130 @@ def _thresholds(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> N
             hide_outcomes(row, sets)
 
 
-def _nested(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """Rows of a part of a set: closed where the part, or what two parts differ by, has a small cell."""
-    for name in {row["set"] for row in rows}:
-        of_set = [row for row in rows if row["set"] == name]
-        if name in sets.closed or name not in sets.size:
-            for row in of_set:
-                close_row(row, rules.keys)
-            continue
-        told = {sets.size[name]}
-        for part in sorted({(int(row["n"]), int(row["n_pos"])) for row in of_set}, reverse=True):
-            n, n_pos = part
-            differences = [abs(d) for m, m_pos in told for d in (m_pos - n_pos, (m - m_pos) - (n - n_pos))]
-            if sets.small(n, n_pos, n - n_pos, *differences):
-                for row in of_set:
-                    if row["n"] != HIDDEN and (int(row["n"]), int(row["n_pos"])) == part:
-                        close_row(row, rules.keys)
-            else:
-                told.add(part)
-    if not keep_outcomes:
-        for row in rows:
-            if row["n"] != HIDDEN:
-                hide_outcomes(row, sets)
-    by_analysis = {(row["set"], row["model"]) for row in rows if row.get("analysis") == "main" and HIDDEN in (row["auc"], row["n"])}
+def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
+    """Rows of parts of sets: closed, or without outcomes, as decided for their unit.
+
+    Which levels a closed unit has tells which are empty: its rows become one per model.
+    """
+    how, seen, kept = rules.breakdown, set(), []
     for row in rows:
-        if (row["set"], row["model"]) in by_analysis:
-            _hide(row, ["auc_minus_main"])
-
-
-def _subgroups(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """A subgroup variable of a set is closed as a block where any level of it has a small cell, or levels don't add up."""
-    for name, subgroup in {(row["set"], row["subgroup"]) for row in rows}:
-        block = [row for row in rows if (row["set"], row["subgroup"]) == (name, subgroup)]
-        levels = {row["level"]: (int(row["n"]), int(row["n_pos"])) for row in block}
-        n, n_pos = (sum(size[at] for size in levels.values()) for at in (0, 1))
-        cells = [cell for m, m_pos in levels.values() for cell in (m, m_pos, m - m_pos)]
-        whole_n, whole_pos = sets.size.get(name, (0, 0))
-        missing = (whole_n - n, whole_pos - n_pos, whole_n - n - whole_pos + n_pos)
-        if name in sets.closed or name not in sets.size or sets.small(*cells, *(abs(part) for part in missing)):
-            for row in block:
-                close_row(row, rules.keys)
-        elif not keep_outcomes:
-            for row in block:
-                hide_outcomes(row, sets)
+        unit = how.unit(row)
+        if not unit:
+            kept.append(row)
+        elif (row["set"], unit) in sets.decisions.closed:
+            place = (row["set"], unit, row.get("model", ""))
+            close_row(row, rules.keys)
+            if how.partition:
+                _hide(row, ["level", "subject"])
+            if not how.partition or place not in seen:
+                kept.append(row)
+            seen.add(place)
+        else:
+            if not keep_outcomes and (row["set"], unit, row.get("model", "")) in sets.decisions.outcomes:
+                _hide(row, OUTCOMES)
+            kept.append(row)
+    rows[:] = kept
 
 
 def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """Rows of closed sets are closed; manufacturers of a set are levels of one variable and close as a block."""
-    _by_set([row for row in rows if row["analysis"] != "within_manufacturer"], rules, sets, keep_outcomes)
-    makers = [row for row in rows if row["analysis"] == "within_manufacturer"]
-    for name in {row["set"] for row in makers}:
-        block = [row for row in makers if row["set"] == name]
-        cells = [cell for row in block for cell in (int(row["n"]), int(row["n_pos"]), int(row["n"]) - int(row["n_pos"]))]
-        if name in sets.closed or name not in sets.size or sets.small(*cells):
-            for row in block:
-                close_row(row, rules.keys)
+    """Rows of whole sets by set; makers as parts. The AUC of a group with few values is a fraction of its cells."""
+    groups = [row for row in rows if row["analysis"] != "within_manufacturer"]
+    _by_set(groups, rules, sets, keep_outcomes)
+    for row in groups:
+        if sets.smallest > 1 and row["analysis"] == "variables" and row["subject"] in FEW_VALUED:
+            _hide(row, _with_method("auc"))
+    _parts(rows, rules, sets, keep_outcomes)
+
+
+def _printed(row: Row, group: str, patients: int) -> bool:
+    """Put the printed mean and SD of ``group`` in place of the full ones; False where they could still tell the number of values.
+
+    A mean printed to a tenth fits every number of values from ten on, and an SD of ten units of its last place fits many sums of
+    squares for each.
+    """
+    mean, _, sd = row[group].partition(" ± ")
+    if patients < FEWEST_FOR_MEAN or not sd or int(sd.replace(".", "")) < 10:
+        return False
+    row[f"{group}_mean"], row[f"{group}_sd"] = mean, sd
+    return True
 
 
 def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """Centre by variable; all counts of a row fall together."""
+    """Centre by variable; all counts of a row fall together, and with them what could be computed back into one."""
     counts = ["op_n", "op_missing", "non_op_n", "non_op_missing", "n", "missing"]
     sexes = ["op_male", "op_female", "non_op_male", "non_op_female"]
     for row in rows:
         known = {column: whole(row[column]) or 0 for column in (*counts, *sexes)}
-        totals = (known["op_n"] + known["op_missing"], known["non_op_n"] + known["non_op_missing"])
-        tested = ["statistic", "df", "p_value", "fisher_p", "min_expected"]
-        if sets.small(*totals):
+        totals = {group: known[f"{group}_n"] + known[f"{group}_missing"] for group in ("op", "non_op")}
+        tested = ["statistic", "df", "p_value", "fisher_p", "min_expected", "smd", "note"]
+        if sets.small(*totals.values()):
             close_row(row, rules.keys)
             continue
-        if sets.small(*(known[column] for column in counts)):
+        uncounted = sets.small(*(known[column] for column in counts)) or (row["center"], row["variable"]) in sets.gaps
+        if uncounted:
             _hide(row, [*counts, *tested])
-        if row["variable"] == "sex" and sets.small(*(known[column] for column in (*counts, *sexes))):
-            _hide(row, [*sexes, *tested, "op", "non_op", "smd"])
+            for group, patients in totals.items():
+                if not _printed(row, group, patients):
+                    _hide(row, [group, f"{group}_mean", f"{group}_sd"])
+        small_sex = sets.small(*(known[column] for column in sexes)) or row["center"] in sets.sexes
+        if row["variable"] == "sex" and (uncounted or small_sex):
+            _hide(row, [*sexes, *tested, "op", "non_op"])
 
 
 def _missing(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     """Missing values by set; a centre's sets fall together, since Table 1 has their sum."""
-    for center, variable in {(row["center"], row["variable"]) for row in rows}:
-        block = [row for row in rows if (row["center"], row["variable"]) == (center, variable)]
-        for column in ("n_missing", "n_capped"):
-            if any(sets.small(whole(row[column]) or 0) for row in block):
+    for center in {row["center"] for row in rows}:
+        of_center = [row for row in rows if row["center"] == center]
+        missing = {(row["set"], row["variable"]): whole(row["n_missing"]) or 0 for row in of_center}
+        names = {row["set"] for row in of_center}
+        body = any(
+            sets.small(*_within_each_other([missing[name, variable] for variable in BODY if (name, variable) in missing])) for name in names
+        )
+        for variable in {row["variable"] for row in of_center}:
+            block = [row for row in of_center if row["variable"] == variable]
+            if any(sets.small(missing[row["set"], variable]) for row in block) or (body and variable in BODY):
                 for row in block:
-                    row[column] = f"<{sets.smallest}" if len(block) == 1 else HIDDEN
+                    row["n_missing"] = HIDDEN
+            if any(sets.small(whole(row["n_capped"]) or 0) or (row["set"], CAPPED) in sets.decisions.closed for row in block):
+                for row in block:
+                    row["n_capped"] = HIDDEN
     for row in rows:
         if row["set"] in sets.closed:
             close_row(row, rules.keys)
 
 
 def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """The flow of each centre: what is left out adds up with who is included to who was found."""
+    """The flow of each centre: who was left out adds up with who is included to who was found.
+
+    The number included is known from other tables. Where few were left out in all, neither the number found nor any reason's is
+    told.
+    """
+    counts = ("n_patients", "n_op", "n_any")
     for center in {row["center"] for row in rows}:
         of_center = [row for row in rows if row["center"] == center]
         out = [row for row in of_center if row["kind"] == "excluded"]
-        marks = hide_small([int(row["n_patients"]) for row in out], sets.smallest)
-        for row, mark in zip(out, marks):
-            n, n_op, n_any = (whole(row[column]) for column in ("n_patients", "n_op", "n_any"))
+        included = [row for row in of_center if row["kind"] == "included"]
+        for row in of_center:
+            n, n_op = (whole(row[column]) or 0 for column in ("n_patients", "n_op"))
+            if row["kind"] == "set" and (row["step"] in sets.closed or row["step"] not in sets.size or sets.small(n, n_op, n - n_op)):
+                _hide(row, counts)
+        ends = [(whole(row["n_patients"]) or 0, whole(row["n_op"]) or 0) for row in included]
+        small_end = any(sets.small(n, n_op, n - n_op) for n, n_op in ends)
+        if small_end or sets.small(sum(int(row["n_patients"]) for row in out)):
+            for row in of_center:
+                if small_end or row["kind"] in ("found", "excluded"):
+                    _hide(row, counts)
+            continue
+        for row, mark in zip(out, hide_small([int(row["n_patients"]) for row in out], sets.smallest)):
+            n, n_op, n_any = (whole(row[column]) for column in counts)
             if mark:
+                _hide(row, counts)
                 row["n_patients"] = mark
-                _hide(row, ["n_op", "n_any"])
                 continue
             if n_op is not None and sets.small(n_op, n - n_op):
                 _hide(row, ["n_op"])
             if n_any is not None and sets.small(n_any, n_any - n):
-                row["n_any"] = HIDDEN
-        for row in of_center:
-            n, n_op = whole(row["n_patients"]) if row["kind"] != "excluded" else None, whole(row["n_op"]) if row["kind"] != "excluded" else None
-            closed = row["kind"] == "set" and row["step"] in sets.closed
-            if n is not None and (closed or sets.small(n, n_op or 0, n - (n_op or 0))):
-                _hide(row, ["n_patients", "n_op", "n_any"])
-        included = next((row for row in of_center if row["kind"] == "included"), None)
-        if included is not None and included["n_patients"] == HIDDEN:  # found less the excluded would give it back
-            for row in out:
-                if row["n_patients"] not in ("0", HIDDEN):
-                    row["n_patients"] = HIDDEN
-                    _hide(row, ["n_op", "n_any"])
+                _hide(row, ["n_any"])
 
 
 def _counts(column: str, *of: str) -> Callable[[Table, Rules, Sets, bool], None]:
@@ -288,6 +351,28 @@ def _counts(column: str, *of: str) -> Callable[[Table, Rules, Sets, bool], None]
 
 def _as_it_is(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     """No column counts people."""
+
+
+AGE_BASELINE = "called positive by age"
+CAPPED = "ages given as 90"
+
+_FAMILIES = {"sex": "sex", "age": "age", "manufacturer": "manufacturer"}
+
+_SUBGROUPS = Breakdown(
+    unit=lambda row: row["subgroup"],
+    level=lambda row: row["level"],
+    family=lambda unit: _FAMILIES.get(unit, "analysis"),
+    partition=True,
+    unions={"age": ((">=65",),), "dxa_interval": (("<=30 days",), ("<=30 days", "31-90 days"))},
+)
+_ANALYSES = Breakdown(unit=lambda row: f"analysis {row['analysis']}", level=lambda row: "", family=lambda unit: "analysis")
+_POPULATIONS = Breakdown(unit=lambda row: f"from {row['from_age']}", level=lambda row: "", family=lambda unit: "age")
+_MAKERS = Breakdown(
+    unit=lambda row: "makers" if row["analysis"] == "within_manufacturer" else "",
+    level=lambda row: row["subject"],
+    family=lambda unit: "manufacturer",
+    partition=True,
+)
 
 
 def _metrics(*names: str) -> tuple[str, ...]:
@@ -324,7 +409,7 @@ TABLES: dict[str, Rules] = {
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
             *_SIZE, "note",
         ),
-        ("set", "model_a", "model_b", "engine", "primary"),
+        ("set", "model_a", "model_b", "primary"),
         _by_set,
     ),
     "statistics/calibration.csv": Rules(
@@ -332,7 +417,7 @@ TABLES: dict[str, Rules] = {
             "set", "model", *_SIZE, *_ends("intercept", "slope", "o_e"), "brier", "brier_no_model", "ici", "smoother", "ci_method",
             "n_clipped", "note",
         ),
-        ("set", "model", "smoother", "ci_method"),
+        ("set", "model"),
         _by_set,
     ),
     "statistics/calibration_curve.csv": Rules(
@@ -344,20 +429,23 @@ TABLES: dict[str, Rules] = {
     "statistics/subgroups.csv": Rules(
         ("set", "model", "subgroup", "level", *_SIZE, *_metrics("auc", "sensitivity", "specificity")),
         ("set", "model", "subgroup", "level"),
-        _subgroups,
+        _parts,
+        _SUBGROUPS,
     ),
     "statistics/prevalence.csv": Rules(
         (
             "population", "from_age", "prevalence", "set", "model", *_SIZE, "threshold",
             *_ends("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
         ),
-        ("population", "from_age", "prevalence", "set", "model", "threshold", "ci_method"),
-        _nested,
+        ("population", "from_age", "prevalence", "set", "model", "threshold"),
+        _parts,
+        _POPULATIONS,
     ),
     "statistics/sensitivity.csv": Rules(
         ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity"), "auc_minus_main"),
         ("analysis", "set", "model"),
-        _nested,
+        _parts,
+        _ANALYSES,
     ),
     "statistics/missing.csv": Rules(
         ("center", "set", "variable", "n", "n_missing", "n_capped"), ("center", "set", "variable"), _missing
@@ -368,14 +456,14 @@ TABLES: dict[str, Rules] = {
             "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn", "rule", "brier",
         ),
         ("set", "model", "threshold", "rule"),
-        _by_set,
+        _baselines,
     ),
     "statistics/baseline_delong.csv": Rules(
         (
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
             *_SIZE, "note",
         ),
-        ("set", "model_a", "model_b", "engine", "primary"),
+        ("set", "model_a", "model_b", "primary"),
         _by_set,
     ),
     "statistics/shortcuts.csv": Rules(
@@ -383,8 +471,9 @@ TABLES: dict[str, Rules] = {
             "set", "analysis", "subject", "against", *_SIZE, "r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial",
             *_metrics("auc"), *_ends("difference"), "p_value", "engine", "note",
         ),
-        ("set", "analysis", "subject", "against", "engine"),
+        ("set", "analysis", "subject", "against"),
         _shortcuts,
+        _MAKERS,
     ),
     "boosting/clinical/importance.csv": Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
     "boosting/combined/importance.csv": Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
@@ -399,9 +488,44 @@ TABLES: dict[str, Rules] = {
 """Every table that the packer knows. One that does not stand here, or has a column that doesn't, is left out."""
 
 
-def suppressed(name: str, rows: Table, sets: Sets, keep_outcomes: bool) -> tuple[Table, bool]:
-    """A copy of a table of ``TABLES`` with its small cells hidden, and whether any was."""
-    rules = TABLES[name]
-    out = [dict(row) for row in rows]
-    rules.hide(out, rules, sets, keep_outcomes)
-    return out, out != [dict(row) for row in rows]
+def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
+    """Which breakdowns of all ``tables`` together are hidden."""
+    if sets.smallest <= 1:
+        return Decisions()
+    how = {name: TABLES[name].breakdown for name in tables if TABLES[name].breakdown is not None}
+    outcomes: dict[tuple[str, str], Cells] = {}
+    for name, only in (("statistics/sensitivity.csv", "main"), ("statistics/table2.csv", None)):
+        for row in tables.get(name, []):
+            if only in (None, row.get("analysis")) and (cells := cells_of(row)) is not None:
+                outcomes[row["set"], row["model"]] = cells
+    found = decide(units_of({name: tables[name] for name in TABLES if name in how}, how), sets.size, outcomes, sets.small, sets.closed)
+    closed = set(found.closed)
+    ages: dict[str, list[Cells]] = defaultdict(list)
+    for unit in units_of(tables, how):
+        if unit.family == "age" and (unit.of_set, unit.name) not in closed:
+            ages[unit.of_set] += unit.compared(unit.sizes)
+    for row in tables.get("statistics/baseline_performance.csv", []):
+        cells = cells_of(row) if row["model"] == "age" else None
+        if cells and any(sets.small(abs(cells[0] - op), abs(cells[2] - non_op)) for op, non_op in ages[row["set"]]):
+            closed.add((row["set"], AGE_BASELINE))
+    for row in tables.get("statistics/missing.csv", []):
+        n_capped = whole(row["n_capped"]) or 0
+        if n_capped and any(sets.small(abs(sum(part) - n_capped)) for part in ages[row["set"]]):
+            closed.add((row["set"], CAPPED))
+    return replace(found, closed=frozenset(closed))
+
+
+def suppressed(tables: Mapping[str, Table], sets: Sets, keep_outcomes: bool) -> dict[str, Table]:
+    """Copies of tables of ``TABLES``, by name, with their small cells hidden, each judged with all others."""
+    judged = replace(sets, decisions=decisions_of(tables, sets))
+    copies = {name: [dict(row) for row in rows] for name, rows in tables.items()}
+    for name, rows in copies.items():
+        TABLES[name].hide(rows, TABLES[name], judged, keep_outcomes)
+    files, films = copies.get("intake/files_summary.csv", []), copies.get("intake/exposure_summary.csv", [])
+    for center in {row["center"] for row in films}:  # verdicts add up to files that were read, so one table gives the other back
+        counts = [row["n_films"] for row in films if row["center"] == center] + [row["n_files"] for row in files if row["center"] == center]
+        if not all(count.isdigit() for count in counts):
+            for row in films:
+                if row["center"] == center:
+                    _hide(row, ["n_films"])
+    return copies

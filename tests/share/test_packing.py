@@ -17,6 +17,7 @@ import pytest
 
 from scripts.common.errors import StudyError
 from scripts.share.pack_results import pack
+from scripts.share.suppression import TABLES
 
 from .conftest import record
 
@@ -48,6 +49,39 @@ def test_small_cells_are_hidden_and_figures_that_show_them_stay_behind(run):
     assert "figures/flow.svg" in found and "tables/table1.docx" in found
     kept = packed(run, keep_outcomes=True)
     assert b"0.85" in kept["statistics/table2.csv"] and "figures/roc.svg" in kept and "statistics/net_benefit.csv" in kept
+
+
+def test_figures_that_name_the_sizes_of_all_sets_stay_out_where_one_is_closed(run):
+    path = run / "results/cohort/cohort.csv"
+    lines = path.read_text().splitlines()
+    few = [line for line in lines if line.endswith("internal_test,1")][3:]
+    path.write_text("\n".join(line[:-1] + "0" if line in few else line for line in lines) + "\n")
+    record(run)
+    found = packed(run)
+    assert "statistics/table2.csv" in found and b"170" in found["cohort/flow.csv"] and "figures/flow.svg" not in found
+
+
+def test_a_figure_that_the_packer_does_not_know_or_the_run_did_not_make_is_left_out_and_named(run):
+    (run / "results/figures/ages.svg").write_text("<svg/>")
+    record(run)
+    (run / "results/figures/flow.pdf").write_text("of an earlier run")
+    found = packed(run)
+    assert not {"figures/ages.svg", "figures/flow.pdf"} & found.keys() and "figures/flow.svg" in found
+    assert b"figures/ages.svg: a figure or document that the packer does not know" in found["README.txt"]
+    assert b"figures/flow.pdf: the run did not make it" in found["README.txt"]
+
+
+@pytest.mark.parametrize("name", [name for name in TABLES if not name.startswith("intake/")])
+def test_a_table_that_was_changed_or_not_recorded_is_refused(run, name):
+    path = run / "results" / name
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(StudyError, match=f"{name}' is not the file that the run recorded"):
+        packed(run)
+    kept = json.loads((run / "results/provenance.json").read_text())
+    del kept["outputs"]["files"][f"results/{name}"]
+    (run / "results/provenance.json").write_text(json.dumps(kept))
+    with pytest.raises(StudyError, match=f"{name}' is not the file that the run recorded"):
+        packed(run)
 
 
 def test_checksums_of_tables_with_hidden_cells_are_not_told(run):
@@ -147,5 +181,13 @@ def test_the_command_says_what_went_in_and_what_did_not(run):
     assert "statistics/table2.csv  (small cells hidden)" in done.stdout and "predictions.csv: by patient or by film" in done.stdout
     assert "statistics/table2.csv" in opened(run / "results/share/osteocxr_results.tar.gz")
     assert command(run).returncode == 0, "an earlier archive under results/share is in the way"
-    wrong = command(run, "--smallest", "0")
-    assert wrong.returncode == 1 and "SMALLEST: 0" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("smallest", "0", "SMALLEST: '0'"), ("smallest", "five", "SMALLEST: 'five'"), ("smallest", "", "SMALLEST: ''"),
+     ("outcomes", "some", "OUTCOMES: 'some'"), ("to", "a.zip", "TO: 'a.zip'")],
+)  # fmt: skip
+def test_a_value_that_does_not_fit_is_answered_with_a_sentence(run, option, value, said):
+    wrong = command(run, f"--{option}", value)
+    assert wrong.returncode == 1 and wrong.stderr.startswith(f"ERROR: {said}") and wrong.stderr.count("\n") == 1

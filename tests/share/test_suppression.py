@@ -24,8 +24,7 @@ def table(name, *rows):
 
 
 def packed(name, *rows, sizes=None, smallest=5, keep=False):
-    out, _ = suppressed(name, table(name, *rows), sets_of(cohort(**(sizes or BIG)), smallest), keep)
-    return out
+    return suppressed({name: table(name, *rows)}, sets_of(cohort(**(sizes or BIG)), smallest), keep)[name]
 
 
 def solutions(counts, marks, smallest):
@@ -59,6 +58,20 @@ def test_every_small_group_is_ambiguous():
                 assert len({guess[at] for guess in left}) > 1, (counts, marks)
 
 
+@pytest.mark.parametrize("cells", [2, 3, 4])
+def test_a_reader_who_knows_the_rule_tells_no_small_count(cells):
+    """All counts with one sum that look the same: where one is small, it could be another number. (A small sum is hidden itself.)"""
+    looks = {}
+    for counts in itertools.product(range(15), repeat=cells):
+        if 4 <= sum(counts) < 15:
+            shown = tuple(mark or count for mark, count in zip(hide_small(list(counts), 4), counts))
+            looks.setdefault((shown, sum(counts)), []).append(counts)
+    for look, behind in looks.items():
+        for at in range(cells):
+            values = {counts[at] for counts in behind}
+            assert len(values) > 1 or not values & {1, 2, 3}, (look, behind)
+
+
 def test_large_counts_and_zeros_stay():
     assert hide_small([0, 5, 90, 0], 5) == ["", "", "", ""]
     assert hide_small([1, 2, 3], 1) == ["", "", ""], "1 hides nothing"
@@ -75,7 +88,7 @@ def test_flow_hides_small_steps_and_one_more_and_keeps_the_sum_ambiguous():
         step("included", 100, 40, kind="included"),
     )  # fmt: skip
     shown = {row["step"]: (row["n_patients"], row["n_op"], row["n_any"]) for row in rows}
-    assert shown["no_film"] == ("<5", "", HIDDEN) and shown["no_dxa"][0] == HIDDEN and shown["too_young"][0] == "30"
+    assert shown["no_film"] == ("<5", HIDDEN, HIDDEN) and shown["no_dxa"][0] == HIDDEN and shown["too_young"][0] == "30"
     assert shown["no_t_score"] == ("10", HIDDEN, "10")
     assert shown["included"] == ("100", "40", "100")
 
@@ -85,12 +98,31 @@ def metrics(**given):
     return {**row, **given}
 
 
+def test_flow_hides_a_closed_set_and_the_other_of_its_centre():
+    rows = packed(
+        "cohort/flow.csv",
+        step("found", 150, kind="found"), step("no_dxa", 30), step("included", 120, 40, kind="included"),
+        step("train", 90, 38, kind="set"), step("internal_test", 30, 2, kind="set"), sizes={"train": (90, 38), "internal_test": (30, 2)},
+    )  # fmt: skip
+    assert [row["n_patients"] for row in rows] == ["150", "30", "120", HIDDEN, HIDDEN] and rows[3]["n_op"] == rows[4]["n_op"] == HIDDEN
+
+
+def test_flow_tells_neither_sum_nor_reasons_where_few_were_left_out():
+    rows = packed(
+        "cohort/flow.csv",
+        step("found", 121, kind="found"), step("no_film", 1), step("no_dxa", 0), step("included", 120, 40, kind="included"),
+    )  # fmt: skip
+    assert [row["n_patients"] for row in rows] == [HIDDEN, HIDDEN, HIDDEN, "120"]
+    none = packed("cohort/flow.csv", step("found", 120, kind="found"), step("no_film", 0), step("included", 120, 40, kind="included"))
+    assert [row["n_patients"] for row in none] == ["120", "0", "120"]
+
+
 def test_table2_hides_a_small_cell_its_partner_and_what_follows():
     small_fn = metrics(sensitivity=0.85, specificity=0.8, tp=17, fn=3, tn=24, fp=6)
     (row,) = packed("statistics/table2.csv", small_fn)
     assert (row["fn"], row["tp"], row["tn"], row["fp"]) == ("<5", HIDDEN, "24", "6")
     assert row["sensitivity"] == row["accuracy"] == row["ppv"] == row["f1"] == row["f1_low"] == HIDDEN
-    assert row["auc"] == "0.9" and row["specificity"] == "0.8" and row["npv"] == ""
+    assert row["auc"] == "0.9" and row["specificity"] == "0.8" and row["npv"] == row["ppv_ci_method"] == HIDDEN
     (kept,) = packed("statistics/table2.csv", small_fn, keep=True)
     assert kept["fn"] == "3" and kept["sensitivity"] == "0.85"
     (large,) = packed("statistics/table2.csv", metrics(sensitivity=0.7, specificity=0.8, tp=14, fn=6, tn=24, fp=6))
@@ -107,7 +139,7 @@ def test_a_set_with_a_small_class_is_closed_in_every_table():
     row = {"set": "external_1", "model": "deep", "n": 40, "n_pos": 3, "auc": 0.9, "sensitivity": 1.0, "specificity": 0.5}
     for name in ("statistics/table2.csv", "statistics/sensitivity.csv", "statistics/calibration.csv", "statistics/delong.csv"):
         (out,) = packed(name, {k: v for k, v in row.items() if k in TABLES[name].columns}, sizes=sizes, keep=True)
-        assert "3" not in out.values() and "40" not in out.values() and "0.9" not in out.values(), name
+        assert {out[column] for column in out if column not in TABLES[name].keys} == {HIDDEN}, "an empty cell tells of what there is nobody"
     (out,) = packed("statistics/net_benefit.csv", {"set": "external_1", "model": "deep", "threshold": 0.1, "net_benefit": 0.05}, sizes=sizes, keep=True)
     assert out["net_benefit"] == HIDDEN and out["threshold"] == "0.1"
 
@@ -136,6 +168,7 @@ def test_a_subgroup_with_one_small_level_is_closed_as_a_block():
         level("bmi", "<25", 20, 8), level("bmi", ">=25", 28, 11),
     )  # fmt: skip
     closed = {row["subgroup"] for row in rows if row["n"] == HIDDEN}
+    assert len(rows) == 4 and {row["level"] for row in rows if row["n"] == HIDDEN} == {HIDDEN}, "which levels there are tells which are empty"
     assert closed == {"sex", "bmi"}, "bmi leaves out two patients of unknown BMI, who could be counted back"
     assert all(row["auc"] == HIDDEN for row in rows if row["subgroup"] in closed)
 
@@ -145,10 +178,11 @@ def test_manufacturers_of_the_shortcut_audit_are_closed_as_a_block():
         return {"set": "internal_test", "analysis": "within_manufacturer", "subject": name, "n": n, "n_pos": n_pos, "auc": 0.8}
 
     group = {"set": "internal_test", "analysis": "variables", "subject": "film_size", "n": 50, "n_pos": 20, "r2_adjusted": 0.1, "auc": 0.6}
-    a, b, whole = packed("statistics/shortcuts.csv", maker("A", 40, 18), maker("B", 10, 2), group)
-    assert {a["n"], a["auc"], b["n"], b["n_pos"], b["auc"]} == {HIDDEN} and a["subject"] == "A"
-    assert HIDDEN not in whole.values()
-    assert HIDDEN not in packed("statistics/shortcuts.csv", maker("A", 30, 12), maker("B", 20, 8))[0].values()
+    makers, whole = packed("statistics/shortcuts.csv", maker("A", 40, 18), maker("B", 10, 2), group)
+    assert {makers["n"], makers["n_pos"], makers["auc"], makers["subject"]} == {HIDDEN}
+    assert whole["n"] == "50" and whole["r2_adjusted"] == "0.1" and whole["auc"] == HIDDEN, "an AUC of few values is a fraction of their counts"
+    shown = packed("statistics/shortcuts.csv", maker("A", 30, 12), maker("B", 20, 8), {**group, "subject": "brightness"})
+    assert not [row for row in shown if HIDDEN in row.values()]
 
 
 def test_table1_hides_the_sexes_and_missing_values_together():
@@ -160,12 +194,14 @@ def test_table1_hides_the_sexes_and_missing_values_together():
     sex, bmi, age = packed(
         "statistics/table1.csv",
         row("sex", op_male=3, op_female=27, non_op_male=15, non_op_female=15),
-        row("bmi", n=58, missing=2, op_n=28, op_missing=2, op_mean=22.5, op_sd=3),
+        row("bmi", n=58, missing=2, op_n=28, op_missing=2, op="22.5 ± 3.0", op_mean=22.5123, op_sd=3.0456, non_op="24.0 ± 0.1", non_op_mean=24.01),
         row("age", op_mean=70.1, op_sd=8),
     )
     assert {sex[c] for c in ("op_male", "op_female", "non_op_male", "non_op_female", "op", "p_value", "smd")} == {HIDDEN}
     assert sex["op_n"] == "30"
-    assert {bmi[c] for c in ("n", "missing", "op_n", "op_missing", "non_op_n", "df", "statistic")} == {HIDDEN} and bmi["op_mean"] == "22.5"
+    assert {bmi[c] for c in ("n", "missing", "op_n", "op_missing", "non_op_n", "df", "statistic", "smd")} == {HIDDEN}
+    assert (bmi["op_mean"], bmi["op_sd"], bmi["op"]) == ("22.5", "3.0", "22.5 ± 3.0")
+    assert bmi["non_op"] == bmi["non_op_mean"] == HIDDEN, "so small a spread could fit one number of values only"
     assert HIDDEN not in age.values()
 
 
@@ -175,4 +211,4 @@ def test_a_centres_sets_fall_together_in_the_missing_values():
         *({"center": c, "set": s, "variable": "bmi", "n": 50, "n_missing": m, "n_capped": 0} for c, s, m in [
             ("internal", "train", 9), ("internal", "internal_test", 2), ("external_1", "external_1", 1)])
     )  # fmt: skip
-    assert [row["n_missing"] for row in rows] == [HIDDEN, HIDDEN, "<5"]
+    assert [row["n_missing"] for row in rows] == [HIDDEN, HIDDEN, HIDDEN]

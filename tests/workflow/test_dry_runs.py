@@ -8,6 +8,9 @@ import sys
 import pytest
 import yaml
 
+from scripts.share.contents import DERIVED
+from scripts.share.suppression import TABLES
+
 RULES_ONCE = {"merge_intake", "merge_cohort", "split_cohort", "merge_predictions", "write_report", "record_provenance"}
 
 
@@ -53,6 +56,17 @@ def test_a_wrong_config_is_refused_before_any_job(study, overlay, said):
     text = study.snakemake(check=False)
     assert said in text
     assert "Traceback" not in text and "rule " not in text.split(said)[1]
+
+
+def test_every_table_that_can_be_shared_is_recorded(study):
+    study.configfile = "config/tiny.yaml"
+    text = study.snakemake("-n", "results/provenance.json")
+    job = text[text.index("rule record_provenance:") :].split("input: ")[1]
+    inputs = set(job.splitlines()[0].split(", "))
+    tables = {f"results/{name}" for name in TABLES if not name.startswith("intake/")}
+    counted = {f"results/intake/{name}" for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")}
+    documents = {f"results/{name}.{suffix}" for name in DERIVED for suffix in (("docx", "html") if "tables/" in name else ("svg", "png"))}
+    assert tables | counted | documents | {"results/statistics/engine.json"} <= inputs
 
 
 def test_lint(study):

@@ -203,7 +203,11 @@ def test_the_shared_archive_holds_no_patient_no_small_count_and_no_identifier(fi
     cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
     assert not [name for column in ("patient_id", "image_id") for name in cohort[column] if name.encode() in whole]
     flow = pd.read_csv(tmp_path / "shared/shared/cohort/flow.csv", dtype=str)
-    assert not set(flow["n_patients"]) & set("1234") and "<5" in set(flow["n_patients"])
+    assert not set(flow[["n_patients", "n_op"]].to_numpy().ravel()) & set("1234") and "hidden" in set(flow["n_patients"])
+    recorded = json.loads((finished.path / "results/provenance.json").read_text())["outputs"]["files"]
+    counted = {"intake/table_issues.csv", "intake/files_summary.csv", "intake/exposure_summary.csv"}
+    written = {"README.txt", "MANIFEST.sha256", "provenance.json"}
+    assert {f"results/{name}" for name in chosen.members.keys() - counted - written} <= recorded.keys()
     unknown = {name for name in chosen.left_out if name.endswith(".csv") and "does not know" in chosen.left_out[name]}
     assert unknown == set(), "a table of the run that the packer has no rules for"
 
