@@ -31,6 +31,7 @@ from scripts.intake.dicom_reading import (
     text_of_id,
     transfer_syntax,
 )
+from scripts.intake.frontal_view import UNKNOWN
 from scripts.intake.handover import read_handed_films, read_handed_tables
 from scripts.intake.identity import Pseudonyms, normalise_id
 from scripts.intake.image_table import ImageTable, rows_without_file
@@ -46,6 +47,7 @@ from scripts.intake.source_tables import (
     read_dxa,
     read_images,
     read_patients,
+    views,
 )
 
 MOST_CODES = 6
@@ -187,13 +189,15 @@ def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], name
     return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"]
 
 
-def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]]) -> list[tuple[str, list[str]]]:
-    """Codes in the table that the config doesn't know: (key of the config, codes)."""
+def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]], patterns: dict) -> list[tuple[str, list[str]]]:
+    """Codes in the table that the config doesn't know: (key of the config, codes). ``patterns`` is ``intake.frontal_view``."""
     frame = read_cells(table, where)
     found = []
     for key, name, coding in coded:
         cells = column(frame, name, f"{where}.{key}")
-        _, unknown = codes(cells, coding)
+        unknown = codes(cells, coding)[1]
+        if key == "columns.view":
+            unknown &= views(cells, coding, patterns) == UNKNOWN
         counted = Counter(cells[unknown])
         # A code recurs. A column of values that hardly do may hold names or ids: they are not printed.
         if len(counted) > MOST_CODES or (len(counted) > 3 and max(counted.values()) < 3):
@@ -238,7 +242,7 @@ def expect(
         if center.images is not None:
             where = f"centers[{center.name}].images"
             tables["images"] = center.images.model_dump(mode="json")
-            result.unknown_codes += _unknown(tables["images"], where, _coded("images", tables["images"]))
+            result.unknown_codes += _unknown(tables["images"], where, _coded("images", tables["images"]), patterns)
             images = read_images(tables["images"], ids, patterns, where)
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
@@ -257,7 +261,7 @@ def expect(
         try:
             cells = column(read_cells(tables[kind], where), tables[kind]["columns"]["patient_id"], f"{where}.columns.patient_id")
             written[kind] = [cell for cell, gone in zip(cells, is_missing(cells)) if not gone]
-            result.unknown_codes += _unknown(tables[kind], where, _coded(kind, tables[kind]))
+            result.unknown_codes += _unknown(tables[kind], where, _coded(kind, tables[kind]), patterns)
             readings[kind] = read(tables[kind], ids, where)
         except StudyError as error:
             result.faults.append(str(error))
@@ -335,8 +339,8 @@ def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
     if kind == "dxa":
         return [("columns.site", table["columns"]["site"], table["site_coding"])]
     if kind == "images":
-        optional = [("sex", table["sex_coding"]), ("burned_in", table["flag_coding"])]
-        return [(f"columns.{name}", table["columns"][name], coding) for name, coding in optional if table["columns"][name]]
+        given = [("view", table["view_coding"]), ("sex", table["sex_coding"]), ("burned_in", table["flag_coding"])]
+        return [(f"columns.{name}", table["columns"][name], coding) for name, coding in given if table["columns"][name]]
     flags = [
         (f"exclusions.{flag}", table["exclusions"][flag], table["flag_coding"])
         for flag in EXCLUSIONS

@@ -197,7 +197,11 @@ class ImageColumns(Section):
     sex: str | None = Field(None, description="Column with the sex.")
     age: str | None = Field(None, description="Column with the age in completed years at the film.")
     manufacturer: str | None = Field(None, description="Column with the manufacturer of the device.")
-    burned_in: str | None = Field(None, description="Column that says whether text is burned into the film.")
+    burned_in: str | None = Field(
+        None,
+        description="Column that says whether text is burned into the film, by `flag_coding`. An empty cell counts as unknown; a film whose cell holds "
+        "another word is set aside.",
+    )
 
     @model_validator(mode="after")
     def _columns(self) -> ImageColumns:

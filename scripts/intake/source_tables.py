@@ -22,7 +22,7 @@ import pandas as pd
 
 from scripts.common.config import EXCLUSIONS, SITES
 from scripts.common.errors import StudyError
-from scripts.intake.frontal_view import view_of
+from scripts.intake.frontal_view import UNKNOWN, view_of
 from scripts.intake.identity import normalise_id
 
 ROW = "_row"
@@ -255,7 +255,7 @@ class Reading:
     other_site: list[str]
 
 
-NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age")
+NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age", "unknown_view", "unreadable_time")
 """Reasons that leave no row of use out: a cell left empty, a site that isn't studied, a row that is there twice.
 
 A sex that can't be read is a note in the image table alone, whose sex only confirms the patient table's.
@@ -430,7 +430,8 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
     """An image table: ``file, source_id, film_date, film_time, view, sex, age, manufacturer, burned_in``.
 
     ``table`` is the config's ``images`` section, ``patterns`` its ``intake.frontal_view``. ``file`` is written as
-    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO or unknown.
+    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO, unknown where the cell is empty, or unreadable where it holds
+    no code of ``flag_coding``: such a film is not taken for one without text.
     """
     frame = read_cells(table, where)
     names, issues = table["columns"], _Issues(frame)
@@ -448,10 +449,12 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
         given = names.get(name)
         return column(frame, given, f"{at}.{name}") if given else pd.Series("", index=frame.index, dtype="object")
 
-    out["film_time"] = optional("film_time").map(_time_of_day).astype("object")
+    cells = optional("film_time")
+    out["film_time"] = cells.map(_time_of_day).astype("object")
+    issues.note((out["film_time"] == "") & ~is_missing(cells) & (issues.first == ""), "unreadable_time")
     cells = column(frame, names["view"], f"{at}.view")
-    coded, _ = codes(cells, table["view_coding"])
-    out["view"] = [known or view_of(cell, [], cell, patterns) for known, cell in zip(coded, cells)]
+    out["view"] = views(cells, table["view_coding"], patterns)
+    issues.note(out["view"].eq(UNKNOWN) & ~is_missing(cells) & (issues.first == ""), "unknown_view")
     cells = optional("sex")
     out["sex"], unknown = _coded(cells, table["sex_coding"], f"{at}.sex", f"{where}.sex_coding")
     issues.note(unknown & (issues.first == ""), "unknown_sex_code")
@@ -459,9 +462,17 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
     out["age"] = np.floor(values.where(values.between(*AGE)))
     issues.note((unreadable | (values.notna() & out["age"].isna())) & (issues.first == ""), "unreadable_age")
     out["manufacturer"] = optional("manufacturer")
-    told, _ = codes(optional("burned_in"), table["flag_coding"])
-    out["burned_in"] = told.map({"yes": "YES", "no": "NO"}).fillna("unknown").astype("object")
+    told, unreadable = _coded(optional("burned_in"), table["flag_coding"], f"{at}.burned_in", f"{where}.flag_coding")
+    out["burned_in"] = told.map({"yes": "YES", "no": "NO"}).fillna(UNKNOWN).astype("object").mask(unreadable, "unreadable")
+    issues.aside(unreadable, "unreadable_burned_in")
     return _finished(out, issues)
+
+
+def views(cells: pd.Series, coding: dict[str, list[str]], patterns: dict[str, list[str]]) -> pd.Series:
+    """PA, AP, lateral or unknown of every cell: by the config's ``view_coding``, else as a film's header is read."""
+    coded, _ = codes(cells, coding)
+    found = [known or view_of(cell, [], cell, patterns) for known, cell in zip(coded, cells)]
+    return pd.Series(found, index=cells.index, dtype="object")
 
 
 def file_key(path: str) -> str:

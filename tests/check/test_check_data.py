@@ -122,9 +122,9 @@ def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tm
         path = tmp_path / f"png/f{n}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(imagecodecs.png_encode(np.arange(n, n + 4000, dtype=np.uint16).reshape(50, 80)))
-        rows.append(f"f{n}.png,77{n:03d},2020-06-15,{'PA' if n else 'LL'},F")
-    (tmp_path / "i.csv").write_text("\n".join(["file,id,day,view,sex", *rows[:8], "lost.png,77007,2020-06-15,PA,F"]) + "\n")
-    columns = {"file": "file", "patient_id": "id", "film_date": "day", "view": "view", "sex": "sex"}
+        rows.append(f"f{n}.png,77{n:03d},2020-06-15,{'PA' if n else 'LL'},F,no")
+    (tmp_path / "i.csv").write_text("\n".join(["file,id,day,view,sex,text", *rows[:8], "lost.png,77007,2020-06-15,PA,F,no"]) + "\n")
+    columns = {"file": "file", "patient_id": "id", "film_date": "day", "view": "view", "sex": "sex", "burned_in": "text"}
     images = {"path": str(tmp_path / "i.csv"), "columns": columns}
     found, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
     assert found.faults == [] and dict(found.refused) == {"lateral": 1, "not_in_image_table": 1}
@@ -134,3 +134,11 @@ def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tm
     _, said = look(dicom=None, png=str(tmp_path / "png"), images={**images, "bits": 12})
     assert "16-bit films" not in said
     assert "f3.png" not in said and "77003" not in said
+    table = (tmp_path / "i.csv").read_text()
+    (tmp_path / "i.csv").write_text(table.replace("PA,F,no", "立位,F,有文字", 2), encoding="utf-8")
+    found, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
+    assert found.refused["unreadable_burned_in"] == 2 and "images: unreadable burned in: 2 rows" in said and "images: unknown view: 2" in said
+    assert "columns.view: codes that the config doesn't know: 立位" in said and "columns.burned_in: codes that the config doesn't know: 有文字" in said
+    (tmp_path / "i.csv").write_text(table.replace(",no", ",有文字"), encoding="utf-8")
+    _, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
+    assert "TO MEND: centers[c].images.columns.burned_in: most of its cells" in said
