@@ -114,8 +114,9 @@ def fingerprints_of(name):
     if entry.simulate is not None:
         return "simulated", ["simulated"] * n_batches
     if entry.deidentified is not None:
-        manifest = read_manifest(entry.deidentified, f"centers[{name}]")
-        return handover_fingerprints(manifest, {found.path: found.size for found in files_found(name)})
+        return handover_fingerprints(
+            manifest_of(name), {found.path: found.size for found in files_found(name)}
+        )
     return fingerprints(files_found(name), n_batches)
 
 
@@ -208,11 +209,20 @@ def of_batches(pattern):
 
 
 @functools.cache
+def manifest_of(name):
+    """The manifest of a centre that was handed over."""
+    try:
+        return read_manifest(CFG.center(name).deidentified, f"centers[{name}]")
+    except StudyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@functools.cache
 def batches_of(name):
     """Batch numbers of a centre; those of one that was handed over are its site's."""
     entry = CFG.center(name)
     if entry.deidentified is not None:
-        return list(range(read_manifest(entry.deidentified, f"centers[{name}]").batches))
+        return list(range(manifest_of(name).batches))
     return list(range(entry.batches or CFG.intake.batches))
 
 

@@ -265,7 +265,10 @@ rule receive_tables:
 
 
 rule receive_films:
-    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves them."""
+    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves them.
+
+    A film that holds anything else than what de-identification writes ends the run.
+    """
     input:
         folder=film_folder,
     output:
@@ -286,6 +289,7 @@ rule receive_films:
         runtime=60,
     params:
         code=code("scripts/intake/receive_films.py"),
+        allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
         fingerprint=batch_fingerprint,
     script:
         "../scripts/intake/receive_films.py"

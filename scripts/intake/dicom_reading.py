@@ -251,11 +251,14 @@ class Film:
     burned_in: str
 
 
+PLAIN_MANUFACTURER = re.compile(r"[A-Za-z0-9 .,&()/+-]{0,64}")
+"""What a manufacturer's name may be made of."""
+
+
 def manufacturer_of(dataset: Dataset) -> str:
     """Manufacturer in plain ASCII; empty where it holds anything else, or a number that may be an id or a telephone's."""
     name = text(dataset, "Manufacturer")
-    plain = re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name)
-    return name if plain and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
+    return name if PLAIN_MANUFACTURER.fullmatch(name) and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
 
 
 def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:
