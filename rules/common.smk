@@ -21,6 +21,7 @@ from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
+from scripts.intake.review_table import read_review
 
 
 def validated_config(raw):
@@ -31,6 +32,9 @@ def validated_config(raw):
         files = {os.path.relpath(path): read_config_file(path) for path in (*own, *given)}
         checked = read_config(raw, files)
         check_paths(checked, files)
+        for entry in checked.running:
+            if entry.review is not None:
+                read_review(entry.review, f"centers[{entry.name}].review")
         refuse_another_key(open_key(checked.study.key_file, checked.study.seed))
     except StudyError as error:
         raise WorkflowError(str(error)) from None
@@ -174,6 +178,11 @@ def folder_fingerprint(wildcards):
 def batch_fingerprint(wildcards):
     """Changes when a film of the batch does."""
     return fingerprints_of(wildcards.center)[1][int(wildcards.batch)]
+
+
+def reader_verdicts(wildcards):
+    """The verdicts of a centre's reader, where there is a table of them."""
+    return f"results/intake/{wildcards.center}/reader_verdicts.csv" if center(wildcards).review else []
 
 
 def clinical_tables_of(wildcards):

@@ -38,6 +38,7 @@ from scripts.intake.image_table import ImageTable, rows_without_file
 from scripts.intake.listing import FoundFile, path_of_text, scan_folder
 from scripts.intake.png_reading import examined_png, read_png_header, read_png_values
 from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
+from scripts.intake.review_table import read_review
 from scripts.intake.source_tables import (
     Reading,
     codes,
@@ -237,6 +238,11 @@ def expect(
     tables = {kind: getattr(center, kind).model_dump(mode="json") for kind in ("patients", "dxa")}
     written: dict[str, list[str]] = {}
     films = images = None
+    if center.review is not None:
+        try:
+            read_review(center.review, f"centers[{center.name}].review")
+        except StudyError as error:
+            result.faults.append(str(error))
     try:
         files, table = scan_folder(center.films), None
         if center.images is not None:

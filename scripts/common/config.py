@@ -270,7 +270,7 @@ class Center(Section):
     enrolment: Enrolment | None = Field(None, description="Period from which films count, checked before dates are shifted.")
     review: str | None = Field(
         None,
-        description="A reader's overrides: CSV with `image_id` and `verdict` (pass, reject, or empty for undecided); it wins over the automatic "
+        description="A reader's overrides: CSV or Excel with `image_id` and `verdict` (pass, reject, or empty for undecided); it wins over the automatic "
         "rules. A copy of `results/intake/<center>/review_template.csv` is a start.",
     )
     ids: IdNormaliser = Field(default_factory=IdNormaliser, description="How ids of tables and films are made alike.")

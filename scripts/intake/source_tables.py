@@ -7,15 +7,12 @@ sentence, since no row of it can be trusted.
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime
 import difflib
-import io
 import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -24,6 +21,7 @@ from scripts.common.config import EXCLUSIONS, SITES
 from scripts.common.errors import StudyError
 from scripts.intake.frontal_view import UNKNOWN, view_of
 from scripts.intake.identity import normalise_id
+from scripts.intake.table_files import plain_heading, read_rows
 
 ROW = "_row"
 """Column with the row's number in the source file (the heading is row 1)."""
@@ -47,63 +45,6 @@ YEARS = (1850, 2100)
 # ------------------------------------------------------------------------------------------------ reading
 
 
-def _excel_text(cell: object) -> str:
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    if isinstance(value, int) and re.fullmatch(r"0{2,}", str(cell.number_format)):
-        return str(value).zfill(len(cell.number_format))  # leading zeros that Excel shows but doesn't store
-    return str(value)
-
-
-def _excel_rows(path: Path, sheet: str | None, where: str) -> list[list[str]]:
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception:  # openpyxl raises many kinds for a broken or foreign file
-        raise StudyError(f"{where}.path: the file can't be read as Excel (.xlsx); save it again as .xlsx or CSV.") from None
-    try:
-        if sheet is not None and sheet not in book.sheetnames:
-            near = difflib.get_close_matches(sheet, book.sheetnames, n=1)
-            advice = f"did you mean '{near[0]}'?" if near else f"the file has {len(book.sheetnames)} sheet(s)."
-            raise StudyError(f"{where}.sheet: there is no sheet '{sheet}'; {advice}")
-        table = book[sheet] if sheet is not None else book.worksheets[0]
-        return [[_excel_text(cell) for cell in row] for row in table.iter_rows()]
-    finally:
-        book.close()
-
-
-def _text_rows(path: Path, encoding: str, where: str) -> list[list[str]]:
-    try:
-        content = path.read_bytes().decode(encoding)
-    except (UnicodeDecodeError, LookupError):
-        raise StudyError(
-            f"{where}.encoding: the table can't be read as '{encoding}'; give its encoding, e.g. gb18030 for Chinese Windows, "
-            "or save it as 'CSV UTF-8'."
-        ) from None
-    content = content.removeprefix("\ufeff")
-    heading = content.split("\n", 1)[0]
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(",;\t|", key=heading.count)
-    csv.field_size_limit(1 << 24)
-    try:
-        return list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
-    except csv.Error:
-        raise StudyError(f"{where}.path: the table can't be read as CSV; save it again as 'CSV UTF-8'.") from None
-
-
-def _heading(text: str) -> str:
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip()
-
-
 def read_cells(table: dict, where: str) -> pd.DataFrame:
     """All cells of a table as text, with ``ROW``; empty rows are left out.
 
@@ -111,21 +52,11 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     messages.
     Raises ``StudyError``.
     """
-    path = Path(table["path"])
-    suffix = path.suffix.lower()
-    if suffix == ".xls":
-        raise StudyError(f"{where}.path: old Excel files (.xls) are not read; save it as .xlsx or CSV.")
-    try:
-        if suffix in (".xlsx", ".xlsm"):
-            rows = _excel_rows(path, table.get("sheet"), where)
-        else:
-            rows = _text_rows(path, table.get("encoding") or "utf-8-sig", where)
-    except OSError as error:
-        raise StudyError(f"{where}.path: the file can't be opened ({error.strerror}).") from None
+    rows = read_rows(table["path"], where, table.get("sheet"), table.get("encoding") or "utf-8-sig")
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
     if len(numbered) < 2:
         raise StudyError(f"{where}.path: the table has no rows below its heading.")
-    headings = [_heading(text) for text in numbered[0][1]]
+    headings = [plain_heading(text) for text in numbered[0][1]]
     width = len(headings)
     frame = pd.DataFrame(
         [(row + [""] * width)[:width] for _, row in numbered[1:]], columns=range(width), dtype="object"
@@ -134,7 +65,7 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     frame["_too_long"] = [any(cell.strip() for cell in row[width:]) for _, row in numbered[1:]]
     frame.attrs["headings"] = headings
     mapped = {**table.get("columns", {}), **table.get("exclusions", {})}
-    frame.attrs["mapped"] = {_heading(name) for name in mapped.values() if name}
+    frame.attrs["mapped"] = {plain_heading(name) for name in mapped.values() if name}
     return frame
 
 
@@ -144,11 +75,11 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     Raises ``StudyError`` with the nearest name where there is none; a column that the config gives to another field is none.
     """
     headings = frame.attrs["headings"]
-    matches = [i for i, heading in enumerate(headings) if heading == _heading(name)]
+    matches = [i for i, heading in enumerate(headings) if heading == plain_heading(name)]
     if not matches:
         free = [heading for heading in headings if heading not in frame.attrs["mapped"]]
-        near = difflib.get_close_matches(_heading(name), free, n=3, cutoff=0.7)
-        letters = sorted(_heading(name).casefold())  # other case or swapped letters are nearer than any other word
+        near = difflib.get_close_matches(plain_heading(name), free, n=3, cutoff=0.7)
+        letters = sorted(plain_heading(name).casefold())  # other case or swapped letters are nearer than any other word
         near.sort(key=lambda heading: sorted(heading.casefold()) != letters)
         advice = f"did you mean '{near[0]}'?" if near else f"none of its {len(headings)} columns has a like name."
         raise StudyError(f"{where}: the table has no column '{name}'; {advice}")
