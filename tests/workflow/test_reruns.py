@@ -109,7 +109,8 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
         assert all(path.is_file() for path in kept)
     (duplicate.path / "review.csv").write_text(f"sep=;\nVerdict;Image_ID\nReject;{gone['image_id']}\n")
     assert duplicate.jobs("results/cohort/cohort.csv").get("read_review") == 1
-    duplicate.snakemake("results/cohort/cohort.csv")
+    printed = duplicate.snakemake("results/cohort/cohort.csv")
+    assert "done with what was asked for" in printed and "Open results/report.html" not in printed, "the report is the old one"
     assert not duplicate.jobs("results/cohort/cohort.csv")
 
 
