@@ -34,6 +34,13 @@ FEWEST_FOR_A_COLUMN = 20
 PLAUSIBLE_MEDIAN_BMI = (15.0, 40.0)
 """A median outside, kg/m2, means a wrong unit."""
 
+USUAL_BMI = (12.0, 45.0)
+"""Rows with a body mass index outside are counted as doubtful, and used."""
+LEAST_CORRELATION = 0.3
+"""T-scores of a site that rise less with the bone density than this are a wrong column, or lack their minus signs."""
+LARGEST_RESIDUAL = 2.5
+"""A T-score farther than this from the line through its site's T-scores over density is counted as doubtful, and used."""
+
 WEIGHT_KG = (20.0, 300.0)
 BMD = (0.1, 2.5)
 T_SCORE = (-10.0, 10.0)
@@ -186,8 +193,8 @@ class Reading:
     other_site: list[str]
 
 
-NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age", "unknown_view", "unreadable_time")
-"""Reasons that leave no row of use out: a cell left empty, a site that isn't studied, a row that is there twice.
+NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age", "unknown_view", "unreadable_time", "doubtful_bmi", "doubtful_t_score")
+"""Reasons that leave no row of use out: a cell left empty, a value to be looked at, a site that isn't studied, a row that is there twice.
 
 A sex that can't be read is a note in the image table alone, whose sex only confirms the patient table's.
 """
@@ -301,6 +308,7 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
     weights = column(frame, names["weight"], f"{at}.weight")
     out["weight_kg"] = _measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
     bmi = (out["weight_kg"] / (out["height_cm"] / 100) ** 2).dropna()
+    doubtful = ~bmi.between(*USUAL_BMI).reindex(frame.index, fill_value=True)
     if len(bmi) >= FEWEST_FOR_A_COLUMN and not PLAUSIBLE_MEDIAN_BMI[0] <= bmi.median() <= PLAUSIBLE_MEDIAN_BMI[1]:
         raise StudyError(
             f"{at}.weight: the median body mass index is {bmi.median():.0f} kg/m2; check that weights are in kg and heights in {unit}."
@@ -318,7 +326,36 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
             meaning, unknown = _coded(cells, table["flag_coding"], place, f"{where}.flag_coding")
             out[flag] = meaning.map({"yes": 1.0, "no": 0.0})
             issues.note(unknown & (issues.first == ""), "unreadable_flag")
+    issues.note(doubtful & (issues.first == ""), "doubtful_bmi")
     return _finished(out, issues)
+
+
+def without_impossible_births(patients: Reading, dxa: Reading, images: Reading | None, where: str) -> Reading:
+    """The patient table without rows whose birth date lies after an exam, a visit or (of PNG films) a film of the same patient.
+
+    Such rows, mostly of years with two digits, would pass for too young patients. ``where`` is the patient table's place in the config.
+    Raises ``StudyError`` where most of the rows that can be compared are such.
+    """
+    rows = patients.rows
+    told = [dxa.rows[["source_id", "exam_date"]], rows[["source_id", "measured_on"]]]
+    if images is not None:
+        told.append(images.cells[["source_id", "film_date"]])
+    days = pd.concat([part.set_axis(["source_id", "day"], axis=1) for part in told], ignore_index=True).dropna()
+    first = rows["source_id"].map(days.groupby("source_id")["day"].min())
+    known = first.notna() & rows["birth_date"].notna()
+    late = pd.Series(False, index=rows.index)
+    late[known] = [born > day for born, day in zip(rows.loc[known, "birth_date"], first[known])]
+    if _mostly(late, known):
+        raise StudyError(
+            f"{where}.columns.birth_date: most birth dates lie after the patients' exams; check the column and {where}.date_format: "
+            "a year of two digits (%y) below 69 is read as 20.., so give years with four."
+        )
+    if not late.any():
+        return patients
+    left = rows[~late]
+    issues = pd.concat([patients.issues, pd.DataFrame({ROW: rows.loc[late, ROW], "reason": "born_after_exam"})])
+    aside = {*patients.set_aside, *rows.loc[late, "source_id"]} - set(left["source_id"])
+    return Reading(left, issues.sort_values([ROW, "reason"], ignore_index=True), patients.cells, sorted(aside), patients.other_site)
 
 
 def read_dxa(table: dict, ids: dict, where: str) -> Reading:
@@ -351,10 +388,47 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
     known = out["t_score"].dropna()
     if len(known) >= FEWEST_FOR_A_COLUMN and not (known < 0).any():
         raise StudyError(f"{at}.t_score: no T-score of {len(known)} is below 0; check the column and its minus signs.")
+    doubtful = _unlike_density(out, at)
     issues.note(other & (issues.first == ""), "other_site")
+    issues.note(doubtful & (issues.first == ""), "doubtful_t_score")
     reading = _finished(out, issues, studied=~other)
     reading.rows = reading.rows[reading.rows["site"] != ""]
     return reading
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope of the line through points, few of which may lie anywhere (Theil 1950, Sen 1968).
+
+    Of many points, evenly many over ``x`` are taken.
+    """
+    taken = np.argsort(x, kind="stable")[np.unique(np.linspace(0, len(x) - 1, min(len(x), 300)).astype(int))]
+    one, other = np.triu_indices(len(taken), 1)
+    run, rise = np.subtract(x[taken][other], x[taken][one]), np.subtract(y[taken][other], y[taken][one])
+    slope = float(np.median(rise[run > 0] / run[run > 0]))
+    return float(np.median(y - slope * x)), slope
+
+
+def _unlike_density(out: pd.DataFrame, at: str) -> pd.Series:
+    """Rows whose T-score is far from what its site's other rows with that density have.
+
+    The T-score is the density's distance from a young mean in SDs, so it rises with it, whatever the device and reference. Raises
+    ``StudyError`` for a site of which it doesn't.
+    """
+    doubtful = pd.Series(False, index=out.index)
+    for site in SITES:
+        rows = out[(out["site"] == site) & out["bmd"].notna() & out["t_score"].notna()]
+        x, y = rows["bmd"].to_numpy("float64"), rows["t_score"].to_numpy("float64")
+        if len(rows) < FEWEST_FOR_A_COLUMN or x.min() == x.max() or y.min() == y.max():
+            continue
+        r = float(np.corrcoef(x, y)[0, 1])
+        if r < LEAST_CORRELATION:
+            raise StudyError(
+                f"{at}.t_score: the T-scores of site '{site}' don't rise with the bone density (correlation {r:.2f} in {len(rows)} rows); check both "
+                "columns, and whether T-scores have lost their minus signs."
+            )
+        start, slope = _line(x, y)
+        doubtful[rows.index] = np.abs(y - start - slope * x) > LARGEST_RESIDUAL
+    return doubtful
 
 
 def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: str) -> Reading:
