@@ -196,7 +196,11 @@ class ImageColumns(Section):
     film_time: str | None = Field(None, description="Column with the time of day (10:15, 101500); it orders films of one day.")
     sex: str | None = Field(None, description="Column with the sex.")
     age: str | None = Field(None, description="Column with the age in completed years at the film.")
-    manufacturer: str | None = Field(None, description="Column with the manufacturer of the device.")
+    manufacturer: str | None = Field(
+        None,
+        description="Column with the manufacturer of the device, in plain Latin letters (`Wandong`, not `万东`): any other name is left out, since free text "
+        "may hold a patient's, and the film counts as of an unknown manufacturer.",
+    )
     burned_in: str | None = Field(
         None,
         description="Column that says whether text is burned into the film, by `flag_coding`. An empty cell counts as unknown; a film whose cell holds "
