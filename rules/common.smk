@@ -21,6 +21,7 @@ from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
+from scripts.intake.review_table import read_review
 from scripts.share.suppression import TABLES as SHARED_TABLES
 
 
@@ -32,6 +33,9 @@ def validated_config(raw):
         files = {os.path.relpath(path): read_config_file(path) for path in (*own, *given)}
         checked = read_config(raw, files)
         check_paths(checked, files)
+        for entry in checked.running:
+            if entry.review is not None:
+                read_review(entry.review, f"centers[{entry.name}].review")
         refuse_another_key(open_key(checked.study.key_file, checked.study.seed))
     except StudyError as error:
         raise WorkflowError(str(error)) from None
@@ -115,8 +119,9 @@ def fingerprints_of(name):
     if entry.simulate is not None:
         return "simulated", ["simulated"] * n_batches
     if entry.deidentified is not None:
-        manifest = read_manifest(entry.deidentified, f"centers[{name}]")
-        return handover_fingerprints(manifest, {found.path: found.size for found in files_found(name)})
+        return handover_fingerprints(
+            manifest_of(name), {found.path: found.size for found in files_found(name)}
+        )
     return fingerprints(files_found(name), n_batches)
 
 
@@ -176,6 +181,11 @@ def batch_fingerprint(wildcards):
     return fingerprints_of(wildcards.center)[1][int(wildcards.batch)]
 
 
+def reader_verdicts(wildcards):
+    """The verdicts of a centre's reader, where there is a table of them."""
+    return f"results/intake/{wildcards.center}/reader_verdicts.csv" if center(wildcards).review else []
+
+
 def clinical_tables_of(wildcards):
     """The files of a centre's patient, DXA and image tables; of a simulated centre the folder that holds them."""
     entry = center(wildcards)
@@ -209,11 +219,20 @@ def of_batches(pattern):
 
 
 @functools.cache
+def manifest_of(name):
+    """The manifest of a centre that was handed over."""
+    try:
+        return read_manifest(CFG.center(name).deidentified, f"centers[{name}]")
+    except StudyError as error:
+        raise WorkflowError(str(error)) from None
+
+
+@functools.cache
 def batches_of(name):
     """Batch numbers of a centre; those of one that was handed over are its site's."""
     entry = CFG.center(name)
     if entry.deidentified is not None:
-        return list(range(read_manifest(entry.deidentified, f"centers[{name}]").batches))
+        return list(range(manifest_of(name).batches))
     return list(range(entry.batches or CFG.intake.batches))
 
 
@@ -408,8 +427,10 @@ def banner_success():
             f"OsteoCXR: done. Hand over the folder results/handover/{CFG.handover}, and nothing of private/. "
             "logs/hand_over/ holds the checksum of its manifest."
         )
-    if not os.path.exists("results/report.html"):
-        return "OsteoCXR: done."
+    asked = workflow.dag_settings
+    partly = asked.until or asked.omit_from or not set(asked.targets) <= {"all", "results/report.html"}
+    if partly or not os.path.exists("results/report.html"):
+        return "OsteoCXR: done with what was asked for. 'snakemake --cores all' makes the whole study, its report included."
     return "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."
 
 

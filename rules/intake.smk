@@ -106,6 +106,33 @@ rule convert_png:
         "../scripts/intake/convert_png.py"
 
 
+rule read_review:
+    """Read a reader's table of verdicts and see that every film in it is one of the centre's.
+
+    In go the table as the reader saved it and the private crosswalks; out come the decided verdicts. A rule of its own, so that a
+    slip in the table costs none of what the reader looks at: the contact sheets and `exposure.csv` stay.
+    """
+    input:
+        review=lambda wildcards: center(wildcards).review,
+        crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
+    output:
+        verdicts="results/intake/{center}/reader_verdicts.csv",
+    log:
+        "logs/read_review/{center}.log",
+    benchmark:
+        "benchmarks/read_review/{center}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=15,
+    params:
+        code=code("scripts/intake/read_review.py"),
+    script:
+        "../scripts/intake/read_review.py"
+
+
 rule screen_exposure:
     """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
 
@@ -119,7 +146,7 @@ rule screen_exposure:
         png_tables=of_batches("results/intake/{center}/png/batch_{batch}.csv"),
         png_folders=of_batches("results/intake/{center}/png/batch_{batch}"),
         crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
-        review=lambda wildcards: center(wildcards).review or [],
+        review=reader_verdicts,
     output:
         films="results/intake/{center}/films.csv",
         files="results/intake/{center}/files.csv",
@@ -265,7 +292,10 @@ rule receive_tables:
 
 
 rule receive_films:
-    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves them."""
+    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves them.
+
+    A film that holds anything else than what de-identification writes ends the run.
+    """
     input:
         folder=film_folder,
     output:
@@ -286,6 +316,7 @@ rule receive_films:
         runtime=60,
     params:
         code=code("scripts/intake/receive_films.py"),
+        allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
         fingerprint=batch_fingerprint,
     script:
         "../scripts/intake/receive_films.py"

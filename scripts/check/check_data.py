@@ -16,6 +16,7 @@ from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import laid_over, read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.key import open_key
+from scripts.common.key_record import refuse_another_key
 from scripts.common.layouts import with_sources
 from scripts.common.log import Log
 
@@ -43,6 +44,8 @@ def described(found: Expectation) -> list[str]:
     lines.append(f"  Films: {found.n_files} files, {usable} usable by their headers")
     lines += [f"    not usable, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(found.refused.items())]
     lines += [f"    view {view}: {n}" for view, n in sorted(found.views.items())]
+    if found.n_makers_lost:
+        lines.append(f"    manufacturer not kept (not in plain Latin letters, or with a long number): {found.n_makers_lost}; these films count as of an unknown one")
     lines.append("  Ids:")
     for kind, label, ids in (("patients", "patient table", found.patient_ids), ("dxa", "DXA table", found.dxa_ids)):
         if kind not in found.tables_read:
@@ -51,12 +54,12 @@ def described(found: Expectation) -> list[str]:
         both = len(found.film_ids & ids)
         lines.append(f"    patients of the films in the {label}: {_share(both, len(found.film_ids))}")
         lines.append(f"    patients of the {label} with a film: {_share(both, len(ids))}")
-    lines += [f"    HINT: {hint}" for hint in found.hints]
     if found.issues or found.missing or found.unknown_codes:
         lines.append("  Tables:")
     lines += [f"    {table}: {reason.replace('_', ' ')}: {n} rows" for table, reason, n in found.issues]
     lines += [f"    {table}: {name}: {n} of {rows} cells empty or unreadable" for table, name, n, rows in found.missing]
     lines += [f"    {where}: codes that the config doesn't know: {', '.join(several)}" for where, several in found.unknown_codes]
+    lines += [f"  HINT: {hint}" for hint in found.hints]
     if found.selection is not None:
         lines += _selected(found.selection, "Expected cohort, before the films' pixels are looked at")
     if found.screened is not None:
@@ -76,6 +79,11 @@ def main(arguments: list[str] | None = None) -> int:
         config = read_config(functools.reduce(laid_over, files.values()), files)
         check_paths(config, files)
         key = open_key(config.study.key_file, config.study.seed)
+        try:
+            refuse_another_key(key)
+        except StudyError as error:
+            print(f"TO MEND: {error}\n")
+            faults += 1
         cohort = config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
         for entry in config.running:
             center = with_sources(entry)

@@ -31,13 +31,17 @@ from scripts.intake.dicom_reading import (
     text_of_id,
     transfer_syntax,
 )
+from scripts.intake.frontal_view import UNKNOWN
 from scripts.intake.handover import read_handed_films, read_handed_tables
 from scripts.intake.identity import Pseudonyms, normalise_id
 from scripts.intake.image_table import ImageTable, rows_without_file
 from scripts.intake.listing import FoundFile, path_of_text, scan_folder
 from scripts.intake.png_reading import examined_png, read_png_header, read_png_values
 from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
+from scripts.intake.review_table import read_review
 from scripts.intake.source_tables import (
+    FEWEST_FOR_A_COLUMN,
+    USUAL_BMI,
     Reading,
     codes,
     column,
@@ -46,10 +50,16 @@ from scripts.intake.source_tables import (
     read_dxa,
     read_images,
     read_patients,
+    views,
+    without_impossible_births,
 )
 
 MOST_CODES = 6
 """Unknown codes shown per column."""
+MOST_HEAVY = 0.02
+"""Share of rows that may have a body mass index above the usual ones before another unit is suspected."""
+MOST_FLAGGED = 0.5
+"""Share of rows that may bear an exclusion flag before a wrong coding is suspected."""
 SAMPLED_FILMS = 20
 """PNG films whose values are looked at, to see how many bits they use."""
 MOST_OTHER_SEX = 0.2
@@ -58,13 +68,16 @@ MOST_OTHER_SEX = 0.2
 
 @dataclass
 class Expectation:
-    """What was found for one centre. ``faults`` are sentences that end a run; ``selection`` is None where there are some."""
+    """What was found for one centre. ``faults`` are sentences on what must be mended before a run; ``selection`` is None where tables or
+    films can't be read. ``n_makers_lost`` counts usable films whose manufacturer is not kept.
+    """
 
     center: str
     role: str
     handed_over: bool = False
     n_files: int = 0
     refused: Counter = field(default_factory=Counter)
+    n_makers_lost: int = 0
     views: Counter = field(default_factory=Counter)
     film_ids: set[str] = field(default_factory=set)
     patient_ids: set[str] = field(default_factory=set)
@@ -79,8 +92,8 @@ class Expectation:
     screened: Selection | None = None
 
 
-def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, str | None]:
-    """Reason, facts, SOP Instance UID and the patient id as written (None where unknown) of a DICOM file, by its header."""
+def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, str | None, str]:
+    """Reason, facts, SOP Instance UID, and patient id (None where unknown) and manufacturer as written, of a DICOM file, by its header."""
     film, written = None, None
     try:
         dataset = read_source(path, with_pixels=False)
@@ -90,34 +103,37 @@ def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[s
         if not reason and transfer_syntax(dataset) in NATIVE and not transfer_syntax(dataset).endswith(".99"):
             need = int(dataset.Rows) * int(dataset.Columns) * int(dataset.BitsAllocated) // 8
             reason = "cut_short_or_no_pixels" if size < need else ""
-        return reason, film, uid, text_of_id(dataset)
+        return reason, film, uid, text_of_id(dataset), text(dataset, "Manufacturer")
     except Unusable as error:
-        return error.reason, film, "", written
+        return error.reason, film, "", written, ""
     except Exception:  # the intake names the reason; here one odd header must not end the look
-        return "unreadable_header", None, "", None
+        return "unreadable_header", None, "", None, ""
 
 
 def _film_rows(
     center: Center, files: list[FoundFile], images: ImageTable | None, names: Pseudonyms, patterns: dict, log: Log
-) -> tuple[pd.DataFrame, list[str]]:
-    """FILMS rows from headers alone, with ``source_id``, and the ids as they are written.
+) -> tuple[pd.DataFrame, list[str], int]:
+    """FILMS rows from headers alone, with ``source_id``; the ids as they are written; and of how many usable films no manufacturer is kept
+    though one is given.
 
     A PNG's header is its row of ``images``, whose ids are normalised already.
     """
     silence_readers()
-    rows, written, seen = [], [], set()
+    rows, written, seen, makers_lost = [], [], set(), 0
     for found in log.progress(files, len(files), "headers"):
         path, uid = Path(center.films) / path_of_text(found.path), ""
         if images is None:
-            reason, film, uid, id_written = _header(path, found.size, names, patterns)
+            reason, film, uid, id_written, maker = _header(path, found.size, names, patterns)
         else:
-            reason, film, _ = examined_png(path, found.path, images, names, patterns, with_pixels=False)
+            reason, film, facts = examined_png(path, found.path, images, names, patterns, with_pixels=False)
+            maker = "" if facts is None else text(facts, "Manufacturer")
             id_written = film.patient_id if film else None
         if id_written is not None:
             written.append(id_written)
         if not reason and uid and uid in seen:
             reason = "duplicate"
         seen.add(uid)
+        makers_lost += bool(not reason and maker and not film.manufacturer)
         known = film is not None and bool(film.patient_id)
         day = film.film_date if known else None
         inside = center.enrolment is None or day is None or center.enrolment.first <= day <= center.enrolment.last
@@ -143,7 +159,7 @@ def _film_rows(
         )
     frame = pd.DataFrame(rows, columns=[*FILMS, "source_id"])
     frame["age"], frame["enrolled"] = frame["age"].astype("Int64"), frame["enrolled"].astype("Int64")
-    return frame, written
+    return frame, written, makers_lost
 
 
 def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
@@ -169,31 +185,43 @@ def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
     return found
 
 
-def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms) -> list[str]:
-    """A hint where the values of 16-bit PNG films use fewer bits than ``images.bits`` says: their exposure would be misjudged."""
+def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms) -> tuple[list[str], list[str]]:
+    """Hints and faults where the values of 16-bit PNG films don't use the bits that ``images.bits`` says.
+
+    With fewer their exposure would be misjudged; a film with more would be set aside.
+    """
     usable = set(films.loc[films["status"] == "accepted", "image_id"])
     paths = [Path(center.films) / path_of_text(f.path) for f in files if names.image_of_path(f.path) in usable]
-    highest = n = 0
+    highest = n = beyond = 0
     for path in paths[:: max(1, len(paths) // SAMPLED_FILMS)]:
         try:
             header = read_png_header(path)
             if header.depth == 16:
-                highest, n = max(highest, int(read_png_values(path, header).max())), n + 1
+                value = int(read_png_values(path, header).max())
+                highest, n, beyond = max(highest, value), n + 1, beyond + bool(value >> center.images.bits)
         except Unusable:
             continue
     bits = max(8, highest.bit_length())
-    if not n or bits >= center.images.bits:
-        return []
-    return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"]
+    if beyond:
+        said = (
+            f"centers[{center.name}].images.bits: {beyond} of {n} 16-bit films that were looked at have values beyond {center.images.bits} bits and "
+            f"would be set aside; their values use {bits} bits."
+        )
+        return ([], [said]) if beyond * 2 > n else ([said], [])
+    if not n or bits == center.images.bits:
+        return [], []
+    return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"], []
 
 
-def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]]) -> list[tuple[str, list[str]]]:
-    """Codes in the table that the config doesn't know: (key of the config, codes)."""
+def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]], patterns: dict) -> list[tuple[str, list[str]]]:
+    """Codes in the table that the config doesn't know: (key of the config, codes). ``patterns`` is ``intake.frontal_view``."""
     frame = read_cells(table, where)
     found = []
     for key, name, coding in coded:
         cells = column(frame, name, f"{where}.{key}")
-        _, unknown = codes(cells, coding)
+        unknown = codes(cells, coding)[1]
+        if key == "columns.view":
+            unknown &= views(cells, coding, patterns) == UNKNOWN
         counted = Counter(cells[unknown])
         # A code recurs. A column of values that hardly do may hold names or ids: they are not printed.
         if len(counted) > MOST_CODES or (len(counted) > 3 and max(counted.values()) < 3):
@@ -233,18 +261,25 @@ def expect(
     tables = {kind: getattr(center, kind).model_dump(mode="json") for kind in ("patients", "dxa")}
     written: dict[str, list[str]] = {}
     films = images = None
+    if center.review is not None:
+        try:
+            read_review(center.review, f"centers[{center.name}].review")
+        except StudyError as error:
+            result.faults.append(str(error))
     try:
         files, table = scan_folder(center.films), None
         if center.images is not None:
             where = f"centers[{center.name}].images"
             tables["images"] = center.images.model_dump(mode="json")
-            result.unknown_codes += _unknown(tables["images"], where, _coded("images", tables["images"]))
+            result.unknown_codes += _unknown(tables["images"], where, _coded("images", tables["images"]), patterns)
             images = read_images(tables["images"], ids, patterns, where)
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
-        films, written["films"] = _film_rows(center, files, table, names, patterns, log)
+        films, written["films"], result.n_makers_lost = _film_rows(center, files, table, names, patterns, log)
         if table is not None:
-            result.hints += _bits_used(center, films, files, names)
+            hints, faults = _bits_used(center, films, files, names)
+            result.hints += hints
+            result.faults += faults
         result.n_files = len(films)
         result.refused = Counter(films.loc[films["reason"] != "", "reason"])
         result.views = Counter(films.loc[films["status"] == "accepted", "view"])
@@ -257,8 +292,15 @@ def expect(
         try:
             cells = column(read_cells(tables[kind], where), tables[kind]["columns"]["patient_id"], f"{where}.columns.patient_id")
             written[kind] = [cell for cell, gone in zip(cells, is_missing(cells)) if not gone]
-            result.unknown_codes += _unknown(tables[kind], where, _coded(kind, tables[kind]))
+            result.unknown_codes += _unknown(tables[kind], where, _coded(kind, tables[kind]), patterns)
             readings[kind] = read(tables[kind], ids, where)
+        except StudyError as error:
+            result.faults.append(str(error))
+    if len(readings) == 2:
+        try:
+            readings["patients"] = without_impossible_births(
+                readings["patients"], readings["dxa"], images, f"centers[{center.name}].patients"
+            )
         except StudyError as error:
             result.faults.append(str(error))
     for kind, reading in {**readings, **({} if images is None else {"images": images})}.items():
@@ -269,6 +311,8 @@ def expect(
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
     if len(written) == 3:
         result.hints += _hints(written, ids)
+    if "patients" in readings:
+        result.hints += _odd_values(readings["patients"].cells, f"centers[{center.name}].patients")
     if not result.faults and films is not None:
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)
         told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
@@ -280,8 +324,10 @@ def expect(
                 f"centers[{center.name}].patients.sex_coding: table and film headers differ on the sex of {100 * differ:.0f} % of the patients; "
                 "check the column and its codes."
             )
+        result.hints += _born_after_films(films, found)
         try:
             result.selection = _select(films[list(FILMS)], found, settings)
+            _judge_labels(result)
             earlier = root / f"results/intake/{center.name}/films.csv"
             if earlier.is_file():
                 screened = read_table(earlier, FILMS)
@@ -301,6 +347,7 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
     where = f"centers[{center.name}]"
     try:
         tables = read_handed_tables(center.deidentified, where)
+        result.tables_read = {"patients", "dxa"}
         manifest = read_manifest(center.deidentified, where)
         check_contents(manifest, center.deidentified, [f"films/batch_{b}.csv" for b in range(manifest.batches)], where)
         parts = [read_handed_films(center.deidentified, b, where) for b in range(manifest.batches)]
@@ -326,17 +373,60 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
                     rows, tables["patients"], tables["dxa"], tables["set_aside"], empty_table(BIRTH_DATES), settings, counted
                 )
                 setattr(result, look, selection)
+        _judge_labels(result)
     except StudyError as error:
         result.faults.append(str(error))
     return result
+
+
+def _odd_values(patients: pd.DataFrame, where: str) -> list[str]:
+    """Hints on columns of the patient table that can be read, yet are hardly what they are called."""
+    found = []
+    bmi = (patients["weight_kg"] / (patients["height_cm"] / 100) ** 2).dropna()
+    heavy = int((bmi > USUAL_BMI[1]).sum())
+    if len(bmi) >= FEWEST_FOR_A_COLUMN and heavy > MOST_HEAVY * len(bmi):
+        found.append(f"{where}.columns.weight: {heavy} of {len(bmi)} rows have a body mass index above {USUAL_BMI[1]:.0f}; are their weights in pounds?")
+    for flag in EXCLUSIONS:
+        known = patients[flag].dropna()
+        if len(known) >= FEWEST_FOR_A_COLUMN and known.mean() > MOST_FLAGGED:
+            found.append(
+                f"{where}.exclusions.{flag}: {int(known.sum())} of {len(known)} rows have this flag and would be excluded; are 'yes' and 'no' of "
+                f"{where}.flag_coding the right way round?"
+            )
+    return found
+
+
+def _born_after_films(films: pd.DataFrame, found: Pseudonymous) -> list[str]:
+    """A hint where patients have a film from before their birth. Both dates are shifted by the same days."""
+    dated = films.loc[films["film_date"] != "", ["patient_id", "film_date"]]
+    both = dated.merge(found.birth_dates[found.birth_dates["birth_date"] != ""], on="patient_id")
+    n = both.loc[both["birth_date"] > both["film_date"], "patient_id"].nunique()
+    return [f"{n} patients were born after a film of theirs; check the birth dates (years of two digits?) and the films' dates"] if n else []
+
+
+def _judge_labels(result: Expectation) -> None:
+    """Name a cohort that has patients of one kind only: nothing can be trained on it, nor an AUC computed."""
+    if result.selection is None:
+        return
+    n, n_op = len(result.selection.cohort), int(result.selection.cohort["label"].sum())
+    if n_op not in (0, n):
+        return
+    which = "with" if n_op == 0 else "without"
+    said = (
+        f"centers[{result.center}]: no patient {which} osteoporosis is left; check the T-scores, and that the exclusion flags are not coded the wrong way round"
+    )
+    if result.role == "development":
+        result.faults.append(said + ". The development centre needs both kinds.")
+    else:
+        result.hints.append(said + "; without both kinds there is no AUC")
 
 
 def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
     if kind == "dxa":
         return [("columns.site", table["columns"]["site"], table["site_coding"])]
     if kind == "images":
-        optional = [("sex", table["sex_coding"]), ("burned_in", table["flag_coding"])]
-        return [(f"columns.{name}", table["columns"][name], coding) for name, coding in optional if table["columns"][name]]
+        given = [("view", table["view_coding"]), ("sex", table["sex_coding"]), ("burned_in", table["flag_coding"])]
+        return [(f"columns.{name}", table["columns"][name], coding) for name, coding in given if table["columns"][name]]
     flags = [
         (f"exclusions.{flag}", table["exclusions"][flag], table["flag_coding"])
         for flag in EXCLUSIONS

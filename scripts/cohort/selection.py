@@ -401,7 +401,7 @@ def _nobody(reason: pd.Series, settings: dict) -> str:
     counts = reason.value_counts()
     lost = ", ".join(f"{step} {n}" for step, n in counts.items())
     return (
-        f"None of the {len(reason)} patients of centre '{center}' can be included ({lost}). Check the ids, "
+        f"None of the {len(reason)} patient ids of centre '{center}' (films and tables together) can be included ({lost}). Check the ids, "
         "the dates and "
         f"the units in this centre's column maps (centers[{center}] in the config), or leave the centre out."
     )

@@ -196,8 +196,16 @@ class ImageColumns(Section):
     film_time: str | None = Field(None, description="Column with the time of day (10:15, 101500); it orders films of one day.")
     sex: str | None = Field(None, description="Column with the sex.")
     age: str | None = Field(None, description="Column with the age in completed years at the film.")
-    manufacturer: str | None = Field(None, description="Column with the manufacturer of the device.")
-    burned_in: str | None = Field(None, description="Column that says whether text is burned into the film.")
+    manufacturer: str | None = Field(
+        None,
+        description="Column with the manufacturer of the device, in plain Latin letters (`Wandong`, not `万东`): any other name is left out, since free text "
+        "may hold a patient's, and the film counts as of an unknown manufacturer.",
+    )
+    burned_in: str | None = Field(
+        None,
+        description="Column that says whether text is burned into the film, by `flag_coding`. An empty cell counts as unknown; a film whose cell holds "
+        "another word is set aside.",
+    )
 
     @model_validator(mode="after")
     def _columns(self) -> ImageColumns:
@@ -266,7 +274,7 @@ class Center(Section):
     enrolment: Enrolment | None = Field(None, description="Period from which films count, checked before dates are shifted.")
     review: str | None = Field(
         None,
-        description="A reader's overrides: CSV with `image_id` and `verdict` (pass, reject, or empty for undecided); it wins over the automatic "
+        description="A reader's overrides: CSV or Excel with `image_id` and `verdict` (pass, reject, or empty for undecided); it wins over the automatic "
         "rules. A copy of `results/intake/<center>/review_template.csv` is a start.",
     )
     ids: IdNormaliser = Field(default_factory=IdNormaliser, description="How ids of tables and films are made alike.")

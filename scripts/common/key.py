@@ -18,6 +18,10 @@ MAX_SHIFT_DAYS = 1825
 """Dates of a patient move by one whole number of days from 1 to 1825 (five years) into the past."""
 
 
+FEWEST_BYTES = 12
+"""Different bytes that a key must have; fewer among 32 random ones are rarer than one key in 10^20."""
+
+
 class StudyKey:
     """Derives pseudonyms. The key itself is never printed or written."""
 
@@ -71,18 +75,27 @@ def simulated_key(seed: int) -> StudyKey:
     return StudyKey(hashlib.sha256(f"public key of a simulated study {int(seed)}".encode()).digest())
 
 
-def _refuse_open_folder(folder: Path) -> None:
-    """Refuse a folder in which others could put another key in the place of the study's."""
-    mode = folder.stat().st_mode
-    if mode & 0o022 and not mode & stat.S_ISVTX:
-        raise StudyError(f"study.key_file: others can write in the key's folder '{folder}'. Run: chmod go-w '{folder}'")
+def _refuse_open_folders(path: Path) -> None:
+    """Refuse a key that others could exchange: in its folder, in one above it, or where a link to it leads.
+
+    In the key's own folder nobody else may write. Of the folders above, which a group often shares, none may be open to everybody.
+    Folders in which only a file's owner may rename it (sticky, like /tmp) pass.
+    """
+    for place in dict.fromkeys((path.absolute(), path.resolve())):
+        for folder in place.parents:
+            mode = folder.stat().st_mode
+            if mode & (0o022 if folder == place.parent else 0o002) and not mode & stat.S_ISVTX:
+                which = "the key's folder" if folder == place.parent else "a folder above the key"
+                raise StudyError(f"study.key_file: others can write in {which}, '{folder}'. Run: chmod go-w '{folder}'")
 
 
 def read_key(path: str | Path) -> StudyKey:
     """Read a key file made by ``make key``.
 
-    Refused: a file that others can read, a folder in which others can write, what is not 64 hex digits.
+    Refused: a file that others can read, folders in which others could exchange it, what is not 64 random hex digits.
     """
+    if not str(path).strip():
+        raise StudyError("study.key_file is empty: write 'key_file: private/study.key' (the file that 'make key' makes), or leave the line out.")
     path = Path(path)
     if not path.is_file():
         raise StudyError(
@@ -90,7 +103,7 @@ def read_key(path: str | Path) -> StudyKey:
         )
     if path.stat().st_mode & 0o077:
         raise StudyError(f"study.key_file: others can read '{path}'. Run: chmod 600 '{path}'")
-    _refuse_open_folder(path.parent)
+    _refuse_open_folders(path)
     text = path.read_text(encoding="ascii", errors="replace").strip()
     try:
         secret = bytes.fromhex(text)
@@ -98,19 +111,23 @@ def read_key(path: str | Path) -> StudyKey:
         secret = b""
     if len(secret) != 32:
         raise StudyError(f"study.key_file: '{path}' is not a key (64 hexadecimal digits). Make one with 'make key'.")
+    if len(set(secret)) < FEWEST_BYTES:
+        raise StudyError(f"study.key_file: '{path}' is no random key: anybody could guess it. Make one with 'make key'.")
     return StudyKey(secret)
 
 
 def open_key(key_file: str | None, seed: int) -> StudyKey:
-    """The key of a study: its file's, or the public one of a simulated study where ``key_file`` is None or empty."""
-    return read_key(key_file) if key_file else simulated_key(seed)
+    """The key of a study: its file's, or the public one of a simulated study where ``key_file`` is None."""
+    return simulated_key(seed) if key_file is None else read_key(key_file)
 
 
 def make_key(path: str | Path) -> None:
     """Write a new random key (0600). An existing file is never touched."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _refuse_open_folder(path.parent)
+    if path.parent.name == "private":
+        path.parent.chmod(0o700)
+    _refuse_open_folders(path)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

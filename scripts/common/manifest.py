@@ -81,18 +81,28 @@ def read_manifest(folder: str | Path, where: str) -> Manifest:
         raise StudyError(f"{at}: the {MANIFEST} is damaged; {_ADVICE}.") from None
     if found.batches < 1 or not all(_NAME.fullmatch(name) for name in files):
         raise StudyError(f"{at}: the {MANIFEST} is damaged; {_ADVICE}.")
+    tables = {name for name in files if re.fullmatch(r"films/batch_\d+\.csv", name)}
+    folders = {f"{name.rsplit('/', 1)[0]}.csv" for name in files if name.endswith(".dcm")}
+    if tables != {f"films/batch_{b}.csv" for b in range(min(found.batches, len(files) + 1))} or not folders <= tables:
+        raise StudyError(
+            f"{at}: the {MANIFEST} says {found.batches} batch(es) of films, and that isn't what it lists ({len(tables)} tables of batches, "
+            f"films in {len(folders)}); it was changed: {_ADVICE}, and compare the {MANIFEST}'s SHA-256 with the one that the site tells you."
+        )
     return found
 
 
 def fingerprints(manifest: Manifest, sizes: dict[str, int]) -> tuple[str, list[str]]:
     """Sixteen hex digits for the whole hand-over and for the films and the table of each batch.
 
-    They change with names, sizes and the manifest's checksums, and not with times: the same hand-over copied again is the same.
+    They change with names, sizes, the number of batches and the manifest's checksums, and not with times: the same hand-over copied
+    again is the same.
     """
 
     def of(start: str) -> str:
         lines = [f"{name}\0{size}\0" for name, size in sizes.items() if name.startswith(start) and name != MANIFEST]
         lines += [f"{name}\0{r.size}\0{r.sha256}" for name, r in manifest.files.items() if name.startswith(start)]
+        if not start:
+            lines.append(f"batches\0{manifest.batches}")
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
     return of(""), [of(f"films/batch_{b}/") + of(f"films/batch_{b}.csv") for b in range(manifest.batches)]

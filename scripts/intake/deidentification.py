@@ -331,14 +331,9 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
     return syntax, (start, item, frame, struct.pack("<HHI", 0xFFFE, 0xE0DD, 0))
 
 
-def deidentified(source: Dataset, film: Film, names: Pseudonyms) -> NewFile:
-    """Build the new file of a usable film.
-
-    Raises ``Unusable``: no_pixels, cut_short, unreadable_pixels, unsupported, or identifier_left where an identifying
-    value of the source is found in the new header or in a coded image.
-    """
-    builder = _Builder(source, film, names)
-    new = builder.build()
+def _written(builder: _Builder) -> tuple[bytes, tuple[bytes, ...]]:
+    """The bytes of a film's new file up to its pixels, and those of the pixel element."""
+    source, new = builder.source, builder.build()
     syntax, pixel_element = _pixel_element(source, new)
 
     meta = FileMetaDataset()
@@ -351,7 +346,25 @@ def deidentified(source: Dataset, film: Film, names: Pseudonyms) -> NewFile:
     new.preamble = b"\0" * 128
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, new, implicit_vr=False, little_endian=True, enforce_file_format=True)
-    header = buffer.getvalue()
+    return buffer.getvalue(), pixel_element
+
+
+def written_anew(source: Dataset, film: Film, names: Pseudonyms) -> tuple[bytes, tuple[bytes, ...]]:
+    """The bytes of a film's new file up to its pixels, and those of the pixel element, not searched for identifiers.
+
+    For films that are de-identified already (``handed_film.py``). Raises ``Unusable`` as ``deidentified``.
+    """
+    return _written(_Builder(source, film, names))
+
+
+def deidentified(source: Dataset, film: Film, names: Pseudonyms) -> NewFile:
+    """Build the new file of a usable film.
+
+    Raises ``Unusable``: no_pixels, cut_short, unreadable_pixels, unsupported, or identifier_left where an identifying
+    value of the source is found in the new header or in a coded image.
+    """
+    builder = _Builder(source, film, names)
+    header, pixel_element = _written(builder)
     if identifiers_left(source, header, builder.made, builder.copied, builder.film.manufacturer):
         raise Unusable("identifier_left")
     assert film.film_date is not None

@@ -44,6 +44,7 @@ REASONS = {
     "no_pixels": "no image in the file",
     "unsupported": "colour, several frames, a coding of pixels that is not read, or a rescale slope that is no plausible number",
     "burned_in_text": "the header says that text is burned into the film",
+    "unreadable_burned_in": "what the header or the image table says of burned-in text is neither yes nor no",
     "no_film_date": "no readable date of the film",
     "identifier_left": "an identifying value was found in the new file, which was not written",
     "unreadable_pixels": "the pixels can't be decoded",
@@ -235,7 +236,10 @@ def transfer_syntax(dataset: Dataset) -> str:
 
 @dataclass(frozen=True)
 class Film:
-    """What a header says of a film, in the study's terms. Dates and the id are the source's own."""
+    """What a header says of a film, in the study's terms. Dates and the id are the source's own.
+
+    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither.
+    """
 
     patient_id: str
     film_date: datetime.date | None
@@ -247,11 +251,14 @@ class Film:
     burned_in: str
 
 
+PLAIN_MANUFACTURER = re.compile(r"[A-Za-z0-9 .,&()/+-]{0,64}")
+"""What a manufacturer's name may be made of."""
+
+
 def manufacturer_of(dataset: Dataset) -> str:
     """Manufacturer in plain ASCII; empty where it holds anything else, or a number that may be an id or a telephone's."""
     name = text(dataset, "Manufacturer")
-    plain = re.fullmatch(r"[A-Za-z0-9 .,&()/+-]{0,64}", name)
-    return name if plain and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
+    return name if PLAIN_MANUFACTURER.fullmatch(name) and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
 
 
 def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:
@@ -304,7 +311,7 @@ def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]])
         sex=sex if sex in ("F", "M") else "",
         age=_age(dataset, film_date),
         manufacturer=manufacturer_of(dataset),
-        burned_in={"YES": "YES", "NO": "NO"}.get(text(dataset, "BurnedInAnnotation").upper(), "unknown"),
+        burned_in={"YES": "YES", "NO": "NO", "": "unknown"}.get(text(dataset, "BurnedInAnnotation").upper(), "unreadable"),
     )
 
 
@@ -352,6 +359,8 @@ def refusal(dataset: Dataset, film: Film) -> str:
         return "unsupported"
     if film.burned_in == "YES":
         return "burned_in_text"
+    if film.burned_in == "unreadable":
+        return "unreadable_burned_in"
     if film.film_date is None:
         return "no_film_date"
     return ""

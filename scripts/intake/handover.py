@@ -14,16 +14,15 @@ exam, and whether a film lies in the enrolment period. Differences in days are t
 
 from __future__ import annotations
 
-import os
 import shutil
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
-import pydicom
 
 from scripts.common.code_hash import ROOT
+from scripts.common.config import SITES
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
 from scripts.common.intervals import completed_years, months_between
@@ -49,6 +48,9 @@ from scripts.common.tables import (
     write_table,
 )
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
+from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
+from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
+from scripts.intake.handed_film import examined
 from scripts.intake.listing import LISTING, scan_folder
 from scripts.intake.pseudonymization import OLDEST_AGE, TABLE_ISSUES
 from scripts.intake.screening import enrolled
@@ -77,6 +79,18 @@ TABLES: dict[str, Columns] = {
 """The tables beside the films, by name."""
 
 _PATIENT, _IMAGE = r"P[0-9A-F]{16}", r"I[0-9A-F]{16}"
+
+_FORMS = {
+    "status": "accepted|quarantined",
+    "reason": "[a-z0-9_]{0,60}",
+    "view": f"{PA}|{AP}|{LATERAL}|{UNKNOWN}|",
+    "sex": "F|M|",
+    "manufacturer": PLAIN_MANUFACTURER.pattern,
+    "burned_in": "YES|NO|unknown|unreadable|",
+    "site": "|".join(SITES),
+    "table": "patients|dxa|images|dxa_other_site",
+}
+"""What the text of a hand-over's tables may be; free text is none of it."""
 
 
 # -------------------------------------------------------------------------------------------------- at the site
@@ -127,14 +141,6 @@ def handed_films(film_tables: Sequence[str | Path], crosswalks: Sequence[str | P
     return rows[[*HANDED_FILMS, "batch"]]
 
 
-def _placed(source: Path, target: Path) -> None:
-    """A film in the hand-over: a second name of the same file where the file system can, else a copy."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
 def hand_over(
     *,
     center: str,
@@ -162,7 +168,8 @@ def hand_over(
             films.mkdir(parents=True)
             write_table(part[list(HANDED_FILMS)], films.with_suffix(".csv"), HANDED_FILMS)
             for image_id in part.loc[part["status"] == "accepted", "image_id"]:
-                _placed(Path(source) / f"{image_id}.dcm", films / f"{image_id}.dcm")
+                # a copy, no second name of the file: what a viewer saves in the one must not change the other
+                shutil.copyfile(Path(source) / f"{image_id}.dcm", films / f"{image_id}.dcm")
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         files = {name: Recorded((folder / name).stat().st_size, sha256_of(folder / name)) for name in log.progress(names, len(names), "files")}
         software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
@@ -199,6 +206,11 @@ def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame
         pattern = _PATIENT if column == "patient_id" else _IMAGE if column.endswith("image_id") else None
         if pattern and not frame[column].str.fullmatch(f"({pattern})?").all():
             raise StudyError(f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell the site.")
+        form = r"(\d{4}-\d{2}-\d{2})?" if columns[column] == "date" else _FORMS.get(column)
+        if form and not frame[column].str.fullmatch(form).all() or column == "age" and (frame[column] > OLDEST_AGE).any():
+            raise StudyError(
+                f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds; delete the folder and tell the site."
+            )
     return frame
 
 
@@ -237,6 +249,19 @@ def receive_tables(*, folder: str, where: str, targets: dict[str, str], listing:
     log.say(f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}")
 
 
+def _refuse_if_unlike(film: Path, row: object, name: str, where: str) -> None:
+    """Refuse a film that is not as de-identification writes one, or not the one that its row in the table describes."""
+    found, element = examined(film)
+    if element:
+        raise StudyError(
+            f"{where}.deidentified: '{name}' is not as de-identification writes a film (element {element}); delete the folder and tell the "
+            "site; use the same version of the software at both sites."
+        )
+    told = [row.patient_id, row.film_date, row.sex, None if pd.isna(row.age) else int(row.age), row.manufacturer, row.burned_in]
+    if told != [found.patient_id, found.film_date.isoformat(), found.sex, found.age, found.manufacturer, found.burned_in]:
+        raise StudyError(f"{where}.deidentified: '{name}' is not the film that its table describes; ask the site to make the hand-over again.")
+
+
 def receive_films(
     *, folder: str, batch: int, where: str, films_folder: str, films_table: str, crosswalk: str, log: Log
 ) -> None:
@@ -252,11 +277,9 @@ def receive_films(
     rows = read_handed_films(source, batch, where)
     accepted = rows[rows["status"] == "accepted"]
     with atomic_folder(films_folder) as target:
-        for image_id, patient_id in log.progress(list(zip(accepted["image_id"], accepted["patient_id"])), len(accepted), "films"):
-            film = source / "films" / f"batch_{batch}" / f"{image_id}.dcm"
-            head = pydicom.dcmread(film, specific_tags=["PatientID", "PatientIdentityRemoved"], stop_before_pixels=True)
-            if head.get("PatientIdentityRemoved") != "YES" or head.get("PatientID") != patient_id:
-                raise StudyError(f"{where}.deidentified: a film is not de-identified as its table says; delete the folder and tell the site.")
+        for row in log.progress(list(accepted.itertuples(index=False)), len(accepted), "films"):
+            film = source / "films" / f"batch_{batch}" / f"{row.image_id}.dcm"
+            _refuse_if_unlike(film, row, f"films/batch_{batch}/{film.name}", where)
             shutil.copyfile(film, target / film.name)
     order = rows["order_in_day"].map(lambda n: "" if pd.isna(n) else f"{int(n):06d}").astype("object")
     private = rows.assign(

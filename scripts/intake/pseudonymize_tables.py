@@ -10,7 +10,7 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_table import rows_without_file
 from scripts.intake.listing import LISTING
 from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
-from scripts.intake.source_tables import read_dxa, read_images, read_patients
+from scripts.intake.source_tables import read_dxa, read_images, read_patients, without_impossible_births
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     made, settings = snakemake.output, snakemake.params  # noqa: F821
@@ -22,6 +22,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     if settings.images:
         images = read_images(settings.images, settings.ids, settings.frontal_view, f"centers[{center}].images")
         images = rows_without_file(images, read_table(snakemake.input.listing, LISTING)["path"])  # noqa: F821
+    patients = without_impossible_births(patients, dxa, images, f"centers[{center}].patients")
     tables = pseudonymize(patients, dxa, names, images)
     write_table(tables.patients, made.patients, PATIENTS)
     write_table(tables.dxa, made.dxa, DXA)

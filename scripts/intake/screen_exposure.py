@@ -20,8 +20,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         list(given.film_tables), list(given.png_tables), list(given.crosswalks), list(given.png_folders)
     )
     check_all_listed(rows, given.listing)
-    known = {*rows["image_id"], *rows["uid_image_id"], *rows["path_image_id"]} - {""}
-    overrides = read_overrides(given.get("review") or None, center, known)
+    overrides = read_overrides(given.get("review") or None)
     screened = screen(center, rows, settings.exposure, settings.enrolment, overrides)
     write_table(screened.films, made.films, FILMS)
     write_table(screened.files, made.files, FILES)

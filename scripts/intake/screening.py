@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.duplicates import resolve_duplicates
 from scripts.intake.exposure import MEASURES, judge
 from scripts.intake.listing import LISTING
+from scripts.intake.review_table import REVIEW
 
 EXPOSURE: Columns = {
     "center": "text",
@@ -93,41 +93,18 @@ def check_all_listed(rows: pd.DataFrame, listing: str | Path) -> None:
         raise StudyError("The folder of films changed while the run was under way; run the same command again to go on.")
 
 
-def read_overrides(path: str | None, center: str, known: set[str]) -> dict[str, str]:
-    """A reader's verdicts by image id; a row with an empty verdict is undecided and left aside.
+def known_image_ids(crosswalks: list[str]) -> set[str]:
+    """All image ids that a file of the centre has, or had while another copy of it was absent."""
+    known: set[str] = set()
+    for path in crosswalks:
+        source = read_table(path, CROSSWALK)
+        known |= {*source["image_id"], *source["uid_image_id"], *source["path_image_id"]}
+    return known - {""}
 
-    ``known`` holds the image ids of all files of the centre. Raises ``StudyError`` for a table that can't be used as it is.
-    """
-    if path is None:
-        return {}
-    where = f"centers[{center}].review"
-    verdicts: dict[str, str] = {}
-    try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle)
-            if not {"image_id", "verdict"} <= set(reader.fieldnames or ()):
-                raise StudyError(f"{where}: the table needs the columns 'image_id' and 'verdict'.")
-            for row in reader:
-                image_id, verdict = (row["image_id"] or "").strip(), (row["verdict"] or "").strip().lower()
-                if not image_id and not verdict:
-                    continue
-                if verdict not in ("pass", "reject", ""):
-                    raise StudyError(
-                        f"{where}: row {reader.line_num}: the verdict must be 'pass' or 'reject', or empty for undecided."
-                    )
-                if image_id not in known:
-                    raise StudyError(
-                        f"{where}: row {reader.line_num}: no film of this centre has this image id. Take ids from "
-                        f"results/intake/{center}/exposure.csv, and leave out rows of films that are gone."
-                    )
-                if not verdict:
-                    continue
-                if verdicts.get(image_id, verdict) != verdict:
-                    raise StudyError(f"{where}: row {reader.line_num}: this film has both verdicts; keep one of the rows.")
-                verdicts[image_id] = verdict
-    except UnicodeDecodeError:
-        raise StudyError(f"{where}: the table is not in UTF-8; save it as 'CSV UTF-8'.") from None
-    return verdicts
+
+def read_overrides(verdicts: str | Path | None) -> dict[str, str]:
+    """A reader's verdicts by image id (``REVIEW``); none without a table."""
+    return {} if verdicts is None else dict(read_table(verdicts, REVIEW).itertuples(index=False, name=None))
 
 
 def enrolled(true_dates: pd.Series, enrolment: dict | None) -> pd.Series:

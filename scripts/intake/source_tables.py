@@ -7,23 +7,21 @@ sentence, since no row of it can be trusted.
 from __future__ import annotations
 
 import contextlib
-import csv
 import datetime
 import difflib
-import io
 import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scripts.common.config import EXCLUSIONS, SITES
 from scripts.common.errors import StudyError
-from scripts.intake.frontal_view import view_of
+from scripts.intake.frontal_view import UNKNOWN, view_of
 from scripts.intake.identity import normalise_id
+from scripts.intake.table_files import plain_heading, read_rows
 
 ROW = "_row"
 """Column with the row's number in the source file (the heading is row 1)."""
@@ -36,6 +34,13 @@ FEWEST_FOR_A_COLUMN = 20
 PLAUSIBLE_MEDIAN_BMI = (15.0, 40.0)
 """A median outside, kg/m2, means a wrong unit."""
 
+USUAL_BMI = (12.0, 45.0)
+"""Rows with a body mass index outside are counted as doubtful, and used."""
+LEAST_CORRELATION = 0.3
+"""T-scores of a site that rise less with the bone density than this are a wrong column, or lack their minus signs."""
+LARGEST_RESIDUAL = 2.5
+"""A T-score farther than this from the line through its site's T-scores over density is counted as doubtful, and used."""
+
 WEIGHT_KG = (20.0, 300.0)
 BMD = (0.1, 2.5)
 T_SCORE = (-10.0, 10.0)
@@ -47,63 +52,6 @@ YEARS = (1850, 2100)
 # ------------------------------------------------------------------------------------------------ reading
 
 
-def _excel_text(cell: object) -> str:
-    value = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, datetime.datetime):
-        return value.date().isoformat()
-    if isinstance(value, datetime.date):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        value = int(value)
-    if isinstance(value, int) and re.fullmatch(r"0{2,}", str(cell.number_format)):
-        return str(value).zfill(len(cell.number_format))  # leading zeros that Excel shows but doesn't store
-    return str(value)
-
-
-def _excel_rows(path: Path, sheet: str | None, where: str) -> list[list[str]]:
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception:  # openpyxl raises many kinds for a broken or foreign file
-        raise StudyError(f"{where}.path: the file can't be read as Excel (.xlsx); save it again as .xlsx or CSV.") from None
-    try:
-        if sheet is not None and sheet not in book.sheetnames:
-            near = difflib.get_close_matches(sheet, book.sheetnames, n=1)
-            advice = f"did you mean '{near[0]}'?" if near else f"the file has {len(book.sheetnames)} sheet(s)."
-            raise StudyError(f"{where}.sheet: there is no sheet '{sheet}'; {advice}")
-        table = book[sheet] if sheet is not None else book.worksheets[0]
-        return [[_excel_text(cell) for cell in row] for row in table.iter_rows()]
-    finally:
-        book.close()
-
-
-def _text_rows(path: Path, encoding: str, where: str) -> list[list[str]]:
-    try:
-        content = path.read_bytes().decode(encoding)
-    except (UnicodeDecodeError, LookupError):
-        raise StudyError(
-            f"{where}.encoding: the table can't be read as '{encoding}'; give its encoding, e.g. gb18030 for Chinese Windows, "
-            "or save it as 'CSV UTF-8'."
-        ) from None
-    content = content.removeprefix("\ufeff")
-    heading = content.split("\n", 1)[0]
-    delimiter = "\t" if path.suffix.lower() in (".tsv", ".tab") else max(",;\t|", key=heading.count)
-    csv.field_size_limit(1 << 24)
-    try:
-        return list(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter))
-    except csv.Error:
-        raise StudyError(f"{where}.path: the table can't be read as CSV; save it again as 'CSV UTF-8'.") from None
-
-
-def _heading(text: str) -> str:
-    return re.sub(r"\s+", " ", unicodedata.normalize("NFKC", text)).strip()
-
-
 def read_cells(table: dict, where: str) -> pd.DataFrame:
     """All cells of a table as text, with ``ROW``; empty rows are left out.
 
@@ -111,21 +59,11 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     messages.
     Raises ``StudyError``.
     """
-    path = Path(table["path"])
-    suffix = path.suffix.lower()
-    if suffix == ".xls":
-        raise StudyError(f"{where}.path: old Excel files (.xls) are not read; save it as .xlsx or CSV.")
-    try:
-        if suffix in (".xlsx", ".xlsm"):
-            rows = _excel_rows(path, table.get("sheet"), where)
-        else:
-            rows = _text_rows(path, table.get("encoding") or "utf-8-sig", where)
-    except OSError as error:
-        raise StudyError(f"{where}.path: the file can't be opened ({error.strerror}).") from None
+    rows = read_rows(table["path"], where, table.get("sheet"), table.get("encoding") or "utf-8-sig")
     numbered = [(number, row) for number, row in enumerate(rows, start=1) if any(cell.strip() for cell in row)]
     if len(numbered) < 2:
         raise StudyError(f"{where}.path: the table has no rows below its heading.")
-    headings = [_heading(text) for text in numbered[0][1]]
+    headings = [plain_heading(text) for text in numbered[0][1]]
     width = len(headings)
     frame = pd.DataFrame(
         [(row + [""] * width)[:width] for _, row in numbered[1:]], columns=range(width), dtype="object"
@@ -134,7 +72,7 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     frame["_too_long"] = [any(cell.strip() for cell in row[width:]) for _, row in numbered[1:]]
     frame.attrs["headings"] = headings
     mapped = {**table.get("columns", {}), **table.get("exclusions", {})}
-    frame.attrs["mapped"] = {_heading(name) for name in mapped.values() if name}
+    frame.attrs["mapped"] = {plain_heading(name) for name in mapped.values() if name}
     return frame
 
 
@@ -144,11 +82,11 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     Raises ``StudyError`` with the nearest name where there is none; a column that the config gives to another field is none.
     """
     headings = frame.attrs["headings"]
-    matches = [i for i, heading in enumerate(headings) if heading == _heading(name)]
+    matches = [i for i, heading in enumerate(headings) if heading == plain_heading(name)]
     if not matches:
         free = [heading for heading in headings if heading not in frame.attrs["mapped"]]
-        near = difflib.get_close_matches(_heading(name), free, n=3, cutoff=0.7)
-        letters = sorted(_heading(name).casefold())  # other case or swapped letters are nearer than any other word
+        near = difflib.get_close_matches(plain_heading(name), free, n=3, cutoff=0.7)
+        letters = sorted(plain_heading(name).casefold())  # other case or swapped letters are nearer than any other word
         near.sort(key=lambda heading: sorted(heading.casefold()) != letters)
         advice = f"did you mean '{near[0]}'?" if near else f"none of its {len(headings)} columns has a like name."
         raise StudyError(f"{where}: the table has no column '{name}'; {advice}")
@@ -255,8 +193,8 @@ class Reading:
     other_site: list[str]
 
 
-NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age")
-"""Reasons that leave no row of use out: a cell left empty, a site that isn't studied, a row that is there twice.
+NOTES = ("unreadable_flag", "other_site", "identical_row", "unknown_sex_code", "unreadable_age", "unknown_view", "unreadable_time", "doubtful_bmi", "doubtful_t_score")
+"""Reasons that leave no row of use out: a cell left empty, a value to be looked at, a site that isn't studied, a row that is there twice.
 
 A sex that can't be read is a note in the image table alone, whose sex only confirms the patient table's.
 """
@@ -370,6 +308,7 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
     weights = column(frame, names["weight"], f"{at}.weight")
     out["weight_kg"] = _measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
     bmi = (out["weight_kg"] / (out["height_cm"] / 100) ** 2).dropna()
+    doubtful = ~bmi.between(*USUAL_BMI).reindex(frame.index, fill_value=True)
     if len(bmi) >= FEWEST_FOR_A_COLUMN and not PLAUSIBLE_MEDIAN_BMI[0] <= bmi.median() <= PLAUSIBLE_MEDIAN_BMI[1]:
         raise StudyError(
             f"{at}.weight: the median body mass index is {bmi.median():.0f} kg/m2; check that weights are in kg and heights in {unit}."
@@ -387,7 +326,36 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
             meaning, unknown = _coded(cells, table["flag_coding"], place, f"{where}.flag_coding")
             out[flag] = meaning.map({"yes": 1.0, "no": 0.0})
             issues.note(unknown & (issues.first == ""), "unreadable_flag")
+    issues.note(doubtful & (issues.first == ""), "doubtful_bmi")
     return _finished(out, issues)
+
+
+def without_impossible_births(patients: Reading, dxa: Reading, images: Reading | None, where: str) -> Reading:
+    """The patient table without rows whose birth date lies after an exam, a visit or (of PNG films) a film of the same patient.
+
+    Such rows, mostly of years with two digits, would pass for too young patients. ``where`` is the patient table's place in the config.
+    Raises ``StudyError`` where most of the rows that can be compared are such.
+    """
+    rows = patients.rows
+    told = [dxa.rows[["source_id", "exam_date"]], rows[["source_id", "measured_on"]]]
+    if images is not None:
+        told.append(images.cells[["source_id", "film_date"]])
+    days = pd.concat([part.set_axis(["source_id", "day"], axis=1) for part in told], ignore_index=True).dropna()
+    first = rows["source_id"].map(days.groupby("source_id")["day"].min())
+    known = first.notna() & rows["birth_date"].notna()
+    late = pd.Series(False, index=rows.index)
+    late[known] = [born > day for born, day in zip(rows.loc[known, "birth_date"], first[known])]
+    if _mostly(late, known):
+        raise StudyError(
+            f"{where}.columns.birth_date: most birth dates lie after the patients' exams; check the column and {where}.date_format: "
+            "a year of two digits (%y) below 69 is read as 20.., so give years with four."
+        )
+    if not late.any():
+        return patients
+    left = rows[~late]
+    issues = pd.concat([patients.issues, pd.DataFrame({ROW: rows.loc[late, ROW], "reason": "born_after_exam"})])
+    aside = {*patients.set_aside, *rows.loc[late, "source_id"]} - set(left["source_id"])
+    return Reading(left, issues.sort_values([ROW, "reason"], ignore_index=True), patients.cells, sorted(aside), patients.other_site)
 
 
 def read_dxa(table: dict, ids: dict, where: str) -> Reading:
@@ -420,17 +388,55 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
     known = out["t_score"].dropna()
     if len(known) >= FEWEST_FOR_A_COLUMN and not (known < 0).any():
         raise StudyError(f"{at}.t_score: no T-score of {len(known)} is below 0; check the column and its minus signs.")
+    doubtful = _unlike_density(out, at)
     issues.note(other & (issues.first == ""), "other_site")
+    issues.note(doubtful & (issues.first == ""), "doubtful_t_score")
     reading = _finished(out, issues, studied=~other)
     reading.rows = reading.rows[reading.rows["site"] != ""]
     return reading
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Intercept and slope of the line through points, few of which may lie anywhere (Theil 1950, Sen 1968).
+
+    Of many points, evenly many over ``x`` are taken.
+    """
+    taken = np.argsort(x, kind="stable")[np.unique(np.linspace(0, len(x) - 1, min(len(x), 300)).astype(int))]
+    one, other = np.triu_indices(len(taken), 1)
+    run, rise = np.subtract(x[taken][other], x[taken][one]), np.subtract(y[taken][other], y[taken][one])
+    slope = float(np.median(rise[run > 0] / run[run > 0]))
+    return float(np.median(y - slope * x)), slope
+
+
+def _unlike_density(out: pd.DataFrame, at: str) -> pd.Series:
+    """Rows whose T-score is far from what its site's other rows with that density have.
+
+    The T-score is the density's distance from a young mean in SDs, so it rises with it, whatever the device and reference. Raises
+    ``StudyError`` for a site of which it doesn't.
+    """
+    doubtful = pd.Series(False, index=out.index)
+    for site in SITES:
+        rows = out[(out["site"] == site) & out["bmd"].notna() & out["t_score"].notna()]
+        x, y = rows["bmd"].to_numpy("float64"), rows["t_score"].to_numpy("float64")
+        if len(rows) < FEWEST_FOR_A_COLUMN or x.min() == x.max() or y.min() == y.max():
+            continue
+        r = float(np.corrcoef(x, y)[0, 1])
+        if r < LEAST_CORRELATION:
+            raise StudyError(
+                f"{at}.t_score: the T-scores of site '{site}' don't rise with the bone density (correlation {r:.2f} in {len(rows)} rows); check both "
+                "columns, and whether T-scores have lost their minus signs."
+            )
+        start, slope = _line(x, y)
+        doubtful[rows.index] = np.abs(y - start - slope * x) > LARGEST_RESIDUAL
+    return doubtful
 
 
 def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: str) -> Reading:
     """An image table: ``file, source_id, film_date, film_time, view, sex, age, manufacturer, burned_in``.
 
     ``table`` is the config's ``images`` section, ``patterns`` its ``intake.frontal_view``. ``file`` is written as
-    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO or unknown.
+    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO, unknown where the cell is empty, or unreadable where it holds
+    no code of ``flag_coding``: such a film is not taken for one without text.
     """
     frame = read_cells(table, where)
     names, issues = table["columns"], _Issues(frame)
@@ -448,10 +454,12 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
         given = names.get(name)
         return column(frame, given, f"{at}.{name}") if given else pd.Series("", index=frame.index, dtype="object")
 
-    out["film_time"] = optional("film_time").map(_time_of_day).astype("object")
+    cells = optional("film_time")
+    out["film_time"] = cells.map(_time_of_day).astype("object")
+    issues.note((out["film_time"] == "") & ~is_missing(cells) & (issues.first == ""), "unreadable_time")
     cells = column(frame, names["view"], f"{at}.view")
-    coded, _ = codes(cells, table["view_coding"])
-    out["view"] = [known or view_of(cell, [], cell, patterns) for known, cell in zip(coded, cells)]
+    out["view"] = views(cells, table["view_coding"], patterns)
+    issues.note(out["view"].eq(UNKNOWN) & ~is_missing(cells) & (issues.first == ""), "unknown_view")
     cells = optional("sex")
     out["sex"], unknown = _coded(cells, table["sex_coding"], f"{at}.sex", f"{where}.sex_coding")
     issues.note(unknown & (issues.first == ""), "unknown_sex_code")
@@ -459,9 +467,17 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
     out["age"] = np.floor(values.where(values.between(*AGE)))
     issues.note((unreadable | (values.notna() & out["age"].isna())) & (issues.first == ""), "unreadable_age")
     out["manufacturer"] = optional("manufacturer")
-    told, _ = codes(optional("burned_in"), table["flag_coding"])
-    out["burned_in"] = told.map({"yes": "YES", "no": "NO"}).fillna("unknown").astype("object")
+    told, unreadable = _coded(optional("burned_in"), table["flag_coding"], f"{at}.burned_in", f"{where}.flag_coding")
+    out["burned_in"] = told.map({"yes": "YES", "no": "NO"}).fillna(UNKNOWN).astype("object").mask(unreadable, "unreadable")
+    issues.aside(unreadable, "unreadable_burned_in")
     return _finished(out, issues)
+
+
+def views(cells: pd.Series, coding: dict[str, list[str]], patterns: dict[str, list[str]]) -> pd.Series:
+    """PA, AP, lateral or unknown of every cell: by the config's ``view_coding``, else as a film's header is read."""
+    coded, _ = codes(cells, coding)
+    found = [known or view_of(cell, [], cell, patterns) for known, cell in zip(coded, cells)]
+    return pd.Series(found, index=cells.index, dtype="object")
 
 
 def file_key(path: str) -> str:

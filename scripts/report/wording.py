@@ -142,6 +142,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason_not_in_image_table": ("Not in the image table", "影像表中无此文件"),
     "reason_conflicting_image_rows": ("Contradicting rows in the image table", "影像表中记录互相矛盾"),
     "reason_unreadable_image_row": ("Row of the image table can't be read", "影像表记录无法读取"),
+    "reason_unreadable_burned_in": ("Entry on burned-in text is neither yes nor no", "烧录文字标记无法识别"),
     "reason_values_beyond_bits": ("Values beyond the declared bits", "像素值超出声明位数"),
     "reason_cut_short": ("Cut short", "文件不完整"),
     "reason_unreadable_header": ("Header can't be read", "文件头无法读取"),

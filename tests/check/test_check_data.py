@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
-from scripts.check.check_data import described
+from scripts.check.check_data import described, main
 from scripts.check.expectations import expect
 from scripts.common.config import Center, Cohort, FrontalView
 from scripts.common.key import StudyKey
@@ -38,9 +39,10 @@ def write_film(path: Path, patient_id: str, number: int, **changes) -> None:
 def look(tmp_path):
     """Makes a centre of eight patients whose tables lack the ids' leading zeros, and looks at it."""
 
-    def expectation(patients: str | None = None, **changes):
+    def expectation(patients: str | None = None, table: dict | None = None, makers: tuple[str, ...] = (), **changes):
         for n in range(8):
-            write_film(tmp_path / f"films/{n}/f", f"0077{n:03d}", n, PatientSex="F")
+            maker = {"Manufacturer": makers[n], "SpecificCharacterSet": "ISO_IR 192"} if n < len(makers) else {}
+            write_film(tmp_path / f"films/{n}/f", f"0077{n:03d}", n, PatientSex="F", **maker)
         write_film(tmp_path / "films/lateral", "0077000", 90, ViewPosition="LL")
         (tmp_path / "films/letter.txt").write_text("no film")
         rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}" for n in range(8)]
@@ -52,6 +54,7 @@ def look(tmp_path):
             "patients": {
                 "path": str(tmp_path / "p.csv"),
                 "columns": {"patient_id": "id", "sex": "sex", "birth_date": "born", "height": "height", "weight": "weight"},
+                **(table or {}),
             },
             "dxa": {
                 "path": str(tmp_path / "d.csv"),
@@ -122,9 +125,9 @@ def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tm
         path = tmp_path / f"png/f{n}.png"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(imagecodecs.png_encode(np.arange(n, n + 4000, dtype=np.uint16).reshape(50, 80)))
-        rows.append(f"f{n}.png,77{n:03d},2020-06-15,{'PA' if n else 'LL'},F")
-    (tmp_path / "i.csv").write_text("\n".join(["file,id,day,view,sex", *rows[:8], "lost.png,77007,2020-06-15,PA,F"]) + "\n")
-    columns = {"file": "file", "patient_id": "id", "film_date": "day", "view": "view", "sex": "sex"}
+        rows.append(f"f{n}.png,77{n:03d},2020-06-15,{'PA' if n else 'LL'},F,no")
+    (tmp_path / "i.csv").write_text("\n".join(["file,id,day,view,sex,text", *rows[:8], "lost.png,77007,2020-06-15,PA,F,no"]) + "\n")
+    columns = {"file": "file", "patient_id": "id", "film_date": "day", "view": "view", "sex": "sex", "burned_in": "text"}
     images = {"path": str(tmp_path / "i.csv"), "columns": columns}
     found, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
     assert found.faults == [] and dict(found.refused) == {"lateral": 1, "not_in_image_table": 1}
@@ -133,4 +136,65 @@ def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tm
     assert "of 8 16-bit films" not in said and "7 16-bit films that were looked at use 12 bits" in said
     _, said = look(dicom=None, png=str(tmp_path / "png"), images={**images, "bits": 12})
     assert "16-bit films" not in said
+    found, said = look(dicom=None, png=str(tmp_path / "png"), images={**images, "bits": 10})
+    assert "TO MEND: centers[c].images.bits: 7 of 7 16-bit films" in said and "use 12 bits" in said
     assert "f3.png" not in said and "77003" not in said
+    table = (tmp_path / "i.csv").read_text()
+    (tmp_path / "i.csv").write_text(table.replace("PA,F,no", "立位,F,有文字", 2), encoding="utf-8")
+    found, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
+    assert found.refused["unreadable_burned_in"] == 2 and "images: unreadable burned in: 2 rows" in said and "images: unknown view: 2" in said
+    assert "columns.view: codes that the config doesn't know: 立位" in said and "columns.burned_in: codes that the config doesn't know: 有文字" in said
+    (tmp_path / "i.csv").write_text(table.replace(",no", ",有文字"), encoding="utf-8")
+    _, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
+    assert "TO MEND: centers[c].images.columns.burned_in: most of its cells" in said
+
+
+def test_a_manufacturer_that_is_not_kept_is_counted(look):
+    found, said = look(makers=("万东", "ACME", "上海联影"))
+    assert found.n_makers_lost == 2 and "manufacturer not kept (not in plain Latin letters, or with a long number): 2" in said
+    assert "万东" not in said and "manufacturer" not in look()[1]
+
+
+def test_flags_coded_the_wrong_way_round_are_named(look):
+    """Only patients with osteoporosis have the flag's other code: none of them is left."""
+    rows = [f"77{n:03d},F,1950-03-1{n},160,6{n},{int(n > 1)}" for n in range(8)]
+    table = "id,sex,born,height,weight,spine\n" + "\n".join(rows) + "\n"
+    found, said = look(table, {"exclusions": {"abnormal_spine": "spine"}, "flag_coding": {"yes": ["0"], "no": ["1"]}})
+    assert "TO MEND: centers[c]: no patient with osteoporosis is left" in said and "wrong way round" in said
+    assert len(found.selection.cohort) == 6
+    found, said = look(table, {"exclusions": {"abnormal_spine": "spine"}, "flag_coding": {"yes": ["0"], "no": ["1"]}}, role="external")
+    assert found.faults == [] and "HINT: centers[c]: no patient with osteoporosis is left" in said
+
+
+def test_a_flag_of_most_rows_and_weights_in_pounds_bring_hints(look):
+    rows = [f"77{n:03d},F,1950-03-1{n % 10},160,{150 if n > 20 else 60},{int(n < 20)}" for n in range(30)]
+    _, said = look("id,sex,born,height,weight,spine\n" + "\n".join(rows) + "\n", {"exclusions": {"abnormal_spine": "spine"}})
+    assert "HINT: centers[c].patients.columns.weight: 9 of 30 rows have a body mass index above 45; are their weights in pounds?" in said
+    assert "HINT: centers[c].patients.exclusions.abnormal_spine: 20 of 30 rows" in said and "patients: doubtful bmi: 9 rows" in said
+
+
+def test_years_of_two_digits_are_named(look):
+    rows = [f"77{n:03d},F,1{n}.03.{50 + 3 * n},160,6{n}" for n in range(8)]
+    head = "id,sex,born,height,weight\n"
+    _, said = look(head + "\n".join(rows) + "\n", {"date_format": "%d.%m.%y"})
+    assert "TO MEND: centers[c].patients.columns.birth_date: most birth dates lie after" in said
+    late = [row if n else "77000,F,10.03.2021,160,60" for n, row in enumerate(f"77{n:03d},F,1{n}.03.1950,160,6{n}" for n in range(8))]
+    found, said = look(head + "\n".join(late) + "\n", {"date_format": "%d.%m.%Y"})
+    assert found.faults == [] and "patients: born after exam: 1 rows" in said and "left out, too young" not in said
+
+
+def test_a_slip_in_the_readers_table_is_named(look, tmp_path):
+    (tmp_path / "r.csv").write_text("image_id,verdict\nI0123456789ABCDEF,maybe\n")
+    _, said = look(review=str(tmp_path / "r.csv"))
+    assert "TO MEND: centers[c].review: row 2: the verdict must be" in said
+
+
+def test_another_key_than_the_results_is_named(tmp_path, monkeypatch, capsys):
+    shutil.copy(Path(__file__).parents[2] / "config.yaml", tmp_path / "config.yaml")
+    (tmp_path / "private/a/crosswalk").mkdir(parents=True)
+    (tmp_path / "private/a/crosswalk/batch_0.csv").touch()
+    (tmp_path / "private/key_fingerprint.txt").write_text("00000000\n")
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 1
+    said = capsys.readouterr().out
+    assert "TO MEND: The study key" in said and "1 thing(s) to mend" in said

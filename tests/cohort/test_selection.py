@@ -297,10 +297,10 @@ def test_labels_are_counted_once_they_are_known(choose):
 
 def test_nobody_included_says_where_they_were_lost(tmp_path):
     frames = through_files(tmp_path, **{**ONE, "dxa": []})
-    with pytest.raises(StudyError, match=r"None of the 1 patients of centre 'alpha'.*no_dxa 1"):
+    with pytest.raises(StudyError, match=r"None of the 1 patient ids of centre 'alpha'.*no_dxa 1"):
         select_cohort(**frames, settings=criteria())
     for empty in ("films", "patients", "birth_dates"):
-        with pytest.raises(StudyError, match="None of the 1 patients"):
+        with pytest.raises(StudyError, match="None of the 1 patient ids"):
             select_cohort(**through_files(tmp_path, **{**ONE, empty: []}), settings=criteria())
     with pytest.raises(StudyError, match="has no patient at all"):
         select_cohort(**through_files(tmp_path), settings=criteria())

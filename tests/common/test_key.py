@@ -129,6 +129,54 @@ def test_a_folder_in_which_others_can_write_is_refused(tmp_path, mode):
     assert read_key(path)
 
 
+@pytest.mark.parametrize(("mode", "open_"), [(0o757, True), (0o777, True), (0o1777, False), (0o775, False), (0o755, False)])
+def test_a_folder_above_that_is_open_to_everybody_is_refused(tmp_path, mode, open_):
+    """Who can rename the key's folder can put another in its place. A folder that a group shares passes, as does a sticky one."""
+    path = tmp_path / "shared/study/private/study.key"
+    make_key(path)
+    (tmp_path / "shared").chmod(mode)
+    if open_:
+        with pytest.raises(StudyError, match="folder above the key.*chmod go-w"):
+            read_key(path)
+    else:
+        assert read_key(path)
+
+
+def test_a_link_is_no_way_around_the_folders(tmp_path):
+    make_key(tmp_path / "open/study.key")
+    (tmp_path / "safe").mkdir(mode=0o700)
+    (tmp_path / "safe/study.key").symlink_to(tmp_path / "open/study.key")
+    assert read_key(tmp_path / "safe/study.key")
+    (tmp_path / "open").chmod(0o777)
+    with pytest.raises(StudyError, match="others can write"):
+        read_key(tmp_path / "safe/study.key")
+    make_key(tmp_path / "safe/real.key")
+    (tmp_path / "open/link.key").symlink_to(tmp_path / "safe/real.key")
+    with pytest.raises(StudyError, match="others can write"):
+        read_key(tmp_path / "open/link.key")
+
+
+def test_an_existing_private_folder_is_closed(tmp_path):
+    (tmp_path / "private").mkdir(mode=0o755)
+    make_key(tmp_path / "private/study.key")
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("text", ["00" * 32, "0123456789abcdef" * 4])
+def test_a_key_that_is_not_random_is_refused(tmp_path, text):
+    path = tmp_path / "study.key"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(StudyError, match="no random key"):
+        read_key(path)
+
+
+@pytest.mark.parametrize("given", ["", " "])
+def test_an_empty_entry_is_no_simulated_key(given):
+    with pytest.raises(StudyError, match="key_file is empty"):
+        open_key(given, 1)
+
+
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o620, 0o601, 0o666])
 def test_a_key_open_to_others_in_any_way_is_refused(tmp_path, mode):
     path = tmp_path / "study.key"

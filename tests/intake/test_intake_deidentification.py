@@ -175,6 +175,7 @@ REFUSED = {
     "no_pixels": {"PixelData": None},
     "unsupported": {"SamplesPerPixel": 3},
     "burned_in_text": {"BurnedInAnnotation": "YES"},
+    "unreadable_burned_in": {"BurnedInAnnotation": "TRUE"},
     "no_film_date": {"StudyDate": "unknown", "AcquisitionDate": None},
 }
 

@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import Exposure
-from scripts.common.errors import StudyError
 from scripts.common.tables import write_table
 from scripts.intake.contact_sheet import FILMS_A_SHEET, draw_contact_sheets
 from scripts.intake.duplicates import resolve_duplicates
 from scripts.intake.exposure import MEASURES, judge, measure
-from scripts.intake.screening import REVIEW_TEMPLATE, read_overrides, screen
+from scripts.intake.review_table import read_review, verdicts_of
+from scripts.intake.screening import REVIEW_TEMPLATE, screen
 from scripts.synthetic.detector import DETECTORS
 from scripts.synthetic.radiograph import simulate_film
 
@@ -264,36 +264,21 @@ def test_enrolment_is_checked_on_true_dates():
     assert films["enrolled"].tolist()[:2] == [1, 0] and pd.isna(films["enrolled"][2])
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("image,verdict\nI1,pass\n", "'image_id' and 'verdict'"),
-        ("image_id,verdict\nI1,maybe\n", "row 2: the verdict must be 'pass' or 'reject'"),
-        ("image_id,verdict\nI1,pass\nI1,reject\n", "both verdicts"),
-        ("image_id,verdict\nI1,pass\nI9,pass\n", "row 3: no film of this centre has this image id"),
-        ("image_id,verdict\n,pass\n", "row 2: no film"),
-    ],
-)
-def test_a_readers_table_that_cannot_be_used_is_refused(tmp_path, text, said):
-    (tmp_path / "review.csv").write_text(text)
-    with pytest.raises(StudyError, match=said) as caught:
-        read_overrides(str(tmp_path / "review.csv"), "c", {"I1", "I2"})
-    assert "I9" not in str(caught.value) and "maybe" not in str(caught.value)
-
-
 def test_the_template_is_a_readers_table(tmp_path):
     """Empty verdicts decide nothing; a filled one does, and stands in the next template."""
-    rows = table(row("I1", "I1", "a", "1"), row("I2", "I2", "b", "2"), row("I3", "I3", "c", "3"))
+    one, two, three = (f"I000000000000000{n}" for n in "123")
+    rows = table(row(one, one, "a", "1"), row(two, two, "b", "2"), row(three, three, "c", "3"))
     rows.loc[1, "clipped_high"], rows.loc[2, "value_range"] = 0.3, 0.3
     first = screen("c", rows, SETTINGS, None, {}).template
     assert first.to_dict("list") == {
-        "image_id": ["I2", "I3"], "verdict": ["", ""], "automatic_verdict": ["reject", "review"], "automatic_reason": ["clipped", "range"],
+        "image_id": [two, three], "verdict": ["", ""], "automatic_verdict": ["reject", "review"], "automatic_reason": ["clipped", "range"],
     }  # fmt: skip
     write_table(first, tmp_path / "review.csv", REVIEW_TEMPLATE)
-    assert read_overrides(str(tmp_path / "review.csv"), "c", {"I1", "I2", "I3"}) == {}
+    known = {one, two, three}
+    assert verdicts_of(read_review(tmp_path / "review.csv", "w"), "c", known) == {}
     write_table(first.assign(verdict=["pass", ""]), tmp_path / "review.csv", REVIEW_TEMPLATE)
-    read = read_overrides(str(tmp_path / "review.csv"), "c", {"I1", "I2", "I3"})
-    assert read == {"I2": "pass"}
+    read = verdicts_of(read_review(tmp_path / "review.csv", "w"), "c", known)
+    assert read == {two: "pass"}
     second = screen("c", rows, SETTINGS, None, read)
     assert second.template["verdict"].tolist() == ["pass", ""]
     assert second.exposure["verdict"].tolist() == ["pass", "pass", "review"]

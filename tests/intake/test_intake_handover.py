@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import os
@@ -180,6 +181,15 @@ def test_what_is_handed_over_is_what_is_received(handed, receive, tmp_path):
         assert not [s for s in (b"HOSP", b"Erika", b"1.2.3.", b"2019-05", b"201905", b"1950", b"101500") if s in content[:4000]], path.name
 
 
+def test_a_film_of_the_hand_over_is_a_file_of_its_own(handed, tmp_path):
+    """A viewer that saves into it must not change the study's own film."""
+    film = film_in(handed)
+    twin = next((tmp_path / "out").glob(f"batch_*/{film.name}"))
+    before = twin.read_bytes()
+    flipped(film)
+    assert twin.read_bytes() == before
+
+
 def test_the_same_files_give_the_same_manifest(handed):
     manifest = json.loads((handed / MANIFEST).read_text())
     assert manifest["version"] == 1 and manifest["software"] and len(manifest["files"]) == 6 + 2 + 3
@@ -200,6 +210,8 @@ def test_another_hand_over_touches_the_batches_that_changed(handed):
     recorded_again(handed, "films/batch_1.csv")
     again, there = found()
     assert again != whole and there[0] == parts[0] and there[1] != parts[1]
+    fewer = dataclasses.replace(read_manifest(handed, WHERE), batches=1)
+    assert fingerprints(fewer, {})[0] != fingerprints(read_manifest(handed, WHERE), {})[0]
     (handed / "films/batch_0/more").write_text("x")
     assert found()[1][0] != parts[0] and found()[1][1] == there[1]
 
@@ -235,10 +247,35 @@ def a_film_of_somebody(folder) -> None:
     recorded_again(folder, film.relative_to(folder).as_posix())
 
 
+def told_as(table: str, **changes):
+    """A table in which somebody wrote what no hand-over holds."""
+
+    def change(folder):
+        frame = pd.read_csv(folder / table, dtype="object", keep_default_na=False)
+        for column, value in changes.items():
+            frame.loc[frame.index[0], column] = value
+        frame.to_csv(folder / table, index=False)
+        recorded_again(folder, table)
+
+    return change
+
+
 def another_entry(**changes):
     def change(folder):
         raw = json.loads((folder / MANIFEST).read_text())
         (folder / MANIFEST).write_text(json.dumps(raw | changes))
+
+    return change
+
+
+def unlisted(name: str):
+    """A file that is neither in the folder nor in its manifest."""
+
+    def change(folder):
+        raw = json.loads((folder / MANIFEST).read_text())
+        del raw["files"][name]
+        (folder / MANIFEST).write_text(json.dumps(raw))
+        (folder / name).unlink()
 
     return change
 
@@ -252,12 +289,19 @@ FAULTS = {
     "a batch lost": (lambda f: shutil.rmtree(f / "films"), "5 missing"),
     "a further file": (lambda f: (f / "films/batch_0/notes.txt").write_text("x"), "1 not in the manifest"),
     "no manifest": (lambda f: (f / MANIFEST).unlink(), "no manifest.json"),
+    "a batch left out": (another_entry(batches=1), "says 1 batch(es) of films, and that isn't what it lists (2 tables"),
+    "batches that aren't there": (another_entry(batches=9), "says 9 batch(es) of films"),
+    "a table of a batch left out": (unlisted("films/batch_1.csv"), "says 2 batch(es) of films"),
     "half a manifest": (lambda f: (f / MANIFEST).write_text((f / MANIFEST).read_text()[:200]), "can't be read"),
     "another format": (another_entry(format="x"), "not one of a hand-over"),
     "another version": (another_entry(version=2), "same version at both sites"),
     "a path out of the folder": (another_entry(files={"../private/study.key": {"size": 1, "sha256": "0"}}), "damaged"),
     "true ids": (true_ids, "no pseudonyms"),
-    "a film that is not de-identified": (a_film_of_somebody, "not de-identified"),
+    "a film that is not de-identified": (a_film_of_somebody, "not as de-identification writes a film"),
+    "a name in a film table": (told_as("films/batch_0.csv", manufacturer="Erika Müller, HOSP-0000"), "in its column 'manufacturer'"),
+    "a name as a reason": (told_as("films/batch_1.csv", reason="HOSP-0000"), "in its column 'reason'"),
+    "an age above 89": (told_as("patients.csv", age="93"), "in its column 'age'"),
+    "another day": (told_as("dxa.csv", exam_date="1.6.2019"), "in its column 'exam_date'"),
 }
 
 

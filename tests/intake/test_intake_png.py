@@ -186,13 +186,14 @@ def test_every_fault_has_its_reason(run, table_of, grey16):
         "no id": (whole, "no_patient_id"),
         "no date": (whole, "no_film_date"),
         "text in it": (whole, "burned_in_text"),
+        "perhaps text in it": (whole, "unreadable_burned_in"),
         "telling maker": (whole, "identifier_left"),
         "twice": (whole, "conflicting_image_rows"),
         "no row": (whole, "not_in_image_table"),
         "good": (whole, ""),
     }
     special = {
-        "lateral": {"View": "LL"}, "no id": {"Id": "-"}, "no date": {"Date": "some day"}, "text in it": {"Text": "yes"},
+        "lateral": {"View": "LL"}, "no id": {"Id": "-"}, "no date": {"Date": "some day"}, "text in it": {"Text": "yes"}, "perhaps text in it": {"Text": "有文字"},
         "telling maker": {"Maker": "made for HOSP-0042"},
     }  # fmt: skip
     rows = [{"File": name, **special.get(name, {})} for name in cases if name != "no row"]
@@ -230,12 +231,23 @@ def test_a_new_row_touches_the_batch_of_its_file_only(table_of):
     assert [b for b in range(4) if before[b] != after[b]] == [batch_of(more, 4)], "the order of rows says nothing"
 
 
+def test_cells_that_cannot_be_read_are_counted(table_of, patterns):
+    """An entry on burned-in text that is neither yes nor no sets its row aside; an empty one says nothing."""
+    odd = [{"Text": "有文字"}, {"Text": "", "View": "chest"}, {"Time": "morning", "View": ""}]
+    reading = read_images(table_of(*({"File": str(n), **row} for n, row in enumerate([*odd, {}, {}]))), IDS, patterns, WHERE)
+    assert reading.cells["burned_in"].tolist() == ["unreadable", "unknown", "NO", "NO", "NO"]
+    assert dict(zip(reading.issues["_row"], reading.issues["reason"])) == {2: "unreadable_burned_in", 3: "unknown_view", 4: "unreadable_time"}
+    assert 2 not in set(reading.rows["_row"]) and len(reading.rows) == 4
+
+
 @pytest.mark.parametrize(
     ("rows", "changes", "said"),
     [
         ([{"File": "f"}], {"columns": {**COLUMNS, "view": "Veiw"}}, r"images.columns.view: .*did you mean 'View'"),
         ([{"File": str(n), "Date": "21. May 19"} for n in range(3)], {}, r"images.date_format"),
         ([{"File": str(n), "Sex": "x"} for n in range(3)], {}, r"images.sex_coding"),
+        ([{"File": str(n), "Text": "带姓名"} for n in range(3)], {}, r"columns.burned_in: .*images.flag_coding"),
+        ([{"File": str(n)} for n in range(3)], {"columns": {**COLUMNS, "burned_in": "Maker", "manufacturer": None}}, r"images.flag_coding"),
     ],
 )
 def test_a_wrong_image_table_is_one_sentence(table_of, patterns, rows, changes, said):

@@ -21,6 +21,7 @@ from scripts.intake.source_tables import (
     read_date,
     read_dxa,
     read_patients,
+    without_impossible_births,
 )
 
 IDS = {"strip": True, "leading_zeros": "drop", "upper": False}
@@ -246,7 +247,7 @@ def test_patients_with_unreadable_rows_alone_are_named(tmp_path, key_names):
 
 
 def test_a_column_of_t_scores_without_minus_signs_is_refused(tmp_path):
-    rows = "".join(f"{i},2020-01-05,lumbar,0.{60 + i},{{}}{i / 10}\n" for i in range(1, 31))
+    rows = "".join(f"{i},2020-01-05,lumbar,0.{60 + i},{{}}{(31 - i) / 10}\n" for i in range(1, 31))
     assert len(dxa(tmp_path, rows.format(*["-"] * 30)).rows) == 30
     with pytest.raises(StudyError, match="t_score: no T-score of 30 is below 0"):
         dxa(tmp_path, rows.format(*[""] * 30))
@@ -259,3 +260,50 @@ def test_weights_in_pounds_are_refused(tmp_path):
     assert len(patients(tmp_path, table(1.0)).rows) == 30
     with pytest.raises(StudyError, match="median body mass index is 60"):
         patients(tmp_path, table(2.2046))
+
+
+def densities(tmp_path, lost=(), contradicting=()):
+    """Sixty exams whose T-scores are (density - 1.0) / 0.12; rows ``lost`` lack their minus sign, ``contradicting`` have the opposite."""
+    rows = []
+    for i in range(60):
+        bmd = 0.55 + 0.009 * i
+        t = (bmd - 1.0) / 0.12 + 0.2 * ((i * 7) % 5 - 2) / 2
+        t = abs(t) if i in lost else -t if i in contradicting else t
+        rows.append(f"{i},2020-01-05,lumbar,{bmd:.3f},{t:.1f}\n")
+    return dxa(tmp_path, "".join(rows))
+
+
+def test_t_scores_that_contradict_the_density_are_refused(tmp_path):
+    assert "doubtful_t_score" not in set(densities(tmp_path).issues["reason"])
+    with pytest.raises(StudyError, match="'lumbar' don't rise with the bone density"):
+        densities(tmp_path, lost=set(range(60)) - {3, 20, 40})  # one negative value is no proof of the others
+    with pytest.raises(StudyError, match="lost their minus signs"):
+        densities(tmp_path, contradicting=range(60))
+
+
+def test_a_few_t_scores_without_their_sign_are_counted(tmp_path):
+    reading = densities(tmp_path, lost={1, 5, 11})
+    assert {row: reason for row, reason in issues(reading).items() if reason == "doubtful_t_score"} == dict.fromkeys((3, 7, 13), "doubtful_t_score")
+    assert len(reading.rows) == 60, "they are used: the table may be right"
+
+
+def test_a_share_of_weights_in_pounds_is_counted(tmp_path):
+    body = "".join(f"{i:03d},F,1950-03-17,160,{(55 + i) * (2.2046 if i >= 25 else 1):.1f},0\n" for i in range(30))
+    reading = patients(tmp_path, body)
+    assert issues(reading) == dict.fromkeys(range(27, 32), "doubtful_bmi") and len(reading.rows) == 30
+
+
+def test_births_after_an_exam_are_an_issue_of_their_own(tmp_path, key_names):
+    two_digits = GOOD.replace("1950-03-17", "17.03.50").replace("1948-01-02", "02.01.48").replace("1961-07-31", "31.07.61")
+    exams = dxa(tmp_path, GOOD_DXA)
+    with pytest.raises(StudyError, match="most birth dates lie after .*w.date_format") as caught:
+        without_impossible_births(patients(tmp_path, two_digits, date_format="%d.%m.%y"), exams, None, "w")
+    assert "1950" not in str(caught.value) and "2050" not in str(caught.value)
+    reading = patients(tmp_path, GOOD.replace("1950", "2050") + "004,F,2050-01-01,160,60,0\n")
+    kept = without_impossible_births(reading, exams, None, "w")
+    assert kept.rows["source_id"].tolist() == ["2", "3", "4"] and kept.set_aside == ["1"]
+    assert kept.issues.to_dict("records") == [{ROW: 2, "reason": "born_after_exam"}]
+    found = pseudonymize(kept, exams, key_names)
+    assert found.set_aside.to_dict("records") == [{"patient_id": key_names.patient("1"), "table": "patients"}]
+    same = patients(tmp_path, GOOD)
+    assert without_impossible_births(same, exams, None, "w") is same

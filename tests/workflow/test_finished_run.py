@@ -179,6 +179,10 @@ def test_no_planted_identifier_anywhere(finished, folder):
     assert leaks(finished.path / folder, planted_strings(finished)) == []
 
 
+def test_the_whole_run_says_where_its_report_is(finished):
+    assert "OsteoCXR: done. Open results/report.html" in finished.printed
+
+
 def test_nothing_planted_is_printed(finished):
     printed = finished.printed.encode()
     assert not [s for s in planted_strings(finished) if s in printed]

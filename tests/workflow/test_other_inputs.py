@@ -258,4 +258,14 @@ def test_check_data_foretells_both_kinds(receiving):
         n = len(table(receiving.path / COHORT.format(name)))
         assert name in said and f": {n} patients" in said
     assert "not in image table: 1" in png and "no such file: 1 rows" in png
-    assert "handed over by another site" in received
+    assert "handed over by another site" in received and "not compared" not in received and "TO MEND" not in received
+    manifest = receiving.path / "data/received/manifest.json"
+    whole = manifest.read_text()
+    for batches in (2, 9):
+        manifest.write_text(json.dumps({**json.loads(whole), "batches": batches}))
+        done = subprocess.run(command, cwd=receiving.path, capture_output=True, text=True)
+        planned = receiving.snakemake("-n", COHORT.format("hospital"), check=False)
+        for said in (done.stderr, planned):
+            assert f"says {batches} batch(es) of films" in said and "Traceback" not in said
+        assert done.returncode == 1
+    manifest.write_text(whole)

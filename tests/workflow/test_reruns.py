@@ -90,7 +90,7 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
     (duplicate.path / "review.csv").write_text(f"image_id,verdict\n{gone['image_id']},reject\n")
     duplicate.edit_config(lambda raw: raw["centers"][1].update(review="review.csv"))
     jobs = duplicate.jobs("results/cohort/cohort.csv")
-    assert jobs == {"screen_exposure": 1, "select_cohort": 1, "merge_cohort": 1}
+    assert jobs == {"read_review": 1, "screen_exposure": 1, "select_cohort": 1, "merge_cohort": 1}
     duplicate.snakemake("results/cohort/cohort.csv")
     with cohort.open(encoding="utf-8", newline="") as stream:
         after = list(csv.DictReader(stream))
@@ -98,6 +98,20 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
     assert gone["image_id"] not in {row["image_id"] for row in after}
     with (duplicate.path / "results/intake/external_1/review_template.csv").open(encoding="utf-8", newline="") as stream:
         assert next(r["verdict"] for r in csv.DictReader(stream) if r["image_id"] == gone["image_id"]) == "reject"
+
+    # a slip costs nothing of what the reader looks at: most are refused before any job, a film of no file by a job of its own
+    kept = [duplicate.path / f"results/intake/external_1/{name}" for name in ("exposure.csv", "review_template.csv", "contact_sheet_review.png")]
+    for table, said in (("image_id,verdict\nHOSP,pass\n", "no image id"), ("image_id,verdict\nI0123456789ABCDEF,pass\n", "no film of this centre")):
+        (duplicate.path / "review.csv").write_text(table)
+        printed = duplicate.snakemake("results/cohort/cohort.csv", check=False)
+        log = duplicate.path / "logs/read_review/external_1.log"
+        assert said in (printed if said == "no image id" else log.read_text()) and "Traceback" not in printed
+        assert all(path.is_file() for path in kept)
+    (duplicate.path / "review.csv").write_text(f"sep=;\nVerdict;Image_ID\nReject;{gone['image_id']}\n")
+    assert duplicate.jobs("results/cohort/cohort.csv").get("read_review") == 1
+    printed = duplicate.snakemake("results/cohort/cohort.csv")
+    assert "done with what was asked for" in printed and "Open results/report.html" not in printed, "the report is the old one"
+    assert not duplicate.jobs("results/cohort/cohort.csv")
 
 
 def test_a_changed_marker_of_the_gate_that_is_off_runs_nothing(duplicate):
