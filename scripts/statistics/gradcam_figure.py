@@ -127,7 +127,9 @@ def draw_gradcam(
     headed = set()
     for (kind, members), line in zip(rows, axes, strict=True):
         block = kind if kind == "random_sample" else "most_certain"
+        room = ""  # lines above the title that the layout keeps free for a block's heading
         if at_random.any() and block not in headed:
+            room = "\n\n\n"
             line[0].annotate(
                 language(block),
                 (0, 1),
@@ -147,7 +149,7 @@ def draw_gradcam(
                     _tile(left)
                     left.set_facecolor(PALE)
                     left.set_box_aspect(1)
-                    left.set_title(language(kind), loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
+                    left.set_title(room + language(kind), loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
                     left.text(
                         0.5,
                         0.5,
@@ -159,7 +161,7 @@ def draw_gradcam(
                     )
                 continue
             case = cases.iloc[members[place]]
-            title = f"{language(case['kind'])}, {language('score')} {case['deep']:.2f}"
+            title = f"{room}{language(case['kind'])}, {language('score')} {case['deep']:.2f}"
             shown = may_show is None or case["image_id"] in may_show
             _draw_case(left, right, films[members[place]], heat[members[place]], shown, title, language)
     bar = figure.colorbar(
