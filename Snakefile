@@ -42,6 +42,7 @@ rule all:
     default_target: True
     input:
         final_outputs(),
+        products(),
 
 
 onstart:

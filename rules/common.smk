@@ -366,6 +366,44 @@ def final_outputs():
     ]
 
 
+def products():
+    """An output of every job before the final ones. They are asked for together with those.
+
+    A job that fails loses its outputs. If only final files were asked for, the next run would find these whole, though
+    older than what was refused, and end well; so it makes the lost ones again, or fails again with the same sentence.
+    """
+    found = []
+    for entry in CFG.centers:
+        name, batches = entry.name, batches_of(entry.name)
+        if CFG.handover not in (None, name):
+            continue
+        folder = f"results/intake/{name}"
+        found += [f"private/{name}/listing.csv", f"{folder}/patients.csv"]
+        found += [f"{folder}/dicom/batch_{b}.csv" for b in batches]
+        if CFG.handover is None:
+            found += [*(f"{folder}/png/batch_{b}.csv" for b in batches), f"{folder}/films.csv"]
+            found += [f"{folder}/reader_verdicts.csv"] if entry.review else []
+            found += [f"results/cohort/{name}/selected.csv"]
+    if CFG.handover is not None:
+        return found
+    sets = ["train", *CFG.test_sets]
+    return [
+        *found,
+        "results/cohort/train.csv",
+        "results/cohort/internal_test.csv",
+        *(f"state/cache/{name}/index.csv" for name in sets),
+        *fold_weights(),
+        *(f"results/deep/scores/{name}.csv" for name in sets),
+        *(f"results/deep/masked/{name}.csv" for name in masked_sets()),
+        "results/deep/gradcam/cases.csv",
+        *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),
+        *(f"results/boosting/scores/{name}.csv" for name in CFG.test_sets),
+        "results/boosting/baselines/coefficients.csv",
+        "results/boosting/baselines.csv",
+        *shared_tables(),
+    ]
+
+
 def shared_tables():
     """The results that 'make share' packs or counts from."""
     made = [f"results/{name}" for name in SHARED_TABLES if not name.startswith("intake/")]

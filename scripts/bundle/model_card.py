@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 SMALLEST = 5
-"""Counts of people from 1 to 4 are shown as ``<5``."""
+"""Counts of people below it, from 1, are small cells: neither they nor what gives them away is shown."""
+
+NOT_SHOWN = "not shown"
 
 _METRICS = (("auc", "AUC", 3, 1), ("sensitivity", "Sensitivity, %", 1, 100), ("specificity", "Specificity, %", 1, 100), ("ppv", "PPV, %", 1, 100), ("npv", "NPV, %", 1, 100))
 
@@ -35,36 +37,44 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (header, ["---"] * len(header), *rows)]
 
 
+def _small(*parts: int) -> bool:
+    """Whether one of the parts is a small cell, 1 to SMALLEST - 1."""
+    return any(0 < part < SMALLEST for part in parts)
+
+
+def _share(part: int, of: int) -> str:
+    """A part of a set; not shown where it or the rest is small, since one gives the other away."""
+    return NOT_SHOWN if _small(part, of - part) else f"{part} ({100 * part / of:.1f} %)" if of else "0"
+
+
 def _patients(cohort: pd.DataFrame, sets: Sequence[str]) -> list[str]:
     rows = []
     for name in sets:
         part = cohort[cohort["set"] == name]
-        op = int((part["label"] == 1).sum())
-        share = f" ({100 * op / len(part):.1f} %)" if len(part) and not 0 < op < SMALLEST else ""
-        rows.append(
-            [
-                name,
-                count(len(part)),
-                f"{count(op)}{share}",
-                count(int((part["sex"] == "F").sum())),
-                _mean_sd(part["age"].astype("float64")),
-                _mean_sd(part["bmi"].astype("float64")),
-                f"{part['manufacturer'].replace('', pd.NA).nunique()}",
-            ]
-        )
+        n, op = len(part), int((part["label"] == 1).sum())
+        described = [
+            _share(int((part["sex"] == "F").sum()), n),
+            _mean_sd(part["age"].astype("float64")),
+            _mean_sd(part["bmi"].astype("float64")),
+            f"{part['manufacturer'].replace('', pd.NA).nunique()}",
+        ]
+        rows.append([name, count(n), _share(op, n), *([NOT_SHOWN] * 4 if _small(n, op, n - op) else described)])
     return _table(("Set", "Patients", "Osteoporosis", "Women", "Age, years", "BMI, kg/m²", "Manufacturers of devices"), rows)
 
 
 def _performance(table2: pd.DataFrame, sets: Sequence[str]) -> list[str]:
+    """Nothing of a set with a small class is shown; of other sets nothing from which a small cell of the confusion matrix follows."""
     frame = table2[table2["model"] == "deep"].set_index("set")
     rows = []
     for name in sets:
         if name in frame.index:
             row = frame.loc[name].to_dict()
             n, n_pos = int(row["n"]), int(row["n_pos"])
-            hidden = 0 < min(n_pos, n - n_pos) < SMALLEST  # shares of so few people would give their number away
-            shown = [_cell(row, m, d, f) if m == "auc" or not hidden else "not shown" for m, _, d, f in _METRICS]
-            rows.append([name, count(n), count(n_pos), *shown])
+            tp, tn = (0 if pd.isna(row[m]) else round(row[m] * of) for m, of in (("sensitivity", n_pos), ("specificity", n - n_pos)))
+            closed = _small(n, n_pos, n - n_pos)
+            hidden = closed or _small(tp, n_pos - tp, tn, n - n_pos - tn)
+            shown = [NOT_SHOWN if (closed if m == "auc" else hidden) else _cell(row, m, d, f) for m, _, d, f in _METRICS]
+            rows.append([name, count(n), NOT_SHOWN if closed else count(n_pos), *shown])
     return _table(("Test set", "n", "OP", *(title for _, title, _, _ in _METRICS)), rows)
 
 
@@ -145,7 +155,7 @@ def model_card(settings: Mapping[str, Any], cohort: pd.DataFrame, table2: pd.Dat
         "",
         "- Weights can hold traces of the patients they were trained on. Nobody has shown that nothing can be drawn out of these. Pass the bundle on only as the study's agreements and its ethics "
         "committee permit. Beyond the weights and the counts on this card nothing of patients is in it: no film, no pseudonym, no date, no path.",
-        f"- Counts of people from 1 to {SMALLEST - 1} are shown as <{SMALLEST}, and shares of classes so small are not shown. All else in the performance table is as in the study's Table 2.",
+        f"- Counts of people from 1 to {SMALLEST - 1} are not shown, nor what gives them away. All else in the performance table is as in the study's Table 2.",
         "- A model can learn devices and habits of its hospital. A difference between groups in the performance means that one of them is served worse.",
         "",
         "## Limits",

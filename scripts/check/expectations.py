@@ -62,6 +62,9 @@ MOST_FLAGGED = 0.5
 """Share of rows that may bear an exclusion flag before a wrong coding is suspected."""
 SAMPLED_FILMS = 20
 """PNG films whose values are looked at, to see how many bits they use."""
+MOST_OTHER_SITES = 0.2
+"""Share of a DXA table's rows without a known site that is a hint where a site of the label has no row."""
+
 MOST_OTHER_SEX = 0.2
 """Share of patients whose sex may differ between table and film headers before a wrong coding is suspected."""
 
@@ -313,6 +316,8 @@ def expect(
         result.hints += _hints(written, ids)
     if "patients" in readings:
         result.hints += _odd_values(readings["patients"].cells, f"centers[{center.name}].patients")
+    if "dxa" in readings:
+        result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
     if not result.faults and films is not None:
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)
         told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
@@ -394,6 +399,18 @@ def _odd_values(patients: pd.DataFrame, where: str) -> list[str]:
                 f"{where}.flag_coding the right way round?"
             )
     return found
+
+
+def _sites_not_told(dxa: Reading, sites: list[str], where: str) -> list[str]:
+    """A hint where sites of the label have no row, and many rows have codes of no site: labels would come from the others alone."""
+    absent = [site for site in sites if not (dxa.cells["site"] == site).any()]
+    other = int((dxa.cells["site"] == "").sum())
+    if not absent or other < MOST_OTHER_SITES * len(dxa.cells):
+        return []
+    return [
+        f"{where}.site_coding: no row is of {' or '.join(absent)}, from which labels are taken as well, and {other} of {len(dxa.cells)} rows have codes "
+        "that the config doesn't know; add the codes, or leave these sites out of cohort.sites"
+    ]
 
 
 def _born_after_films(films: pd.DataFrame, found: Pseudonymous) -> list[str]:

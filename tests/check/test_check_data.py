@@ -173,6 +173,17 @@ def test_a_flag_of_most_rows_and_weights_in_pounds_bring_hints(look):
     assert "HINT: centers[c].patients.exclusions.abnormal_spine: 20 of 30 rows" in said and "patients: doubtful bmi: 9 rows" in said
 
 
+def test_codes_of_sites_that_the_config_does_not_know_are_named(look, tmp_path):
+    rows = [f"77{n:03d},2020-05-01,{site},0.9,{-3.0 + n * 0.4:.1f}" for n in range(8) for site in ("lumbar", "Hals", "Hip total")]
+    (tmp_path / "mine.csv").write_text("id,day,site,bmd,t\n" + "\n".join(rows) + "\n")
+    columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
+    dxa = {"path": str(tmp_path / "mine.csv"), "columns": columns}
+    (hint,) = [h for h in look(dxa=dxa)[0].hints if "site_coding" in h]
+    assert "no row is of femoral_neck or total_hip" in hint and "16 of 24 rows" in hint
+    known = {**dxa, "site_coding": {"femoral_neck": ["Hals"], "total_hip": ["Hip total"]}}
+    assert not [h for h in look(dxa=known)[0].hints if "site_coding" in h]
+
+
 def test_years_of_two_digits_are_named(look):
     rows = [f"77{n:03d},F,1{n}.03.{50 + 3 * n},160,6{n}" for n in range(8)]
     head = "id,sex,born,height,weight\n"

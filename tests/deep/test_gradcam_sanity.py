@@ -74,7 +74,7 @@ def trained(patch_films):
     networks = []
     for seed in SEEDS:
         settings = {"seed": seed, "architecture": ARCHITECTURE, "training": training, "augmentation": augmentation}
-        done = train(stack, learnt, fresh, 0, settings, None, None, nothing, lambda: False, lambda: False, nothing)
+        done = train(stack, learnt, fresh, 0, settings, None, None, nothing, lambda: False, lambda: False, nothing, nothing)
         assert auc([f.label for f in fresh], done.held_out) > 0.95
         networks.append(done.network.eval())
     return networks

@@ -107,6 +107,7 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
         log = duplicate.path / "logs/read_review/external_1.log"
         assert said in (printed if said == "no image id" else log.read_text()) and "Traceback" not in printed
         assert all(path.is_file() for path in kept)
+    assert "read_review" in duplicate.jobs(), "a refused table must be refused again, not passed over"
     (duplicate.path / "review.csv").write_text(f"sep=;\nVerdict;Image_ID\nReject;{gone['image_id']}\n")
     assert duplicate.jobs("results/cohort/cohort.csv").get("read_review") == 1
     printed = duplicate.snakemake("results/cohort/cohort.csv")
@@ -181,6 +182,22 @@ def test_results_deleted_are_republished_without_training(duplicate):
     assert duplicate.optimiser_steps() == 0
     assert (duplicate.path / "results/predictions.csv").read_bytes() == before
     assert (duplicate.path / "results/deep/fold_3/weights.pt").read_bytes() == weights
+
+
+LOST = {
+    "results/intake/external_1/patients.csv": "pseudonymize_tables",
+    "results/intake/internal/png/batch_0.csv": "convert_png",
+    "state/cache/train/index.csv": "cache_films",
+    "results/deep/fold_0/weights.pt": "train_fold",
+    "results/boosting/combined/model.ubj": "fit_xgboost",
+}
+
+
+def test_what_a_failed_job_lost_is_asked_for_again(duplicate):
+    """Snakemake deletes a failed job's outputs; the next run must not end well because later files are still whole."""
+    for name in LOST:
+        (duplicate.path / name).unlink()
+    assert set(LOST.values()) <= duplicate.jobs().keys()
 
 
 @pytest.mark.parametrize("name", ["results/statistics/table2.csv", "results/figures/roc.svg"])
