@@ -275,9 +275,9 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
     review = int((run.cohort["review"] == 1).sum())
     if review:
         out.append(
-            f"{count(review)} 例纳入患者的胸片待复核；敏感性分析将其剔除。"
+            f"{count(review)} 例纳入患者待复核（胸片被标记，或表格与胸片文件头中的性别不一致）；敏感性分析将其剔除。"
             if zh
-            else f"{count(review)} included patient(s) have a film flagged for review; a sensitivity analysis leaves them out."
+            else f"{count(review)} included patient(s) are under review (a flagged film, or a sex that differs between table and film); a sensitivity analysis leaves them out."
         )
     if config["deep"]["init"] == "random":
         out.append(

@@ -306,9 +306,9 @@ _WORDS: dict[str, tuple[str, str]] = {
         "它可以揭示捷径的存在，但不能证明捷径不存在。",
     ),
     "shortcuts_caption": (
-        "A: share of the deep score's logit that groups of variables explain. B: AUC of these variables alone for osteoporosis. C: AUC with parts of the film "
+        "A: share of the deep score's logit that groups of variables explain; values below -0.2 stand at -0.2. B: AUC of these variables alone for osteoporosis. C: AUC with parts of the film "
         "covered (grey)",
-        "A：各组变量对 DL 评分（logit）的解释比例；B：仅用这些变量预测骨质疏松的 AUC；C：遮盖部分胸片（灰色）后的 AUC",
+        "A：各组变量对 DL 评分（logit）的解释比例，低于 -0.2 的值画在 -0.2 处；B：仅用这些变量预测骨质疏松的 AUC；C：遮盖部分胸片（灰色）后的 AUC",
     ),
     "explained_caption": ("What device, film and exposure explain of the deep score", "设备、图像与曝光对 DL 评分的解释"),
     "explained_note": (
