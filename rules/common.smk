@@ -378,7 +378,9 @@ def products():
         if CFG.handover not in (None, name):
             continue
         folder = f"results/intake/{name}"
-        found += [f"private/{name}/listing.csv", f"{folder}/patients.csv"]
+        if CFG.handover is None or entry.images is not None:
+            found += [f"private/{name}/listing.csv"]
+        found += [f"{folder}/patients.csv"]
         found += [f"{folder}/dicom/batch_{b}.csv" for b in batches]
         if CFG.handover is None:
             found += [*(f"{folder}/png/batch_{b}.csv" for b in batches), f"{folder}/films.csv"]
