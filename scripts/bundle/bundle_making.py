@@ -41,7 +41,7 @@ from scripts.common.files import atomic_folder, write_text
 from scripts.common.log import Log
 from scripts.common.tables import COHORT, read_table
 from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.set_scores import chosen_precision
+from scripts.deep.fold_networks import chosen_precision
 from scripts.deep.trained_networks import load_networks
 
 CHECKED_FILMS = 4

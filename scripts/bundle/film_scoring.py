@@ -23,9 +23,8 @@ from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
+from scripts.deep.fold_networks import FoldNetworks, mean_probability
 from scripts.deep.network import HybridNetwork
-from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.set_scores import AUTO, mean_probability
 from scripts.deep.trained_networks import load_networks
 
 COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "deep", "positive")
@@ -52,6 +51,9 @@ class LooseFilms:
         return films.unsqueeze(1).sub_(self._mean[index].to(self.device)).div_(self._sd[index].to(self.device))
 
 
+_MORE_MEMORY = "Score on a machine with more memory, or with '--device cpu' (DEVICE=cpu)."
+
+
 class Scorer:
     """The folds' networks of a bundle on a device, fused for scoring."""
 
@@ -62,27 +64,15 @@ class Scorer:
         for path, network in zip(weights, networks):
             if {n: v.shape for n, v in network.state_dict().items()} != {n: v.shape for n, v in wanted.items()}:
                 raise StudyError(f"'{path}' holds weights of another architecture than the bundle's settings name. Get the bundle again.")
-        self.side = networks[0].side
-        self.device = device
-        self.precision = scoring["precision"]
-        self._fused = [for_scoring(network) for network in networks]
-        at_once = scoring["films_per_forward"]
-        self.at_once = films_per_forward(self._fused[0], device.type, self.precision) if at_once == AUTO else int(at_once)
+        self._folds = FoldNetworks(networks, device, scoring["precision"], scoring["films_per_forward"], _MORE_MEMORY)
+        self.side, self.precision, self.at_once = self._folds.side, self._folds.precision, self._folds.at_once
 
     def __call__(self, films: Sequence[np.ndarray]) -> np.ndarray:
         """Probabilities ``(len(films), folds)`` of films ``(side, side)`` uint16; the same for a film in whatever company.
 
         Raises ``StudyError`` where the device's memory doesn't suffice.
         """
-        try:
-            return probabilities(self._fused, LooseFilms(films, self.device), range(len(films)), self.precision, self.at_once)
-        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise StudyError(
-                f"Out of memory on the {self.device.type.replace('cuda', 'GPU')} while scoring {self.at_once} film(s) at once. "
-                "Score on a machine with more memory, or with '--device cpu' (DEVICE=cpu)."
-            ) from None
+        return self._folds.probabilities(LooseFilms(films, self._folds.device), range(len(films)))
 
 
 def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
+from scripts.deep.fold_networks import AUTO, TRAINED, FoldNetworks, chosen_precision, mean_probability
 from scripts.deep.masks import MASKS, MaskedFilmStack, visible_part
-from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.set_scores import AUTO, TRAINED, chosen_precision, mean_probability, out_of_memory
 from scripts.deep.trained_networks import load_networks
 
 
@@ -39,21 +36,13 @@ def score_masked(
     exact_arithmetic(threads)
     with hold_device(device, log.say) as place:
         networks, trained = load_networks(weights, place)
-        kind = chosen_precision(precision, trained)
-        stack = MaskedFilmStack(cache, networks[0].side, place)
-        fused = [for_scoring(network) for network in networks]
-        size = films_per_forward(fused[0], place.type, kind) if at_once == AUTO else int(at_once)
+        folds = FoldNetworks(networks, place, chosen_precision(precision, trained), at_once)
+        stack = MaskedFilmStack(cache, folds.side, place)
         rows = [film.row for film in stack.films]
-        parts = [(mask, rows[n : n + size]) for mask in MASKS for n in range(0, len(rows), size)]
+        parts = [(mask, rows[n : n + folds.at_once]) for mask in MASKS for n in range(0, len(rows), folds.at_once)]
         scores: dict[str, list[float]] = {mask: [] for mask in MASKS}
-        try:
-            for mask, part in log.progress(parts, len(parts), "batches"):
-                stack.cover(visible_part(mask, stack.side, spine, border))
-                each = probabilities(fused, stack, part, kind, size).tolist()
-                scores[mask] += [mean_probability(row) for row in each]
-        except (torch.cuda.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "memory" not in str(error):
-                raise
-            raise out_of_memory(size, place) from None
+        for mask, part in log.progress(parts, len(parts), "batches"):
+            stack.cover(visible_part(mask, stack.side, spine, border))
+            scores[mask] += [mean_probability(row) for row in folds.probabilities(stack, part).tolist()]
     lines = [(film.patient_id, film.image_id, *(scores[mask][n] for mask in MASKS)) for n, film in enumerate(stack.films)]
     write_text(output, csv_text(("patient_id", "image_id", *MASKS), lines))
