@@ -25,7 +25,7 @@ def known_identifiers(private: str | Path) -> set[str]:
     crosswalks = sorted(private.glob("*/crosswalk/*.csv"))
     if not crosswalks:
         raise StudyError(
-            f"'{private}' holds no crosswalk, so nobody could tell an identifier in the archive. Run 'make share' where the study ran."
+            f"'{private}' holds no crosswalk, so no identifier in the archive could be told. Run the study to its end first, and 'make share' where it ran."
         )
     found: set[str] = set()
     for crosswalk in crosswalks:
