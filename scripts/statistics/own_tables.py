@@ -53,7 +53,7 @@ def read_csv(path: str | Path, what: str, needed: tuple[str, ...]) -> pd.DataFra
     absent = [name for name in needed if name not in frame.columns]
     if absent:
         found = ", ".join(frame.columns) or "none"
-        raise StudyError(f"The {what} lack(s) the column(s) {', '.join(absent)}; found: {found}. Columns are told apart by commas.")
+        raise StudyError(f"The {what}: there is no column '{absent[0]}'; found: {found}. Columns are told apart by commas.")
     twice = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1 or name.startswith("Unnamed:")})
     if twice:
         raise StudyError(f"The {what}: the column name '{twice[0]}' is empty or stands twice; every column needs its own.")
@@ -74,7 +74,7 @@ def check_keys(frame: pd.DataFrame, what: str) -> None:
             raise StudyError(f"The {what}: the column '{name}' is empty in {_rows(frame[name].eq(''))}; fill it in.")
     twice = frame.duplicated(KEYS)
     if twice.any():
-        raise StudyError(f"The {what} hold(s) a patient twice within a centre, in {_rows(twice)}; give one row per patient.")
+        raise StudyError(f"The {what}: a patient stands twice within a centre, in {_rows(twice)}; give one row per patient.")
 
 
 def labels_of(frame: pd.DataFrame, what: str) -> pd.Series:

@@ -21,11 +21,11 @@ from scripts.statistics.performance import (
 )
 from scripts.statistics.subgroups import (
     analyses,
-    recorded,
     at_prevalence,
     bayes,
     levels,
     prevalence_table,
+    recorded,
     sensitivity_table,
     subgroup_table,
 )
