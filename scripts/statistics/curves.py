@@ -84,7 +84,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
             xlabel=words("false_positive_axis"),
             ylabel=words("sensitivity_axis"),
         )
-        axis.set_aspect("equal")
+        axis.set_aspect("equal", anchor="N")
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         if not 0 < n_pos < n:
             _say(axis, words("one_class") if n else words("no_patients"))
