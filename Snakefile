@@ -22,6 +22,9 @@ if CFG.handover is None:
     include: "rules/bundle.smk"
 
 
+CODE_HASHES.keep()
+
+
 report: "report/workflow.rst"
 
 
