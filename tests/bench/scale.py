@@ -9,8 +9,9 @@ What is timed, in rounds (``tests.bench.rounds``: each round does each once, in 
 - dry run: ``snakemake -n --quiet rules`` of the study: the config is checked, the folder listed, the code hashed, the graph of jobs built.
 - graph: ``snakemake --dag`` of the study: the same, and the graph written as text.
 
-Printed are the number of jobs, the median of the seconds with the smallest and the largest, and the highest memory of a process. Where a dry run of the
-largest study takes longer than ``--limit`` seconds in the median, the command ends with an error.
+Printed are the number of jobs, the median of the seconds from start to end, that of the processor's seconds with the smallest and the largest, and the
+highest memory of a process. Planning keeps one core busy, so on an idle machine both are the same; other work lengthens the first. Where a dry run of
+the largest study takes more than ``--limit`` seconds of the processor in the median, the command ends with an error.
 
 With ``--overhead`` it then runs the shipped study in a fresh copy of the repository (minutes) and says which share of the time was Snakemake's own
 (``tests.bench.overhead``).
@@ -41,10 +42,11 @@ PER_FOLDER = 500
 
 
 class Planned(NamedTuple):
-    """One call of Snakemake: jobs that it plans (None where it plans none), seconds, highest memory in MB."""
+    """One call of Snakemake: jobs that it plans (None where it plans none), seconds from start to end, seconds of the processor, highest memory in MB."""
 
     jobs: int | None
     seconds: float
+    cpu: float
     peak_mb: float
 
 
@@ -94,7 +96,7 @@ def plan(command: list[str]) -> Planned:
         raise SystemExit(f"{' '.join(command)} failed:\n{text[-3000:]}")
     total = re.search(r"^total\s+(\d+)", text, flags=re.MULTILINE)
     jobs = int(total[1]) if total else len(re.findall(r"^\s*\d+\[label", text, flags=re.MULTILINE)) or None
-    return Planned(jobs, seconds, usage.ru_maxrss / 1024)
+    return Planned(jobs, seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def dry_run(films: Path, n_batches: int, work: Path) -> Planned:
@@ -123,17 +125,17 @@ def compare(sizes: list[int], rounds: int, work: Path) -> dict[str, list[Planned
 
 def described(name: str, found: list[Planned]) -> str:
     """One line on the rounds of one call."""
-    seconds = sorted(one.seconds for one in found)
+    cpu = sorted(one.cpu for one in found)
     jobs = "-" if found[0].jobs is None else str(found[0].jobs)
-    median, peak = statistics.median(seconds), max(one.peak_mb for one in found)
-    return f"{name:<26} {jobs:>5} jobs  {median:6.2f} s ({seconds[0]:.2f} to {seconds[-1]:.2f})  {peak:5.0f} MB"
+    seconds, peak = statistics.median(one.seconds for one in found), max(one.peak_mb for one in found)
+    return f"{name:<26} {jobs:>5} jobs  {seconds:6.2f} s, processor {statistics.median(cpu):6.2f} s ({cpu[0]:.2f} to {cpu[-1]:.2f})  {peak:5.0f} MB"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--films", type=int, nargs="+", default=[1000, 20000, 100000])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds that a dry run of the largest study may take in the median")
+    parser.add_argument("--limit", type=float, default=5.0, help="seconds of the processor that a dry run of the largest study may take in the median")
     parser.add_argument("--overhead", action="store_true", help="also run the shipped study and tell Snakemake's share of its time")
     chosen = parser.parse_args()
     sizes = sorted(chosen.films)
@@ -145,9 +147,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["git", "clone", "-q", str(ROOT), f"{folder}/clone"], check=True)
             subprocess.run([sys.executable, "-m", "tests.bench.overhead"], cwd=f"{folder}/clone", check=True)
-    slowest = statistics.median(one.seconds for one in found[f"dry run, {sizes[-1]:,} films"])
-    if slowest > chosen.limit:
-        raise SystemExit(f"A dry run of {sizes[-1]:,} films takes {slowest:.2f} s, more than {chosen.limit:g} s.")
+    largest = statistics.median(one.cpu for one in found[f"dry run, {sizes[-1]:,} films"])
+    if largest > chosen.limit:
+        raise SystemExit(f"A dry run of {sizes[-1]:,} films takes {largest:.2f} s of the processor, more than {chosen.limit:g} s.")
 
 
 if __name__ == "__main__":
