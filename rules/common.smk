@@ -54,7 +54,7 @@ shell.prefix(
 
 # Planning makes very many objects that stay to the end: looking less often for those that can go saves a tenth of its time.
 gc.freeze()
-gc.set_threshold(100_000)
+gc.set_threshold(500_000)
 
 CODE_HASHES = RememberedHashes(".snakemake/osteocxr_code_hashes.json", Path(workflow.basedir))
 

@@ -6,6 +6,8 @@ with a few bytes each, in folders of 500: planning looks at names, sizes and tim
 What is timed, in rounds (``tests.bench.rounds``: each round does each once, in a random order), each in a process of its own:
 
 - Snakemake alone: ``snakemake --version``, the floor that no study goes below, since it imports what a run imports.
+- plain workflow: a dry run of two rules for each of the largest study's batches, in a Snakefile of a dozen lines without config, films or code to hash: what
+  Snakemake itself takes for nearly as many jobs.
 - dry run: ``snakemake -n --quiet rules`` of the study: the config is checked, the folder listed, the code hashed, the graph of jobs built.
 - graph: ``snakemake --dag`` of the study: the same, and the graph written as text.
 
@@ -82,6 +84,29 @@ def write_study(films: Path, n_batches: int, work: Path) -> list[str]:
     return [*command, "--configfile", str(work / "study.yaml")]
 
 
+PLAIN = """
+rule all:
+    input: [f"{rule}/{b}" for rule in ("one", "two") for b in range(BATCHES)]
+rule one:
+    output: "one/{b}"
+    params: number=lambda wildcards: wildcards.b
+    script: "plain.py"
+rule two:
+    input: "one/{b}"
+    output: "two/{b}"
+    params: number=lambda wildcards: wildcards.b
+    script: "plain.py"
+"""
+
+
+def write_plain(n_batches: int, work: Path) -> list[str]:
+    """A workflow of two jobs for each batch in ``work``; the command that plans it."""
+    work.mkdir()
+    (work / "plain.py").write_text("")
+    (work / "Snakefile").write_text(PLAIN.replace("BATCHES", str(n_batches)))
+    return [sys.executable, "-m", "snakemake", "-s", str(work / "Snakefile"), "--directory", str(work), "-n", "--quiet", "rules"]
+
+
 def plan(command: list[str]) -> Planned:
     """Run ``command``, a call of Snakemake, and measure it. Ends the program where it fails."""
     with tempfile.TemporaryFile("w+") as printed:
@@ -107,6 +132,7 @@ def dry_run(films: Path, n_batches: int, work: Path) -> Planned:
 def compare(sizes: list[int], rounds: int, work: Path) -> dict[str, list[Planned]]:
     """All calls in rounds, each once before, unmeasured."""
     calls = {"Snakemake alone": [sys.executable, "-m", "snakemake", "--version"]}
+    calls["plain workflow"] = write_plain(max(1, round(sizes[-1] / BATCH)), work / "plain")
     for n_films in sizes:
         write_films(work / f"films_{n_films}", n_films)
         study = write_study(work / f"films_{n_films}", max(1, round(n_films / BATCH)), work / f"study_{n_films}")
