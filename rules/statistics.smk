@@ -49,7 +49,7 @@ rule describe_cohort:
         runtime=10,
     params:
         code=code("scripts/statistics/describe_cohort.py"),
-        centers=[c.name for c in (CFG.development, *CFG.external)],
+        centers=described_centers(),
     script:
         "../scripts/statistics/describe_cohort.py"
 
@@ -122,7 +122,7 @@ rule compare_auc:
         sets=CFG.test_sets,
         use_r=CFG.statistics.engine == "r",
         confidence=CFG.statistics.confidence,
-        primary_contrast=list(CFG.statistics.primary_contrast),
+        primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/compare_auc.py"
 
@@ -183,11 +183,12 @@ rule draw_figures:
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
-        flow="results/cohort/flow.csv",
+        flow=flow_table(),
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
     output:
+        **flow_figure(report, "../report/flow.rst"),
         roc=report(
             "results/figures/roc.svg",
             caption="../report/roc.rst",
@@ -209,13 +210,6 @@ rule draw_figures:
             labels={"what": "calibration"},
         ),
         calibration_copies=figure_copies("calibration"),
-        flow=report(
-            "results/figures/flow.svg",
-            caption="../report/flow.rst",
-            category="Figures",
-            labels={"what": "flow of patients"},
-        ),
-        flow_copies=figure_copies("flow"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -229,7 +223,7 @@ rule draw_figures:
     params:
         code=code("scripts/statistics/draw_figures.py"),
         sets=CFG.test_sets,
-        centers=[c.name for c in (CFG.development, *CFG.external)],
+        centers=described_centers(),
         labels=center_labels(),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
@@ -325,11 +319,10 @@ rule write_tables:
     params:
         code=code("scripts/statistics/write_tables.py"),
         sets=CFG.test_sets,
-        centers=[c.name for c in (CFG.development, *CFG.external)],
+        centers=described_centers(),
         labels=center_labels(),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,
-        primary_contrast=list(CFG.statistics.primary_contrast),
     script:
         "../scripts/statistics/write_tables.py"
