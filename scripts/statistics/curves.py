@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -53,11 +54,14 @@ def _say(axis, text: str) -> None:
 
 
 def _shared_legend(figure: Figure, axes: Sequence) -> None:
-    """One legend below all panels, from the first panel that has curves."""
+    """One legend below all panels, from the first panel that has curves, in as many rows as it needs."""
     for axis in axes:
         handles, names = axis.get_legend_handles_labels()
         if handles:
-            figure.legend(handles, names, loc="outside lower center", ncols=len(names))
+            points = matplotlib.rcParams["legend.fontsize"]
+            entry = points / 72 * (0.6 * max(map(len, names)) + 4)  # inches; a character's width, a line's and the gaps
+            beside = max(1, min(len(names), int(figure.get_figwidth() / entry)))
+            figure.legend(handles, names, loc="outside lower center", ncols=beside)
             return
 
 
@@ -67,7 +71,7 @@ def _title(look: Look, name: str, n: int, n_pos: int) -> str:
 
 def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
     """ROC curves with AUC and interval in the legend; a point marks each frozen threshold."""
-    figure, axes = panels(len(look.sets), 3.1)
+    figure, axes = panels(len(look.sets), 3.1 + 0.14 * max(0, len(look.models) - 3))
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     rows = table2.set_index(["set", "model"])
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
@@ -80,7 +84,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
             xlabel=words("false_positive_axis"),
             ylabel=words("sensitivity_axis"),
         )
-        axis.set_aspect("equal")
+        axis.set_aspect("equal", anchor="N")
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         if not 0 < n_pos < n:
             _say(axis, words("one_class") if n else words("no_patients"))
@@ -95,7 +99,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 color=colors[model],
                 linestyle=styles[model],
                 clip_on=False,
-                label=f"{words(model)} {row['auc']:.3f}{interval}",
+                label=f"{words.model(model)} {row['auc']:.3f}{interval}",
             )
             axis.plot(
                 1 - row["specificity"],
@@ -140,7 +144,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit"],
                 color=INK if model == "none" else GREY,
                 linewidth=0.8,
-                label=words(model),
+                label=words.model(model),
             )
         for model in look.models:
             rows = part[part["model"] == model]
@@ -157,7 +161,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit"],
                 color=colors[model],
                 linestyle=styles[model],
-                label=words(model),
+                label=words.model(model),
             )
         top = max(float(part["net_benefit_high"].max()), 0.1)
         axis.set(xlim=(0, float(part["threshold"].max())), ylim=(-0.15 * top, 1.02 * top))
@@ -199,13 +203,13 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
                     linewidth=0,
                 )
             else:
-                absent.append(f"{words('no_curve')}: {words(model)}")
+                absent.append(f"{words('no_curve')}: {words.model(model)}")
             axis.plot(
                 points["predicted"],
                 points["observed"],
                 color=colors[model],
                 linestyle=styles[model],
-                label=words(model),
+                label=words.model(model),
             )
             heights, edges = np.histogram(values, bins=40, range=(0, 1))
             axis.step(

@@ -25,6 +25,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     )
     curve = read_table(read.calibration_curve, CURVE)
     style.save(draw_calibration(predictions, curve, look), [out.calibration, *out.calibration_copies])
-    flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
-    style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies])
+    if read.flow:
+        flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
+        style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies])
     log.say(f"figures of {len(given.sets)} test sets and {len(given.centers)} centres")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -29,7 +30,7 @@ PALE = "#d9d9d9"
 WARNING = "#a4001d"
 
 # Okabe and Ito's palette, for models that the config names no colour for
-SPARE_COLORS = ("#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 LINE_STYLES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (4, 1.2, 1, 1.2)))
 
 CHINESE_FONTS = (
@@ -121,14 +122,23 @@ def apply(language: str, font_size: float, dpi: int) -> None:
     )
 
 
+def _palette() -> Iterator[str]:
+    """The palette, and behind it hues a golden angle apart, the darkness changing, without end."""
+    yield from PALETTE
+    for i in itertools.count():
+        hue = (0.55 + i * 0.618034) % 1
+        yield matplotlib.colors.to_hex(matplotlib.colors.hsv_to_rgb((hue, 0.75, (0.85, 0.55)[i % 2])))
+
+
 def colors_of(models: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """A colour per model: the config's, else the next spare one."""
+    """A colour per model: the config's, else the next of the palette that no model has; no two are the same unless the config says so."""
     for model, color in chosen.items():
         if not matplotlib.colors.is_color_like(color):
             raise StudyError(
                 f"statistics.figures.colors.{model}: '{color}' is no colour; use for instance '#0072B2'."
             )
-    spare = iter(SPARE_COLORS * (1 + len(models) // len(SPARE_COLORS)))
+    taken = {matplotlib.colors.to_hex(chosen[model]) for model in models if model in chosen}
+    spare = (color for color in _palette() if matplotlib.colors.to_hex(color) not in taken)
     return {model: chosen[model] if model in chosen else next(spare) for model in models}
 
 
