@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share statistics bundle score bench-intake bench-deep docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key doctor check-data handover share statistics bundle score bench-intake bench-deep bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -41,6 +41,9 @@ format:  ## put the code into its standard layout
 key: setup  ## make the key of a study of real patients (once)
 	@python -m scripts.common.key private/study.key
 
+doctor:  ## what of this machine and config a run would stumble over, with the line that mends it
+	@python3 -m scripts.check.doctor $(CONFIG)
+
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)
 
@@ -71,6 +74,10 @@ bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and it
 bench-deep:  ## speed of training and scoring at the paper's size; BENCH="--device cuda" on a GPU, "--parts folds" after make demo
 	@envs/setup.sh test
 	@python -m tests.bench.deep $(BENCH)
+
+bench-scale:  ## planning of 1,000, 20,000 and 100,000 films: jobs, seconds, memory; BENCH=--overhead: also Snakemake's share of the shipped study's time
+	@envs/setup.sh test
+	@python -m tests.bench.scale $(BENCH)
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference

@@ -32,6 +32,9 @@ if CFG.handover is None and CFG.tables is None:
     include: "rules/bundle.smk"
 
 
+CODE_HASHES.keep()
+
+
 report: "report/workflow.rst"
 
 

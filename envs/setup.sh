@@ -63,8 +63,21 @@ fi
 # --- the Python environment ------------------------------------------------------------------------------------
 wanted="$(sha256sum <"$requirements" | cut -d' ' -f1) $("$python" -c 'import sys; print(sys.version_info[:2])')"
 stamp=.venv/requirements-$(basename "$requirements" .txt).stamp
+
+# Where Python is told to keep no compiled modules (PYTHONDONTWRITEBYTECODE, usual in containers), each of a run's processes would compile
+# its libraries anew, some seconds each. So they are compiled here, once, by importing them.
+compile_once() {
+  [ -n "${PYTHONDONTWRITEBYTECODE:-}" ] || return 0
+  compgen -G ".venv/lib/python*/site-packages/pandas/__pycache__" >/dev/null && return 0
+  say "Compiling the Python packages once (PYTHONDONTWRITEBYTECODE is set) ..."
+  for module in snakemake.cli snakemake.script snakemake_executor_plugin_slurm pandas scipy.stats sklearn.linear_model statsmodels.api matplotlib.pyplot \
+    torch torchvision torch._dynamo xgboost onnxruntime cv2 pydicom openpyxl docx jinja2 pydantic imagecodecs rpy2.rinterface; do
+    env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX .venv/bin/python -c "import $module" >/dev/null 2>&1 || true
+  done
+}
+
 # An environment with the test packages serves a run as well.
-if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then exit 0; fi
+if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then compile_once; exit 0; fi
 
 if [ -x .venv/bin/python ] && ! .venv/bin/python -c 'import pip' 2>/dev/null; then rm -rf .venv; fi
 if [ -x .venv/bin/python ] && [ "$(.venv/bin/python -c 'import sys; print(sys.version_info[:2])')" != "$("$python" -c 'import sys; print(sys.version_info[:2])')" ]; then rm -rf .venv; fi
@@ -85,3 +98,4 @@ printf '%s\n' "$wanted" >"$stamp"
 if [ "$requirements" = envs/requirements-test.txt ]; then
   printf '%s %s\n' "$(sha256sum <envs/requirements.txt | cut -d' ' -f1)" "$("$python" -c 'import sys; print(sys.version_info[:2])')" >.venv/requirements-requirements.stamp
 fi
+compile_once

@@ -33,6 +33,16 @@ def device_memory(device: torch.device) -> tuple[int, int] | None:
     return None if memory is None else (min(memory[0] + own_memory(), memory[1]), memory[1])
 
 
+def _names_of_visible(count: int) -> list[str]:
+    """What the ``count`` GPUs that PyTorch sees are called on this machine, in PyTorch's order.
+
+    CUDA counts what ``CUDA_VISIBLE_DEVICES`` lists from 0 on, and ends the list at the first one that isn't there.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [n.strip() for n in visible.split(",")] if visible else []
+    return names[:count] if len(names) >= count else [str(n) for n in range(count)]
+
+
 @contextlib.contextmanager
 def hold_device(wanted: str, say: Callable[[str], None]) -> Iterator[torch.device]:
     """Yield the device for ``deep.device`` (auto, cpu or cuda); a GPU is this job's alone while the block runs.
@@ -46,10 +56,7 @@ def hold_device(wanted: str, say: Callable[[str], None]) -> Iterator[torch.devic
         say("device: the GPU given by SLURM")
         yield torch.device("cuda", 0)
         return
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [n.strip() for n in visible.split(",")] if visible else []
-    if len(names) != torch.cuda.device_count():
-        names = [str(n) for n in range(torch.cuda.device_count())]
+    names = _names_of_visible(torch.cuda.device_count())
     with hold_slot(names, slots_folder(), say) as place:
         torch.cuda.set_device(place)
         say(f"device: GPU {names[place]} ({torch.cuda.get_device_name(place)})")

@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
-import re
 import resource
 import shutil
 import statistics
@@ -38,12 +37,11 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-import yaml
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from scripts.common.config import FrontalView
-from scripts.common.key import StudyKey, make_key
+from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.intake.batch_conversion import convert_batch
 from scripts.intake.batch_deidentification import deidentify_batch
@@ -52,8 +50,8 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.png_encoding import encode_png16
 from tests.bench.films import simulated
 from tests.bench.rounds import ratio, seconds_in_rounds
+from tests.bench.scale import dry_run
 
-ROOT = Path(__file__).resolve().parents[2]
 ROWS, COLUMNS = 3000, 2500
 WINDOW = {"rows": (0.20, 0.90), "columns": (0.10, 0.90)}
 IDS = {"strip": True, "leading_zeros": "keep", "upper": False}
@@ -207,42 +205,14 @@ def scale(n_films: int, work: Path) -> None:
             mark += 1
     if done != n_films:
         raise SystemExit(f"only {done} of {n_films} films were taken in")
-    dry_run(source, n_batches, work)
+    planned = dry_run(source, n_batches, work / "study")
+    print(f"dry run: {planned.jobs} jobs, {planned.seconds:.1f} s, {planned.peak_mb:.0f} MB", flush=True)
 
 
 def _own_peak_kib() -> int:
     """Highest memory of this program (proc(5), VmHWM); getrusage would count what the process held before it became this one."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
-
-
-def dry_run(films: Path, n_batches: int, work: Path) -> None:
-    """Time ``snakemake -n`` of a study with one centre of these films, and count its jobs."""
-    for name in ("patients.csv", "dxa.csv"):
-        (work / name).write_text("id\n1\n")
-    make_key(work / "study.key")
-    columns = {"patient_id": "id", "sex": "sex", "age": "age", "height": "height", "weight": "weight"}
-    dxa_columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
-    center = {
-        "name": "many",
-        "role": "development",
-        "dicom": str(films),
-        "patients": {"path": str(work / "patients.csv"), "columns": columns},
-        "dxa": {"path": str(work / "dxa.csv"), "columns": dxa_columns},
-        "batches": n_batches,
-    }
-    study = {"study": {"key_file": str(work / "study.key")}, "centers": [center]}
-    (work / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
-    (work / "run").mkdir()
-    shutil.copy(ROOT / "config.yaml", work / "run")
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--directory", str(work / "run")]
-    command += ["--configfile", str(work / "study.yaml"), "-n", "--quiet", "rules"]
-    start = time.perf_counter()
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    jobs = re.search(r"^total\s+(\d+)", done.stdout + done.stderr, flags=re.MULTILINE)
-    print(f"dry run: {jobs[1] if jobs else '?'} jobs, {seconds:.1f} s, {peak:.0f} MB", flush=True)
 
 
 def main() -> None:

@@ -1,5 +1,7 @@
 """GPUs shared by folds that run side by side, with slots that need no GPU."""
 
+import multiprocessing
+import os
 import signal
 import subprocess
 import sys
@@ -82,3 +84,82 @@ def test_devices_are_taken_as_slurm_or_the_user_gives_them(monkeypatch, tmp_path
     monkeypatch.setenv("SLURM_JOB_ID", "12")
     with hold_device("cuda", print) as first, hold_device("cuda", print) as second:
         assert first.index == second.index == 0
+
+
+@pytest.fixture
+def machine(monkeypatch, tmp_path):
+    """Makes this a machine without SLURM whose PyTorch sees so many GPUs of those in CUDA_VISIBLE_DEVICES."""
+
+    def make(count, visible):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "set_device", lambda place: None)
+        monkeypatch.setattr(torch.cuda, "get_device_name", lambda place: "fake")
+        monkeypatch.setattr("scripts.deep.compute_device.slots_folder", lambda: tmp_path / "slots")
+        monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        if visible is not None:
+            monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        return tmp_path / "slots"
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "names"),
+    [
+        (2, None, {"0", "1"}),
+        (2, "5,7", {"5", "7"}),
+        (2, " 7 , 5", {"5", "7"}),
+        (1, "5,9", {"5"}),  # 9 isn't there, so CUDA shows 5 alone
+        (1, "GPU-8f3a,GPU-77aa", {"GPU-8f3a"}),
+        (2, "MIG-GPU-8f3a/1/0,MIG-GPU-8f3a/2/0", {"MIG-GPU-8f3a_1_0", "MIG-GPU-8f3a_2_0"}),
+    ],
+)
+def test_a_slot_has_the_name_of_the_gpu_on_this_machine(machine, count, visible, names):
+    folder = machine(count, visible)
+    held = [hold_device("cuda", print) for _ in range(count)]
+    assert sorted(one.__enter__().index for one in held) == list(range(count))
+    assert {path.name.removeprefix("gpu-").removesuffix(".lock") for path in folder.iterdir()} == names
+    for one in held:
+        one.__exit__(None, None, None)
+
+
+def fold(number, times, killed):
+    """What a fold's job does with its GPU: take one, use it, give it back; the one that is to be killed never gives it back."""
+    with hold_device("cuda", lambda text: times.put((number, "said", text, 0.0))) as device:
+        times.put((number, "took", device.index, time.monotonic()))
+        time.sleep(60 if number == killed else 0.3)
+        times.put((number, "gave", device.index, time.monotonic()))
+
+
+def test_five_folds_on_two_gpus_wait_for_each_other_and_outlive_a_kill(machine):
+    """Never two folds on one GPU at a time; the GPU of a fold that is killed with SIGKILL goes to one that waits."""
+    machine(2, "5,7")
+    fork = multiprocessing.get_context("fork")
+    times, killed = fork.Queue(), 0
+    jobs = [fork.Process(target=fold, args=(number, times, killed)) for number in range(5)]
+    jobs[killed].start()
+    found = [times.get(timeout=30)]
+    while found[-1][1] != "took":
+        found.append(times.get(timeout=30))
+    lost = found[-1][2]
+    for job in jobs[1:]:
+        job.start()
+    while sum(one[1] == "gave" for one in found) < 2:  # the other GPU serves folds, one after the other
+        found.append(times.get(timeout=30))
+    assert {one[2] for one in found if one[1] == "took"} == {0, 1}
+    assert {one[2] for one in found if one[1] == "gave"} == {1 - lost}
+    os.kill(jobs[killed].pid, signal.SIGKILL)
+    death = time.monotonic()
+    while sum(one[1] == "gave" for one in found) < 4:
+        found.append(times.get(timeout=30))
+    for job in jobs:
+        job.join(timeout=30)
+    assert [job.exitcode for job in jobs] == [-signal.SIGKILL, 0, 0, 0, 0]
+    assert any(one[2] == lost and one[3] >= death for one in found if one[1] == "took"), "the killed fold's GPU stayed taken"
+    for place in (0, 1):
+        events = sorted((one[3], one[1], one[0]) for one in found if one[1] != "said" and one[2] == place and one[0] != killed)
+        assert [kind for _, kind, _ in events] == ["took", "gave"] * (len(events) // 2)
+        assert all(first[2] == second[2] for first, second in zip(events[::2], events[1::2], strict=True))
+    assert any("all 2 GPU(s) are taken by other jobs; waiting" in str(one[2]) for one in found)

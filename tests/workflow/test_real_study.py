@@ -113,6 +113,27 @@ def test_a_new_film_touches_its_batch_only(real, tmp_path):
     assert "Nothing to be done" in study.snakemake()
 
 
+def test_new_patients_of_an_external_centre_rescore_that_centre_alone(real, tmp_path):
+    """A film, a row of the patient table and an exam: what is planned names that centre and no other, and trains nothing."""
+    study = real.duplicate(tmp_path / "study")
+    folder = study.path / "data/hospital_b"
+    source = next(p for p in sorted((folder / "dicom").rglob("*")) if p.is_file() and p.stat().st_size > 20_000)
+    shutil.copy2(source, folder / "dicom/another patient")
+    for name in ("patients", "dxa"):
+        path = next((folder / "tables").glob(f"{name}.*"))
+        lines = path.read_bytes().splitlines(keepends=True)
+        path.write_bytes(b"".join([*lines, lines[-1]]))
+    printed = study.snakemake("-n")
+    planned = study.jobs()
+    assert not {"train_fold", "fit_xgboost", "split_cohort"} & planned.keys()
+    assert all(planned[rule] == 1 for rule in ("list_films", "pseudonymize_tables", "deidentify", "convert_png", "screen_exposure", "select_cohort"))
+    assert all(planned[rule] == 1 for rule in ("cache_films", "score_images", "score_xgboost", "merge_predictions"))
+    named = {part for line in printed.splitlines() if line.strip().startswith("wildcards:") for part in line.replace(",", " ").split()}
+    assert {"center=hospital_b", "set=hospital_b"} <= named
+    others = {f"{kind}={name}" for kind in ("center", "set") for name in ("hospital_a", "hospital_c", "train", "internal_test")}
+    assert not named & others
+
+
 # -------------------------------------------------------------------------------------------- bad input
 
 

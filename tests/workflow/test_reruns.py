@@ -12,6 +12,19 @@ import time
 import pytest
 
 COSTLY = {"train_fold", "fit_xgboost", "cache_films"}
+OF_ONE_CENTRE = [
+    "simulate_center",
+    "list_films",
+    "deidentify",
+    "convert_png",
+    "pseudonymize_tables",
+    "screen_exposure",
+    "select_cohort",
+    "cache_films",
+    "score_images",
+    "score_masked",
+    "score_xgboost",
+]
 SAME_BYTES = [
     "results/predictions.csv",
     "results/cohort/cohort.csv",
@@ -50,12 +63,23 @@ def test_touching_every_file_runs_nothing(duplicate):
     assert "Nothing to be done" in duplicate.snakemake()
 
 
-def test_a_comment_or_a_docs_change_runs_nothing(duplicate):
-    for name in ("scripts/deep/network.py", "scripts/intake/listing.py", "scripts/common/key.py", "README.md"):
-        path = duplicate.path / name
-        comment = "\n# a remark\n" if name.endswith(".py") else "\nA remark.\n"
-        path.write_text(path.read_text(encoding="utf-8") + comment, encoding="utf-8")
+def append(study, names, text):
+    for name in names:
+        with (study.path / name).open("a", encoding="utf-8") as stream:
+            stream.write(text)
+
+
+def test_a_comment_in_every_script_and_a_docs_change_run_nothing(duplicate):
+    scripts = [path.relative_to(duplicate.path) for path in (duplicate.path / "scripts").rglob("*.py")]
+    assert len(scripts) > 100
+    append(duplicate, scripts, "\n# a remark\n")
+    append(duplicate, ["README.md", "docs/methods.md", "rules/deep.smk"], "\n# A remark.\n")
     assert duplicate.jobs() == {}
+    # a line of code in a module that draws: figures and what shows them, no number
+    append(duplicate, ["scripts/statistics/curves.py", "scripts/statistics/training_figure.py"], "\nANOTHER_CONSTANT = 1\n")
+    jobs = duplicate.jobs()
+    assert any(rule.startswith("draw_") for rule in jobs)
+    assert not [rule for rule in jobs if not rule.startswith("draw_") and rule not in ("all", "record_provenance", "write_report")]
 
 
 def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
@@ -68,7 +92,7 @@ def test_a_changed_figure_setting_only_draws(duplicate):
     duplicate.edit_config(lambda raw: raw["statistics"]["figures"].update(font_size=9))
     jobs = duplicate.jobs()
     assert any(rule.startswith("draw_") for rule in jobs)
-    assert not COSTLY & jobs.keys() and "evaluate_models" not in jobs and "compare_auc" not in jobs
+    assert not COSTLY & jobs.keys() and not {"evaluate_models", "examine_models", "describe_cohort", "compare_auc"} & jobs.keys()
 
 
 def test_a_changed_label_or_device_trains_nothing(duplicate):
@@ -89,6 +113,9 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
     gone = next(row for row in before if row["center"] == "external_1")
     (duplicate.path / "review.csv").write_text(f"image_id,verdict\n{gone['image_id']},reject\n")
     duplicate.edit_config(lambda raw: raw["centers"][1].update(review="review.csv"))
+    planned = duplicate.jobs()
+    assert not {"train_fold", "fit_xgboost", "deidentify", "convert_png"} & planned.keys()
+    assert all(planned[rule] == 1 for rule in ("read_review", "screen_exposure", "select_cohort", "cache_films", "score_images"))
     jobs = duplicate.jobs("results/cohort/cohort.csv")
     assert jobs == {"read_review": 1, "screen_exposure": 1, "select_cohort": 1, "merge_cohort": 1}
     duplicate.snakemake("results/cohort/cohort.csv")
@@ -166,6 +193,7 @@ def test_a_new_external_centre_trains_nothing(duplicate):
     planned = duplicate.jobs()
     assert not {"train_fold", "fit_xgboost"} & planned.keys()
     assert planned["cache_films"] == 1 and planned["score_images"] == 1 and planned["deidentify"] == 1
+    assert all(planned[rule] == 1 for rule in OF_ONE_CENTRE if rule in planned), "more than the new centre is read or scored"
     duplicate.snakemake()
     assert duplicate.optimiser_steps() == steps_before
     assert (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns == weights
@@ -174,14 +202,15 @@ def test_a_new_external_centre_trains_nothing(duplicate):
 
 
 def test_results_deleted_are_republished_without_training(duplicate):
-    before = (duplicate.path / "results/predictions.csv").read_bytes()
-    weights = (duplicate.path / "results/deep/fold_3/weights.pt").read_bytes()
-    shutil.rmtree(duplicate.path / "results/deep")
-    (duplicate.path / "results/predictions.csv").unlink()
-    duplicate.snakemake("results/predictions.csv")
+    """All of them, from the intake on: the films are read and cached again, and the folds come out of state/store."""
+    kept = ["results/predictions.csv", *(f"results/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "history.csv", "held_out.csv"))]
+    before = {name: (duplicate.path / name).read_bytes() for name in kept}
+    assert duplicate.optimiser_steps() > 0
+    shutil.rmtree(duplicate.path / "results")
+    printed = duplicate.snakemake("results/predictions.csv")
+    assert printed.count("rule train_fold:") == 5 and printed.count("rule deidentify:") == 4
     assert duplicate.optimiser_steps() == 0
-    assert (duplicate.path / "results/predictions.csv").read_bytes() == before
-    assert (duplicate.path / "results/deep/fold_3/weights.pt").read_bytes() == weights
+    assert {name: (duplicate.path / name).read_bytes() for name in kept} == before
 
 
 LOST = {

@@ -1,0 +1,391 @@
+"""Say what of this machine and this config a run would stumble over, and the line that mends it: ``make doctor``.
+
+    python3 -m scripts.check.doctor [--configfile config/mine.yaml ...]
+
+It needs Python alone, so that it can tell what is missing where nothing is set up yet; what it can't look at without the Python
+environment it says. It changes nothing, reads no film's content and no patient's row, and prints no path but those of the config.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from scripts.common.errors import StudyError
+
+if TYPE_CHECKING:
+    from scripts.common.config import Config
+
+ROOT = Path(__file__).resolve().parents[2]
+GB = 10**9
+ENVIRONMENT_GB, SIMULATED_GB = 9, 2
+"""Space that the Python environment takes, and that a study of simulated centres of the shipped size takes."""
+
+OLDEST_PYTHON = (3, 11)
+R_LINE = "apt-get install -y --no-install-recommends r-base-core r-cran-proc"
+SLURM_PROFILE = Path("profiles/slurm/config.yaml")
+FIRST_LOOK_SECONDS = 40
+"""After how long the SLURM plugin first asks for a job's state, where the profile doesn't say."""
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    about : what, in a word or two
+    state : ``ok``, ``note`` (a run works, but) or ``mend`` (a run fails)
+    said : what was found
+    line : what to type or write, where something can be done
+    """
+
+    about: str
+    state: str
+    said: str
+    line: str = ""
+
+
+class Answer(NamedTuple):
+    """What a command said: its exit status and its output; status 124 where it did not answer in time."""
+
+    status: int
+    text: str
+
+
+def ask(*command: str, seconds: float = 30) -> Answer | None:
+    """Run a command; None where there is no such program."""
+    if shutil.which(command[0]) is None:
+        return None
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace", timeout=seconds
+        )
+    except subprocess.TimeoutExpired:
+        return Answer(124, "no answer")
+    except OSError as error:
+        return Answer(126, error.strerror or "")
+    return Answer(done.returncode, done.stdout)
+
+
+# ---------------------------------------------------------------------------------------------- this machine
+
+
+def check_python() -> Iterator[Finding]:
+    """The Python that runs, and whether the packages that a run needs have their pinned versions."""
+    version = ".".join(map(str, sys.version_info[:3]))
+    if tuple(sys.version_info[:2]) < OLDEST_PYTHON:
+        yield Finding("Python", "mend", f"{version}; 3.11 or newer is needed", "apt-get install -y python3 python3-venv   (Debian 12 or newer, Ubuntu 24.04)")
+        return
+    import tomllib  # since 3.11
+
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    pins = dict(re.findall(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "envs/requirements.txt").read_text(encoding="utf-8")))
+    missing, other = [], []
+    for name in (re.match(r"[A-Za-z0-9._-]+", one)[0] for one in wanted):
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            missing.append(name)
+            continue
+        if found.partition("+")[0] != pins.get(name.lower(), found):
+            other.append(f"{name} {found} (pinned: {pins[name.lower()]})")
+    if missing:
+        yield Finding("Python", "mend", f"{version}; {len(missing)} of {len(wanted)} packages are missing: {', '.join(missing)}", "make setup")
+    elif other:
+        yield Finding("Python", "note", f"{version}; other versions than pinned: {', '.join(other)}", "make setup")
+    else:
+        yield Finding("Python", "ok", f"{version}, {len(wanted)} packages as pinned")
+
+
+def check_r(config: Config | None) -> Iterator[Finding]:
+    """R with pROC, for DeLong's test."""
+    needed = config is None or config.statistics.engine == "r"
+    state = "mend" if needed else "note"
+    otherwise = f"{R_LINE}   (Debian, Ubuntu; on a cluster: module load R), or statistics.engine: numpy in the config" if needed else ""
+    answer = ask("Rscript", "-e", 'cat("R", as.character(getRversion()), if (requireNamespace("pROC", quietly = TRUE)) "pROC" else "")')
+    if answer is None:
+        yield Finding("R", state, "not installed", otherwise)
+        return
+    found = re.search(r"R (\d+)\.(\d+)\.\d+ ?(pROC)?", answer.text)
+    if answer.status != 0 or found is None:
+        yield Finding("R", state, f"Rscript ends with status {answer.status}", otherwise)
+    elif (int(found[1]), int(found[2])) < (4, 1):
+        yield Finding("R", state, f"{found[1]}.{found[2]}; 4.1 or newer is needed", otherwise)
+    elif not found[3]:
+        yield Finding("R", state, "the package pROC is missing", "apt-get install -y r-cran-proc   (or in R: install.packages(\"pROC\"))" if needed else "")
+    else:
+        yield Finding("R", "ok", f"{found[0].removeprefix('R ').removesuffix(' pROC')} with pROC")
+
+
+def check_git() -> Iterator[Finding]:
+    """git, which tells the report the commit."""
+    if ask("git", "--version") is None:
+        yield Finding("git", "note", "not installed: the report can't name the commit", "apt-get install -y git")
+
+
+def torch_sees() -> tuple[int, str] | None:
+    """Number of GPUs that PyTorch can use and the CUDA that it was built for; None where PyTorch can't be asked."""
+    answer = ask(sys.executable, "-c", "import torch; print(torch.cuda.device_count(), torch.version.cuda)", seconds=120)
+    found = re.search(r"(?m)^(\d+) (\S+)$", answer.text) if answer else None
+    return (int(found[1]), found[2]) if answer and answer.status == 0 and found else None
+
+
+def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees) -> Iterator[Finding]:
+    """GPUs, their driver, and whether PyTorch can use them."""
+    demanded = config is not None and config.deep.device == "cuda"
+    asked = config is not None and config.deep.gpus_per_fold > 0
+    answer = ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
+    gpus = [line.split(", ") for line in answer.text.splitlines() if ", " in line] if answer and answer.status == 0 else []
+    if answer is not None and not gpus:
+        yield Finding("GPU", "mend" if demanded or asked else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and mend what it says; often: restart after an update of the driver)")
+        return
+    if not gpus:
+        if (demanded or asked) and shutil.which("sinfo") is None:
+            keys = "deep.device: cuda" if demanded else "deep.gpus_per_fold: 1"
+            yield Finding("GPU", "mend" if demanded else "note", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
+        else:
+            yield Finding("GPU", "ok", "none here" if demanded or asked else "none; the network trains on the CPU")
+        return
+    name, driver = f"{len(gpus)} x {gpus[0][0]}", gpus[0][-1].strip()
+    seen = usable()
+    if seen is None:
+        yield Finding("GPU", "note", f"{name}, driver {driver}; PyTorch could not be asked", "make setup")
+    elif seen[0] == 0:
+        state = "mend" if demanded or asked else "note"
+        yield Finding("GPU", state, f"{name}, but PyTorch can't use it: driver {driver} is too old for CUDA {seen[1]}, or CUDA_VISIBLE_DEVICES hides it", f"update the NVIDIA driver to one for CUDA {seen[1]}; see also: echo $CUDA_VISIBLE_DEVICES")
+    elif config is not None and config.deep.device == "cpu":
+        yield Finding("GPU", "note", f"{name}, unused: the config says deep.device: cpu", "deep: {device: auto, gpus_per_fold: 1}   in the config")
+    elif config is not None and not asked:
+        yield Finding("GPU", "note", f"{name}, driver {driver}; folds are not kept to as many as there are GPUs", "deep: {gpus_per_fold: 1}   in the config")
+    elif seen[0] > 1:
+        yield Finding("GPU", "ok", f"{name}, driver {driver}; the folds run side by side with", f"snakemake --cores all --resources gpu={seen[0]}")
+    else:
+        yield Finding("GPU", "ok", f"{name}, driver {driver}")
+
+
+def space_needed(config: Config | None) -> tuple[float, str]:
+    """Bytes that a run is likely to write into this folder, and what the number counts.
+
+    A real centre's films are kept twice, as de-identified DICOM and as PNG, and once more at the network's size with two bytes a pixel.
+    """
+    if config is None or config.synthetic:
+        return SIMULATED_GB * GB, "a simulated study"
+    from scripts.intake.listing import scan_folder
+
+    side = config.deep.architecture.grid * config.deep.architecture.block_size
+    n_films, n_bytes = 0, 0
+    for center in config.running:
+        if Path(center.films).is_dir():
+            found = scan_folder(center.films)
+            n_films, n_bytes = n_films + len(found), n_bytes + sum(one.size for one in found)
+    return 2 * n_bytes + 2 * side * side * n_films + GB, f"{n_films} films of {n_bytes / GB:.1f} GB in all"
+
+
+def check_disk(config: Config | None) -> Iterator[Finding]:
+    """Free space in the folder that is worked in, and the permission to write there."""
+    if not os.access(".", os.W_OK):
+        yield Finding("Disk", "mend", "this folder can't be written", "snakemake --directory <a folder of yours>")
+        return
+    free = shutil.disk_usage(".").free
+    try:
+        needed, counted = space_needed(config)
+    except StudyError as error:
+        yield Finding("Disk", "mend", str(error))
+        return
+    if not (ROOT / ".venv").exists():
+        needed, counted = needed + ENVIRONMENT_GB * GB, f"{counted} and the Python environment"
+    said = f"{free / GB:.0f} GB free, about {needed / GB:.0f} needed ({counted})"
+    if free < needed:
+        done = "; what earlier runs made counts among the free" if Path("results/predictions.csv").exists() else ""
+        yield Finding("Disk", "note" if done else "mend", said + done, "free some space, or: snakemake --directory <a folder on a larger disk>")
+    else:
+        yield Finding("Disk", "ok", said)
+
+
+# ----------------------------------------------------------------------------------------------- the config
+
+
+def read(files: list[str]) -> tuple[Config | None, list[Finding]]:
+    """The config of ``files``, laid over each other, and what is wrong with it."""
+    try:
+        from scripts.common.config import read_config
+        from scripts.common.config_files import laid_over, read_config_file
+    except ImportError as error:
+        return None, [Finding("Config", "note", f"not looked at: the Python package {error.name} is missing", "make setup")]
+    try:
+        contents = {path: read_config_file(path) for path in files}
+        config = read_config(functools.reduce(laid_over, contents.values()), contents)
+    except StudyError as error:
+        return None, [Finding("Config", "mend", str(error))]
+    kind = "a simulated study" if config.synthetic else f"{len(config.centers)} centre(s)"
+    return config, [Finding("Config", "ok", f"{', '.join(files)}: {kind}")]
+
+
+def check_paths_and_key(config: Config) -> Iterator[Finding]:
+    """Files and folders that the config names, the key, and whether results here were made under another one."""
+    from scripts.common.config import check_paths
+    from scripts.common.key import open_key
+    from scripts.common.key_record import refuse_another_key
+
+    try:
+        check_paths(config.model_copy(update={"study": config.study.model_copy(update={"key_file": None})}))
+        yield Finding("Paths", "ok", "all files and folders of the config are there")
+    except StudyError as error:
+        yield Finding("Paths", "mend", str(error), "correct the path in the config")
+    try:
+        refuse_another_key(open_key(config.study.key_file, config.study.seed))
+        yield Finding("Key", "ok", "a file of yours alone" if config.study.key_file else "that of a simulated study; it is public")
+    except StudyError as error:
+        yield Finding("Key", "mend", str(error))
+
+
+def check_weights(config: Config) -> Iterator[Finding]:
+    """The file of ImageNet weights, where training starts from it."""
+    from scripts.deep.weights_file import IMAGENET, verified_content
+
+    if config.deep.init != "imagenet":
+        return
+    if not IMAGENET.is_file():
+        yield Finding("Weights", "note", f"'{IMAGENET}' is not there; a run fetches it where there is a network", "snakemake fetch_weights --cores 1   (on a cluster: on the login node, before the run)")
+        return
+    try:
+        verified_content(IMAGENET)
+        yield Finding("Weights", "ok", f"{IMAGENET}, checksum right")
+    except StudyError as error:
+        yield Finding("Weights", "mend", str(error), f"rm {IMAGENET} && snakemake fetch_weights --cores 1")
+
+
+# ------------------------------------------------------------------------------------------------------ SLURM
+
+
+class Profile(NamedTuple):
+    """What of the SLURM profile is looked at: partitions by where they are named, how states are asked, first look in seconds."""
+
+    partitions: dict[str, str]
+    status_command: str
+    first_look: float
+    asks_gres: bool
+
+
+def read_profile(path: Path) -> Profile | None:
+    """The profile, or None where it can't be read without the Python environment or isn't there."""
+    try:
+        from scripts.common.config_files import read_config_file
+    except ImportError:
+        return None
+    try:
+        raw = read_config_file(path)
+    except StudyError:
+        return None
+    default = raw.get("default-resources") or {}
+    if isinstance(default, list):
+        default = dict(one.split("=", 1) for one in default)
+    named = {"default-resources": default, **(raw.get("set-resources") or {})}
+    partitions = {where: str(given["slurm_partition"]) for where, given in named.items() if given.get("slurm_partition")}
+    gres = any("gres" in given or "--gres" in str(given.get("slurm_extra", "")) for given in named.values())
+    first = raw.get("slurm-init-seconds-before-status-checks", FIRST_LOOK_SECONDS)
+    return Profile(partitions, str(raw.get("slurm-status-command", "sacct")), float(first), gres)
+
+
+def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Finding]:
+    """The cluster's partitions, GPUs and accounting, against the profile. Nothing where there is no SLURM."""
+    answer = ask("sinfo", "--noheader", "--format=%P|%a|%G")
+    if answer is None:
+        return
+    rows = [line.split("|") for line in answer.text.splitlines() if line.count("|") == 2] if answer.status == 0 else []
+    if not rows:
+        yield Finding("SLURM", "mend", "sinfo gets no answer from the controller", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
+        return
+    up = {name.rstrip("*") for name, available, _ in rows if available == "up"}
+    default = [name.rstrip("*") for name, _, _ in rows if name.endswith("*")]
+    yield Finding("SLURM", "ok", f"partitions: {', '.join(sorted(up)) or 'none is up'}")
+    if profile is None:
+        yield Finding("SLURM", "note", f"'{SLURM_PROFILE}' could not be read", "make setup")
+        return
+    for where, name in profile.partitions.items():
+        for one in name.split(","):
+            if one not in up:
+                yield Finding("SLURM", "mend", f"{where} names the partition '{one}', which is not there or not up", f"slurm_partition: {(default or sorted(up) or ['<name>'])[0]}   under {where} in {SLURM_PROFILE}")
+    if not default and "default-resources" not in profile.partitions:
+        yield Finding("SLURM", "mend", "the cluster has no default partition and the profile names none", f"slurm_partition: {(sorted(up) or ['<name>'])[0]}   under default-resources in {SLURM_PROFILE}")
+    if config is not None and config.deep.gpus_per_fold > 0:
+        with_gpu = sorted({name.rstrip("*") for name, available, gres in rows if available == "up" and "gpu" in gres})
+        folds_go_to = (profile.partitions.get("train_fold") or profile.partitions.get("default-resources") or ",".join(default)).split(",")
+        if not with_gpu:
+            yield Finding("SLURM", "mend", "no partition offers a GPU (GRES gpu), but the config says deep.gpus_per_fold: 1", "deep: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES")
+        elif not set(folds_go_to) & set(with_gpu):
+            yield Finding("SLURM", "mend", f"the folds go to the partition '{','.join(folds_go_to)}', which has no GPU", f"train_fold: {{slurm_partition: {with_gpu[0]}}}   under set-resources in {SLURM_PROFILE}; also score_images, score_masked, explain_gradcam")
+        else:
+            how = "--gres, as the profile says" if profile.asks_gres else "--gpus"
+            yield Finding("SLURM", "ok", f"GPUs in {', '.join(with_gpu)}, asked for by {how}")
+    yield from check_accounting(profile)
+
+
+def check_accounting(profile: Profile) -> Iterator[Finding]:
+    """Whether the way in which the profile asks for the state of jobs works on this cluster."""
+    settings = ask("scontrol", "show", "config")
+    if settings is None or settings.status != 0:
+        yield Finding("SLURM", "note", "scontrol does not tell the cluster's settings")
+        return
+    found = dict(re.findall(r"(?m)^(\w+)\s*=\s*(.*?)\s*$", settings.text))
+    accounting = found.get("AccountingStorageType", "")
+    keeps = not accounting.endswith("none") and accounting not in ("", "(null)")
+    remembered = int(re.match(r"\d*", found.get("MinJobAge", ""))[0] or 0)
+    if profile.status_command == "sacct" and not keeps:
+        yield Finding("SLURM", "mend", "accounting is off, and the profile asks sacct for the state of jobs: Snakemake would wait for ever", f"slurm-status-command: squeue   in {SLURM_PROFILE}")
+    elif profile.status_command == "squeue" and remembered < 3 * profile.first_look:
+        line = "slurm-status-command: sacct" if keeps else f"slurm-init-seconds-before-status-checks: {max(1, remembered // 3)}"
+        yield Finding("SLURM", "mend", f"SLURM forgets ended jobs after {remembered} s (MinJobAge), and squeue is asked first after {profile.first_look:.0f} s", f"{line}   in {SLURM_PROFILE}")
+    else:
+        yield Finding("SLURM", "ok", f"accounting {'on' if keeps else 'off'}, states of jobs by {profile.status_command}")
+
+
+# ------------------------------------------------------------------------------------------------------------
+
+
+def examine(files: list[str]) -> Iterator[Finding]:
+    """All that is looked at, in the order in which it is to be mended."""
+    yield from check_python()
+    config, findings = read(files)
+    yield from findings
+    if config is not None:
+        yield from check_paths_and_key(config)
+        yield from check_weights(config)
+    yield from check_r(config)
+    yield from check_git()
+    yield from check_disk(config)
+    yield from check_gpu(config)
+    yield from check_slurm(config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE))
+
+
+def described(found: Finding) -> str:
+    """A finding as text: a line, and one more for what mends it."""
+    first, *rest = found.said.splitlines() or [""]
+    lines = [f"{found.state.upper() if found.state == 'mend' else found.state:<5} {found.about:<8} {first}", *(f"{'':15}{line}" for line in rest)]
+    return "\n".join([*lines, f"{'':15}-> {found.line}"] if found.line else lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Print the findings; 1 where something must be mended before a run."""
+    parser = argparse.ArgumentParser(description="What of this machine and this config a run would stumble over.")
+    parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="laid over config.yaml")
+    chosen = parser.parse_args(arguments)
+    faults = 0
+    for found in examine(["config.yaml", *chosen.configfile]):
+        print(described(found), flush=True)
+        faults += found.state == "mend"
+    print(f"\n{faults} thing(s) to mend before a run: see the lines MEND above." if faults else "\nA run can start.")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,357 @@
+"""What `make doctor` says of machines that are not as they should be; the machines' commands are stand-ins."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from scripts.check import doctor
+from scripts.check.doctor import (
+    Profile,
+    check_git,
+    check_gpu,
+    check_python,
+    check_r,
+    check_slurm,
+    read_profile,
+)
+from scripts.common.config import read_config
+from scripts.common.key import make_key
+from scripts.deep.weights_file import IMAGENET
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = Profile(partitions={}, status_command="squeue", first_look=40, asks_gres=False)
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Empties PATH and puts stand-ins there: name, what it prints, its exit status."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    def make(name: str, prints: str = "", status: int = 0) -> None:
+        (tmp_path / f"{name}.txt").write_text(prints)
+        path = tmp_path / "bin" / name
+        path.write_text(f"#!/bin/sh\nwhile IFS= read -r line; do printf '%s\\n' \"$line\"; done < '{tmp_path / name}.txt'\nexit {status}\n")
+        path.chmod(0o755)
+
+    return make
+
+
+def study(**changes):
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    for section, keys in changes.items():
+        raw.setdefault(section, {}).update(keys)
+    return read_config(raw)
+
+
+def only(findings):
+    (found,) = findings
+    return found
+
+
+# ------------------------------------------------------------------------------------------------- Python, R, git
+
+
+def test_an_old_python_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
+    found = only(check_python())
+    assert found.state == "mend" and "3.9.2" in found.said and "apt-get install" in found.line
+
+
+def test_packages_are_compared_with_the_pins(monkeypatch):
+    assert only(check_python()).state == "ok"
+    true = doctor.importlib.metadata.version
+    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "0.0.1" if name == "xgboost" else true(name))
+    found = only(check_python())
+    assert found.state == "note" and "xgboost 0.0.1 (pinned: " in found.said
+
+    def absent(name):
+        raise doctor.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(doctor.importlib.metadata, "version", absent)
+    found = only(check_python())
+    assert found.state == "mend" and found.line == "make setup" and "torch" in found.said
+
+
+@pytest.mark.parametrize(
+    ("prints", "status", "state", "said"),
+    [
+        ("R 4.2.2 pROC\n", 0, "ok", "4.2.2 with pROC"),
+        ("R 4.2.2 \n", 0, "mend", "pROC is missing"),
+        ("R 3.6.3 pROC\n", 0, "mend", "4.1 or newer"),
+        ("R 4.0.9 pROC\n", 0, "mend", "4.1 or newer"),
+        ("cannot open shared object file\n", 1, "mend", "ends with status 1"),
+        ("", 0, "mend", "ends with status 0"),
+    ],
+)
+def test_r(command, prints, status, state, said):
+    command("Rscript", prints, status)
+    found = only(check_r(None))
+    assert found.state == state and said in found.said
+    assert bool(found.line) == (state != "ok")
+
+
+def test_r_that_is_absent_or_not_needed(command):
+    found = only(check_r(study()))
+    assert found.state == "mend" and "r-cran-proc" in found.line and "engine: numpy" in found.line
+    found = only(check_r(study(statistics={"engine": "numpy"})))
+    assert found.state == "note" and not found.line
+
+
+def test_a_command_that_never_answers_is_not_waited_for(command, tmp_path):
+    (tmp_path / "bin/git").write_text(f"#!/bin/sh\nexec {shutil.which('sleep', path='/usr/bin:/bin')} 60\n")
+    (tmp_path / "bin/git").chmod(0o755)
+    assert doctor.ask("git", "--version", seconds=0.2).status == 124
+
+
+def test_git(command):
+    assert only(check_git()).state == "note"
+    command("git", "git version 2.39")
+    assert not list(check_git())
+
+
+# ----------------------------------------------------------------------------------------------------------- GPU
+
+TWO = "NVIDIA A100-SXM4-40GB, 535.183.01\nNVIDIA A100-SXM4-40GB, 535.183.01\n"
+
+
+def gpu(config, seen=None):
+    return only(check_gpu(config, lambda: seen))
+
+
+def test_no_gpu(command):
+    assert gpu(study()).state == "ok"
+    assert gpu(study(deep={"device": "cuda"})).state == "mend"
+    found = gpu(study(deep={"gpus_per_fold": 1}))
+    assert found.state == "note" and "gpus_per_fold: 0" in found.line
+    command("sinfo")  # a login node: its GPUs are elsewhere
+    assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
+
+
+@pytest.mark.parametrize(("prints", "status"), [("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9), ("No devices were found\n", 0)])
+def test_a_driver_that_does_not_work(command, prints, status):
+    command("nvidia-smi", prints, status)
+    assert gpu(study()).state == "note"
+    found = gpu(study(deep={"gpus_per_fold": 1}))
+    assert found.state == "mend" and "nvidia-smi" in found.line
+
+
+def test_gpus_and_what_pytorch_sees_of_them(command):
+    command("nvidia-smi", TWO)
+    on = study(deep={"gpus_per_fold": 1})
+    found = gpu(on, (2, "12.8"))
+    assert found.state == "ok" and "2 x NVIDIA A100" in found.said and "gpu=2" in found.line
+    assert gpu(on, (1, "12.8")) == doctor.Finding("GPU", "ok", "2 x NVIDIA A100-SXM4-40GB, driver 535.183.01")
+    found = gpu(on, (0, "13.0"))
+    assert found.state == "mend" and "535.183.01 is too old for CUDA 13.0" in found.said and "CUDA 13.0" in found.line
+    assert gpu(study(), (0, "13.0")).state == "note"
+    assert gpu(on, None).line == "make setup"
+    assert "gpus_per_fold: 1" in gpu(study(), (2, "12.8")).line
+    assert "deep.device: cpu" in gpu(study(deep={"device": "cpu"}), (2, "12.8")).said
+
+
+def test_pytorch_is_asked_as_it_is_installed(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    seen = doctor.torch_sees()
+    assert seen is not None and seen[0] == 0
+
+
+# --------------------------------------------------------------------------------------------- disk, config, key
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty folder to work in, with the shipped config."""
+    (tmp_path / "work").mkdir()
+    shutil.copy(ROOT / "config.yaml", tmp_path / "work")
+    monkeypatch.chdir(tmp_path / "work")
+    return tmp_path / "work"
+
+
+def free(monkeypatch, number):
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**13, 0, number))
+
+
+def test_disk(folder, monkeypatch):
+    free(monkeypatch, 100 * 10**9)
+    assert only(doctor.check_disk(study())).state == "ok"
+    free(monkeypatch, 10**9)
+    found = only(doctor.check_disk(study()))
+    assert found.state == "mend" and found.said.startswith("1 GB free, about")
+    (folder / "results").mkdir()
+    (folder / "results/predictions.csv").write_text("")
+    assert only(doctor.check_disk(study())).state == "note"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert "can't be written" in only(doctor.check_disk(study())).said
+
+
+def real_config(folder):
+    """A study of one real centre: 3 films of 1,000 bytes, a key."""
+    (folder / "films").mkdir()
+    for number in range(3):
+        (folder / f"films/{number}").write_bytes(bytes(1000))
+    (folder / "table.csv").write_text("id\n")
+    folder.chmod(0o700)
+    make_key(folder / "private/study.key")
+    columns = {"patient_id": "id", "sex": "sex", "age": "age", "height": "h", "weight": "w"}
+    dxa = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
+    center = {"name": "a", "role": "development", "dicom": "films", "patients": {"path": "table.csv", "columns": columns}, "dxa": {"path": "table.csv", "columns": dxa}}
+    raw = {"study": {"key_file": "private/study.key"}, "centers": [center]}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(raw))
+    return doctor.read(["config.yaml", "mine.yaml"])[0]
+
+
+def test_space_follows_from_the_films(folder):
+    config = real_config(folder)
+    side = config.deep.architecture.grid * config.deep.architecture.block_size
+    needed, counted = doctor.space_needed(config)
+    assert needed == 2 * 3000 + 3 * 2 * side**2 + 10**9 and counted.startswith("3 films")
+
+
+def test_config_and_paths(folder):
+    config, findings = doctor.read(["config.yaml"])
+    assert config is not None and only(findings).state == "ok"
+    (folder / "wrong.yaml").write_text("deep: {trainng: {}}\n")
+    config, findings = doctor.read(["config.yaml", "wrong.yaml"])
+    assert config is None and only(findings).state == "mend" and "did you mean 'training'" in only(findings).said
+    _, findings = doctor.read(["config.yaml", "absent.yaml"])
+    assert "'absent.yaml' can't be opened" in only(findings).said
+    config = real_config(folder)
+    assert [found.state for found in doctor.check_paths_and_key(config)] == ["ok", "ok"]
+    (folder / "table.csv").unlink()
+    (folder / "private/study.key").chmod(0o644)
+    paths, key = doctor.check_paths_and_key(config)
+    assert paths.state == key.state == "mend"
+    assert "there is no file 'table.csv'" in paths.said and "study.key" not in paths.said
+    assert "chmod 600" in key.said
+
+
+def test_another_key_than_that_of_the_results(folder):
+    config = real_config(folder)
+    (folder / "state").mkdir()
+    (folder / "state/split_lock.csv").write_text("patient_id,key\nP1,00000000\n")
+    assert "Put the old key" in list(doctor.check_paths_and_key(config))[1].said
+
+
+def test_weights(folder):
+    assert not list(doctor.check_weights(study(deep={"init": "random"})))
+    config = study(deep={"init": "imagenet", "architecture": {"trunk_width": 64}})
+    found = only(doctor.check_weights(config))
+    assert found.state == "note" and "snakemake fetch_weights" in found.line
+    (folder / IMAGENET).parent.mkdir()
+    (folder / IMAGENET).write_bytes(b"cut")
+    found = only(doctor.check_weights(config))
+    assert found.state == "mend" and "cut or another file" in found.said and str(IMAGENET) in found.line
+
+
+# --------------------------------------------------------------------------------------------------------- SLURM
+
+PARTITIONS = "cpu*|up|(null)\ngpu|up|gpu:a100:4(S:0-1)\nold|down|gpu:2\n"
+NO_ACCOUNTING = "AccountingStorageType   = accounting_storage/none\nMinJobAge               = 300 sec\n"
+ACCOUNTING = "AccountingStorageType   = accounting_storage/slurmdbd\nMinJobAge               = 2 sec\n"
+
+
+def test_no_slurm_says_nothing(command):
+    assert not list(check_slurm(study(), PROFILE))
+
+
+@pytest.mark.parametrize(("prints", "status"), [("slurm_load_partitions: Unable to contact slurm controller\n", 1), ("", 0)])
+def test_a_controller_that_does_not_answer(command, prints, status):
+    command("sinfo", prints, status)
+    found = only(check_slurm(study(), PROFILE))
+    assert found.state == "mend" and "controller" in found.said
+
+
+def slurm(command, config, profile, partitions=PARTITIONS, settings=NO_ACCOUNTING):
+    """What is said beside `ok`."""
+    command("sinfo", partitions)
+    command("scontrol", settings)
+    found = list(check_slurm(config, profile))
+    assert all(one.line for one in found if one.state == "mend")
+    return [one for one in found if one.state != "ok"], found
+
+
+def test_a_cluster_as_it_should_be(command):
+    bad, found = slurm(command, study(deep={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"}))
+    assert bad == [] and found[0].said == "partitions: cpu, gpu" and found[1].said == "GPUs in gpu, asked for by --gpus"
+    assert "--gres" in slurm(command, study(deep={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"}, asks_gres=True))[1][1].said
+
+
+def test_partitions(command):
+    bad, _ = slurm(command, study(), PROFILE._replace(partitions={"default-resources": "fast"}))
+    assert "default-resources names the partition 'fast'" in only(bad).said and "slurm_partition: cpu" in only(bad).line
+    bad, _ = slurm(command, study(), PROFILE._replace(partitions={"train_fold": "gpu,old"}))
+    assert "'old'" in only(bad).said
+    bad, _ = slurm(command, study(), PROFILE, partitions=PARTITIONS.replace("cpu*", "cpu"))
+    assert "no default partition" in only(bad).said and "slurm_partition: cpu" in only(bad).line
+    assert slurm(command, study(), PROFILE._replace(partitions={"default-resources": "cpu"}), PARTITIONS.replace("cpu*", "cpu"))[0] == []
+    assert "could not be read" in slurm(command, study(), None)[0][0].said
+
+
+def test_gpus_of_a_cluster(command):
+    folds = study(deep={"gpus_per_fold": 1})
+    bad, _ = slurm(command, folds, PROFILE)
+    assert "partition 'cpu', which has no GPU" in only(bad).said and "train_fold: {slurm_partition: gpu}" in only(bad).line
+    bad, _ = slurm(command, folds, PROFILE, partitions="cpu*|up|(null)\nold|down|gpu:2\n")
+    assert "no partition offers a GPU" in only(bad).said
+    assert slurm(command, folds, PROFILE, partitions="all*|up|gpu:2\n")[0] == []
+
+
+def test_accounting(command):
+    sacct = PROFILE._replace(status_command="sacct")
+    bad, _ = slurm(command, study(), sacct)
+    assert "wait for ever" in only(bad).said and "slurm-status-command: squeue" in only(bad).line
+    assert slurm(command, study(), sacct, settings=ACCOUNTING)[0] == []
+    bad, _ = slurm(command, study(), PROFILE, settings=ACCOUNTING)
+    assert "after 2 s (MinJobAge)" in only(bad).said and "slurm-status-command: sacct" in only(bad).line
+    bad, _ = slurm(command, study(), PROFILE, settings=NO_ACCOUNTING.replace("300", "60"))
+    assert "slurm-init-seconds-before-status-checks: 20" in only(bad).line
+    assert slurm(command, study(), PROFILE._replace(first_look=20), settings=NO_ACCOUNTING.replace("300", "60"))[0] == []
+    command("scontrol", "", 1)
+    assert [one.state for one in check_slurm(study(), PROFILE)] == ["ok", "note"]
+
+
+def test_the_profile(tmp_path):
+    shipped = read_profile(ROOT / "profiles/slurm/config.yaml")
+    assert shipped.status_command == "squeue" and shipped.partitions == {}
+    path = tmp_path / "profile.yaml"
+    path.write_text("default-resources: [slurm_partition=cpu, mem_mb=attempt * 2000]\nset-resources: {train_fold: {slurm_partition: gpu, slurm_extra: \"'--gres=gpu:1'\"}}\n")
+    assert read_profile(path) == Profile({"default-resources": "cpu", "train_fold": "gpu"}, "sacct", 40, True)
+    path.write_text("default-resources: {slurm_partition: all}\nslurm-init-seconds-before-status-checks: 5\n")
+    assert read_profile(path) == Profile({"default-resources": "all"}, "sacct", 5, False)
+    assert read_profile(tmp_path / "absent.yaml") is None
+
+
+# ------------------------------------------------------------------------------------------------- the whole command
+
+
+def test_the_exit_status_tells_and_a_line_mends(command, folder, capsys):
+    command("Rscript", "R 4.5.0 pROC\n")
+    command("git", "git version 2.39")
+    assert doctor.main([]) == 0
+    assert "A run can start." in capsys.readouterr().out
+    command("Rscript", "R 4.5.0 \n")
+    assert doctor.main([]) == 1
+    text = capsys.readouterr().out
+    assert "MEND  R        the package pROC is missing\n               -> apt-get install -y r-cran-proc" in text
+    assert "1 thing(s) to mend" in text and str(folder) not in text
+
+
+def test_it_runs_on_a_bare_python(folder):
+    """As before `make setup`: no package is installed, and that is what it says."""
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from scripts.check.doctor import main; sys.exit(main([]))"
+    done = subprocess.run([sys.executable, "-S", "-I", "-c", program], capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "-> make setup" in done.stdout and "packages are missing" in done.stdout and "not looked at" in done.stdout
+
+
+def test_make_runs_it(folder):
+    done = subprocess.run(["make", "-n", "doctor", "CONFIG=--configfile config/mine.yaml"], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "python3 -m scripts.check.doctor --configfile config/mine.yaml"
