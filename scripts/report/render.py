@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from pathlib import Path
 
@@ -21,9 +22,20 @@ def templates_hash(folder: Path = TEMPLATES) -> str:
     return digest.hexdigest()[:16]
 
 
+def content_policy(style: str, script: str) -> str:
+    """The page's Content-Security-Policy: its own style and script, images within it, and nothing from outside."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+    allowed = f"img-src data:; style-src {source(style)}; script-src {source(script)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
 def report_html(run: RunFiles) -> str:
     """The whole report, one self-contained HTML page, in the study's language."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     study = run.config["study"]
     words = Words(study["language"])
@@ -34,10 +46,14 @@ def report_html(run: RunFiles) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("report.html.j2").render(
         lang={"en": "en", "zh": "zh-CN"}[study["language"]],
         title=study["title"],
         synthetic=run.synthetic,
         words=words,
+        policy=Markup(content_policy(style, script)),
+        style=Markup(style),
+        script=Markup(script),
         sections=Report(run, words).sections(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ MODELS = ("deep", "clinical", "combined")
 BASELINES = ("age", "logistic", "osta", "osta_published")
 EVERYONE = "everyone_positive"
 PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
+PROSE = ("note",)
+"""Columns of whole sentences."""
 WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
 
 
@@ -138,7 +141,7 @@ class Report:
 
     def _titles(self, *keys: str) -> list[Column]:
         texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule"}
-        texts |= {"variables", "model_a", "model_b", "op", "non_op", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
+        texts |= {"variables", "model_a", "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
         return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
 
     # ----------------------------------------------------------------------------------------- sections
@@ -166,7 +169,7 @@ class Report:
             ),
             Table("table-summary", words("auc"), columns, rows),
         ]
-        return [*blocks, *self._contrast(), Paragraph(words("sort_hint"), "note")]
+        return [*blocks, *self._contrast(), Paragraph(words("sort_hint"), "note needs-script")]
 
     def _contrast(self) -> list[Any]:
         """The declared main comparison in every test set where it was tested, as a table."""
@@ -299,7 +302,7 @@ class Report:
             cells = [text_cell(self.names.center(row["center"])), text_cell(self.words.variable(row["variable"]))]
             for k in keys:
                 cell = number_cell(row[k], shows[k]) if k in shows else text_cell(row[k])
-                cells.append(_unbroken(cell) if k in ("op", "non_op") else cell)
+                cells.append(_spread(row[k]) if k in ("op", "non_op") else cell)
             rows.append(cells)
         columns = self._titles("center", "variable", *("n_missing" if key == "missing" else key for key in keys))
         return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")], LONG_MAIN_TABLE)]
@@ -404,20 +407,21 @@ class Report:
     def _measures(self, name: str, id: str, caption: str, notes: Sequence[str] = ()) -> Table:
         """A table of measures whatever its columns: ``x`` with ``x_low`` and ``x_high`` becomes one column.
 
-        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out.
+        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out, and so is the
+        age from which a population counts, which its name says.
         """
         frame = self._frame(name)
         if "set" in frame.columns:
             frame = self._test_rows(frame)
         bounds = {c + end for c in frame.columns for end in ("_low", "_high") if c + "_low" in frame.columns}
-        aside = bounds | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother"}
+        aside = bounds | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother", "from_age"}
         keys = [c for c in frame.columns if c not in aside and (len(frame) == 0 or frame[c].notna().any())]
         rows = [[self._measure(row, key) for key in keys] for row in frame.to_dict("records")]
         columns = []
         for key in keys:
             numeric = pd.api.types.is_numeric_dtype(frame[key])
             title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " ")))
-            columns.append(Column(title, numeric))
+            columns.append(Column(title, numeric, prose=key in PROSE))
         if "smoother" in frame.columns:
             notes = [*notes, *(f"{self.words('smoother')}: {text}." for text in sorted(set(frame["smoother"].dropna())))]
         return _table(id, caption, columns, rows, [*notes, *self._interval_methods(frame)])
@@ -477,7 +481,7 @@ class Report:
             cells += [number_cell(row["p_partial"], fmt.p_value), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])]
             rows.append(cells)
         columns = [*self._titles("set", "variables", "n", "n_pos", "r2_cross_validated", "r2_adjusted", "r2_partial", "p_partial")]
-        columns += [Column(words("auc_of_variables")), Column(words("note"), False)]
+        columns += [Column(words("auc_of_variables")), Column(words("note"), False, prose=True)]
         return _table("table-explained", words("explained_caption"), columns, rows, [words("explained_note")], LONG_MAIN_TABLE)
 
     def _within_manufacturer(self, frame: pd.DataFrame) -> Table:
@@ -486,7 +490,7 @@ class Report:
         for row in frame.to_dict("records"):
             rows.append([*self._shortcut_cells(row, row["subject"]), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])])
         columns = [*self._titles("set"), Column(words.variable("manufacturer"), False), *self._titles("n", "n_pos", "auc")]
-        columns.append(Column(words("note"), False))
+        columns.append(Column(words("note"), False, prose=True))
         return _table("table-within-manufacturer", words("within_manufacturer_caption"), columns, rows)
 
     def _covered(self, frame: pd.DataFrame) -> Table:
@@ -603,9 +607,11 @@ class Report:
         return [Bullets(limits(self.run, self.words.language, self.names.sets))]
 
 
-def _unbroken(cell: Cell) -> Cell:
-    """``-3.2 ± 0.6`` with a true minus sign and on one line."""
-    return Cell(cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), cell.sort)
+def _spread(value: Any) -> Cell:
+    """``-3.2 ± 0.6`` or ``15/97`` with a true minus sign, on one line; it sorts by its first number."""
+    first = re.match(r"\s*(-?\d+(?:\.\d+)?)", "" if fmt.is_missing(value) else str(value))
+    cell = text_cell(value)
+    return Cell(cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), float(first[1]) if first else None)
 
 
 def _spaced(code: str) -> str:

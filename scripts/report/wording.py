@@ -11,10 +11,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "contents": ("Contents", "目录"),
     "enlarge": ("Enlarge", "放大"),
     "close": ("Close", "关闭"),
+    "twice": ("Twice as large", "放大一倍"),
+    "skip": ("Skip to the content", "跳至正文"),
     "rows": ("rows", "行"),
     "sort_hint": (
-        "Click a column heading to sort. Click a figure to enlarge it.",
-        "点击列标题可排序，点击图可放大。",
+        "A column heading sorts its table, by click or by the Enter key; a figure enlarges likewise, and Escape closes it.",
+        "点击列标题（或按回车键）可排序；图亦可如此放大，按 Esc 键关闭。",
     ),
     "synthetic_title": ("SYNTHETIC DATA", "模拟数据 SYNTHETIC DATA"),
     "synthetic_text": (
@@ -244,7 +246,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "model_none": ("Nobody treated", "均不干预"),
     # sentences
     "summary_counts": (
-        "{centers} centre(s); {n} patients included, {op} of them with osteoporosis. AUC with its {level} % CI:",
+        "Centres: {centers}. Patients included: {n}, of them with osteoporosis: {op}. AUC with its {level} % CI:",
         "共 {centers} 个中心，纳入 {n} 例患者，其中骨质疏松 {op} 例。AUC 及其 {level}% CI：",
     ),
     "contrast_caption": ("Declared main comparison: AUC of {a} minus {b}", "预设的主要比较：{a}与{b}的 AUC 之差"),
@@ -259,10 +261,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "verdict_reasons_caption": ("Why films were flagged or rejected", "胸片待复核或剔除的原因"),
     "sheet_caption": ("{center}: films with the verdict “{verdict}” ({n})", "{center}：判定为“{verdict}”的胸片（{n} 张）"),
     "sheet_hidden": (
-        "{center}: the contact sheet of the {n} film(s) with the verdict “{verdict}” is not shown, since {m} of them do not "
-        "declare that no text is burned in (BurnedInAnnotation NO). Look at it in results/intake/{name}/ and sign off in "
+        "{center}: the contact sheet of films with the verdict “{verdict}” ({n}) is not shown. Films on it without a declaration "
+        "that no text is burned in (BurnedInAnnotation NO): {m}. Look at it in results/intake/{name}/ and sign off in "
         "the config (report.show_films) to show it.",
-        "{center}：判定为“{verdict}”的 {n} 张胸片的缩略图未显示，因为其中 {m} 张未声明无烧录文字（BurnedInAnnotation 为 NO）。"
+        "{center}：判定为“{verdict}”的 {n} 张胸片的缩略图未显示，其中 {m} 张未声明无烧录文字（BurnedInAnnotation 为 NO）。"
         "请在 results/intake/{name}/ 中查看，并在配置（report.show_films）中签署后显示。",
     ),
     "sheet_none": ("No film was rejected or flagged.", "没有胸片被剔除或标记为待复核。"),
