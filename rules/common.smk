@@ -338,6 +338,14 @@ def center_labels():
     return {c.name: c.label for c in CFG.centers if c.label}
 
 
+WRITTEN_LAST = (
+    "results/report.html",
+    "results/tables/checklist_tripod_ai.csv",
+    "results/tables/checklist_claim.csv",
+)
+"""What the report's rule writes, after the provenance record."""
+
+
 def final_outputs():
     """The files that a study ends with; of a site that hands a centre over, that folder."""
     if CFG.handover is not None:
@@ -362,7 +370,7 @@ def final_outputs():
         "results/tables/table1.docx",
         "results/tables/table2.docx",
         "results/provenance.json",
-        "results/report.html",
+        *WRITTEN_LAST,
     ]
 
 
@@ -419,7 +427,7 @@ def shared_tables():
 def recorded_outputs():
     """The results whose checksums the provenance record holds: all final ones before it, what can be shared, and the models themselves."""
     files = [
-        *(path for path in final_outputs() if path not in ("results/provenance.json", "results/report.html")),
+        *(path for path in final_outputs() if path not in ("results/provenance.json", *WRITTEN_LAST)),
         *shared_tables(),
         *(f"results/deep/fold_{k}/weights.pt" for k in range(CFG.cohort.folds)),
         *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),

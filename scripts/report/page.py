@@ -36,6 +36,8 @@ class Cell:
     text: str
     sort: float | None = None
     interval: str = ""
+    links: Sequence[tuple[str, str]] = ()
+    """Text and ``#anchor`` of places in the page, shown after the text."""
 
 
 @dataclass

@@ -6,6 +6,9 @@ import base64
 import hashlib
 from pathlib import Path
 
+import pandas as pd
+
+from scripts.report.checklists import NAMES, checklist_frame
 from scripts.report.run_files import RunFiles
 from scripts.report.sections import Report
 from scripts.report.wording import Words
@@ -14,12 +17,25 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def templates_hash(folder: Path = TEMPLATES) -> str:
-    """Sixteen hex digits over the templates' content; it stands in the rule's params, since templates are no Python."""
+    """Sixteen hex digits over a folder's content; it stands in the rule's params, since templates and checklists are no Python."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file():
             digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def checklist_tables(run: RunFiles) -> dict[str, pd.DataFrame]:
+    """The reporting checklists by name, in the study's language (CHECKLIST)."""
+    words = Words(run.config["study"]["language"])
+    report = Report(run, words)
+    tables = {}
+    for name in NAMES:
+        items = report.checklist(name)
+        parts = {one.part: words(f"part_{one.part}") for one in items}
+        answers = {one.answer: words(f"answer_{one.answer}") for one in items}
+        tables[name] = checklist_frame(items, parts, answers)
+    return tables
 
 
 def content_policy(style: str, script: str) -> str:

@@ -10,8 +10,11 @@ import pandas as pd
 
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
+from scripts.report.checklist_statements import Statements
+from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
 from scripts.report.film_policy import contact_sheet_decision
 from scripts.report.methods_text import limits, methods, percentage
+from scripts.report.model_card_text import model_card
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
 from scripts.report.run_files import RunFiles
 from scripts.report.wording import Words
@@ -119,12 +122,16 @@ class Report:
             self.gradcam,
             self.training,
             self.scores,
+            self.model_card,
             self.methods,
             self.software,
             self.checksums,
             self.limits,
         ]
-        return [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+        sections = [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+        titles = {section.id: section.title for section in sections}
+        titles |= {part.id: part.caption for section in sections for part in section.blocks if isinstance(part, Table)}
+        return sections + [Section(name, self.words(name), self._checklist(name, titles)) for name in NAMES]
 
     # -------------------------------------------------------------------------------------------- parts
 
@@ -601,6 +608,33 @@ class Report:
             Paragraph(words("checksums_text")),
             Table("table-inputs", words("inputs_caption"), self._titles("center", "input", "keyed"), rows, collapsed=True),
             Table("table-outputs", words("outputs_caption"), self._titles("file", "sha256"), outputs, collapsed=True),
+        ]
+
+    def model_card(self) -> list[Any]:
+        rows = [[text_cell(title), text_cell(text)] for title, text in model_card(self.run, self.words.language, self.names.sets)]
+        columns = [Column(self.words("item"), False), Column(self.words("content"), False, prose=True)]
+        return [Table("table-model-card", self.words("model_card_caption"), columns, rows, [self.words("model_card_note")])]
+
+    def checklist(self, name: str) -> list[Filled]:
+        """The items of a reporting checklist as this run fills them."""
+        return filled(name, Statements(self.run, self.names.sets, self.names.models), self.words.language)
+
+    def _checklist(self, name: str, titles: dict[str, str]) -> list[Any]:
+        """A reporting checklist with links into the page; ``titles`` are those of the sections and tables that an anchor may name."""
+        words, rows = self.words, []
+        items = self.checklist(name)
+        for one in items:
+            links = [(titles[place.removeprefix("#")], place) for place in one.where if place.startswith("#")]
+            files = "; ".join(place for place in one.where if not place.startswith("#"))
+            cells = [Cell(one.item), text_cell(one.topic), text_cell(words(f"answer_{one.answer}")), text_cell(one.statement)]
+            rows.append([*cells, Cell(files, links=links) if one.where else text_cell(None)])
+        counts = "; ".join(f"{words(f'answer_{answer}')}: {n}" for answer in ANSWERS if (n := sum(one.answer == answer for one in items)))
+        columns = [Column(words(key), False) for key in ("item", "topic", "answer")]
+        columns += [Column(words(key), False, prose=True) for key in ("statement", "where")]
+        source = words("checklist_source", source=read_checklist(name)["source"], file=f"results/tables/checklist_{name}.csv")
+        return [
+            Paragraph(words("checklist_text", n=len(items), counts=counts)),
+            Table(f"table-{name.replace('_', '-')}", words(f"{name}_caption"), columns, rows, [source]),
         ]
 
     def limits(self) -> list[Any]:

@@ -18,7 +18,8 @@ from scripts.report.wording import _WORDS, Words
 
 SECTIONS = [
     "summary", "flow", "exposure", "table1", "table2", "delong", "baselines", "roc", "decision_curves", "calibration", "subgroups",
-    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "methods", "software", "checksums", "limits",
+    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "model_card", "methods", "software", "checksums", "limits",
+    "tripod_ai", "claim",
 ]  # fmt: skip
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
