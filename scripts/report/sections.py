@@ -624,10 +624,11 @@ class Report:
         words, rows = self.words, []
         items = self.checklist(name)
         for one in items:
-            links = [(titles[place.removeprefix("#")], place) for place in one.where if place.startswith("#")]
+            # a table that this run has no rows for is not in the page: the test of places holds the anchors against a whole run
+            links = [(titles[place[1:]], place) for place in one.where if place.startswith("#") and place[1:] in titles]
             files = "; ".join(place for place in one.where if not place.startswith("#"))
             cells = [Cell(one.item), text_cell(one.topic), text_cell(words(f"answer_{one.answer}")), text_cell(one.statement)]
-            rows.append([*cells, Cell(files, links=links) if one.where else text_cell(None)])
+            rows.append([*cells, Cell(files, links=links) if files or links else text_cell(None)])
         counts = "; ".join(f"{words(f'answer_{answer}')}: {n}" for answer in ANSWERS if (n := sum(one.answer == answer for one in items)))
         columns = [Column(words(key), False) for key in ("item", "topic", "answer")]
         columns += [Column(words(key), False, prose=True) for key in ("statement", "where")]
