@@ -367,6 +367,14 @@ def flow_figure(marked, caption):
     return {"flow": shown, "flow_copies": figure_copies("flow")}
 
 
+WRITTEN_LAST = (
+    "results/report.html",
+    "results/tables/checklist_tripod_ai.csv",
+    "results/tables/checklist_claim.csv",
+)
+"""What the report's rule writes, after the provenance record."""
+
+
 def final_outputs():
     """The files that a study ends with; of a site that hands a centre over, that folder; of own tables their listing."""
     if CFG.tables is not None:
@@ -393,7 +401,7 @@ def final_outputs():
         "results/tables/table1.docx",
         "results/tables/table2.docx",
         "results/provenance.json",
-        "results/report.html",
+        *WRITTEN_LAST,
     ]
 
 
@@ -468,7 +476,7 @@ def shared_tables():
 def recorded_outputs():
     """The results whose checksums the provenance record holds: all final ones before it, what can be shared, and the models themselves."""
     files = [
-        *(path for path in final_outputs() if path not in ("results/provenance.json", "results/report.html")),
+        *(path for path in final_outputs() if path not in ("results/provenance.json", *WRITTEN_LAST)),
         *shared_tables(),
         *(f"results/deep/fold_{k}/weights.pt" for k in range(CFG.cohort.folds)),
         *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),

@@ -1,5 +1,6 @@
 # The record of the run and the page for readers.
 
+from scripts.report.checklists import CHECKLISTS
 from scripts.report.redaction import redacted_config
 from scripts.report.render import templates_hash
 from scripts.report.run_files import FIGURES, STATISTICS
@@ -47,7 +48,7 @@ rule record_provenance:
 
 
 rule write_report:
-    """Write the report: one HTML page that opens offline, with tables, figures, methods and checksums.
+    """Write the report: one HTML page that opens offline, with tables, figures, methods and checksums, and two reporting checklists.
 
     A contact sheet of films stands in it only where the policy on films (report.show_films) allows it.
     """
@@ -64,12 +65,14 @@ rule write_report:
         fold_scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
-        report(
+        page=report(
             "results/report.html",
             caption="../report/report.rst",
             category="Report",
             labels={"what": "the whole report"},
         ),
+        tripod_ai="results/tables/checklist_tripod_ai.csv",
+        claim="results/tables/checklist_claim.csv",
     log:
         "logs/write_report.log",
     benchmark:
@@ -83,6 +86,7 @@ rule write_report:
     params:
         code=code("scripts/report/write_report.py"),
         templates=templates_hash(),
+        checklists=templates_hash(CHECKLISTS),
         labels={c.name: c.label for c in CFG.centers},
         test_sets=CFG.test_sets,
         figures=list(FIGURES),

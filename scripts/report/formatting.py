@@ -51,6 +51,11 @@ def count(value: Any) -> str:
     return MISSING if is_missing(value) else f"{int(value):,}".replace(",", "\u202f")
 
 
+def plural(n: int, one: str, many: str = "") -> str:
+    """``1 patient``, ``3 patients``; ``many`` where the plural is not ``one`` with an s."""
+    return f"{count(n)} {one if n == 1 else many or one + 's'}"
+
+
 def interval(low: Any, high: Any, show: Any) -> str:
     """``(low–high)``, both formatted by ``show``; ``to`` stands between where a bound is negative. Empty if missing."""
     if is_missing(low) or is_missing(high):

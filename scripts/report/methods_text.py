@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.report.formatting import count, decimal
+from scripts.report.formatting import count, decimal, plural
 from scripts.report.run_files import RunFiles
 
 _SITES = {
@@ -181,7 +181,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
     parts = [
         (
             "Patients",
-            f"{len(run.centers)} centre(s) took part, one for development and {externals} for external tests. "
+            f"{plural(len(run.centers), 'centre')} took part, one for development and {externals} for external tests. "
             + (f"{count(facts['found_patients'])} patients stood in their tables and films; " if facts["found_patients"] is not None else "")
             + f"{count(facts['included'])} were included, {count(facts['op'])} with osteoporosis (OP): {'; '.join(sizes)}. "
             f"Inclusion: older than {cohort['older_than']} completed years at the film; a frontal chest film and a DXA exam at most "
@@ -205,7 +205,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             "Deep learning model",
             f"A film was cut into {net['grid']}×{net['grid']} = {blocks} blocks, each resized bilinearly to {net['block_size']}×{net['block_size']} pixels, with grey levels z-scored over the whole film. "
             f"A shared one-channel ResNet-18 (first width {net['trunk_width']}, started from {init}) mapped each block to {8 * net['trunk_width']} features; with a "
-            f"learnable [BMD] token and position encoding these went through {net['layers']} Post-Norm Transformer layer(s) ({net['heads']} heads, MLP ratio {number(net['mlp_ratio'])}, "
+            f"learnable [BMD] token and position encoding these went through {plural(net['layers'], 'Post-Norm Transformer layer')} ({net['heads']} heads, MLP ratio {number(net['mlp_ratio'])}, "
             f"dropout {number(net['dropout'])}). The loss was the global binary cross-entropy plus {number(train['local_weight'])} times the mean local one. SGD ran with learning rate "
             f"{number(train['learning_rate'])}, momentum {number(train['momentum'])}, weight decay {number(train['weight_decay'])}, batch size {train['batch_size']}, {train['epochs']} epochs, a linear warm-up "
             f"over {percentage(train['warmup_fraction'])} % of the steps, then a cosine to zero, gradient norms clipped at {number(train['clip_norm'])}, in {train['precision']}; the last epoch's weights were used. "
@@ -270,14 +270,14 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
         out.append(
             f"{count(old)} 例患者年龄在 90 岁及以上，去标识时封顶。"
             if zh
-            else f"{count(old)} patient(s) are 90 or older; de-identification caps their age."
+            else f"Patients of 90 years or older: {count(old)}; de-identification caps their age."
         )
     review = int((run.cohort["review"] == 1).sum())
     if review:
         out.append(
             f"{count(review)} 例纳入患者待复核（胸片被标记，或表格与胸片文件头中的性别不一致）；敏感性分析将其剔除。"
             if zh
-            else f"{count(review)} included patient(s) are under review (a flagged film, or a sex that differs between table and film); a sensitivity analysis leaves them out."
+            else f"Included patients under review (a flagged film, or a sex that differs between table and film): {count(review)}; a sensitivity analysis leaves them out."
         )
     if config["deep"]["init"] == "random":
         out.append(

@@ -17,10 +17,16 @@ WIDE = 8
 
 @dataclass
 class Column:
-    """A table's column. A numeric one stands at the right and sorts by number."""
+    """A table's column. A numeric one stands at the right and sorts by number; one of prose keeps a readable width."""
 
     title: str
     numeric: bool = True
+    prose: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The class of its cells: ``number``, ``prose`` or none."""
+        return "number" if self.numeric else "prose" if self.prose else ""
 
 
 @dataclass
@@ -30,6 +36,8 @@ class Cell:
     text: str
     sort: float | None = None
     interval: str = ""
+    links: Sequence[tuple[str, str]] = ()
+    """Text and ``#anchor`` of places in the page, shown after the text."""
 
 
 @dataclass

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from pathlib import Path
 
+import pandas as pd
+
+from scripts.report.checklists import NAMES, checklist_frame
 from scripts.report.run_files import RunFiles
 from scripts.report.sections import Report
 from scripts.report.wording import Words
@@ -13,7 +17,7 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def templates_hash(folder: Path = TEMPLATES) -> str:
-    """Sixteen hex digits over the templates' content; it stands in the rule's params, since templates are no Python."""
+    """Sixteen hex digits over a folder's content; it stands in the rule's params, since templates and checklists are no Python."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file():
@@ -21,9 +25,33 @@ def templates_hash(folder: Path = TEMPLATES) -> str:
     return digest.hexdigest()[:16]
 
 
+def checklist_tables(run: RunFiles) -> dict[str, pd.DataFrame]:
+    """The reporting checklists by name, in the study's language (CHECKLIST)."""
+    words = Words(run.config["study"]["language"])
+    report = Report(run, words)
+    tables = {}
+    for name in NAMES:
+        items = report.checklist(name)
+        parts = {one.part: words(f"part_{one.part}") for one in items}
+        answers = {one.answer: words(f"answer_{one.answer}") for one in items}
+        tables[name] = checklist_frame(items, parts, answers)
+    return tables
+
+
+def content_policy(style: str, script: str) -> str:
+    """The page's Content-Security-Policy: its own style and script, images within it, and nothing from outside."""
+
+    def source(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"
+
+    allowed = f"img-src data:; style-src {source(style)}; script-src {source(script)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
 def report_html(run: RunFiles) -> str:
     """The whole report, one self-contained HTML page, in the study's language."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
 
     study = run.config["study"]
     words = Words(study["language"])
@@ -34,10 +62,14 @@ def report_html(run: RunFiles) -> str:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("report.html.j2").render(
         lang={"en": "en", "zh": "zh-CN"}[study["language"]],
         title=study["title"],
         synthetic=run.synthetic,
         words=words,
+        policy=Markup(content_policy(style, script)),
+        style=Markup(style),
+        script=Markup(script),
         sections=Report(run, words).sections(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,8 +10,11 @@ import pandas as pd
 
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
+from scripts.report.checklist_statements import Statements
+from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
 from scripts.report.film_policy import contact_sheet_decision
 from scripts.report.methods_text import limits, methods, percentage
+from scripts.report.model_card_text import model_card
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
 from scripts.report.run_files import RunFiles
 from scripts.report.wording import Words
@@ -25,6 +29,8 @@ MODELS = ("deep", "clinical", "combined")
 BASELINES = ("age", "logistic", "osta", "osta_published")
 EVERYONE = "everyone_positive"
 PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
+PROSE = ("note",)
+"""Columns of whole sentences."""
 WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
 
 
@@ -116,12 +122,16 @@ class Report:
             self.gradcam,
             self.training,
             self.scores,
+            self.model_card,
             self.methods,
             self.software,
             self.checksums,
             self.limits,
         ]
-        return [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+        sections = [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+        titles = {section.id: section.title for section in sections}
+        titles |= {part.id: part.caption for section in sections for part in section.blocks if isinstance(part, Table)}
+        return sections + [Section(name, self.words(name), self._checklist(name, titles)) for name in NAMES]
 
     # -------------------------------------------------------------------------------------------- parts
 
@@ -138,7 +148,7 @@ class Report:
 
     def _titles(self, *keys: str) -> list[Column]:
         texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule"}
-        texts |= {"variables", "model_a", "model_b", "op", "non_op", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
+        texts |= {"variables", "model_a", "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
         return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
 
     # ----------------------------------------------------------------------------------------- sections
@@ -166,7 +176,7 @@ class Report:
             ),
             Table("table-summary", words("auc"), columns, rows),
         ]
-        return [*blocks, *self._contrast(), Paragraph(words("sort_hint"), "note")]
+        return [*blocks, *self._contrast(), Paragraph(words("sort_hint"), "note needs-script")]
 
     def _contrast(self) -> list[Any]:
         """The declared main comparison in every test set where it was tested, as a table."""
@@ -299,7 +309,7 @@ class Report:
             cells = [text_cell(self.names.center(row["center"])), text_cell(self.words.variable(row["variable"]))]
             for k in keys:
                 cell = number_cell(row[k], shows[k]) if k in shows else text_cell(row[k])
-                cells.append(_unbroken(cell) if k in ("op", "non_op") else cell)
+                cells.append(_spread(row[k]) if k in ("op", "non_op") else cell)
             rows.append(cells)
         columns = self._titles("center", "variable", *("n_missing" if key == "missing" else key for key in keys))
         return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")], LONG_MAIN_TABLE)]
@@ -404,20 +414,21 @@ class Report:
     def _measures(self, name: str, id: str, caption: str, notes: Sequence[str] = ()) -> Table:
         """A table of measures whatever its columns: ``x`` with ``x_low`` and ``x_high`` becomes one column.
 
-        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out.
+        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out, and so is the
+        age from which a population counts, which its name says.
         """
         frame = self._frame(name)
         if "set" in frame.columns:
             frame = self._test_rows(frame)
         bounds = {c + end for c in frame.columns for end in ("_low", "_high") if c + "_low" in frame.columns}
-        aside = bounds | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother"}
+        aside = bounds | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother", "from_age"}
         keys = [c for c in frame.columns if c not in aside and (len(frame) == 0 or frame[c].notna().any())]
         rows = [[self._measure(row, key) for key in keys] for row in frame.to_dict("records")]
         columns = []
         for key in keys:
             numeric = pd.api.types.is_numeric_dtype(frame[key])
             title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " ")))
-            columns.append(Column(title, numeric))
+            columns.append(Column(title, numeric, prose=key in PROSE))
         if "smoother" in frame.columns:
             notes = [*notes, *(f"{self.words('smoother')}: {text}." for text in sorted(set(frame["smoother"].dropna())))]
         return _table(id, caption, columns, rows, [*notes, *self._interval_methods(frame)])
@@ -477,7 +488,7 @@ class Report:
             cells += [number_cell(row["p_partial"], fmt.p_value), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])]
             rows.append(cells)
         columns = [*self._titles("set", "variables", "n", "n_pos", "r2_cross_validated", "r2_adjusted", "r2_partial", "p_partial")]
-        columns += [Column(words("auc_of_variables")), Column(words("note"), False)]
+        columns += [Column(words("auc_of_variables")), Column(words("note"), False, prose=True)]
         return _table("table-explained", words("explained_caption"), columns, rows, [words("explained_note")], LONG_MAIN_TABLE)
 
     def _within_manufacturer(self, frame: pd.DataFrame) -> Table:
@@ -486,7 +497,7 @@ class Report:
         for row in frame.to_dict("records"):
             rows.append([*self._shortcut_cells(row, row["subject"]), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])])
         columns = [*self._titles("set"), Column(words.variable("manufacturer"), False), *self._titles("n", "n_pos", "auc")]
-        columns.append(Column(words("note"), False))
+        columns.append(Column(words("note"), False, prose=True))
         return _table("table-within-manufacturer", words("within_manufacturer_caption"), columns, rows)
 
     def _covered(self, frame: pd.DataFrame) -> Table:
@@ -599,13 +610,43 @@ class Report:
             Table("table-outputs", words("outputs_caption"), self._titles("file", "sha256"), outputs, collapsed=True),
         ]
 
+    def model_card(self) -> list[Any]:
+        rows = [[text_cell(title), text_cell(text)] for title, text in model_card(self.run, self.words.language, self.names.sets)]
+        columns = [Column(self.words("item"), False), Column(self.words("content"), False, prose=True)]
+        return [Table("table-model-card", self.words("model_card_caption"), columns, rows, [self.words("model_card_note")])]
+
+    def checklist(self, name: str) -> list[Filled]:
+        """The items of a reporting checklist as this run fills them."""
+        return filled(name, Statements(self.run, self.names.sets, self.names.models), self.words.language)
+
+    def _checklist(self, name: str, titles: dict[str, str]) -> list[Any]:
+        """A reporting checklist with links into the page; ``titles`` are those of the sections and tables that an anchor may name."""
+        words, rows = self.words, []
+        items = self.checklist(name)
+        for one in items:
+            # a table that this run has no rows for is not in the page: the test of places holds the anchors against a whole run
+            links = [(titles[place[1:]], place) for place in one.where if place.startswith("#") and place[1:] in titles]
+            files = "; ".join(place for place in one.where if not place.startswith("#"))
+            cells = [Cell(one.item), text_cell(one.topic), text_cell(words(f"answer_{one.answer}")), text_cell(one.statement)]
+            rows.append([*cells, Cell(files, links=links) if files or links else text_cell(None)])
+        counts = "; ".join(f"{words(f'answer_{answer}')}: {n}" for answer in ANSWERS if (n := sum(one.answer == answer for one in items)))
+        columns = [Column(words(key), False) for key in ("item", "topic", "answer")]
+        columns += [Column(words(key), False, prose=True) for key in ("statement", "where")]
+        source = words("checklist_source", source=read_checklist(name)["source"], file=f"results/tables/checklist_{name}.csv")
+        return [
+            Paragraph(words("checklist_text", n=len(items), counts=counts)),
+            Table(f"table-{name.replace('_', '-')}", words(f"{name}_caption"), columns, rows, [source]),
+        ]
+
     def limits(self) -> list[Any]:
         return [Bullets(limits(self.run, self.words.language, self.names.sets))]
 
 
-def _unbroken(cell: Cell) -> Cell:
-    """``-3.2 ± 0.6`` with a true minus sign and on one line."""
-    return Cell(cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), cell.sort)
+def _spread(value: Any) -> Cell:
+    """``-3.2 ± 0.6`` or ``15/97`` with a true minus sign, on one line; it sorts by its first number."""
+    first = re.match(r"\s*(-?\d+(?:\.\d+)?)", "" if fmt.is_missing(value) else str(value))
+    cell = text_cell(value)
+    return Cell(cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), float(first[1]) if first else None)
 
 
 def _spaced(code: str) -> str:

@@ -11,10 +11,12 @@ _WORDS: dict[str, tuple[str, str]] = {
     "contents": ("Contents", "目录"),
     "enlarge": ("Enlarge", "放大"),
     "close": ("Close", "关闭"),
+    "twice": ("Twice as large", "放大一倍"),
+    "skip": ("Skip to the content", "跳至正文"),
     "rows": ("rows", "行"),
     "sort_hint": (
-        "Click a column heading to sort. Click a figure to enlarge it.",
-        "点击列标题可排序，点击图可放大。",
+        "A column heading sorts its table, by click or by the Enter key; a figure enlarges likewise, and Escape closes it.",
+        "点击列标题（或按回车键）可排序；图亦可如此放大，按 Esc 键关闭。",
     ),
     "synthetic_title": ("SYNTHETIC DATA", "模拟数据 SYNTHETIC DATA"),
     "synthetic_text": (
@@ -45,6 +47,44 @@ _WORDS: dict[str, tuple[str, str]] = {
     "software": ("Software", "软件版本"),
     "checksums": ("Checksums", "校验和"),
     "limits": ("Limits", "局限性"),
+    "model_card": ("Model card", "模型卡"),
+    "tripod_ai": ("TRIPOD+AI", "TRIPOD+AI 清单"),
+    "claim": ("CLAIM 2024", "CLAIM 2024 清单"),
+    # the model card and the reporting checklists
+    "item": ("Item", "条目"),
+    "content": ("Content", "内容"),
+    "topic": ("Topic", "主题"),
+    "answer": ("Answer", "作答"),
+    "statement": ("What the run says", "本次运行的说明"),
+    "where": ("Where", "位置"),
+    "model_card_caption": ("The deep learning model", "DL 模型"),
+    "model_card_note": (
+        "make bundle puts the model into one folder for new films, with a card in which small counts are hidden.",
+        "make bundle 可将模型打包用于新胸片，所附模型卡隐藏小例数。",
+    ),
+    "tripod_ai_caption": ("TRIPOD+AI: reporting of prediction models", "TRIPOD+AI：预测模型研究报告清单"),
+    "claim_caption": ("CLAIM 2024: AI in medical imaging", "CLAIM 2024：医学影像人工智能清单"),
+    "checklist_text": (
+        "{n} items. {counts}. What a workflow can't know is left to the authors.",
+        "共 {n} 条。{counts}。流程无从得知的内容由作者填写。",
+    ),
+    "checklist_source": (
+        "Topics in our own short words; the items themselves: {source}. The same table: {file}.",
+        "主题为概括，条目原文见 {source}。同表见 {file}。",
+    ),
+    "answer_answered": ("Given by the run", "本次运行已给出"),
+    "answer_partly": ("In part; authors complete", "部分给出，作者补充"),
+    "answer_authors": ("Authors", "由作者填写"),
+    "answer_not_applicable": ("Not applicable", "不适用"),
+    "answer_absent": ("Not in this run", "本次运行未给出"),
+    "part_title": ("Title and abstract", "标题与摘要"),
+    "part_introduction": ("Introduction", "引言"),
+    "part_methods": ("Methods", "方法"),
+    "part_open_science": ("Open science", "开放科学"),
+    "part_involvement": ("Patient and public involvement", "患者与公众参与"),
+    "part_results": ("Results", "结果"),
+    "part_discussion": ("Discussion", "讨论"),
+    "part_other": ("Other information", "其他信息"),
     # nouns
     "set": ("Set", "集别"),
     "model": ("Model", "模型"),
@@ -244,7 +284,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "model_none": ("Nobody treated", "均不干预"),
     # sentences
     "summary_counts": (
-        "{centers} centre(s); {n} patients included, {op} of them with osteoporosis. AUC with its {level} % CI:",
+        "Centres: {centers}. Patients included: {n}, of them with osteoporosis: {op}. AUC with its {level} % CI:",
         "共 {centers} 个中心，纳入 {n} 例患者，其中骨质疏松 {op} 例。AUC 及其 {level}% CI：",
     ),
     "contrast_caption": ("Declared main comparison: AUC of {a} minus {b}", "预设的主要比较：{a}与{b}的 AUC 之差"),
@@ -259,10 +299,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "verdict_reasons_caption": ("Why films were flagged or rejected", "胸片待复核或剔除的原因"),
     "sheet_caption": ("{center}: films with the verdict “{verdict}” ({n})", "{center}：判定为“{verdict}”的胸片（{n} 张）"),
     "sheet_hidden": (
-        "{center}: the contact sheet of the {n} film(s) with the verdict “{verdict}” is not shown, since {m} of them do not "
-        "declare that no text is burned in (BurnedInAnnotation NO). Look at it in results/intake/{name}/ and sign off in "
+        "{center}: the contact sheet of films with the verdict “{verdict}” ({n}) is not shown. Films on it without a declaration "
+        "that no text is burned in (BurnedInAnnotation NO): {m}. Look at it in results/intake/{name}/ and sign off in "
         "the config (report.show_films) to show it.",
-        "{center}：判定为“{verdict}”的 {n} 张胸片的缩略图未显示，因为其中 {m} 张未声明无烧录文字（BurnedInAnnotation 为 NO）。"
+        "{center}：判定为“{verdict}”的 {n} 张胸片的缩略图未显示，其中 {m} 张未声明无烧录文字（BurnedInAnnotation 为 NO）。"
         "请在 results/intake/{name}/ 中查看，并在配置（report.show_films）中签署后显示。",
     ),
     "sheet_none": ("No film was rejected or flagged.", "没有胸片被剔除或标记为待复核。"),

@@ -1,8 +1,10 @@
-"""Write ``results/report.html`` from the run's result files: one page that opens offline."""
+"""Write ``results/report.html`` from the run's result files, one page that opens offline, and its reporting checklists as tables."""
 
 from scripts.common.files import write_text
 from scripts.common.log import rule_log
-from scripts.report.render import report_html
+from scripts.common.tables import write_table
+from scripts.report.checklists import CHECKLIST
+from scripts.report.render import checklist_tables, report_html
 from scripts.report.run_files import STATISTICS, read_run
 
 job = snakemake  # noqa: F821
@@ -22,6 +24,8 @@ with rule_log(job.log[0], job.rule) as log:
         figures=dict(zip(job.params.figures, job.input.figures)),
         provenance=job.input.provenance,
     )
+    for name, table in checklist_tables(run).items():
+        write_table(table, job.output[name], CHECKLIST)
     page = report_html(run)
-    write_text(job.output[0], page)
+    write_text(job.output.page, page)
     log.say(f"report of {len(run.cohort)} patients and {len(run.files)} files, {len(page) / 1e6:.1f} MB")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.errors import StudyError
-from scripts.share.archive import write_archive
+from scripts.share.archive import MANIFEST, write_archive
 from scripts.share.contents import Selection, read_me, select
 from scripts.share.identifiers import Search, known_identifiers
 
@@ -61,8 +61,9 @@ def main(arguments: list[str] | None = None) -> int:
     except StudyError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
-    print(f"Packed {len(chosen.members)} files into {given.to}. Look through it before you send it.")
-    for name in sorted(chosen.members):
+    packed = sorted([*chosen.members, MANIFEST])
+    print(f"Packed {len(packed)} files into {given.to}. Look through it before you send it.")
+    for name in packed:
         print(f"  {name}{'  (small cells hidden)' if name in chosen.hidden else ''}")
     print("Left out:")
     for name, reason in sorted(chosen.left_out.items()):

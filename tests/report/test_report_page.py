@@ -18,7 +18,8 @@ from scripts.report.wording import _WORDS, Words
 
 SECTIONS = [
     "summary", "flow", "exposure", "table1", "table2", "delong", "baselines", "roc", "decision_curves", "calibration", "subgroups",
-    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "methods", "software", "checksums", "limits",
+    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "model_card", "methods", "software", "checksums", "limits",
+    "tripod_ai", "claim",
 ]  # fmt: skip
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
@@ -126,7 +127,7 @@ def test_no_film_is_shown_against_the_policy(study, configs):
     assert _sheets(text) == []
     for path in run.contact_sheets.values():
         assert base64.b64encode(path.read_bytes()).decode() not in text
-    assert "1 of them do not" in text and "report.show_films" in text
+    assert "(BurnedInAnnotation NO): 1." in text and "of them do not" not in text and "report.show_films" in text
 
 
 def test_films_are_shown_where_every_one_declares_no_text(study):

@@ -1,11 +1,21 @@
 "use strict";
+// Buttons come from here, so that a page without script shows none that does nothing.
+document.documentElement.classList.add("script");
+const buttonAround = (...content) => {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.append(...content);
+  return button;
+};
 // Tables sort by the number behind a cell (data-sort), else by its text; cells without a value stay last.
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = Array.from(table.tHead.rows[0].cells);
   const body = table.tBodies[0];
   const compare = new Intl.Collator(document.documentElement.lang, {numeric: true}).compare;
   heads.forEach((head, index) => {
-    head.querySelector("button").addEventListener("click", () => {
+    const sorter = buttonAround(...head.childNodes);
+    head.append(sorter);
+    sorter.addEventListener("click", () => {
       const rising = head.getAttribute("aria-sort") !== "ascending";
       heads.forEach((other) => other.removeAttribute("aria-sort"));
       head.setAttribute("aria-sort", rising ? "ascending" : "descending");
@@ -26,18 +36,31 @@ for (const table of document.querySelectorAll("table.sortable")) {
     });
   });
 }
-// Figures enlarge in a dialog; a further click shows them at double width.
+// Figures enlarge in a dialog, at the window's width or twice as large. Escape closes it.
 const dialog = document.getElementById("enlarged");
 const canvas = dialog.querySelector(".canvas");
-for (const button of document.querySelectorAll("figure .enlarge")) {
+const twice = document.getElementById("twice");
+const size = (large) => {
+  twice.setAttribute("aria-pressed", String(large));
+  canvas.firstElementChild?.classList.toggle("full", large);
+};
+for (const figure of document.querySelectorAll("figure")) {
+  const image = figure.querySelector("img");
+  const button = buttonAround();
+  button.className = "enlarge";
+  button.title = dialog.getAttribute("aria-label");
+  image.replaceWith(button);
+  button.append(image);
   button.addEventListener("click", () => {
-    const image = button.querySelector("img").cloneNode();
-    image.addEventListener("click", () => image.classList.toggle("full"));
-    canvas.replaceChildren(image);
-    dialog.querySelector("p").textContent = button.parentElement.querySelector("figcaption").textContent;
+    const shown = image.cloneNode();
+    shown.addEventListener("click", () => size(!shown.classList.contains("full")));
+    canvas.replaceChildren(shown);
+    size(false);
+    dialog.querySelector("p").textContent = figure.querySelector("figcaption").textContent;
     dialog.showModal();
   });
 }
+twice.addEventListener("click", () => size(twice.getAttribute("aria-pressed") !== "true"));
 document.getElementById("close-enlarged").addEventListener("click", () => dialog.close());
 dialog.addEventListener("click", (event) => { if (event.target === dialog) { dialog.close(); } });
 // On a phone the contents start closed; in print every long table is open.

@@ -1,0 +1,153 @@
+"""The reporting checklists: every item is there, every place that one names exists, and an honest share is left to the authors."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scripts.common.tables import write_table
+from scripts.report.checklist_statements import Statements
+from scripts.report.checklists import ANSWERS, CHECKLIST, NAMES, filled, read_checklist
+from scripts.report.render import checklist_tables, report_html
+from scripts.report.sections import Report
+from scripts.report.wording import Words
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Main items with the number of their sub-items (none: the item stands alone), counted from the two papers.
+TRIPOD_AI = {3: 3, 5: 2, 6: 3, 8: 3, 9: 3, 12: 7, 18: 6, 20: 3, 23: 2, 27: 3}
+EXPECTED = {
+    "tripod_ai": [f"{n}{letter}" for n in range(1, 28) for letter in ("abcdefg"[: TRIPOD_AI[n]] if n in TRIPOD_AI else [""])],
+    "claim": [str(n) for n in range(1, 45)],
+}
+
+
+def items(run, name, language="en"):
+    return Report(run, Words(language)).checklist(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_item_is_there_once_and_in_order(name):
+    entries = read_checklist(name)["items"]
+    assert [entry["item"] for entry in entries] == EXPECTED[name]
+    assert len(EXPECTED["tripod_ai"]) == 52
+    for entry in entries:
+        assert set(entry) <= {"item", "part", "topic", "answer", "where", "says"} and entry["answer"] in ANSWERS
+        english, chinese = entry["topic"]
+        assert english and re.search(r"[\u4e00-\u9fff]", chinese)
+        assert len(english) < 60, "topics are short words of our own, not the items' text"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_answered_says_where_and_what(name):
+    for entry in read_checklist(name)["items"]:
+        if entry["answer"] in ("answered", "partly"):
+            assert entry.get("where") and entry.get("says"), entry["item"]
+        if entry["answer"] == "not_applicable":
+            assert entry.get("says"), entry["item"]
+
+
+def test_every_statement_is_used_and_every_one_that_is_named_exists():
+    named = {entry["says"] for name in NAMES for entry in read_checklist(name)["items"] if "says" in entry}
+    assert named == {name for name in vars(Statements) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_place_exists_in_a_report(study, configs, name, language):
+    config = configs["simulated"](study={"language": language})
+    run = study(config)
+    page = report_html(run)
+    ids = set(re.findall(r' id="([^"]+)"', page))
+    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    for one in items(run, name, language):
+        for place in one.where:
+            if place.startswith("#"):
+                assert place[1:] in ids, (one.item, place)
+            elif place.startswith("config: "):
+                value = config.model_dump(mode="json", by_alias=True)
+                for key in place.removeprefix("config: ").split("."):
+                    value = value[key]
+            elif place.startswith("results/"):
+                folder, file = place.rsplit("/", 1)
+                if folder == "results/figures":
+                    assert f'"{file.split(".")[0]}"' in rules, place
+                else:
+                    pattern = re.sub(r"combined", "(combined|\\\\{model\\\\})", re.escape(place))
+                    assert re.search(pattern, rules), place
+            else:
+                assert (ROOT / place).is_file(), (one.item, place)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_honest_share_is_left_to_the_authors(study, name):
+    answers = pd.Series([one.answer for one in items(study(), name)])
+    assert 0.2 < (answers == "authors").mean() < 0.5
+    assert (answers == "partly").mean() > 0.15
+    by_item = {one.item: one.answer for one in items(study(), name)}
+    left = {"tripod_ai": ("3a", "3c", "17", "18a", "18b", "18c", "18d", "19", "25", "27b", "27c"), "claim": ("5", "15", "34", "41", "42", "44")}[name]
+    assert {by_item[item] for item in left} == {"authors"}
+
+
+def test_statements_follow_the_run(study, configs):
+    run = study()
+    said = {one.item: one for one in items(run, "tripod_ai")}
+    train = run.cohort[run.cohort["set"] == "train"]
+    assert f"Training set {len(train)} ({int(train['label'].sum())})" in said["10"].statement
+    assert f"included: {len(run.cohort)}" in said["20a"].statement
+    assert said["5b"].answer == "authors" and said["23b"].answer == "partly"
+    assert "All centres of this run are simulated" in said["17"].statement
+    run.statistics["missing"]["n_missing"] = 0
+    run.statistics["missing"].loc[run.statistics["missing"]["variable"] == "weight_kg", "n_missing"] = [4, 0, 3]
+    assert "weight_kg 7;" in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
+    run.statistics["missing"]["n_missing"] = 0
+    assert "among the included: none;" in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
+
+
+def test_answers_follow_the_run(study, configs):
+    real = {one.item: one for one in items(study(configs["real"]()), "tripod_ai")}
+    assert real["5b"].answer == "partly" and "2020-01-01 – 2024-12-31" in real["5b"].statement
+    assert real["12d"].answer == "absent"  # one external centre can't differ from another
+    assert "simulated" not in real["17"].statement
+    alone = study(configs["simulated"](centers=[{"name": "internal", "role": "development", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}}]))
+    assert {one.item: one.answer for one in items(alone, "claim")}["33"] == "absent"
+    run = study()
+    run.statistics["calibration"]["slope"] = None
+    claim = {one.item: one for one in items(run, "claim")}
+    assert claim["37"].answer == "partly" and "calibration slope: 0 of 9" in claim["37"].statement
+    run.cohort.loc[run.cohort.index[-1], "patient_id"] = run.cohort.loc[0, "patient_id"]
+    assert {one.item: one for one in items(run, "claim")}["20"].answer == "partly"
+
+
+def test_failures_are_counted_at_the_threshold(study):
+    run = study()
+    run.statistics["thresholds"].loc[run.statistics["thresholds"]["model"] == "deep", "threshold"] = 0.5
+    tests = run.predictions[run.predictions["set"] != "train"]
+    false_positive = sum(1 for row in tests.itertuples() if row.label == 0 and row.deep >= 0.5)
+    false_negative = sum(1 for row in tests.itertuples() if row.label == 1 and row.deep < 0.5)
+    text = {one.item: one.statement for one in items(run, "claim")}["39"]
+    assert f"{false_positive} false positives, {false_negative} false negatives" in text
+
+
+def test_tables_hold_what_the_page_shows(study, tmp_path):
+    run = study()
+    page = report_html(run)
+    for name, table in checklist_tables(run).items():
+        write_table(table, tmp_path / f"{name}.csv", CHECKLIST)
+        read = pd.read_csv(tmp_path / f"{name}.csv", dtype=str, keep_default_na=False)
+        assert read["item"].tolist() == EXPECTED[name] and list(read.columns) == list(CHECKLIST)
+        shown = re.search(rf'<table id="table-{name.replace("_", "-")}".*?</table>', page, flags=re.S).group(0)
+        assert shown.count("<tr>") == len(read) + 1
+        assert set(read["answer"]) <= {Words("en")(f"answer_{answer}") for answer in ANSWERS}
+        assert read["where"].str.contains("report.html#").any()
+
+
+def test_both_languages_hold_the_same_numbers(study):
+    run = study()
+    for name in NAMES:
+        sentences = Statements(run, Report(run, Words("en")).names.sets, Report(run, Words("en")).names.models)
+        for english, chinese in zip(filled(name, sentences, "en"), filled(name, sentences, "zh")):
+            assert english.answer == chinese.answer and bool(english.statement) == bool(chinese.statement)
