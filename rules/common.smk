@@ -279,6 +279,14 @@ def training_settings():
     return json.dumps(settings, sort_keys=True)
 
 
+def grows(amount):
+    """A resource (MB or minutes) that grows with each attempt: a job that hit a limit passes when it is tried again.
+
+    Only the SLURM profile tries again; elsewhere the first attempt is the only one.
+    """
+    return lambda wildcards, attempt: attempt * amount
+
+
 def training_memory_mb():
     """Main memory of a fold's job, by the count with which the job itself warns before its first step."""
     training = CFG.deep.training

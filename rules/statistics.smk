@@ -16,8 +16,8 @@ rule freeze_thresholds:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/freeze_thresholds.py"),
         threshold=plain(CFG.statistics.threshold),
@@ -45,8 +45,8 @@ rule describe_cohort:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/describe_cohort.py"),
         centers=[c.name for c in (CFG.development, *CFG.external)],
@@ -81,8 +81,8 @@ rule evaluate_models:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/evaluate_models.py"),
         sets=CFG.test_sets,
@@ -110,8 +110,8 @@ rule evaluate_folds:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/evaluate_folds.py"),
         sets=CFG.test_sets,
@@ -140,8 +140,8 @@ rule compare_auc:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/compare_auc.py"),
         sets=CFG.test_sets,
@@ -173,8 +173,8 @@ rule evaluate_baselines:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/evaluate_baselines.py"),
         sets=CFG.test_sets,
@@ -209,8 +209,8 @@ rule audit_shortcuts:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/audit_shortcuts.py"),
         sets=CFG.test_sets,
@@ -242,8 +242,8 @@ rule draw_shortcuts:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/draw_shortcuts.py"),
         sets=CFG.test_sets,
@@ -304,8 +304,8 @@ rule draw_figures:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/draw_figures.py"),
         sets=CFG.test_sets,
@@ -342,8 +342,8 @@ rule draw_gradcam:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/draw_gradcam.py"),
         show_films=CFG.report.show_films,
@@ -375,8 +375,8 @@ rule draw_training:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/draw_training.py"),
         language=CFG.study.language,
@@ -409,8 +409,8 @@ rule write_tables:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/write_tables.py"),
         sets=CFG.test_sets,

@@ -120,7 +120,7 @@ def _path() -> str:
 
 def _is_abandoned(link: Path) -> bool:
     """Whether a link of an earlier test cluster is all that is left of it."""
-    target = Path(os.readlink(link))
+    target = link.readlink()
     if not target.parent.name.startswith("osteocxr-slurm-"):
         return False
     return not any(_alive(number) for number in _numbers(target.parent))
@@ -248,7 +248,7 @@ def stop(folder: Path) -> None:
             time.sleep(0.1)
     for name in LINKED:
         link = SYSTEM / name
-        if link.is_symlink() and Path(os.readlink(link)).parent == folder:
+        if link.is_symlink() and link.readlink().parent == folder:
             link.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -265,10 +265,10 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if list(arguments) == ["stop"]:
         link = SYSTEM / LINKED[0]
-        if not link.is_symlink() or not Path(os.readlink(link)).parent.name.startswith("osteocxr-slurm-"):
+        if not link.is_symlink() or not link.readlink().parent.name.startswith("osteocxr-slurm-"):
             print("No test cluster runs here.")
             return 1
-        stop(Path(os.readlink(link)).parent)
+        stop(link.readlink().parent)
         return 0
     print(__doc__)
     return 2
