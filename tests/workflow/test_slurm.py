@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.slurm.cluster import Cluster, NoCluster, start, stop
 from tests.workflow.conftest import Study
@@ -71,16 +72,15 @@ class Run:
     records: str = ""
     logs: dict[str, list[str]] = field(default_factory=dict)
 
-    def command(self, *arguments: str, resources: tuple[str, ...] = ()) -> list[str]:
-        """Snakemake on SLURM by the shipped profile, with what a user of this site would have written into it."""
-        site = [*(f"{rule}:slurm_partition=gpu" for rule in GPU_RULES), *resources]
-        given = ["--workflow-profile", "profiles/slurm", "--configfile", self.study.configfile, "--set-resources", *site]
-        return [sys.executable, "-m", "snakemake", *given, *SHORT_WAITS, *arguments]
+    def command(self, *arguments: str) -> list[str]:
+        """Snakemake on SLURM by the profile."""
+        given = ["--workflow-profile", "profiles/slurm", "--configfile", self.study.configfile, *SHORT_WAITS]
+        return [sys.executable, "-m", "snakemake", *given, *arguments]
 
-    def begin(self, *arguments: str, resources: tuple[str, ...] = ()) -> subprocess.Popen:
+    def begin(self, *arguments: str) -> subprocess.Popen:
         """Start Snakemake; what it prints is kept in ``printed.txt``."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "SLURM"))}
-        command = self.command(*arguments, resources=resources)
+        command = self.command(*arguments)
         with (self.study.path / "printed.txt").open("ab") as file:
             return subprocess.Popen(
                 command, cwd=self.study.path, stdout=file, stderr=file, env=environment, start_new_session=True
@@ -133,13 +133,16 @@ def cluster():
     assert not running.folder.exists() and not Path("/etc/slurm/slurm.conf").is_symlink()
 
 
-def study_for_slurm(finished: Study, target: Path, change) -> Study:
-    """A copy of the finished study without what SLURM shall make, its config changed."""
+def study_for_slurm(finished: Study, target: Path, change, site: dict) -> Study:
+    """A copy of the finished study without what SLURM shall make: ``change`` for its config, ``site`` for its profile."""
     study = finished.duplicate(target)
     for name in MADE_ON_SLURM:
         path = study.path / name
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     study.edit_config(change)
+    profile = study.path / "profiles/slurm/config.yaml"
+    content = yaml.safe_load(profile.read_text(encoding="utf-8"))
+    profile.write_text(yaml.safe_dump({**content, "set-resources": site}, sort_keys=False), encoding="utf-8")
     return study
 
 
@@ -150,7 +153,8 @@ def run(finished, cluster, tmp_path_factory) -> Run:
     def change(raw):
         raw["deep"]["gpus_per_fold"] = 1
 
-    run = Run(study_for_slurm(finished, tmp_path_factory.mktemp("slurm") / "study", change), cluster)
+    site = {rule: {"slurm_partition": "gpu"} for rule in GPU_RULES}
+    run = Run(study_for_slurm(finished, tmp_path_factory.mktemp("slurm") / "study", change, site), cluster)
     main = run.begin()
     try:
         go_through_troubles(run, main)
@@ -263,3 +267,46 @@ def test_no_identifier_in_what_slurm_keeps(run, cluster):
     everything = (run.output() + run.records).encode()
     assert "Comment=rule_train_fold_wildcards_" in run.records
     assert not [s for s in strings if s in everything]
+
+
+@pytest.fixture(scope="module")
+def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
+    """Two folds that would train for days: one may have a minute, the other too little memory."""
+
+    def change(raw):
+        raw["deep"]["training"]["epochs"] = 100_000
+        raw["deep"]["gpus_per_fold"] = 1
+
+    site = {
+        "train_fold": {
+            "slurm_partition": "gpu",
+            "gpu": 0,
+            "gres": "gpu:1",
+            "runtime": 1,
+            "mem_mb": "attempt * (400 if wildcards.fold == '1' else 3000)",
+        }
+    }
+    limited = Run(study_for_slurm(finished, tmp_path_factory.mktemp("limits") / "study", change, site), cluster)
+    main = limited.begin("--retries", "0", "results/deep/fold_0/weights.pt", "results/deep/fold_1/weights.pt")
+    jobs = wait_for("two jobs", lambda: len(found := limited.fold_jobs("RUNNING")) == 2 and found, main)
+    limited.gpus = sorted(cluster.facts(number)["GRES"] for number in jobs.values())
+    assert main.wait(timeout=600) == 1
+    return limited
+
+
+def test_a_site_that_wants_gres(stopped_at_limits):
+    assert stopped_at_limits.gpus == ["gpu:1(IDX:0)", "gpu:1(IDX:1)"]
+
+
+def test_a_job_over_a_limit_is_named_with_its_limit_and_the_key(stopped_at_limits):
+    said = [line for line in stopped_at_limits.output().splitlines() if line.startswith("OsteoCXR: SLURM stopped job")]
+    assert len(said) == 2
+    memory, minutes = sorted(said, key=lambda line: "time limit" in line)
+    assert "'train_fold' (fold=1)" in memory and "memory limit of 400 MB" in memory
+    assert "set-resources: {train_fold: {mem_mb: attempt * 800}}" in memory
+    assert "'train_fold' (fold=0)" in minutes and "time limit of 1 minutes" in minutes
+    assert "set-resources: {train_fold: {runtime: attempt * 2}}" in minutes
+
+
+def test_a_fold_at_its_time_limit_has_saved_its_state(stopped_at_limits):
+    assert "the state is saved" in (stopped_at_limits.study.path / "logs/train_fold/0.log").read_text()
