@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key doctor check-data handover share statistics bundle score bench-intake bench-deep bench-scale docs lock clean
+.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data handover share statistics bundle score bench-intake bench-deep bench-statistics bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -23,8 +23,12 @@ test:  ## all tests
 	@envs/setup.sh test
 	@pytest
 
-test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, Tesseract, a Chinese font
+test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, Tesseract, a Chinese font, SLURM
 	@envs/setup-test-tools.sh
+
+slurm-test:  ## the tiny study on a real SLURM that is started on this machine for it and stopped again (needs root)
+	@envs/setup.sh test && envs/setup-test-tools.sh slurm
+	@pytest -m slurm
 
 fuzz:  ## damaged films through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed
 	@python -m tests.intake.fuzz_intake $(FUZZ)

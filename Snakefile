@@ -64,8 +64,8 @@ onstart:
 
 
 onsuccess:
-    print(banner_success(), file=sys.stderr)
+    print(banner_limits() + banner_success(), file=sys.stderr)
 
 
 onerror:
-    print(banner_error(), file=sys.stderr)
+    print(banner_limits() + banner_error(), file=sys.stderr)

@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Install the programs that only tests use (Debian and Ubuntu): Chromium (the report), LibreOffice and poppler (Word tables),
-# DCMTK and dicom3tools (DICOM conformance), Tesseract (burned-in text), a Chinese font. Tests skip, with the reason, where one is absent.
+# DCMTK and dicom3tools (DICOM conformance), Tesseract (burned-in text), a Chinese font, SLURM with munge (the study on a cluster of one
+# node). Tests skip, with the reason, where one is absent. With the argument 'slurm' only SLURM is installed.
 set -euo pipefail
 packages=()
 have() { command -v "$1" >/dev/null; }
-have chromium || packages+=(chromium)
-have soffice || packages+=(libreoffice-writer-nogui)
-have pdftotext || packages+=(poppler-utils)
-have dcmj2pnm || packages+=(dcmtk)
-have dciodvfy || packages+=(dicom3tools)
-have tesseract || packages+=(tesseract-ocr)
-fc-list :lang=zh 2>/dev/null | grep -q . || packages+=(fontconfig fonts-wqy-zenhei)
+if [ "${1:-all}" = all ]; then
+  have chromium || packages+=(chromium)
+  have soffice || packages+=(libreoffice-writer-nogui)
+  have pdftotext || packages+=(poppler-utils)
+  have dcmj2pnm || packages+=(dcmtk)
+  have dciodvfy || packages+=(dicom3tools)
+  have tesseract || packages+=(tesseract-ocr)
+  fc-list :lang=zh 2>/dev/null | grep -q . || packages+=(fontconfig fonts-wqy-zenhei)
+fi
+have slurmctld || [ -x /usr/sbin/slurmctld ] || packages+=(slurm-wlm munge)
 [ ${#packages[@]} -eq 0 ] && exit 0
 echo "Installing tools for tests: ${packages[*]}" >&2
 log=$(mktemp)

@@ -22,8 +22,8 @@ rule fit_xgboost:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=30,
+        mem_mb=grows(1500),
+        runtime=grows(30),
     params:
         code=code("scripts/boosting/fit_xgboost.py"),
         settings=plain(CFG.boosting),
@@ -51,8 +51,8 @@ rule score_xgboost:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=15,
+        mem_mb=grows(1500),
+        runtime=grows(15),
     params:
         code=code("scripts/boosting/score_xgboost.py"),
     script:
@@ -74,8 +74,8 @@ rule fit_baselines:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/boosting/fit_baselines.py"),
     script:
@@ -101,8 +101,8 @@ rule score_baselines:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/boosting/score_baselines.py"),
     script:
@@ -139,8 +139,8 @@ rule merge_predictions:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/boosting/merge_predictions.py"),
         sets=["train", *CFG.test_sets],

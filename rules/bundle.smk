@@ -23,8 +23,8 @@ rule make_bundle:
         "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
-        mem_mb=8000,
-        runtime=60,
+        mem_mb=grows(8000),
+        runtime=grows(60),
     params:
         code=code("scripts/bundle/make_bundle.py"),
         settings=bundle_settings(),

@@ -25,8 +25,8 @@ rule select_cohort:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/cohort/select_cohort.py"),
         settings=lambda wildcards: {
@@ -58,8 +58,8 @@ rule split_cohort:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/cohort/split_cohort.py"),
         key_file=CFG.study.key_file,
@@ -99,8 +99,8 @@ rule merge_cohort:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/cohort/merge_cohort.py"),
         centers=[c.name for c in CFG.centers],

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -20,6 +21,7 @@ from scripts.common.layouts import simulated_folder, with_sources
 from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
+from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
 from scripts.intake.review_table import read_review
@@ -45,6 +47,8 @@ def validated_config(raw):
 
 
 CFG = validated_config(config)
+
+STARTED = time.time()
 
 # Commands of `shell:` run with the Python that runs Snakemake and find `scripts`, also under --directory.
 shell.prefix(
@@ -288,6 +292,14 @@ def training_settings():
     return json.dumps(settings, sort_keys=True)
 
 
+def grows(amount):
+    """A resource (MB or minutes) that grows with each attempt: a job that hit a limit passes when it is tried again.
+
+    Only the SLURM profile tries again; elsewhere the first attempt is the only one.
+    """
+    return lambda wildcards, attempt: attempt * amount
+
+
 def training_memory_mb():
     """Main memory of a fold's job, by the count with which the job itself warns before its first step."""
     training = CFG.deep.training
@@ -518,6 +530,11 @@ def banner_start():
     kind = "SYNTHETIC study" if CFG.synthetic else "Study"
     names = ", ".join(c.name for c in CFG.centers)
     return f"OsteoCXR: {kind} with {len(CFG.centers)} centre(s): {names}. Logs: logs/, results: results/."
+
+
+def banner_limits():
+    """A line for each job of this run that SLURM stopped at a limit, with the key to raise; nothing where none was."""
+    return "".join(f"OsteoCXR: {hit.sentence()}\n" for hit in limits_hit(SLURM_LOGS, STARTED))
 
 
 def banner_success():

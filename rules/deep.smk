@@ -19,8 +19,8 @@ rule cache_films:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=grows(2000),
+        runtime=grows(120),
     params:
         code=code("scripts/deep/cache_films.py"),
         side=CFG.deep.architecture.grid * CFG.deep.architecture.block_size,
@@ -42,8 +42,8 @@ rule fetch_weights:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     script:
         "../scripts/deep/fetch_weights.py"
 
@@ -71,8 +71,8 @@ rule train_fold:
         "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
-        mem_mb=training_memory_mb(),
-        runtime=2880,
+        mem_mb=grows(training_memory_mb()),
+        runtime=grows(2880),
         gpu=CFG.deep.gpus_per_fold,
         device=CFG.deep.device,
         checkpoint_minutes=str(CFG.deep.checkpoint_minutes),
@@ -100,8 +100,8 @@ rule score_out_of_fold:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/deep/score_out_of_fold.py"),
     script:
@@ -126,8 +126,8 @@ rule score_images:
         "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
-        mem_mb=4000,
-        runtime=720,
+        mem_mb=grows(4000),
+        runtime=grows(720),
         gpu=CFG.deep.gpus_per_fold,
         device=CFG.deep.device,
     params:
@@ -159,8 +159,8 @@ rule score_masked:
         "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=grows(4000),
+        runtime=grows(1440),
         gpu=CFG.deep.gpus_per_fold,
         device=CFG.deep.device,
     params:
@@ -195,8 +195,8 @@ rule explain_gradcam:
         "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=grows(4000),
+        runtime=grows(60),
         gpu=CFG.deep.gpus_per_fold,
         device=CFG.deep.device,
     params:

@@ -22,8 +22,8 @@ rule list_films:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/intake/list_films.py"),
         batches=lambda wildcards: len(batches_of(wildcards.center)),
@@ -58,8 +58,8 @@ rule deidentify:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=code("scripts/intake/deidentify.py"),
         allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
@@ -96,8 +96,8 @@ rule convert_png:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=code("scripts/intake/convert_png.py"),
         window={"rows": CFG.intake.exposure.rows, "columns": CFG.intake.exposure.columns},
@@ -125,8 +125,8 @@ rule read_review:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/intake/read_review.py"),
     script:
@@ -163,8 +163,8 @@ rule screen_exposure:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code("scripts/intake/screen_exposure.py"),
         exposure=CFG.intake.exposure.model_dump(mode="json", exclude={"rows", "columns"}),
@@ -203,8 +203,8 @@ rule pseudonymize_tables:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code("scripts/intake/pseudonymize_tables.py"),
         key=key_fingerprint(),
@@ -245,8 +245,8 @@ rule hand_over:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=grows(2000),
+        runtime=grows(120),
     params:
         code=code("scripts/intake/hand_over.py"),
         enrolment=lambda wildcards: (
@@ -282,8 +282,8 @@ rule receive_tables:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code("scripts/intake/receive_tables.py"),
         fingerprint=folder_fingerprint,
@@ -312,8 +312,8 @@ rule receive_films:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         code=code("scripts/intake/receive_films.py"),
         allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
@@ -338,8 +338,8 @@ rule merge_intake:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/intake/merge_intake.py"),
     script:

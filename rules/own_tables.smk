@@ -15,8 +15,8 @@ rule list_statistics:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/list_statistics.py"),
         language=CFG.study.language,

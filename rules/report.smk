@@ -35,8 +35,8 @@ rule record_provenance:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=15,
+        mem_mb=grows(1000),
+        runtime=grows(15),
     params:
         code=code("scripts/report/record_provenance.py"),
         config=redacted_config(CFG),
@@ -81,8 +81,8 @@ rule write_report:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=15,
+        mem_mb=grows(2000),
+        runtime=grows(15),
     params:
         code=code("scripts/report/write_report.py"),
         templates=templates_hash(),

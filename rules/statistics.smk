@@ -16,8 +16,8 @@ rule freeze_thresholds:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/freeze_thresholds.py"),
         threshold=plain(CFG.statistics.threshold),
@@ -45,8 +45,8 @@ rule describe_cohort:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/describe_cohort.py"),
         centers=described_centers(),
@@ -81,8 +81,8 @@ rule evaluate_models:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/evaluate_models.py"),
         sets=CFG.test_sets,
@@ -115,8 +115,8 @@ rule compare_auc:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/compare_auc.py"),
         sets=CFG.test_sets,
@@ -163,8 +163,8 @@ rule examine_models:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/examine_models.py"),
         sets=CFG.test_sets,
@@ -218,8 +218,8 @@ rule draw_figures:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/draw_figures.py"),
         sets=CFG.test_sets,
@@ -275,8 +275,8 @@ rule draw_network:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("scripts/statistics/draw_network.py"),
         sets=CFG.test_sets,
@@ -314,8 +314,8 @@ rule write_tables:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     params:
         code=code("scripts/statistics/write_tables.py"),
         sets=CFG.test_sets,

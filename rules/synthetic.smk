@@ -23,8 +23,8 @@ rule simulate_center:
         "../envs/osteocxr.yaml"
     threads: simulation_threads
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grows(2000),
+        runtime=grows(240),
     params:
         simulate=lambda wildcards: plain(CFG.center(wildcards.center).simulate),
         seed=CFG.study.seed,

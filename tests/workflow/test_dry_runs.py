@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 
@@ -26,6 +27,42 @@ def test_shipped_configs_plan(study, overlay):
     assert jobs["train_fold"] == 5 and jobs["simulate_center"] == 3
     assert {rule: jobs[rule] for rule in RULES_ONCE} == dict.fromkeys(RULES_ONCE, 1)
     assert sum(jobs.values()) < 120
+
+
+@pytest.mark.parametrize("overlay", ["config.yaml", "config/paper.yaml"])
+def test_a_study_is_a_few_dozen_submissions_to_slurm(study, overlay):
+    """Groups of rules and single rules that are submitted; what runs in the main process is none."""
+    study.configfile = overlay
+    text = study.snakemake("-n", "--workflow-profile", "profiles/slurm")
+    groups = re.findall(r"^group job \S+ \(jobs in lexicogr", text, flags=re.M)
+    single = re.findall(r"^rule (\w+):", text, flags=re.M)
+    assert set(single) == {"simulate_center", "train_fold", "score_images", "score_masked", "explain_gradcam"}
+    batches = len(re.findall(r"^    rule deidentify:", text, flags=re.M))
+    # Batches of films; tables of all centres; three cohorts; models; statistics. Three simulations, five folds, scores of the sets.
+    assert len(groups) == batches + 1 + 3 + 1 + 1
+    assert len(groups) + len(single) - batches <= 20
+
+
+def test_every_rule_has_its_place_on_slurm(study):
+    """Each rule is in a group of the profile, computes for long by itself, runs in the main process, or only when asked for."""
+    profile = yaml.safe_load((study.path / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
+    rules, text = set(), ""
+    for file in sorted((study.path / "rules").glob("*.smk")):
+        text += file.read_text(encoding="utf-8")
+    rules = set(re.findall(r"(?m)^rule (\w+):", text))
+    local = set(re.findall(r"\w+", " ".join(re.findall(r"(?m)^localrules:\n((?:    \w+,\n?)+)", text))))
+    alone = {"simulate_center", "train_fold", "score_images", "score_masked", "explain_gradcam", "hand_over", "make_bundle"}
+    assert set(profile["groups"]) | local | alone == rules
+    assert not set(profile["groups"]) & (local | alone)
+
+
+def test_memory_and_time_grow_with_the_attempt(study):
+    """In every rule; `retries` stands in the SLURM profile and in no rule, where the two would multiply."""
+    for file in sorted((study.path / "rules").glob("*.smk")):
+        text = file.read_text(encoding="utf-8")
+        for amount in re.findall(r"(?m)^ +(?:mem_mb|runtime)=(.*),$", text):
+            assert amount.startswith("grows("), f"{file.name}: {amount}"
+        assert "retries:" not in text
 
 
 def test_jobs_do_not_grow_with_films(study):
