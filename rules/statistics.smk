@@ -91,6 +91,7 @@ rule evaluate_models:
         seed=CFG.study.seed,
         net_benefit=plain(CFG.statistics.net_benefit),
         prevalences=[plain(p) for p in CFG.statistics.prevalences],
+        op_t_score=CFG.cohort.op_t_score,
     script:
         "../scripts/statistics/evaluate_models.py"
 

@@ -134,9 +134,10 @@ def _with_method(*names: str) -> list[str]:
     return [*_ends(*names), *(f"{name}_ci_method" for name in names)]
 
 
-_OF_POSITIVES = _with_method("sensitivity")
-_OF_NEGATIVES = _with_method("specificity")
+_OF_POSITIVES = _with_method("sensitivity", "sensitivity_minus_main")
+_OF_NEGATIVES = _with_method("specificity", "specificity_minus_main")
 _OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit")
+CHANGES = ("auc_minus_main", "sensitivity_minus_main", "specificity_minus_main")
 OUTCOMES = ("tp", "fn", "tn", "fp", *_OF_POSITIVES, *_OF_NEGATIVES, *_OF_BOTH)
 """Columns that count a model's errors or follow from them."""
 
@@ -234,6 +235,16 @@ def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
                 _hide(row, OUTCOMES)
             kept.append(row)
     rows[:] = kept
+
+
+def _analyses(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
+    """Sensitivity analyses as parts. What the main one hides is not told by another's difference from it."""
+    _parts(rows, rules, sets, keep_outcomes)
+    main = {(row["set"], row["model"]): row for row in rows if row["analysis"] == "main"}
+    for row in rows:
+        for change in CHANGES:
+            if main.get((row["set"], row["model"]), {}).get(change.removesuffix("_minus_main"), HIDDEN) == HIDDEN:
+                _hide(row, _with_method(change))
 
 
 def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -363,7 +374,7 @@ _SUBGROUPS = Breakdown(
     level=lambda row: row["level"],
     family=lambda unit: _FAMILIES.get(unit, "analysis"),
     partition=True,
-    unions={"age": ((">=65",),), "dxa_interval": (("<=30 days",), ("<=30 days", "31-90 days"))},
+    unions={"age": ((">=65",),), "dxa_interval": (("<=1 month",), ("<=1 month", ">1-3 months"))},
 )
 _ANALYSES = Breakdown(unit=lambda row: f"analysis {row['analysis']}", level=lambda row: "", family=lambda unit: "analysis")
 _POPULATIONS = Breakdown(unit=lambda row: f"from {row['from_age']}", level=lambda row: "", family=lambda unit: "age")
@@ -442,9 +453,9 @@ TABLES: dict[str, Rules] = {
         _POPULATIONS,
     ),
     "statistics/sensitivity.csv": Rules(
-        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity"), "auc_minus_main"),
+        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", *CHANGES), "note"),
         ("analysis", "set", "model"),
-        _parts,
+        _analyses,
         _ANALYSES,
     ),
     "statistics/missing.csv": Rules(

@@ -5,12 +5,11 @@ from scripts.common.tables import write_table
 from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_tables
 from scripts.statistics.decision_curves import NET_BENEFIT, decision_curves, threshold_grid
 from scripts.statistics.performance import TABLE2, performance_table
+from scripts.statistics.sensitivity_analyses import SENSITIVITY, sensitivity_table
 from scripts.statistics.subgroups import (
     PREVALENCE,
-    SENSITIVITY,
     SUBGROUPS,
     prevalence_table,
-    sensitivity_table,
     subgroup_table,
 )
 from scripts.statistics.thresholds import read_thresholds
@@ -35,7 +34,8 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(subgroup_table(patients, models, given.sets, cuts, level), out.subgroups, SUBGROUPS)
     populations = prevalence_table(patients, models, given.sets, cuts, given.prevalences, level, draws, seed)
     write_table(populations, out.prevalence, PREVALENCE)
-    write_table(sensitivity_table(patients, models, given.sets, cuts, level), out.sensitivity, SENSITIVITY)
+    others = sensitivity_table(patients, models, given.sets, cuts, given.op_t_score, level, draws, seed)
+    write_table(others, out.sensitivity, SENSITIVITY)
     for row in table2.itertuples():
         log.say(
             f"{row.set} {row.model}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})"

@@ -20,12 +20,10 @@ from scripts.statistics.performance import (
     wilson,
 )
 from scripts.statistics.subgroups import (
-    analyses,
     at_prevalence,
     bayes,
     levels,
     prevalence_table,
-    sensitivity_table,
     subgroup_table,
 )
 
@@ -154,20 +152,6 @@ def test_subgroups_divide_each_set(predictions, cohort):
     for subgroup in ("sex", "age", "bmi", "dxa_interval", "manufacturer"):
         masks = np.array([mask for name, _, mask in levels(frame) if name == subgroup])
         assert (masks.sum(axis=0) == 1).all()
-
-
-def test_sensitivity_analyses_are_parts_of_the_main_one(predictions, cohort):
-    frame = patients(predictions, cohort)
-    table = (
-        sensitivity_table(frame, MODELS, SETS, CUTS, 0.95)
-        .set_index(["analysis", "set", "model"])
-        .sort_index()
-    )
-    inside = frame[frame["set"] == "external_1"]
-    assert table.loc[("main", "external_1", "deep"), "n"] == len(inside)
-    assert table.loc[("without_review", "external_1", "deep"), "n"] == (inside["review"] == 0).sum()
-    assert (table.loc["main", "auc_minus_main"] == 0).all()
-    assert set(analyses(frame)) == set(table.index.get_level_values("analysis"))
 
 
 def test_prevalence_by_bayes(predictions, cohort):
