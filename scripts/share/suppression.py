@@ -136,7 +136,7 @@ def _with_method(*names: str) -> list[str]:
 
 _OF_POSITIVES = _with_method("sensitivity", "sensitivity_minus_main")
 _OF_NEGATIVES = _with_method("specificity", "specificity_minus_main")
-_OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit")
+_OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit", "over_default")
 CHANGES = ("auc_minus_main", "sensitivity_minus_main", "specificity_minus_main")
 OUTCOMES = ("tp", "fn", "tn", "fp", *_OF_POSITIVES, *_OF_NEGATIVES, *_OF_BOTH)
 """Columns that count a model's errors or follow from them."""
@@ -435,7 +435,7 @@ TABLES: dict[str, Rules] = {
         ("set", "model", "predicted", *_ends("observed")), ("set", "model"), _by_set
     ),
     "statistics/net_benefit.csv": Rules(
-        ("set", "model", "threshold", *_metrics("net_benefit")), ("set", "model", "threshold"), _by_set
+        ("set", "model", "threshold", *_metrics("net_benefit", "over_default")), ("set", "model", "threshold"), _by_set
     ),
     "statistics/subgroups.csv": Rules(
         ("set", "model", "subgroup", "level", *_SIZE, *_metrics("auc", "sensitivity", "specificity")),

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
-from scripts.statistics.performance import BOOTSTRAP, joint_draws, percentile_interval, ratio, wilson
+from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
 from scripts.statistics.subgroups import measures, months_apart
 from scripts.statistics.waist import arrays
 
@@ -152,8 +152,7 @@ def rate_change(
         return difference, float(ends[0] * share), float(ends[1] * share), NEWCOMBE
     draws, in_main, (in_analysis, correct) = joint_draws(every, np.vstack([inside, right]), replicates, seed)
     rates = [ratio(draws @ (group & correct), draws @ group) for group in (in_analysis, in_main)]
-    low, high = percentile_interval(rates[0] - rates[1], confidence)
-    return difference, low, high, BOOTSTRAP
+    return difference, *bootstrap_interval(rates[0] - rates[1], confidence)
 
 
 def sensitivity_table(

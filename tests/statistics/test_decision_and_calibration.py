@@ -69,13 +69,15 @@ def test_bootstrap_of_net_benefit_is_that_of_patients():
     labels = rng.integers(0, 2, 50)
     scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
     grid = np.array([0.1, 0.3, 0.5])
-    ours = bootstrap_net_benefit(labels, scores, grid, 20_000, 1)
+    ours, everybody = bootstrap_net_benefit(labels, scores, grid, 20_000, 1)
     picks = rng.integers(0, 50, (20_000, 50))
     called = scores[picks][:, :, None] >= grid
     op = labels[picks][:, :, None] == 1
     theirs = net_benefit((called & op).sum(axis=1), (called & ~op).sum(axis=1), 50, grid)
     assert ours.mean(axis=0) == pytest.approx(theirs.mean(axis=0), abs=0.004)
     assert ours.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=0.05)
+    treated = net_benefit(op.sum(axis=1), (~op).sum(axis=1), 50, grid)
+    assert (ours - everybody).std(axis=0) == pytest.approx((theirs - treated).std(axis=0), rel=0.05)
 
 
 def drawn(n: int, seed: int, slope: float = 0.7, shift: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
