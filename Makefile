@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bundle score bench-intake bench-deep docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bundle score bench-intake bench-deep bench-statistics docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -66,6 +66,10 @@ bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and it
 bench-deep:  ## speed of training and scoring at the paper's size; BENCH="--device cuda" on a GPU, "--parts folds" after make demo
 	@envs/setup.sh test
 	@python -m tests.bench.deep $(BENCH)
+
+bench-statistics:  ## speed of the bootstrap against pROC's ci.coords, and of the whole statistics stage at the paper's size
+	@envs/setup.sh test
+	@python -m tests.bench.statistics $(BENCH)
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference

@@ -11,7 +11,12 @@ from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.auc_comparison import model_pairs
 from scripts.statistics.delong import NONE
-from scripts.statistics.performance import bootstrap_counts, bootstrap_interval, confusion, threshold_metrics
+from scripts.statistics.performance import (
+    bootstrap_interval,
+    bootstrap_metrics,
+    confusion,
+    threshold_metrics,
+)
 from scripts.statistics.thresholds import youden
 from scripts.statistics.waist import arrays
 
@@ -72,7 +77,7 @@ def differences_table(
             continue
         called = scores >= np.array([thresholds[m] for m in models])[:, None]
         own = sub_seed(seed, "statistics", "differences", name)
-        drawn = threshold_metrics(bootstrap_counts(labels, called, replicates, own))
+        drawn = bootstrap_metrics(labels, called, replicates, own)
         counts = [confusion(labels, calls) for calls in called]
         told = threshold_metrics({kind: np.array([one[kind] for one in counts]) for kind in counts[0]})
         for pair in model_pairs(models, primary):

@@ -106,6 +106,13 @@ def threshold_metrics(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
     }
 
 
+def bootstrap_metrics(
+    labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
+) -> dict[str, np.ndarray]:
+    """``threshold_metrics`` of each model in each replicate of a paired bootstrap: arrays (models, replicates)."""
+    return threshold_metrics(bootstrap_counts(labels, called, replicates, seed))
+
+
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
     """The percentile interval of bootstrap ``values`` (replicates,), those that are not defined left aside."""
     known = values[~np.isnan(values)]
