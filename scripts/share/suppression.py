@@ -418,7 +418,7 @@ TABLES: dict[str, Rules] = {
     "statistics/delong.csv": Rules(
         (
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
-            *_SIZE, "note",
+            *_SIZE, "note", "difference_ci_method",
         ),
         ("set", "model_a", "model_b", "primary"),
         _by_set,
@@ -426,13 +426,13 @@ TABLES: dict[str, Rules] = {
     "statistics/calibration.csv": Rules(
         (
             "set", "model", *_SIZE, *_ends("intercept", "slope", "o_e"), "brier", "brier_no_model", "ici", "smoother", "ci_method",
-            "n_clipped", "note",
+            "n_clipped", "note", *(f"{name}_ci_method" for name in ("intercept", "slope", "o_e")),
         ),
         ("set", "model"),
         _by_set,
     ),
     "statistics/calibration_curve.csv": Rules(
-        ("set", "model", "predicted", *_ends("observed")), ("set", "model"), _by_set
+        ("set", "model", "predicted", *_metrics("observed")), ("set", "model"), _by_set
     ),
     "statistics/net_benefit.csv": Rules(
         ("set", "model", "threshold", *_metrics("net_benefit", "over_default")), ("set", "model", "threshold"), _by_set
@@ -446,7 +446,7 @@ TABLES: dict[str, Rules] = {
     "statistics/prevalence.csv": Rules(
         (
             "population", "from_age", "prevalence", "set", "model", *_SIZE, "threshold",
-            *_ends("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
+            *_metrics("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
         ),
         ("population", "from_age", "prevalence", "set", "model", "threshold"),
         _parts,
@@ -472,7 +472,7 @@ TABLES: dict[str, Rules] = {
     "statistics/baseline_delong.csv": Rules(
         (
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
-            *_SIZE, "note",
+            *_SIZE, "note", "difference_ci_method",
         ),
         ("set", "model_a", "model_b", "primary"),
         _by_set,

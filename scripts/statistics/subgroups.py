@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.delong import NONE, auc_with_covariance
-from scripts.statistics.performance import auc_columns, confusion, percentile_interval, proportions, ratio
+from scripts.statistics.performance import auc_columns, bootstrap_interval, confusion, proportions, ratio
 from scripts.statistics.waist import arrays
 
 _SHORT = ("auc", "sensitivity", "specificity")
@@ -43,6 +43,7 @@ PREVALENCE: Columns = {
     },
     "ci_method": "text",
     "note": "text",
+    **{f"{m}_ci_method": "text" for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit")},
 }
 """``results/statistics/prevalence.csv``: sensitivity and specificity among the set's patients of that age and above; PPV and
 NPV by Bayes' theorem and net benefit (at the frozen threshold as threshold probability) at the population's prevalence."""
@@ -146,6 +147,7 @@ def at_prevalence(
             "ppv": NONE,
             "npv": NONE,
             **{f"{m}{e}": NONE for m in ("ppv", "npv") for e in ("_low", "_high")},
+            **{f"{m}_ci_method": f"none: {why}" for m in ("ppv", "npv", "net_benefit")},
             "note": why,
         }
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -158,8 +160,11 @@ def at_prevalence(
     ppv, npv = bayes(sens, spec, prevalence)
     benefit = sens * prevalence - (1 - spec) * (1 - prevalence) * threshold / (1 - threshold)
     for name, values in (("ppv", ppv), ("npv", npv), ("net_benefit", benefit)):
-        low, high = percentile_interval(values[1:], confidence)
-        row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+        low, high, method = bootstrap_interval(values[1:], confidence)
+        if np.isnan(values[0]):
+            low, high, method = NONE, NONE, "none: nobody to count"
+        within = method.replace("bootstrap", "bootstrap within classes")
+        row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high, f"{name}_ci_method": within}
     return row | {"ci_method": "Wilson; PPV, NPV and net benefit by bootstrap within classes", "note": ""}
 
 
