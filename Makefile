@@ -83,6 +83,10 @@ bench-scale:  ## planning of 1,000, 20,000 and 100,000 films: jobs, seconds, mem
 	@envs/setup.sh test
 	@python -m tests.bench.scale $(BENCH)
 
+bench-statistics:  ## speed of the bootstrap against pROC's ci.coords, and of the whole statistics stage at the paper's size
+	@envs/setup.sh test
+	@python -m tests.bench.statistics $(BENCH)
+
 docs:  ## write the generated pages again: configuration reference and JSON schema
 	@python -m scripts.common.config_reference
 

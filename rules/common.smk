@@ -405,6 +405,7 @@ def final_outputs():
         "results/statistics/table2.csv",
         "results/statistics/delong.csv",
         "results/statistics/net_benefit.csv",
+        *(f"results/statistics/{name}.csv" for name in ("best_model", "differences", "youden_upper_bound")),
         "results/statistics/thresholds.csv",
         "results/statistics/baseline_performance.csv",
         "results/statistics/baseline_delong.csv",

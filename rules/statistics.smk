@@ -70,6 +70,9 @@ rule evaluate_models:
         calibration="results/statistics/calibration.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
+        best_model="results/statistics/best_model.csv",
+        differences="results/statistics/differences.csv",
+        youden_upper_bound="results/statistics/youden_upper_bound.csv",
         subgroups="results/statistics/subgroups.csv",
         prevalence="results/statistics/prevalence.csv",
         sensitivity="results/statistics/sensitivity.csv",
@@ -91,6 +94,8 @@ rule evaluate_models:
         seed=CFG.study.seed,
         net_benefit=plain(CFG.statistics.net_benefit),
         prevalences=[plain(p) for p in CFG.statistics.prevalences],
+        op_t_score=CFG.cohort.op_t_score,
+        primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/evaluate_models.py"
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
-from scripts.common.intervals import completed_years, within_months
-from scripts.common.tables import COHORT
+from scripts.common.intervals import completed_years, months_between
+from scripts.common.tables import COHORT, COHORT_FURTHER
 
 FILM_STEPS = (
     "no_film",
@@ -27,6 +27,9 @@ FILM_STEPS = (
 )
 TABLE_STEPS = ("unreadable_row", "not_in_patients_table", "no_dxa", "conflicting_rows")
 PAIR_STEPS = ("age_unknown", "too_young", "no_pair_in_interval", "no_t_score")
+
+SITE_SCORES = {name: name.removeprefix("t_score_") for name in COHORT_FURTHER if name.startswith("t_score_")}
+"""Column of each site's T-score, and the site."""
 
 OLDEST_AGE = 90
 """Ages above 89 are written as 90 (45 CFR 164.514(b)(2)(i)(C)); selection uses the true age."""
@@ -174,11 +177,9 @@ def select_cohort(
         exams[["patient_id", "exam_date", "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
     )
     pairs = frontal[dated].merge(exam_days, on="patient_id")
-    if counted is None:
-        near = within_months(pairs["day"], pairs["exam_day"], settings["interval_months"])
-    else:
-        near = _counted_months(pairs, counted, settings) <= settings["interval_months"]
-    pairs = pairs[near]
+    months = months_between(pairs["day"], pairs["exam_day"]) if counted is None else _counted_months(pairs, counted, settings)
+    pairs = pairs.assign(months=months.astype("int64"))
+    pairs = pairs[pairs["months"] <= settings["interval_months"]]
     paired_patient = everybody.isin(frontal.loc[dated, "patient_id"]) & everybody.isin(exams["patient_id"])
     alone["no_pair_in_interval"] = without(pairs) & paired_patient
     pairs = pairs[pairs["image_id"].isin(left["image_id"])]
@@ -203,7 +204,7 @@ def select_cohort(
 
     reason = _first_failing(failing)
     cohort = rows[rows["patient_id"].isin(everybody[reason == ""])]
-    cohort = cohort.sort_values("patient_id", ignore_index=True)[list(COHORT)]
+    cohort = cohort.sort_values("patient_id", ignore_index=True)[[*COHORT, *COHORT_FURTHER]]
     flow = _flow(reason, alone, rows, settings)
     if cohort.empty:
         raise StudyError(_nobody(reason, settings))
@@ -290,7 +291,8 @@ def _counted_months(pairs: pd.DataFrame, counted: Counted, settings: dict) -> pd
 
 
 def _exam_labels(exams: pd.DataFrame, settings: dict) -> pd.DataFrame:
-    """Label of each exam with a T-score: ``patient_id, exam_date, t_score, bmd, dxa_site, n_sites, label``.
+    """Label of each exam with a T-score: ``patient_id, exam_date, t_score, bmd, dxa_site, n_sites, label``, and the T-score of
+    each site.
 
     The lowest T-score over the configured sites decides (WHO: at or below -2.5); of equal ones the first site
     of the config. A row with BMD alone has no part in it.
@@ -305,6 +307,9 @@ def _exam_labels(exams: pd.DataFrame, settings: dict) -> pd.DataFrame:
     lowest = lowest.rename(columns={"site": "dxa_site"})[[*exam, "t_score", "bmd", "dxa_site"]].merge(
         counts, on=exam
     )
+    for column, site in SITE_SCORES.items():
+        own = scored[scored["site"].eq(site)].groupby(exam)["t_score"].min().rename(column)
+        lowest = lowest.merge(own.reset_index(), on=exam, how="left")
     return lowest.assign(label=(lowest["t_score"] <= settings["op_t_score"]).astype("int64"))
 
 
@@ -324,7 +329,7 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
 
 
 def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settings: dict) -> pd.DataFrame:
-    """Chosen pairs with every column of COHORT; ``ages`` by image id. Development has no ``set`` yet."""
+    """Chosen pairs with every column of COHORT and COHORT_FURTHER; ``ages`` by image id. Development has no ``set`` yet."""
     measured = visits[visits["height_cm"].notna() | visits["weight_kg"].notna()]
     body = _nearest_visits(rows, measured)
     told = (
@@ -359,6 +364,8 @@ def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settin
             "dxa_interval_days": (rows["exam_day"] - rows["day"]).dt.days.astype("Int64"),
             "manufacturer": rows["manufacturer"],
             "review": in_doubt.astype("Int64"),
+            "dxa_interval_months": rows["months"].astype("Int64"),
+            **{column: rows[column].astype("float64") for column in SITE_SCORES},
         }
     )
 

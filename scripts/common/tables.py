@@ -119,6 +119,15 @@ COHORT: Columns = {
 }
 """``results/cohort/cohort.csv`` and each set's part of it."""
 
+COHORT_FURTHER: Columns = {
+    "dxa_interval_months": "int",
+    "t_score_lumbar": "float",
+    "t_score_femoral_neck": "float",
+    "t_score_total_hip": "float",
+}
+"""Columns behind COHORT that the sensitivity analyses read where they stand: the fewest calendar months within which film and
+exam lie, and the T-score of each site of the paired exam (empty where it was not measured, or the site is not studied)."""
+
 FLOW: Columns = {"center": "text", "step": "text", "n_patients": "int", "n_op": "int", "kind": "text", "n_any": "int"}
 """``results/cohort/flow.csv``: ``kind`` is found, excluded or included; ``n_any`` counts a reason non-exclusively."""
 

@@ -436,7 +436,8 @@ class Report:
     def _interval_methods(self, frame: pd.DataFrame) -> list[str]:
         """One sentence that names the method of each interval, as the table's own columns say it; none where they don't."""
         said = []
-        for column in [c for c in frame.columns if c.endswith("ci_method")]:
+        single = [c for c in frame.columns if c.endswith("_ci_method")]
+        for column in single or [c for c in frame.columns if c == "ci_method"]:
             key = column.removesuffix("ci_method").rstrip("_")
             used = [m for m in dict.fromkeys(frame[column].dropna()) if not str(m).startswith("none")]
             if used:

@@ -7,7 +7,7 @@ errors.
 
 A unit is shown where none of these is small: a cell of a part; what the set has more than the parts together (or than the one part);
 what a part has more or less than a part of another unit of its *family* that is shown. Units of one family hold parts that lie
-within each other: DXA intervals and the analyses within 30 and 90 days, ages from 65 and from the age of a population. Units are
+within each other: DXA intervals and the analyses within one and three months, ages from 65 and from the age of a population. Units are
 judged one after the other in a fixed order, each against those shown before it.
 """
 

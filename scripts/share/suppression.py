@@ -134,9 +134,10 @@ def _with_method(*names: str) -> list[str]:
     return [*_ends(*names), *(f"{name}_ci_method" for name in names)]
 
 
-_OF_POSITIVES = _with_method("sensitivity")
-_OF_NEGATIVES = _with_method("specificity")
-_OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit")
+_OF_POSITIVES = _with_method("sensitivity", "sensitivity_minus_main")
+_OF_NEGATIVES = _with_method("specificity", "specificity_minus_main")
+_OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit", "over_default")
+CHANGES = ("auc_minus_main", "sensitivity_minus_main", "specificity_minus_main")
 OUTCOMES = ("tp", "fn", "tn", "fp", *_OF_POSITIVES, *_OF_NEGATIVES, *_OF_BOTH)
 """Columns that count a model's errors or follow from them."""
 
@@ -234,6 +235,16 @@ def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
                 _hide(row, OUTCOMES)
             kept.append(row)
     rows[:] = kept
+
+
+def _analyses(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
+    """Sensitivity analyses as parts. What the main one hides is not told by another's difference from it."""
+    _parts(rows, rules, sets, keep_outcomes)
+    main = {(row["set"], row["model"]): row for row in rows if row["analysis"] == "main"}
+    for row in rows:
+        for change in CHANGES:
+            if main.get((row["set"], row["model"]), {}).get(change.removesuffix("_minus_main"), HIDDEN) == HIDDEN:
+                _hide(row, _with_method(change))
 
 
 def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -363,7 +374,7 @@ _SUBGROUPS = Breakdown(
     level=lambda row: row["level"],
     family=lambda unit: _FAMILIES.get(unit, "analysis"),
     partition=True,
-    unions={"age": ((">=65",),), "dxa_interval": (("<=30 days",), ("<=30 days", "31-90 days"))},
+    unions={"age": ((">=65",),), "dxa_interval": (("<=1 month",), ("<=1 month", ">1-3 months"))},
 )
 _ANALYSES = Breakdown(unit=lambda row: f"analysis {row['analysis']}", level=lambda row: "", family=lambda unit: "analysis")
 _POPULATIONS = Breakdown(unit=lambda row: f"from {row['from_age']}", level=lambda row: "", family=lambda unit: "age")
@@ -407,7 +418,7 @@ TABLES: dict[str, Rules] = {
     "statistics/delong.csv": Rules(
         (
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
-            *_SIZE, "note",
+            *_SIZE, "note", "difference_ci_method",
         ),
         ("set", "model_a", "model_b", "primary"),
         _by_set,
@@ -415,16 +426,16 @@ TABLES: dict[str, Rules] = {
     "statistics/calibration.csv": Rules(
         (
             "set", "model", *_SIZE, *_ends("intercept", "slope", "o_e"), "brier", "brier_no_model", "ici", "smoother", "ci_method",
-            "n_clipped", "note",
+            "n_clipped", "note", *(f"{name}_ci_method" for name in ("intercept", "slope", "o_e")),
         ),
         ("set", "model"),
         _by_set,
     ),
     "statistics/calibration_curve.csv": Rules(
-        ("set", "model", "predicted", *_ends("observed")), ("set", "model"), _by_set
+        ("set", "model", "predicted", *_metrics("observed")), ("set", "model"), _by_set
     ),
     "statistics/net_benefit.csv": Rules(
-        ("set", "model", "threshold", *_metrics("net_benefit")), ("set", "model", "threshold"), _by_set
+        ("set", "model", "threshold", *_metrics("net_benefit", "over_default")), ("set", "model", "threshold"), _by_set
     ),
     "statistics/subgroups.csv": Rules(
         ("set", "model", "subgroup", "level", *_SIZE, *_metrics("auc", "sensitivity", "specificity")),
@@ -435,16 +446,16 @@ TABLES: dict[str, Rules] = {
     "statistics/prevalence.csv": Rules(
         (
             "population", "from_age", "prevalence", "set", "model", *_SIZE, "threshold",
-            *_ends("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
+            *_metrics("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
         ),
         ("population", "from_age", "prevalence", "set", "model", "threshold"),
         _parts,
         _POPULATIONS,
     ),
     "statistics/sensitivity.csv": Rules(
-        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity"), "auc_minus_main"),
+        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", *CHANGES), "note"),
         ("analysis", "set", "model"),
-        _parts,
+        _analyses,
         _ANALYSES,
     ),
     "statistics/missing.csv": Rules(
@@ -461,7 +472,7 @@ TABLES: dict[str, Rules] = {
     "statistics/baseline_delong.csv": Rules(
         (
             "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
-            *_SIZE, "note",
+            *_SIZE, "note", "difference_ci_method",
         ),
         ("set", "model_a", "model_b", "primary"),
         _by_set,

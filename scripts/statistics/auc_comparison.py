@@ -31,9 +31,12 @@ DELONG: Columns = {
     "n": "int",
     "n_pos": "int",
     "note": "text",
+    "difference_ci_method": "text",
 }
 """``results/statistics/delong.csv``. ``difference`` is a minus b with a Wald interval; ``p_holm`` is adjusted within the
 set; ``primary`` marks the contrast declared in the config; ``note`` says why a row has no test."""
+
+_METHODS = {"": "DeLong, Wald", "same ranking": "exact: same ranking"}
 
 AUC_TOLERANCE = 1e-12
 Z_TOLERANCE = 1e-9
@@ -98,6 +101,7 @@ def compare_set(
             "n": len(labels),
             "n_pos": int(labels.sum()),
             "note": own.note,
+            "difference_ci_method": _METHODS.get(own.note, f"none: {own.note}"),
         }
         if proc is not None and min(labels.sum(), (1 - labels).sum()) >= 2:
             theirs = proc.compare(labels, scores[i], scores[j], confidence)

@@ -34,6 +34,9 @@ CALIBRATION: Columns = {
     "ci_method": "text",
     "n_clipped": "int",
     "note": "text",
+    "intercept_ci_method": "text",
+    "slope_ci_method": "text",
+    "o_e_ci_method": "text",
 }
 """``results/statistics/calibration.csv``. ``intercept`` is calibration in the large (slope held at 1); ``brier_no_model``
 is the score of giving everyone the set's prevalence; ``n_clipped`` counts scores so near 0 or 1 that their logit was
@@ -46,6 +49,7 @@ CURVE: Columns = {
     "observed": "float",
     "observed_low": "float",
     "observed_high": "float",
+    "observed_ci_method": "text",
 }
 """``results/statistics/calibration_curve.csv``: the smoothed curves, 101 points each, where there are enough patients."""
 
@@ -55,6 +59,7 @@ FEWEST = 20
 SMOOTHER = (
     "logistic regression on a restricted cubic spline of the logit (knots at its 10th, 50th, 90th percentile)"
 )
+_METHODS = {"intercept": "Wald", "slope": "Wald", "o_e": "Wilson of the observed, over the expected"}
 LOGIT_LIMIT = 1e-6
 POINTS = 101
 
@@ -164,6 +169,14 @@ def smoothed_curve(labels: np.ndarray, scores: np.ndarray, confidence: float) ->
 
 def calibrate(labels: np.ndarray, scores: np.ndarray, confidence: float) -> tuple[dict, Curve | None]:
     """The row of one model in one set, and its curve where there is one. ``scores`` are probabilities (n,)."""
+    row, curve = _estimates(labels, scores, confidence)
+    for name, method in _METHODS.items():
+        row[f"{name}_ci_method"] = method if name in row else "none: not estimable"
+    return row, curve
+
+
+def _estimates(labels: np.ndarray, scores: np.ndarray, confidence: float) -> tuple[dict, Curve | None]:
+    """The row without the intervals' methods, and the curve."""
     n, n_pos = len(labels), int(labels.sum())
     row: dict = {"n": n, "n_pos": n_pos, "smoother": "", "ci_method": "Wald; O/E by Wilson's interval of O"}
     notes = []
@@ -224,6 +237,7 @@ def calibration_tables(
                             "observed": curve.observed,
                             "observed_low": curve.low,
                             "observed_high": curve.high,
+                            "observed_ci_method": "Wald on the logit scale, pointwise",
                         }
                     )
                 )

@@ -9,6 +9,7 @@ import pandas as pd
 
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
+from scripts.statistics.performance import BOOTSTRAP
 from scripts.statistics.waist import arrays
 
 NET_BENEFIT: Columns = {
@@ -19,8 +20,27 @@ NET_BENEFIT: Columns = {
     "net_benefit_low": "float",
     "net_benefit_high": "float",
     "net_benefit_ci_method": "text",
+    "over_default": "float",
+    "over_default_low": "float",
+    "over_default_high": "float",
+    "over_default_ci_method": "text",
 }
-"""``results/statistics/net_benefit.csv``; models include ``all`` and ``none``."""
+"""``results/statistics/net_benefit.csv``; models include ``all`` and ``none``. ``over_default`` is a model's net benefit less
+that of the better of ``all`` and ``none`` at the threshold, in the same resampled patients."""
+
+BEST: Columns = {
+    "set": "text",
+    "model": "text",
+    "threshold_from": "float",
+    "threshold_to": "float",
+    "n_thresholds": "int",
+    "tied_with": "text",
+    "largest_lead": "float",
+}
+"""``results/statistics/best_model.csv``: the ranges of threshold probabilities in which no other model, and neither treating all nor
+none, has a larger net benefit. ``largest_lead`` is over the next best that is not tied."""
+
+TIE = 1e-12
 
 
 def threshold_grid(lowest: float, highest: float, step: float) -> np.ndarray:
@@ -45,7 +65,7 @@ def net_benefit(tp: np.ndarray, fp: np.ndarray, n: int | np.ndarray, grid: np.nd
 def bootstrap_net_benefit(
     labels: np.ndarray, scores: np.ndarray, grid: np.ndarray, replicates: int, seed: int
 ) -> np.ndarray:
-    """Net benefit in each replicate, (replicates, thresholds).
+    """Net benefit of the model and of treating everybody in each replicate: (2, replicates, thresholds).
 
     Whole patients are resampled: one multinomial draw over the cells of label and interval of the grid.
     """
@@ -58,7 +78,9 @@ def bootstrap_net_benefit(
     def above(part: np.ndarray) -> np.ndarray:
         return part[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
 
-    return net_benefit(above(draws[:, :intervals]), above(draws[:, intervals:]), len(labels), grid)
+    n, n_pos = len(labels), draws[:, :intervals].sum(axis=1)[:, None]
+    model = net_benefit(above(draws[:, :intervals]), above(draws[:, intervals:]), n, grid)
+    return np.stack([model, net_benefit(n_pos, n - n_pos, n, grid)])
 
 
 def decision_curves(
@@ -79,28 +101,65 @@ def decision_curves(
         n = len(labels)
         if not n:
             continue
+        everybody = net_benefit(*positives_at(labels, np.ones(n), grid), n, grid)
         for model, values in [*zip(models, scores, strict=True), ("all", np.ones(n)), ("none", None)]:
+            part = {"set": name, "model": model, "threshold": grid}
             if values is None:
-                estimate = low = high = np.zeros(len(grid))
-                method = "exact"
+                zeros = np.zeros(len(grid))
+                part |= {"net_benefit": zeros, "net_benefit_low": zeros, "net_benefit_high": zeros, "net_benefit_ci_method": "exact"}
             else:
                 estimate = net_benefit(*positives_at(labels, values, grid), n, grid)
-                drawn = bootstrap_net_benefit(
+                drawn, drawn_all = bootstrap_net_benefit(
                     labels, values, grid, replicates, sub_seed(seed, "statistics", "net_benefit", name, model)
                 )
                 low, high = np.quantile(drawn, ends, axis=0)
-                method = "bootstrap, percentile"
-            parts.append(
-                pd.DataFrame(
+                part |= {
+                    "net_benefit": estimate,
+                    "net_benefit_low": low,
+                    "net_benefit_high": high,
+                    "net_benefit_ci_method": BOOTSTRAP,
+                }
+                if model != "all":
+                    treat = everybody > 0
+                    low, high = np.quantile(drawn - np.where(treat, drawn_all, 0.0), ends, axis=0)
+                    part |= {
+                        "over_default": estimate - np.where(treat, everybody, 0.0),
+                        "over_default_low": low,
+                        "over_default_high": high,
+                        "over_default_ci_method": "paired " + BOOTSTRAP,
+                    }
+            parts.append(pd.DataFrame(part))
+    if not parts:
+        return pd.DataFrame(columns=list(NET_BENEFIT))
+    return pd.concat(parts, ignore_index=True).reindex(columns=list(NET_BENEFIT))
+
+
+def best_ranges(table: pd.DataFrame) -> pd.DataFrame:
+    """``BEST`` from a ``NET_BENEFIT`` table: neighbouring thresholds of the grid at which the same model is best with the same ties."""
+    rows = []
+    for name, part in table.groupby("set", sort=False):
+        wide = part.pivot(index="threshold", columns="model", values="net_benefit")[list(part["model"].unique())]
+        values, names = wide.to_numpy(), list(wide.columns)
+        top = values.max(axis=1)
+        best = values >= top[:, None] - TIE
+        beaten = np.where(best, -np.inf, values).max(axis=1)
+        lead = np.where(np.isfinite(beaten), top - beaten, np.nan)
+        for place, model in enumerate(names):
+            at = np.flatnonzero(best[:, place])
+            breaks = [k for k in range(1, len(at)) if at[k] != at[k - 1] + 1 or (best[at[k]] != best[at[k - 1]]).any()]
+            for run in np.split(at, breaks):
+                if not len(run):
+                    continue
+                leads = lead[run]
+                rows.append(
                     {
                         "set": name,
                         "model": model,
-                        "threshold": grid,
-                        "net_benefit": estimate,
-                        "net_benefit_low": low,
-                        "net_benefit_high": high,
-                        "net_benefit_ci_method": method,
+                        "threshold_from": float(wide.index[run[0]]),
+                        "threshold_to": float(wide.index[run[-1]]),
+                        "n_thresholds": len(run),
+                        "tied_with": ", ".join(other for k, other in enumerate(names) if best[run[0], k] and k != place),
+                        "largest_lead": float(np.nanmax(leads)) if np.isfinite(leads).any() else np.nan,
                     }
                 )
-            )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(NET_BENEFIT))
+    return pd.DataFrame(rows, columns=list(BEST))

@@ -116,6 +116,20 @@ def auc_interval(auc: float, variance: float, n_pos: int, n_neg: int, confidence
     return Interval(*wald(auc, variance, confidence), "DeLong, Wald")
 
 
+def influences(labels: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
+    """AUC of ``scores`` (n,) and what each patient adds to its error, (n,): the squares sum to DeLong's variance.
+
+    The errors of two AUCs of overlapping groups of patients are compared by these: the variance of their difference is the sum
+    of the squared differences, each patient outside a group adding 0 to its AUC. Needs two patients of each class.
+    """
+    result = auc_with_covariance(labels, scores)
+    out = np.empty(len(labels))
+    for placed, inside in ((result.placed_positives[0], labels == 1), (result.placed_negatives[0], labels == 0)):
+        n = len(placed)
+        out[inside] = (placed - result.auc[0]) / np.sqrt(n * (n - 1))
+    return float(result.auc[0]), out
+
+
 @dataclass(frozen=True)
 class Comparison:
     """A paired test of two AUCs; z and p are NaN, and ``note`` says why, where there is no test."""

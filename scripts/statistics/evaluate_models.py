@@ -1,16 +1,21 @@
-"""Scores, cohort and frozen thresholds in; Table 2, calibration, net benefit, subgroups, prevalences, sensitivity analyses out."""
+"""Scores, cohort and frozen thresholds in; Table 2 and all else that is told of single models, and their differences, out."""
 
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
 from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_tables
-from scripts.statistics.decision_curves import NET_BENEFIT, decision_curves, threshold_grid
+from scripts.statistics.decision_curves import BEST, NET_BENEFIT, best_ranges, decision_curves, threshold_grid
+from scripts.statistics.model_differences import (
+    DIFFERENCES,
+    UPPER_BOUND,
+    differences_table,
+    upper_bound_table,
+)
 from scripts.statistics.performance import TABLE2, performance_table
+from scripts.statistics.sensitivity_analyses import SENSITIVITY, sensitivity_table
 from scripts.statistics.subgroups import (
     PREVALENCE,
-    SENSITIVITY,
     SUBGROUPS,
     prevalence_table,
-    sensitivity_table,
     subgroup_table,
 )
 from scripts.statistics.thresholds import read_thresholds
@@ -26,16 +31,20 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     table2 = performance_table(patients, models, given.sets, cuts, level, draws, seed)
     write_table(table2, out.table2, TABLE2)
     grid = threshold_grid(**given.net_benefit)
-    write_table(
-        decision_curves(patients, models, given.sets, grid, level, draws, seed), out.net_benefit, NET_BENEFIT
-    )
+    curves = decision_curves(patients, models, given.sets, grid, level, draws, seed)
+    write_table(curves, out.net_benefit, NET_BENEFIT)
+    write_table(best_ranges(curves), out.best_model, BEST)
+    differences = differences_table(patients, models, given.sets, cuts, given.primary_contrast, level, draws, seed)
+    write_table(differences, out.differences, DIFFERENCES)
+    write_table(upper_bound_table(patients, models, given.sets, cuts), out.youden_upper_bound, UPPER_BOUND)
     calibration, curve = calibration_tables(patients, models, given.sets, level)
     write_table(calibration, out.calibration, CALIBRATION)
     write_table(curve, out.calibration_curve, CURVE)
     write_table(subgroup_table(patients, models, given.sets, cuts, level), out.subgroups, SUBGROUPS)
     populations = prevalence_table(patients, models, given.sets, cuts, given.prevalences, level, draws, seed)
     write_table(populations, out.prevalence, PREVALENCE)
-    write_table(sensitivity_table(patients, models, given.sets, cuts, level), out.sensitivity, SENSITIVITY)
+    others = sensitivity_table(patients, models, given.sets, cuts, given.op_t_score, level, draws, seed)
+    write_table(others, out.sensitivity, SENSITIVITY)
     for row in table2.itertuples():
         log.say(
             f"{row.set} {row.model}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})"

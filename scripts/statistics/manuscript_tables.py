@@ -61,8 +61,10 @@ def table_1(
         notes.append(words("note1_fisher"))
     if gaps:
         notes.append(words("note1_missing", list=words.comma.join(gaps)))
-    if missing["n_capped"].sum():
-        notes.append(words("note1_capped"))
+    capped = {center: int(missing.loc[missing["center"] == center, "n_capped"].sum()) for center in centers}
+    if any(capped.values()):
+        told = [f"{words.place(center)} {count}" for center, count in capped.items() if count]
+        notes.append(words("note1_capped", list=words.comma.join(told)))
     head = [
         words("variable"),
         words("op"),

@@ -23,7 +23,7 @@ from scripts.common.config import Config, read_config
 from scripts.common.config_files import laid_over, read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
-from scripts.common.tables import COHORT, FLOW, read_table
+from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table
 from scripts.statistics.waist import EVERYONE_POSITIVE, SCORED, TRAIN, check_scores
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,12 +119,13 @@ def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, 
 
 _LIMITS = {
     "age": (18, 120), "height_cm": (80, 250), "weight_kg": (20, 350), "bmi": (8, 100), "bmd": (0, 3), "t_score": (-10, 10),
+    "t_score_lumbar": (-10, 10), "t_score_femoral_neck": (-10, 10), "t_score_total_hip": (-10, 10),
 }  # fmt: skip
 """What a value may be, in years, cm, kg, kg/m2, g/cm2 and standard deviations; beyond it a unit or a column is wrong."""
 
 
 def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The cohort with all columns of ``COHORT``, cells as in the file; a column that the file lacks is empty.
+    """The cohort with all columns of ``COHORT``, cells as in the file; one that the file lacks is empty. Those of ``COHORT_FURTHER`` that it has follow.
 
     ``label`` and ``set`` are taken from the predictions where the file lacks them. Ages are cut to completed years.
     """
@@ -150,7 +151,8 @@ def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFr
     if unscored.any():
         raise StudyError(f"The cohort: {int(unscored.sum())} patient(s) of a scored set have no scores; score them or leave them out, so that all tables are of the same patients.")
     frame = frame.assign(label=labels.astype(int), set=sets)
-    for name, kind in COHORT.items():
+    further = {name: kind for name, kind in COHORT_FURTHER.items() if name in frame.columns}
+    for name, kind in {**COHORT, **further}.items():
         if name not in frame.columns:
             frame[name] = ""
         elif kind in ("int", "float") and name != "label":
@@ -158,7 +160,7 @@ def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFr
     sex = frame["sex"].str.upper()
     if not sex.isin(["F", "M", ""]).all():
         raise StudyError(f"The cohort: 'sex' must be F, M or empty, but is something else in {_rows(~sex.isin(['F', 'M', '']))}.")
-    return frame.assign(sex=sex)[list(COHORT)]
+    return frame.assign(sex=sex)[[*COHORT, *further]]
 
 
 def _check_numbers(frame: pd.DataFrame, name: str, kind: str) -> None:

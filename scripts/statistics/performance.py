@@ -70,13 +70,18 @@ def joint_draws(
     ``called`` is (models, n) of booleans. Resampling n patients and counting them in the 2 ** (models + 1) cells is
     the same as one multinomial draw of n over the cells' shares, at a cost that doesn't grow with n.
 
-    Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells).
+    Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells); cells without a patient are
+    left out.
     """
-    columns = np.vstack([labels, called]).astype(np.int8)
-    cells, counts = np.unique(columns, axis=1, return_counts=True)
+    code = np.asarray(labels == 1, dtype=np.int64)
+    for calls in called:
+        code = 2 * code + calls
+    counts = np.bincount(code)
+    cells = np.flatnonzero(counts)
     rng = np.random.Generator(np.random.PCG64(seed))
-    draws = rng.multinomial(len(labels), counts / counts.sum(), size=replicates)
-    return draws, cells[0].astype(bool), cells[1:].astype(bool)
+    draws = rng.multinomial(len(labels), counts[cells] / len(labels), size=replicates)
+    bits = (cells >> np.arange(len(called), -1, -1)[:, None]) & 1
+    return draws, bits[0].astype(bool), bits[1:].astype(bool)
 
 
 def bootstrap_counts(
@@ -88,12 +93,46 @@ def bootstrap_counts(
     return {name: (draws @ mask.T.astype(np.int64)).T for name, mask in kinds.items()}
 
 
+def threshold_metrics(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Sensitivity, specificity, accuracy, PPV, NPV and F1 from counts of any shape; NaN where there is nobody to count."""
+    tp, fp, tn, fn = (np.asarray(counts[name], dtype=float) for name in ("tp", "fp", "tn", "fn"))
+    return {
+        "sensitivity": ratio(tp, tp + fn),
+        "specificity": ratio(tn, tn + fp),
+        "accuracy": ratio(tp + tn, tp + fp + tn + fn),
+        "ppv": ratio(tp, tp + fp),
+        "npv": ratio(tn, tn + fn),
+        "f1": f1_score(tp, fp, fn),
+    }
+
+
+def bootstrap_metrics(
+    labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
+) -> dict[str, np.ndarray]:
+    """``threshold_metrics`` of each model in each replicate of a paired bootstrap: arrays (models, replicates)."""
+    return threshold_metrics(bootstrap_counts(labels, called, replicates, seed))
+
+
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
     """The percentile interval of bootstrap ``values`` (replicates,), those that are not defined left aside."""
     known = values[~np.isnan(values)]
     if not len(known):
         return NONE, NONE
     return tuple(float(v) for v in np.quantile(known, [(1 - confidence) / 2, (1 + confidence) / 2]))
+
+
+def bootstrap_interval(values: np.ndarray, confidence: float) -> tuple[float, float, str]:
+    """The percentile interval of bootstrap ``values`` (replicates,) and its method, or why there is none.
+
+    Where no replicate differs (nobody is called wrongly, or two models call everybody alike) the interval would have no width,
+    which says nothing of the error.
+    """
+    low, high = percentile_interval(values, confidence)
+    if np.isnan(low):
+        return NONE, NONE, "none: nobody to count"
+    if low == high and np.nanmin(values) == np.nanmax(values):
+        return NONE, NONE, "none: no replicate differs"
+    return low, high, BOOTSTRAP
 
 
 def confusion(labels: np.ndarray, called: np.ndarray) -> dict[str, int]:
@@ -170,7 +209,7 @@ def evaluate_set(
     rows = []
     for i, name in enumerate(names):
         counts = confusion(labels, called[i])
-        low, high = percentile_interval(f1_draws[i], confidence) if n else (NONE, NONE)
+        low, high, method = bootstrap_interval(f1_draws[i] if n else np.empty(0), confidence)
         rows.append(
             {
                 "model": name,
@@ -183,7 +222,7 @@ def evaluate_set(
                 "f1": float(f1_score(counts["tp"], counts["fp"], counts["fn"])),
                 "f1_low": low,
                 "f1_high": high,
-                "f1_ci_method": BOOTSTRAP if not np.isnan(low) else "none: nobody to count",
+                "f1_ci_method": method,
                 "threshold": thresholds.get(name, 0.0),
                 **counts,
             }

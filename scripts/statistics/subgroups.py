@@ -1,8 +1,8 @@
-"""Performance where it could differ: subgroups, populations with another prevalence, and sensitivity analyses."""
+"""Performance where it could differ: in subgroups, and in populations with another prevalence."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.delong import NONE, auc_with_covariance
-from scripts.statistics.performance import auc_columns, confusion, percentile_interval, proportions, ratio
+from scripts.statistics.performance import auc_columns, bootstrap_interval, confusion, proportions, ratio
 from scripts.statistics.waist import arrays
 
 _SHORT = ("auc", "sensitivity", "specificity")
@@ -43,28 +43,28 @@ PREVALENCE: Columns = {
     },
     "ci_method": "text",
     "note": "text",
+    **{f"{m}_ci_method": "text" for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit")},
 }
 """``results/statistics/prevalence.csv``: sensitivity and specificity among the set's patients of that age and above; PPV and
 NPV by Bayes' theorem and net benefit (at the frozen threshold as threshold probability) at the population's prevalence."""
 
-SENSITIVITY: Columns = {
-    "analysis": "text",
-    "set": "text",
-    "model": "text",
-    "n": "int",
-    "n_pos": "int",
-    **{f"{m}{end}": "float" for m in _SHORT for end in ("", "_low", "_high")},
-    **{f"{m}_ci_method": "text" for m in _SHORT},
-    "auc_minus_main": "float",
-}
-"""``results/statistics/sensitivity.csv``: the main analysis and others on a part of its patients, same models, same thresholds."""
+DAYS_A_MONTH = 30
+"""Stands for a calendar month where ``cohort.csv`` gives days alone."""
+
+
+def months_apart(frame: pd.DataFrame) -> tuple[np.ndarray, str]:
+    """Calendar months within which film and DXA exam lie, (n,), and how they were counted where it was not by the calendar."""
+    if "dxa_interval_months" in frame.columns:
+        return frame["dxa_interval_months"].to_numpy(dtype=float, na_value=np.nan), ""
+    days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
+    return np.ceil(days / DAYS_A_MONTH), f"cohort.csv has no dxa_interval_months: {DAYS_A_MONTH} days stand for a month"
 
 
 def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
     """Subgroup, level and mask (n,) of each subgroup that has patients: sex, age, BMI (WHO's classes), maker, DXA interval."""
     age = frame["age"].to_numpy(dtype=float, na_value=np.nan)
     bmi = frame["bmi"].to_numpy(dtype=float, na_value=np.nan)
-    days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
+    months, _ = months_apart(frame)
     sex = frame["sex"].to_numpy(dtype=object)
     maker = frame["manufacturer"].to_numpy(dtype=object)
     yield "sex", "female", sex == "F"
@@ -76,15 +76,15 @@ def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
     yield "bmi", ">=25", bmi >= 25
     for name in sorted({str(m) for m in maker if m}):
         yield "manufacturer", name, maker == name
-    yield "dxa_interval", "<=30 days", days <= 30
-    yield "dxa_interval", "31-90 days", (days > 30) & (days <= 90)
-    yield "dxa_interval", ">90 days", days > 90
+    yield "dxa_interval", "<=1 month", months <= 1
+    yield "dxa_interval", ">1-3 months", (months > 1) & (months <= 3)
+    yield "dxa_interval", ">3 months", months > 3
 
 
-def _rows(
-    part: pd.DataFrame, models: Sequence[str], thresholds: Mapping[str, float], confidence: float
+def measures(
+    labels: np.ndarray, scores: np.ndarray, models: Sequence[str], thresholds: Mapping[str, float], confidence: float
 ) -> Iterator[dict]:
-    labels, scores = arrays(part, list(models))
+    """Size, AUC and proportions of each model, with intervals, for ``labels`` (n,) and ``scores`` (models, n)."""
     result = auc_with_covariance(labels, scores)
     n, n_pos = len(labels), int(labels.sum())
     for i, model in enumerate(models):
@@ -108,7 +108,7 @@ def subgroup_table(
         part = frame[frame["set"] == name]
         for subgroup, level, mask in levels(part):
             if mask.any():
-                inside = _rows(part[mask], models, thresholds, confidence)
+                inside = measures(*arrays(part[mask], list(models)), models, thresholds, confidence)
                 rows += [{"set": name, "subgroup": subgroup, "level": level, **row} for row in inside]
     return pd.DataFrame(rows, columns=list(SUBGROUPS))
 
@@ -147,6 +147,7 @@ def at_prevalence(
             "ppv": NONE,
             "npv": NONE,
             **{f"{m}{e}": NONE for m in ("ppv", "npv") for e in ("_low", "_high")},
+            **{f"{m}_ci_method": f"none: {why}" for m in ("ppv", "npv", "net_benefit")},
             "note": why,
         }
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -159,8 +160,11 @@ def at_prevalence(
     ppv, npv = bayes(sens, spec, prevalence)
     benefit = sens * prevalence - (1 - spec) * (1 - prevalence) * threshold / (1 - threshold)
     for name, values in (("ppv", ppv), ("npv", npv), ("net_benefit", benefit)):
-        low, high = percentile_interval(values[1:], confidence)
-        row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high}
+        low, high, method = bootstrap_interval(values[1:], confidence)
+        if np.isnan(values[0]):
+            low, high, method = NONE, NONE, "none: nobody to count"
+        within = method.replace("bootstrap", "bootstrap within classes")
+        row |= {name: float(values[0]), f"{name}_low": low, f"{name}_high": high, f"{name}_ci_method": within}
     return row | {"ci_method": "Wilson; PPV, NPV and net benefit by bootstrap within classes", "note": ""}
 
 
@@ -201,55 +205,3 @@ def prevalence_table(
                     }
                 )
     return pd.DataFrame(rows, columns=list(PREVALENCE))
-
-
-_MEASURED = ("age", "height_cm", "weight_kg", "bmi", "sex")
-
-
-def recorded(frame: pd.DataFrame) -> set[str]:
-    """The variables that at least one patient has a value of."""
-    return {name for name in frame.columns if (frame[name].notna() & frame[name].ne("").fillna(False)).any()}
-
-
-def analyses(frame: pd.DataFrame, variables: Collection[str]) -> dict[str, np.ndarray]:
-    """Name and mask (n,) of the main analysis and of each sensitivity analysis that the study's recorded ``variables`` allow."""
-    days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
-    measured = np.ones(len(frame), dtype=bool)
-    for name in _MEASURED:
-        if name in variables:
-            measured &= (frame[name].notna() & frame[name].ne("").fillna(False)).to_numpy(dtype=bool)
-    masks = {"main": np.ones(len(frame), dtype=bool)}
-    if "review" in variables:
-        masks["without_review"] = (frame["review"].fillna(0) != 1).to_numpy(dtype=bool)
-    if "dxa_interval_days" in variables:
-        masks |= {"dxa_within_30_days": days <= 30, "dxa_within_90_days": days <= 90}
-    if not set(_MEASURED).isdisjoint(variables):
-        masks["complete_cases"] = measured
-    return masks
-
-
-def sensitivity_table(
-    frame: pd.DataFrame,
-    models: Sequence[str],
-    sets: Sequence[str],
-    thresholds: Mapping[str, float],
-    confidence: float,
-) -> pd.DataFrame:
-    """``SENSITIVITY``: each analysis against the main one; one on a variable that no patient has is left out."""
-    variables = recorded(frame)
-    rows = []
-    for name in sets:
-        part = frame[frame["set"] == name]
-        main: dict[str, float] = {}
-        for analysis, mask in analyses(part, variables).items():
-            for row in _rows(part[mask], models, thresholds, confidence):
-                main.setdefault(row["model"], row["auc"])
-                rows.append(
-                    {
-                        "analysis": analysis,
-                        "set": name,
-                        **row,
-                        "auc_minus_main": row["auc"] - main[row["model"]],
-                    }
-                )
-    return pd.DataFrame(rows, columns=list(SENSITIVITY))

@@ -99,7 +99,15 @@ def with_cohort(frame: pd.DataFrame, cohort_path: str | Path) -> pd.DataFrame:
 
 
 def arrays(frame: pd.DataFrame, models: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Labels, (n,) of 0 and 1, and scores, (models, n)."""
+    """Labels, (n,) of 0 and 1, and scores, (models, n). ``StudyError`` where one of them is missing or the label another."""
+    if frame["label"].isna().any() or not frame["label"].isin([0, 1]).all():
+        raise StudyError("The column 'label' of the predictions must hold 0 or 1 in every row.")
     labels = frame["label"].to_numpy(dtype=np.int64)
-    scores = frame[models].to_numpy(dtype=float).T if len(frame) else np.empty((len(models), 0))
+    scores = frame[models].to_numpy(dtype=float, na_value=np.nan).T if len(frame) else np.empty((len(models), 0))
+    for model, values in zip(models, scores, strict=True):
+        if not np.isfinite(values).all():
+            raise StudyError(
+                f"The score '{model}' is missing or not a number for {int((~np.isfinite(values)).sum())} patient(s): score these patients "
+                "or leave them out of the cohort."
+            )
     return labels, np.ascontiguousarray(scores)

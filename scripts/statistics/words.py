@@ -116,7 +116,7 @@ WORDS: dict[str, dict[str, str]] = {
         "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men).",
         "note1_missing": "Values missing: {list}.",
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
-        "note1_capped": "Ages above 89 are counted as 90.",
+        "note1_capped": "Ages above 89 are counted as 90 ({list}).",
         "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
         "50 patients); F1: percentile bootstrap; others: Wilson.",
         "note2_frozen": " Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
@@ -236,7 +236,7 @@ WORDS: dict[str, dict[str, str]] = {
         "SMD:标准化均数差,OP 减非 OP(性别为男性比例)。",
         "note1_missing": "缺失值:{list}。",
         "note1_fisher": "方括号内为 Fisher 精确检验 P 值(期望频数小于 5 时)。",
-        "note1_capped": "89 岁以上按 90 岁计。",
+        "note1_capped": "89 岁以上按 90 岁计({list})。",
         "note2": "括号内为 {level} 置信区间。AUC:DeLong 法(Wald;较小一类不足 50 例时为 logit,标以 †);F1:自助法百分位;其余:Wilson 法。",
         "note2_frozen": "阈值由训练集折外评分确定并冻结({rule}):{list}。",
         "note2_given": "阈值为预先给定:{list}。",

@@ -7,10 +7,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scripts.cohort.selection import Counted, completed_years, select_cohort, steps, within_months
+from scripts.cohort.selection import Counted, completed_years, select_cohort, steps
 from scripts.common.config import EXCLUSIONS, Cohort
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, DXA, FILMS, FLOW, PATIENTS, SET_ASIDE, read_table, write_table
+from scripts.common.intervals import within_months
+from scripts.common.tables import (
+    COHORT,
+    COHORT_FURTHER,
+    DXA,
+    FILMS,
+    FLOW,
+    PATIENTS,
+    SET_ASIDE,
+    read_table,
+    write_table,
+)
 from scripts.intake.handover import film_ages, pair_months
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
@@ -407,8 +418,18 @@ def test_review(choose):
 
 def test_the_development_centre_is_not_divided_yet(choose):
     cohort = choose(**ONE).cohort
-    assert list(cohort.columns) == list(COHORT)
+    assert list(cohort.columns) == [*COHORT, *COHORT_FURTHER]
     assert set(cohort["set"]) == {""} and cohort["fold"].isna().all()
+
+
+def test_months_and_the_t_score_of_each_site_of_the_paired_exam(choose):
+    exams = [exam("P1", -1.4), exam("P1", -2.6, "femoral_neck"), exam("P1", -3.0, "total_hip", day="2020-09-30")]
+    row = row_of(choose(films=[film("P1", "I1", "2020-05-10")], patients=[person("P1")], dxa=exams, birth_dates=[born("P1")]))
+    assert (row["dxa_interval_days"], row["dxa_interval_months"], row["n_sites"]) == (10, 1, 2)
+    assert (row["t_score_lumbar"], row["t_score_femoral_neck"], row["t_score"]) == (-1.4, -2.6, -2.6)
+    assert pd.isna(row["t_score_total_hip"]), "of another exam"
+    only = choose(films=[film("P1", "I1")], patients=[person("P1")], dxa=exams, birth_dates=[born("P1")], sites=["lumbar"])
+    assert row_of(only)["t_score_lumbar"] == -1.4 and pd.isna(row_of(only)["t_score_femoral_neck"]), "not a studied site"
 
 
 def test_an_external_centre_is_its_own_set(tmp_path):

@@ -20,8 +20,9 @@ from scripts.statistics.calibration import CALIBRATION
 from scripts.statistics.cohort_description import MISSING, TABLE1, VARIABLES
 from scripts.statistics.fold_performance import ENSEMBLE, FOLDS
 from scripts.statistics.performance import TABLE2
+from scripts.statistics.sensitivity_analyses import SENSITIVITY
 from scripts.statistics.shortcuts import CONTRASTS, GROUPS, SHORTCUTS
-from scripts.statistics.subgroups import PREVALENCE, SENSITIVITY, SUBGROUPS
+from scripts.statistics.subgroups import PREVALENCE, SUBGROUPS
 from scripts.statistics.thresholds import THRESHOLDS
 
 MODELS = ("deep", "clinical", "combined")

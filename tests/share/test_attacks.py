@@ -31,13 +31,12 @@ from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_table
 from scripts.statistics.cohort_description import MISSING, TABLE1, count_missing, describe
 from scripts.statistics.decision_curves import NET_BENEFIT, decision_curves
 from scripts.statistics.performance import TABLE2, performance_table
+from scripts.statistics.sensitivity_analyses import SENSITIVITY, sensitivity_table
 from scripts.statistics.shortcuts import SHORTCUTS, manufacturer_rows, variable_rows, with_films
 from scripts.statistics.subgroups import (
     PREVALENCE,
-    SENSITIVITY,
     SUBGROUPS,
     prevalence_table,
-    sensitivity_table,
     subgroup_table,
 )
 from scripts.statistics.thresholds import THRESHOLDS, freeze
@@ -80,6 +79,10 @@ def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         }))  # fmt: skip
     cohort = pd.concat(parts, ignore_index=True)
     label = cohort["label"].to_numpy()
+    site = np.random.default_rng(seed + 100)
+    for column, agreeing, known in (("t_score_lumbar", 0.8, 0.9), ("t_score_femoral_neck", 0.97, 0.97)):
+        low = (label == 1) & (site.random(len(label)) < agreeing)
+        cohort[column] = np.where(site.random(len(label)) < known, np.where(low, -3.0, -1.0), np.nan)
     predictions = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
     for model, skill in (("deep", 4.0), ("clinical", 0.7), ("combined", 1.8)):
         predictions[model] = 1 / (1 + np.exp(-(skill * (label - 0.5) + rng.normal(0, 1, len(label)))))
@@ -127,7 +130,7 @@ class Study:
             ("calibration_curve", curve, CURVE),
             ("subgroups", subgroup_table(frame, MODELS, TESTS, cuts, 0.95), SUBGROUPS),
             ("prevalence", prevalence_table(frame, MODELS, TESTS, cuts, POPULATIONS, 0.95, 50, 1), PREVALENCE),
-            ("sensitivity", sensitivity_table(frame, MODELS, TESTS, cuts, 0.95), SENSITIVITY),
+            ("sensitivity", sensitivity_table(frame, MODELS, TESTS, cuts, -2.5, 0.95, 50, 1), SENSITIVITY),
             ("delong", delong_table(predictions, MODELS, TESTS, ["deep", "clinical"], 0.95, None), DELONG),
             ("baseline_performance", baseline_performance(both, TESTS, baseline_cuts, 0.95, 50, 1), PERFORMANCE),
             ("baseline_delong", baseline_delong(both, TESTS, 0.95, None), DELONG),
@@ -204,24 +207,25 @@ class Facts:
             return
         self.found[family, model, self.bits(mask)] = round(float(text))
 
-    def part(self, family: str, mask: np.ndarray, row: dict[str, str]) -> None:
-        """Sizes and confusion cells of a part from n, n_pos, sensitivity and specificity."""
+    def part(self, family: str, mask: np.ndarray, row: dict[str, str], of_op: np.ndarray | None = None) -> None:
+        """Sizes and confusion cells of a part from n, n_pos, sensitivity and specificity; ``of_op`` where another label is used."""
+        op = self.op if of_op is None else of_op
         if not told(row["n"]) or not told(row["n_pos"]):
             return
         n, n_pos = int(row["n"]), int(row["n_pos"])
-        for some, count in ((mask, n), (mask & self.op, n_pos), (mask & ~self.op, n - n_pos)):
+        for some, count in ((mask, n), (mask & op, n_pos), (mask & ~op, n - n_pos)):
             self.add(family, "", some, count)
         calls = self.study.calls.get(row.get("model", ""))
         if calls is None:
             return
         model = "" if row["model"] == "age" else row["model"]
         family = "age" if row["model"] == "age" and family == "whole" else family
-        for metric, some, right, of in (("sensitivity", mask & self.op, calls, n_pos), ("specificity", mask & ~self.op, ~calls, n - n_pos)):
+        for metric, some, right, of in (("sensitivity", mask & op, calls, n_pos), ("specificity", mask & ~op, ~calls, n - n_pos)):
             if told(row.get(metric, "")):
                 correct = round(float(row[metric]) * of)
                 self.add(family, model, some & right, correct)
                 self.add(family, model, some & ~right, of - correct)
-        for cell, some in (("tp", self.op & calls), ("fn", self.op & ~calls), ("fp", ~self.op & calls), ("tn", ~self.op & ~calls)):
+        for cell, some in (("tp", op & calls), ("fn", op & ~calls), ("fp", ~op & calls), ("tn", ~op & ~calls)):
             self.add(family, model, mask & some, row.get(cell, ""))
 
     def read(self, archive: dict[str, bytes]) -> None:
@@ -231,12 +235,13 @@ class Facts:
         spelled = self.study.spelled
         levels = {
             "female": frame["sex"] == "F", "male": frame["sex"] == "M", "<65": age < 65, ">=65": age >= 65, "<18.5": bmi < 18.5,
-            "18.5-24.9": (bmi >= 18.5) & (bmi < 25), ">=25": bmi >= 25, "<=30 days": days <= 30, "31-90 days": (days > 30) & (days <= 90),
-            ">90 days": days > 90, **{name: spelled == name for name in spelled.unique()},
+            "18.5-24.9": (bmi >= 18.5) & (bmi < 25), ">=25": bmi >= 25, "<=1 month": days <= 30, ">1-3 months": (days > 30) & (days <= 90),
+            ">3 months": days > 90, **{name: spelled == name for name in spelled.unique()},
         }  # fmt: skip
         measured = frame[["height_cm", "weight_kg", "bmi"]].notna().all(axis=1)
-        analyses = {"main": ("whole", age > 0), "without_review": ("review", frame["review"] != 1), "dxa_within_30_days": ("dxa_interval", days <= 30),
-                    "dxa_within_90_days": ("dxa_interval", days <= 90), "complete_cases": ("bmi", measured)}  # fmt: skip
+        analyses = {"main": ("whole", age > 0), "without_review": ("review", frame["review"] != 1), "dxa_within_1_month": ("dxa_interval", days <= 30),
+                    "dxa_within_3_months": ("dxa_interval", days <= 90), "complete_cases": ("bmi", measured),
+                    **{f"{site}_only": (site, frame[f"t_score_{site}"].notna()) for site in ("lumbar", "femoral_neck")}}  # fmt: skip
         in_set = {name: (frame["set"] == name).to_numpy() for name in SIZES}
         whole = [*rows(archive, "statistics/table2.csv"), *rows(archive, "statistics/baseline_performance.csv"), *rows(archive, "statistics/delong.csv")]
         whole += [row for row in rows(archive, "statistics/shortcuts.csv") if row["analysis"] == "variables"]
@@ -264,7 +269,8 @@ class Facts:
             self.part("age", in_set[row["set"]] & (age >= int(row["from_age"])).to_numpy(), row)
         for row in rows(archive, "statistics/sensitivity.csv"):
             family, mask = analyses[row["analysis"]]
-            self.part(family, in_set[row["set"]] & mask.to_numpy(), row)
+            of_op = (frame[f"t_score_{family}"] <= -2.5).to_numpy() if family in ("lumbar", "femoral_neck") else None
+            self.part("whole" if of_op is not None else family, in_set[row["set"]] & mask.to_numpy(), row, of_op)
         for row in rows(archive, "statistics/shortcuts.csv"):
             if row["analysis"] == "within_manufacturer" and row["subject"] != HIDDEN:
                 self.part("manufacturer", in_set[row["set"]] & (maker == row["subject"]).to_numpy(), row)

@@ -153,10 +153,10 @@ def test_a_part_that_differs_by_few_from_the_set_is_closed():
     rows = packed(
         "statistics/sensitivity.csv",
         *(metrics(analysis=a, n=n, n_pos=p, sensitivity=0.5, specificity=0.5, auc_minus_main=0.1) for a, n, p in [
-            ("main", 50, 20), ("without_review", 48, 20), ("dxa_within_30_days", 25, 10), ("dxa_within_90_days", 38, 14)])
+            ("main", 50, 20), ("without_review", 48, 20), ("dxa_within_1_month", 25, 10), ("dxa_within_3_months", 38, 14)])
     )  # fmt: skip
     shown = {row["analysis"]: row["n"] for row in rows}
-    assert shown == {"main": "50", "without_review": HIDDEN, "dxa_within_30_days": HIDDEN, "dxa_within_90_days": "38"}
+    assert shown == {"main": "50", "without_review": HIDDEN, "dxa_within_1_month": HIDDEN, "dxa_within_3_months": "38"}
 
 
 def test_a_subgroup_with_one_small_level_is_closed_as_a_block():

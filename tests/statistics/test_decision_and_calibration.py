@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,19 +72,70 @@ def test_bootstrap_of_net_benefit_is_that_of_patients():
     labels = rng.integers(0, 2, 50)
     scores = np.clip(rng.normal(0.4 + 0.2 * labels, 0.2), 0, 1)
     grid = np.array([0.1, 0.3, 0.5])
-    ours = bootstrap_net_benefit(labels, scores, grid, 20_000, 1)
+    ours, everybody = bootstrap_net_benefit(labels, scores, grid, 20_000, 1)
     picks = rng.integers(0, 50, (20_000, 50))
     called = scores[picks][:, :, None] >= grid
     op = labels[picks][:, :, None] == 1
     theirs = net_benefit((called & op).sum(axis=1), (called & ~op).sum(axis=1), 50, grid)
     assert ours.mean(axis=0) == pytest.approx(theirs.mean(axis=0), abs=0.004)
     assert ours.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=0.05)
+    treated = net_benefit(op.sum(axis=1), (~op).sum(axis=1), 50, grid)
+    assert (ours - everybody).std(axis=0) == pytest.approx((theirs - treated).std(axis=0), rel=0.05)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 60), st.integers(1, 20), st.integers(0, 2**32 - 1))
+def test_net_benefit_counted_patient_by_patient(n, grain, seed):
+    """Exact fractions, one patient at a time, through the stage's own table."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame({"set": "s", "label": rng.integers(0, 2, n), "deep": rng.integers(0, grain + 1, n) / grain})
+    table = decision_curves(frame, ["deep"], ["s"], threshold_grid(0.05, 0.9, 0.05), 0.95, 100, 1)
+    for row in table.itertuples():
+        odds = Fraction(row.threshold) / (1 - Fraction(row.threshold))
+        wanted = Fraction(0)
+        for label, score in zip(frame["label"], frame["deep"], strict=True):
+            if row.model == "all" or (row.model == "deep" and score >= row.threshold):
+                wanted += 1 if label == 1 else -odds
+        assert row.net_benefit == pytest.approx(float(wanted / n), abs=1e-12)
+
+
+def test_net_benefit_of_dcurves():
+    dcurves = pytest.importorskip("dcurves", reason="the package dcurves is not installed; the test above counts patients itself")
+    rng = np.random.default_rng(12)
+    grid = threshold_grid(0.01, 0.8, 0.01)
+    for n in (40, 300, 856):
+        label = rng.integers(0, 2, n)
+        frame = pd.DataFrame({"set": "s", "label": label})
+        for model, skill in (("deep", 2.0), ("clinical", 0.7)):
+            frame[model] = 1 / (1 + np.exp(-skill * (label - 0.5) - rng.normal(size=n)))
+        ours = decision_curves(frame, ["deep", "clinical"], ["s"], grid, 0.95, 100, 1).set_index(["model", "threshold"])["net_benefit"]
+        theirs = dcurves.dca(
+            data=frame, outcome="label", modelnames=["deep", "clinical"], thresholds=grid, models_to_prob=[]
+        ).set_index(["model", "threshold"])["net_benefit"]
+        for model in ("deep", "clinical", "all", "none"):
+            assert ours[model].to_numpy() == pytest.approx(theirs[model].to_numpy(), abs=1e-12)
 
 
 def drawn(n: int, seed: int, slope: float = 0.7, shift: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     x = rng.normal(-0.5, 1.5, n)
     return (rng.random(n) < 1 / (1 + np.exp(-(shift + slope * x)))).astype(int), 1 / (1 + np.exp(-x))
+
+
+@pytest.mark.parametrize(("n", "seed"), [(60, 4), (150, 1), (856, 2)])
+def test_intercept_and_slope_of_statsmodels_logit(n, seed):
+    """Its Newton iteration for ``Logit``, not the weighted least squares of the GLM that the stage uses."""
+    from statsmodels.discrete.discrete_model import Logit
+
+    labels, scores = drawn(n, seed)
+    row, _ = calibrate(labels, scores, 0.95)
+    x = np.log(scores / (1 - scores))
+    sloped = Logit(labels, np.column_stack([np.ones(n), x])).fit(disp=0, tol=1e-14, maxiter=200)
+    large = Logit(labels, np.ones((n, 1)), offset=x).fit(disp=0, tol=1e-14, maxiter=200)
+    assert [row["slope"], row["intercept"]] == pytest.approx([sloped.params[1], large.params[0]], rel=1e-8, abs=1e-10)
+    ends = [row[f"{name}{end}"] for name in ("slope", "intercept") for end in ("_low", "_high")]
+    assert ends == pytest.approx([*sloped.conf_int(0.05)[1], *large.conf_int(0.05)[0]], rel=1e-6, abs=1e-6)
+    assert row["brier"] == pytest.approx(np.mean((scores - labels) ** 2), abs=1e-15)
 
 
 @pytest.mark.r

@@ -20,15 +20,13 @@ from scripts.statistics.performance import (
     wilson,
 )
 from scripts.statistics.subgroups import (
-    analyses,
     at_prevalence,
     bayes,
     levels,
     prevalence_table,
-    recorded,
-    sensitivity_table,
     subgroup_table,
 )
+from scripts.statistics.thresholds import freeze
 
 MODELS = ["deep", "clinical", "combined"]
 SETS = ["internal_test", "external_1", "external_2"]
@@ -84,6 +82,46 @@ def test_table_of_all_sets(predictions):
             assert row["auc_ci_method"] == "DeLong, logit"
             assert (row["auc_low"], row["auc_high"]) == (row["auc_logit_low"], row["auc_logit_high"])
             assert row["f1_low"] <= row["f1"] <= row["f1_high"]
+
+
+def counted(part: pd.DataFrame, model: str, cut: float) -> tuple[int, int, int, int]:
+    """TP, FP, TN, FN one patient after the other."""
+    counts = {(called, label): 0 for called in (True, False) for label in (0, 1)}
+    for label, score in zip(part["label"], part[model], strict=True):
+        counts[score >= cut, int(label)] += 1
+    return counts[True, 1], counts[True, 0], counts[False, 0], counts[False, 1]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), min_size=1, max_size=4),
+    st.integers(1, 30),
+    st.sampled_from([("youden", None), ("sensitivity", 0.9), ("value", 0.5)]),
+    st.sampled_from([0.9, 0.95, 0.99]),
+    st.integers(0, 2**32 - 1),
+)
+def test_identities_of_table_2_of_random_studies(sizes, grain, rule, confidence, seed):
+    """From scores to Table 2 as the stage goes: thresholds frozen on train, then every row of every test set."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for place, (n_pos, n_neg) in enumerate([(12, 20), *sizes]):
+        label = rng.permutation(np.repeat([1, 0], [n_pos, n_neg]))
+        part = pd.DataFrame({"set": f"set_{place}" if place else "train", "label": label})
+        for model in MODELS:
+            raw = 1 / (1 + np.exp(-rng.normal(1.5 * (label - 0.5), 1)))
+            part[model] = np.round(raw * grain) / grain
+        parts.append(part)
+    frame = pd.concat(parts, ignore_index=True)
+    frozen = freeze(frame, MODELS, *rule)
+    cuts = dict(zip(frozen["model"], frozen["threshold"], strict=True))
+    names = [f"set_{place + 1}" for place in range(len(sizes))]
+    table = performance_table(frame, MODELS, names, cuts, confidence, 100, seed)
+    assert len(table) == len(sizes) * 4
+    for row in table.to_dict("records"):
+        check_identities(row)
+        part = frame[frame["set"] == row["set"]].assign(everyone_positive=1.0)
+        assert counted(part, row["model"], cuts.get(row["model"], 0.0)) == (row["tp"], row["fp"], row["tn"], row["fn"])
+        assert row["threshold"] == cuts.get(row["model"], 0.0)
 
 
 def test_another_set_changes_no_other(predictions):
@@ -155,20 +193,6 @@ def test_subgroups_divide_each_set(predictions, cohort):
     for subgroup in ("sex", "age", "bmi", "dxa_interval", "manufacturer"):
         masks = np.array([mask for name, _, mask in levels(frame) if name == subgroup])
         assert (masks.sum(axis=0) == 1).all()
-
-
-def test_sensitivity_analyses_are_parts_of_the_main_one(predictions, cohort):
-    frame = patients(predictions, cohort)
-    table = (
-        sensitivity_table(frame, MODELS, SETS, CUTS, 0.95)
-        .set_index(["analysis", "set", "model"])
-        .sort_index()
-    )
-    inside = frame[frame["set"] == "external_1"]
-    assert table.loc[("main", "external_1", "deep"), "n"] == len(inside)
-    assert table.loc[("without_review", "external_1", "deep"), "n"] == (inside["review"] == 0).sum()
-    assert (table.loc["main", "auc_minus_main"] == 0).all()
-    assert set(analyses(frame, recorded(frame))) == set(table.index.get_level_values("analysis"))
 
 
 def test_prevalence_by_bayes(predictions, cohort):

@@ -1,0 +1,138 @@
+"""How far two models differ at their frozen thresholds, and how much of a test set's best threshold is luck."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from scripts.common.seeds import sub_seed
+from scripts.common.tables import Columns
+from scripts.statistics.auc_comparison import model_pairs
+from scripts.statistics.delong import NONE
+from scripts.statistics.performance import (
+    bootstrap_interval,
+    bootstrap_metrics,
+    confusion,
+    threshold_metrics,
+)
+from scripts.statistics.thresholds import youden
+from scripts.statistics.waist import arrays
+
+DIFFERENCES: Columns = {
+    "set": "text",
+    "model_a": "text",
+    "model_b": "text",
+    "metric": "text",
+    "value_a": "float",
+    "value_b": "float",
+    "difference": "float",
+    "difference_low": "float",
+    "difference_high": "float",
+    "difference_ci_method": "text",
+    "primary": "int",
+    "n": "int",
+    "n_pos": "int",
+}
+"""``results/statistics/differences.csv``: a minus b of every threshold metric of Table 2, with a paired bootstrap of whole
+patients. No P values: these are estimates beside the tests of ``delong.csv``."""
+
+UPPER_BOUND: Columns = {
+    "set": "text",
+    "model": "text",
+    "use": "text",
+    "n": "int",
+    "n_pos": "int",
+    "best_threshold_on_test": "float",
+    "best_sensitivity_on_test": "float",
+    "best_specificity_on_test": "float",
+    "best_youden_on_test": "float",
+    "youden_at_frozen_threshold": "float",
+    "best_minus_frozen": "float",
+    "ci_method": "text",
+    "note": "text",
+}
+"""``results/statistics/youden_upper_bound.csv``: the largest Youden index that any threshold reaches on the test patients. It is
+chosen on the patients that it is told for, so it is no estimate of performance; no other file uses it."""
+
+USE = "upper bound only: threshold chosen on these test patients"
+
+
+def differences_table(
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    thresholds: Mapping[str, float],
+    primary: Sequence[str],
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """``DIFFERENCES``: every pair of models in each set, the pair of ``primary`` first. A set without patients has no rows."""
+    models, rows = list(models), []
+    for name in sets:
+        labels, scores = arrays(frame[frame["set"] == name], models)
+        if not len(labels):
+            continue
+        called = scores >= np.array([thresholds[m] for m in models])[:, None]
+        own = sub_seed(seed, "statistics", "differences", name)
+        drawn = bootstrap_metrics(labels, called, replicates, own)
+        counts = [confusion(labels, calls) for calls in called]
+        told = threshold_metrics({kind: np.array([one[kind] for one in counts]) for kind in counts[0]})
+        for pair in model_pairs(models, primary):
+            a, b = (models.index(model) for model in pair)
+            for metric, values in told.items():
+                low, high, method = bootstrap_interval(drawn[metric][a] - drawn[metric][b], confidence)
+                if np.isnan(values[a] - values[b]):
+                    low, high, method = NONE, NONE, "none: nobody to count"
+                rows.append(
+                    {
+                        "set": name,
+                        "model_a": pair[0],
+                        "model_b": pair[1],
+                        "metric": metric,
+                        "value_a": float(values[a]),
+                        "value_b": float(values[b]),
+                        "difference": float(values[a] - values[b]),
+                        "difference_low": low,
+                        "difference_high": high,
+                        "difference_ci_method": method,
+                        "primary": int(set(pair) == set(primary)),
+                        "n": len(labels),
+                        "n_pos": int(labels.sum()),
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(DIFFERENCES))
+
+
+def upper_bound_table(
+    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], thresholds: Mapping[str, float]
+) -> pd.DataFrame:
+    """``UPPER_BOUND`` for each model in each set."""
+    models, rows = list(models), []
+    for name in sets:
+        labels, scores = arrays(frame[frame["set"] == name], models)
+        n_pos = int(labels.sum())
+        for model, values in zip(models, scores, strict=True):
+            row = {"set": name, "model": model, "use": USE, "n": len(labels), "n_pos": n_pos}
+            if not 0 < n_pos < len(labels):
+                rows.append(row | {"ci_method": "", "note": "no patients" if not len(labels) else "one class only"})
+                continue
+            best = youden(labels, values)
+            at_best, at_frozen = (threshold_metrics(confusion(labels, values >= cut)) for cut in (best, thresholds[model]))
+            index, frozen = (float(at["sensitivity"] + at["specificity"] - 1) for at in (at_best, at_frozen))
+            rows.append(
+                row
+                | {
+                    "best_threshold_on_test": best,
+                    "best_sensitivity_on_test": float(at_best["sensitivity"]),
+                    "best_specificity_on_test": float(at_best["specificity"]),
+                    "best_youden_on_test": index,
+                    "youden_at_frozen_threshold": frozen,
+                    "best_minus_frozen": index - frozen,
+                    "ci_method": "none: threshold chosen on these patients",
+                    "note": "",
+                }
+            )
+    return pd.DataFrame(rows, columns=list(UPPER_BOUND))

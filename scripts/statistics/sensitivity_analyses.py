@@ -1,0 +1,203 @@
+"""Sensitivity analyses: would other choices of patients, of the DXA window or of the reference standard tell another story?"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import ndtri
+
+from scripts.common.seeds import sub_seed
+from scripts.common.tables import Columns
+from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
+from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
+from scripts.statistics.subgroups import measures, months_apart
+from scripts.statistics.waist import arrays
+
+METRICS = ("auc", "sensitivity", "specificity")
+
+SENSITIVITY: Columns = {
+    "analysis": "text",
+    "set": "text",
+    "model": "text",
+    "n": "int",
+    "n_pos": "int",
+    **{f"{m}{end}": "float" for m in METRICS for end in ("", "_low", "_high")},
+    **{f"{m}_ci_method": "text" for m in METRICS},
+    "auc_minus_main": "float",
+    "auc_minus_main_low": "float",
+    "auc_minus_main_high": "float",
+    "auc_minus_main_ci_method": "text",
+    "sensitivity_minus_main": "float",
+    "sensitivity_minus_main_low": "float",
+    "sensitivity_minus_main_high": "float",
+    "sensitivity_minus_main_ci_method": "text",
+    "specificity_minus_main": "float",
+    "specificity_minus_main_low": "float",
+    "specificity_minus_main_high": "float",
+    "specificity_minus_main_ci_method": "text",
+    "note": "text",
+}
+"""``results/statistics/sensitivity.csv``: the main analysis and others, same models, same frozen thresholds, and how far each
+lies from the main one. ``note`` says how an analysis was made where that isn't plain, or why it was refused (``n`` is 0 then)."""
+
+WINDOWS = (1, 3)
+"""Narrower windows between film and DXA exam, in calendar months."""
+
+SITES = ("lumbar", "femoral_neck")
+"""Sites whose T-score alone gives the label in an analysis of its own."""
+
+OVERLAPPING = "DeLong, overlapping groups"
+NEWCOMBE = "Newcombe, kept against left out"
+SAME = "none: the main analysis' own patients"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Who is in an analysis, (n,) of booleans, and with which labels, (n,) of 0 and 1 (of no meaning where left out)."""
+
+    name: str
+    kept: np.ndarray
+    labels: np.ndarray
+    note: str = ""
+
+
+_MEASURED = ("age", "height_cm", "weight_kg", "bmi", "sex")
+
+
+def recorded(frame: pd.DataFrame) -> set[str]:
+    """The variables that at least one patient has a value of."""
+    return {name for name in frame.columns if (frame[name].notna() & frame[name].ne("").fillna(False)).any()}
+
+
+def analyses(frame: pd.DataFrame, op_t_score: float, variables: Collection[str]) -> list[Analysis]:
+    """The main analysis and the others, for the patients of ``frame``, that the study's recorded ``variables`` allow.
+
+    A T-score of a site at or below ``op_t_score`` is osteoporosis where that site alone gives the label; patients without it are
+    left out.
+    """
+    labels = frame["label"].to_numpy(dtype=np.int64)
+    everybody = np.ones(len(frame), dtype=bool)
+    found = [Analysis("main", everybody, labels)]
+    if "review" in variables:
+        found.append(Analysis("without_review", (frame["review"].fillna(0) != 1).to_numpy(dtype=bool), labels))
+    if not {"dxa_interval_months", "dxa_interval_days"}.isdisjoint(variables):
+        months, counted = months_apart(frame)
+        for window in WINDOWS:
+            name = f"dxa_within_{window}_month" + ("s" if window > 1 else "")
+            found.append(Analysis(name, months <= window, labels, counted))
+    if "t_score" in variables:
+        found += [_by_site(frame, site, labels, op_t_score) for site in SITES]
+    if not set(_MEASURED).isdisjoint(variables):
+        measured = everybody.copy()
+        for name in _MEASURED:
+            if name in variables:
+                measured &= (frame[name].notna() & frame[name].ne("").fillna(False)).to_numpy(dtype=bool)
+        found.append(Analysis("complete_cases", measured, labels))
+    return found
+
+
+def _by_site(frame: pd.DataFrame, site: str, labels: np.ndarray, op_t_score: float) -> Analysis:
+    name, column = f"{site}_only", f"t_score_{site}"
+    nobody = np.zeros(len(frame), dtype=bool)
+    if column not in frame.columns:
+        return Analysis(name, nobody, labels, f"refused: cohort.csv has no {column}, and t_score alone is that of the lowest site")
+    scores = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
+    known = np.isfinite(scores)
+    if not known.any():
+        return Analysis(name, nobody, labels, f"refused: nobody has a {column}")
+    return Analysis(name, known, np.where(known, scores <= op_t_score, labels).astype(np.int64))
+
+
+def auc_change(
+    labels: np.ndarray, scores: np.ndarray, analysis: Analysis, confidence: float
+) -> tuple[float, float, float, str]:
+    """AUC of the analysis minus that of all patients, with a Wald interval and its method (or why there is none).
+
+    The two groups overlap, so their AUCs are correlated: the variance comes from what each patient adds to both
+    (``delong.influences``). ``labels`` (n,) are those of the main analysis, ``scores`` (n,) of one model.
+    """
+    own, kept = analysis.labels[analysis.kept], analysis.kept
+    auc, reasons = [], []
+    for group, values in ((own, scores[kept]), (labels, scores)):
+        result, n_pos = auc_with_covariance(group, values), int(group.sum())
+        auc.append(float(result.auc[0]))
+        reasons.append(no_interval(auc[-1], float(result.covariance[0, 0]), n_pos, len(group) - n_pos))
+    difference = auc[0] - auc[1]
+    if kept.all() and (own == labels).all():
+        return difference, NONE, NONE, SAME
+    if any(reasons):
+        return difference, NONE, NONE, reasons[0] or reasons[1]
+    added = np.zeros(len(labels))
+    added[kept] = influences(own, scores[kept])[1]
+    error = np.sqrt(((added - influences(labels, scores)[1]) ** 2).sum())
+    half = float(ndtri(0.5 + confidence / 2) * error)
+    return difference, max(-1.0, difference - half), min(1.0, difference + half), OVERLAPPING
+
+
+def newcombe(top_1: int, n_1: int, top_2: int, n_2: int, confidence: float) -> tuple[float, float]:
+    """Interval of the difference of two independent proportions from their Wilson intervals (Newcombe, Stat Med 1998;17:873)."""
+    p_1, p_2 = top_1 / n_1, top_2 / n_2
+    (low_1, high_1), (low_2, high_2) = wilson(top_1, n_1, confidence), wilson(top_2, n_2, confidence)
+    difference = p_1 - p_2
+    return difference - np.hypot(p_1 - low_1, high_2 - p_2), difference + np.hypot(high_1 - p_1, p_2 - low_2)
+
+
+def rate_change(
+    labels: np.ndarray, right: np.ndarray, analysis: Analysis, label: int, confidence: float, replicates: int, seed: int
+) -> tuple[float, float, float, str]:
+    """Sensitivity (``label`` 1) or specificity (0) of the analysis minus that of all patients, with interval and method.
+
+    ``right`` (n,) says whose call agrees with ``label``. Where the analysis keeps the labels, the change is the share that it
+    leaves out times the difference between those kept and those left out, who are independent groups: Newcombe's interval of
+    that difference, times the share. Where it changes labels, a paired bootstrap of whole patients.
+    """
+    every, inside = labels == label, analysis.kept & (analysis.labels == label)
+    if not every.any() or not inside.any():
+        return NONE, NONE, NONE, "none: nobody to count"
+    difference = float(right[inside].mean() - right[every].mean())
+    if not (analysis.labels != labels)[analysis.kept].any():
+        out = every & ~inside
+        if not out.any():
+            return 0.0, NONE, NONE, SAME
+        ends = newcombe(int(right[inside].sum()), int(inside.sum()), int(right[out].sum()), int(out.sum()), confidence)
+        share = out.sum() / every.sum()
+        return difference, float(ends[0] * share), float(ends[1] * share), NEWCOMBE
+    draws, in_main, (in_analysis, correct) = joint_draws(every, np.vstack([inside, right]), replicates, seed)
+    rates = [ratio(draws @ (group & correct), draws @ group) for group in (in_analysis, in_main)]
+    return difference, *bootstrap_interval(rates[0] - rates[1], confidence)
+
+
+def sensitivity_table(
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    thresholds: Mapping[str, float],
+    op_t_score: float,
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """``SENSITIVITY``: each analysis in each set, and its difference from the main one.
+
+    An analysis on a variable that no patient has is left out.
+    """
+    models, variables, rows = list(models), recorded(frame), []
+    for name in sets:
+        part = frame[frame["set"] == name]
+        labels, scores = arrays(part, models)
+        for analysis in analyses(part, op_t_score, variables):
+            own = measures(analysis.labels[analysis.kept], scores[:, analysis.kept], models, thresholds, confidence)
+            for row, values in zip(own, scores, strict=True):
+                called = values >= thresholds[row["model"]]
+                changes = {"auc": auc_change(labels, values, analysis, confidence)}
+                for metric, label, right in (("sensitivity", 1, called), ("specificity", 0, ~called)):
+                    own_seed = sub_seed(seed, "statistics", "sensitivity", name, analysis.name, row["model"], metric)
+                    changes[metric] = rate_change(labels, right, analysis, label, confidence, replicates, own_seed)
+                row = {"analysis": analysis.name, "set": name, **row, "note": analysis.note}
+                for metric, change in changes.items():
+                    row |= dict(zip([f"{metric}_minus_main{end}" for end in ("", "_low", "_high", "_ci_method")], change, strict=True))
+                rows.append(row)
+    return pd.DataFrame(rows, columns=list(SENSITIVITY))
