@@ -61,7 +61,7 @@ shell.prefix(
 gc.freeze()
 gc.set_threshold(500_000)
 
-CODE_HASHES = RememberedHashes(".snakemake/osteocxr_code_hashes.json", Path(workflow.basedir))
+CODE_HASHES = RememberedHashes(".snakemake/osteocxr_code_hashes.json")
 
 
 def code(*scripts):
@@ -424,7 +424,7 @@ def own_statistics():
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     tables = [
         *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),
-        *("net_benefit", "subgroups", "prevalence", "sensitivity"),
+        *("net_benefit", "best_model", "differences", "youden_upper_bound", "subgroups", "prevalence", "sensitivity"),
     ]
     return [
         *(f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("html", "docx")),
