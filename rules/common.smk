@@ -342,7 +342,7 @@ def final_outputs():
     """The files that a study ends with; of a site that hands a centre over, that folder."""
     if CFG.handover is not None:
         return [f"results/handover/{CFG.handover}"]
-    figures = ["roc", "decision_curves", "calibration", "gradcam", "training", "shortcuts", "flow"]
+    figures = ["roc", "decision_curves", "calibration", "forest", "gradcam", "training", "shortcuts", "flow"]
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     return [
         "results/intake/files.csv",

@@ -259,7 +259,7 @@ rule draw_shortcuts:
 
 
 rule draw_figures:
-    """ROC, decision and calibration curves with a panel per test set, and the flow diagram."""
+    """ROC, decision and calibration curves and the forest plot with a panel per test set, and the flow diagram."""
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
@@ -267,6 +267,7 @@ rule draw_figures:
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
+        subgroups="results/statistics/subgroups.csv",
     output:
         roc=report(
             "results/figures/roc.svg",
@@ -289,6 +290,13 @@ rule draw_figures:
             labels={"what": "calibration"},
         ),
         calibration_copies=figure_copies("calibration"),
+        forest=report(
+            "results/figures/forest.svg",
+            caption="../report/forest.rst",
+            category="Figures",
+            labels={"what": "subgroups"},
+        ),
+        forest_copies=figure_copies("forest"),
         flow=report(
             "results/figures/flow.svg",
             caption="../report/flow.rst",
@@ -314,6 +322,7 @@ rule draw_figures:
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
+        confidence=CFG.statistics.confidence,
         font_size=CFG.statistics.figures.font_size,
         dpi=CFG.statistics.figures.dpi,
     script:
