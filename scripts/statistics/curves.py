@@ -20,6 +20,7 @@ from scripts.statistics.style import (
     colors_of,
     letter,
     line_styles_of,
+    make_room_for_titles,
     mark_synthetic,
     markers_of,
     panels,
@@ -70,6 +71,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     markers = markers_of(look.models)
     rows = table2.set_index(["set", "model"])
+    below = 3.9 * matplotlib.rcParams["font.size"]  # room for the axis' numbers and name
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
         n, n_pos = len(labels), int(labels.sum())
@@ -114,11 +116,13 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
         axis.legend(
             title=words("auc_ci", level=f"{look.confidence * 100:g}%"),
             loc="upper center",
-            bbox_to_anchor=(0.5, -0.19),
+            bbox_to_anchor=(0.5, 0),
+            bbox_transform=offset_copy(axis.transAxes, figure, y=-below, units="points"),
             alignment="left",
             frameon=False,
             borderaxespad=0,
         )
+    make_room_for_titles(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure
@@ -203,6 +207,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
             said = words("imprecise", events=n_pos, non_events=n - n_pos)
             small = matplotlib.rcParams["legend.fontsize"]
             axis.text(0.03, 0.04, said, transform=axis.transAxes, fontsize=small, color=GREY)
+    make_room_for_titles(figure, axes)
     shared_legend(figure, axes, words("best_strip"))
     if look.synthetic:
         mark_synthetic(figure, words)
@@ -261,6 +266,7 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
         axis.text(
             0.98, 0.12, "\n".join(absent), ha="right", va="bottom", color=GREY, transform=axis.transAxes
         )
+    make_room_for_titles(figure, axes)
     shared_legend(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)

@@ -226,16 +226,29 @@ def letter(axis, position: int, title: str, detail: str = "", **more: object) ->
     """Give a panel its letter and title, broken into lines that fit over it; ``detail`` stays whole."""
     size = matplotlib.rcParams["axes.titlesize"]
     grid = axis.get_subplotspec()
-    room = axis.figure.get_size_inches()[0] / (grid.get_gridspec().ncols if grid else 1) - 0.4
+    columns = grid.get_gridspec().ncols if grid else 1
+    room = axis.figure.get_size_inches()[0] / columns - 0.47
     mark = f"$\\mathbf{{{chr(ord('A') + position)}}}$  " if position < 26 else ""
     indent = text_width("AA", size, "bold") if mark else 0.0
     lines = wrapped(title, room - indent, size)
-    if detail and len(lines) == 1 and text_width(f"{lines[0]} {detail}", size) <= room - indent:
-        lines = [f"{lines[0]} {detail}"]
-    elif detail:
-        lines.append(detail)
-    text = "\n".join(lines).replace("$", r"\$") if mark else "\n".join(lines)
-    axis.set_title(mark + text, loc="left", **more)
+    if detail:
+        beside = 0.1 if grid and grid.colspan.stop < columns else 0.0  # the next panel's title begins further right
+        if len(lines) == 1 and text_width(f"{lines[0]} {detail}", size) <= room - indent + beside:
+            lines = [f"{lines[0]} {detail}"]
+        else:
+            lines.append(detail)
+    text = "\n".join(lines)
+    axis.set_title(mark + (text.replace("$", r"\$") if mark else text), loc="left", **more)
+
+
+def make_room_for_titles(figure: Figure, axes: Sequence) -> None:
+    """Make the figure higher by the further lines of its panels' titles, so that long names take nothing from the panels."""
+    lines: dict[int, int] = {}
+    for axis in axes:
+        row = axis.get_subplotspec().rowspan.start
+        lines[row] = max(lines.get(row, 0), axis.get_title(loc="left").count("\n"))
+    extra = sum(lines.values()) * matplotlib.rcParams["axes.titlesize"] * 1.2 / 72
+    figure.set_size_inches(figure.get_size_inches()[0], figure.get_size_inches()[1] + extra)
 
 
 def shared_legend(figure: Figure, axes: Sequence, note: str = "") -> None:
