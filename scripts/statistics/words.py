@@ -136,14 +136,14 @@ WORDS: dict[str, dict[str, str]] = {
         "f1": "F1",
         "p_against": "P against {model}",
         "note1": "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex: Pearson's χ² test without "
-        "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men).",
+        "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men). BMI: body mass index; BMD: bone mineral density.",
         "note1_missing": "Values missing: {list}.",
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
-        "note1_capped": "Ages above 89 are counted as 90.",
+        "note1_capped": "Ages above 89 are counted as 90 (patients: {list}).",
         "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
         "50 patients); F1: percentile bootstrap; others: Wilson. Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
         "note2_p": "P: DeLong's paired test against the {model} model, adjusted by Holm within each set ({engine}).",
-        "note2_empty": "A dash: not defined. A value alone: no interval can be given.",
+        "note2_empty": "A dash: not defined. A value alone: no interval can be given. CI: confidence interval; PPV and NPV: positive and negative predictive value.",
         "youden": "largest Youden index",
         "sensitivity_rule": "sensitivity of at least {value}",
         "value_rule": "given value",
@@ -280,7 +280,7 @@ WORDS: dict[str, dict[str, str]] = {
         "SMD：标准化均数差，OP 减非 OP（性别为男性比例）。",
         "note1_missing": "缺失值：{list}。",
         "note1_fisher": "方括号内为 Fisher 精确检验 P 值（期望频数小于 5 时）。",
-        "note1_capped": "89 岁以上按 90 岁计。",
+        "note1_capped": "89 岁以上按 90 岁计（例数：{list}）。",
         "note2": "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以 †）；F1：自助法百分位；其余：Wilson 法。"
         "阈值由训练集折外评分确定并冻结（{rule}）：{list}。",
         "note2_p": "P 值：与{model}比较的配对 DeLong 检验，各集内经 Holm 校正（{engine}）。",
@@ -318,10 +318,14 @@ class Language:
         return "；" if self.code == "zh" else "; "
 
 
+NO_VALUE = "–"
+"""What stands where a number is not defined."""
+
+
 def p_text(p: float) -> str:
     """A P value as journals want it: three decimals, ``<0.001`` below; a dash where there is none."""
     if math.isnan(p):
-        return "-"
+        return NO_VALUE
     if p < 0.001:
         return "<0.001"
     return ">0.999" if p > 0.999 and p < 1 else f"{p:.3f}"
@@ -330,7 +334,7 @@ def p_text(p: float) -> str:
 def signed(number: float, decimals: int) -> str:
     """A number with fixed decimals and a true minus sign; a dash where there is none."""
     if math.isnan(number):
-        return "-"
+        return NO_VALUE
     text = f"{number:.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("-")
@@ -340,7 +344,7 @@ def signed(number: float, decimals: int) -> str:
 def with_interval(value: float, low: float, high: float, decimals: int, scale: float = 1.0) -> str:
     """``0.917 (0.890-0.939)`` with an en dash; the value alone without an interval; a dash without a value."""
     if math.isnan(value):
-        return "-"
+        return NO_VALUE
     text = f"{value * scale:.{decimals}f}"
     if math.isnan(low) or math.isnan(high):
         return text
