@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share bundle score bench-intake bench-deep docs lock clean
+.PHONY: help setup demo test test-tools fuzz lint format key check-data handover share statistics bundle score bench-intake bench-deep docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -50,6 +50,11 @@ handover: setup  ## one centre as a de-identified folder for a study elsewhere: 
 
 share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide)
 	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)"
+
+statistics: TO =
+statistics: setup  ## every table and figure from scores made elsewhere: make statistics PREDICTIONS=<csv> COHORT=<csv> TO=<folder> (FLOW=<csv>)
+	@test -n "$(PREDICTIONS)" -a -n "$(COHORT)" -a -n "$(TO)" || { echo "ERROR: say which tables and where to: make statistics PREDICTIONS=<csv> COHORT=<csv> TO=<folder>"; exit 1; }
+	@python -m scripts.statistics.own_tables --predictions "$(PREDICTIONS)" --cohort "$(COHORT)" --to "$(TO)" $(if $(FLOW),--flow "$(FLOW)") $(CONFIG)
 
 bundle: setup  ## the finished run's model as one folder that scores new films: results/bundle
 	@snakemake --cores all $(CONFIG) -- results/bundle

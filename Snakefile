@@ -7,12 +7,22 @@ configfile: "config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/synthetic.smk"
-include: "rules/intake.smk"
+
+
+# Scores that were made elsewhere need the statistics alone.
+if CFG.tables is not None:
+
+    include: "rules/statistics.smk"
+    include: "rules/own_tables.smk"
+
+else:
+
+    include: "rules/synthetic.smk"
+    include: "rules/intake.smk"
 
 
 # A site that only hands a centre over runs the intake alone and needs no development centre.
-if CFG.handover is None:
+if CFG.handover is None and CFG.tables is None:
 
     include: "rules/cohort.smk"
     include: "rules/deep.smk"
@@ -26,7 +36,7 @@ report: "report/workflow.rst"
 
 
 wildcard_constraints:
-    center="|".join(c.name for c in CFG.centers),
+    center="|".join(c.name for c in CFG.centers) or "(?!)",
     set="|".join(["train", *CFG.test_sets]),
     batch=r"\d+",
     fold=r"\d+",

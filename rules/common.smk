@@ -36,7 +36,8 @@ def validated_config(raw):
         for entry in checked.running:
             if entry.review is not None:
                 read_review(entry.review, f"centers[{entry.name}].review")
-        refuse_another_key(open_key(checked.study.key_file, checked.study.seed))
+        if checked.tables is None:
+            refuse_another_key(open_key(checked.study.key_file, checked.study.seed))
     except StudyError as error:
         raise WorkflowError(str(error)) from None
     return checked
@@ -334,12 +335,34 @@ def figure_copies(name):
 
 
 def center_labels():
-    """Centre name to the name shown in tables and figures, where the config gives one."""
-    return {c.name: c.label for c in CFG.centers if c.label}
+    """Centre name to the name shown in tables and figures, where the config gives one; of own tables models' names too."""
+    return {c.name: c.label for c in CFG.centers if c.label} if CFG.tables is None else CFG.tables.labels
+
+
+def described_centers():
+    """The centres of Table 1, in their order."""
+    return [c.name for c in (CFG.development, *CFG.external)] if CFG.tables is None else CFG.tables.centers
+
+
+def flow_table():
+    """The flow of patients; own tables may come without."""
+    return [] if CFG.tables is not None and not CFG.tables.flow else "results/cohort/flow.csv"
+
+
+def flow_figure(marked, caption):
+    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` is Snakemake's ``report``."""
+    if not flow_table():
+        return {}
+    shown = marked(
+        "results/figures/flow.svg", caption=caption, category="Figures", labels={"what": "flow of patients"}
+    )
+    return {"flow": shown, "flow_copies": figure_copies("flow")}
 
 
 def final_outputs():
-    """The files that a study ends with; of a site that hands a centre over, that folder."""
+    """The files that a study ends with; of a site that hands a centre over, that folder; of own tables their listing."""
+    if CFG.tables is not None:
+        return ["results/index.html"]
     if CFG.handover is not None:
         return [f"results/handover/{CFG.handover}"]
     figures = ["roc", "decision_curves", "calibration", "forest", "gradcam", "training", "shortcuts", "flow"]
@@ -366,6 +389,22 @@ def final_outputs():
     ]
 
 
+def own_statistics():
+    """All that is made of own tables, in the order of their listing."""
+    figures = ["roc", "decision_curves", "calibration", "forest", *(["flow"] if flow_table() else [])]
+    formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
+    tables = [
+        *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),
+        *("net_benefit", "subgroups", "prevalence", "sensitivity"),
+    ]
+    return [
+        *(f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("html", "docx")),
+        *(f"results/figures/{name}.{suffix}" for name in figures for suffix in formats),
+        *(f"results/statistics/{name}.csv" for name in tables),
+        "results/statistics/engine.json",
+    ]
+
+
 def products():
     """An output of every job before the final ones. They are asked for together with those.
 
@@ -373,6 +412,8 @@ def products():
     older than what was refused, and end well; so it makes the lost ones again, or fails again with the same sentence.
     """
     found = []
+    if CFG.tables is not None:
+        return own_statistics()
     for entry in CFG.centers:
         name, batches = entry.name, batches_of(entry.name)
         if CFG.handover not in (None, name):
@@ -448,11 +489,14 @@ def tables_given():
 
 def remember_key():
     """Note which key the study was begun under, before its first job."""
-    record_key(open_key(CFG.study.key_file, CFG.study.seed))
+    if CFG.tables is None:
+        record_key(open_key(CFG.study.key_file, CFG.study.seed))
 
 
 def banner_start():
     """One line on what will run."""
+    if CFG.tables is not None:
+        return f"OsteoCXR: statistics of {len(CFG.test_sets)} test set(s): {', '.join(CFG.test_sets)}. Logs: logs/, results: results/."
     if CFG.handover is not None:
         return f"OsteoCXR: hand-over of centre {CFG.handover}. Logs: logs/."
     kind = "SYNTHETIC study" if CFG.synthetic else "Study"
@@ -462,6 +506,8 @@ def banner_start():
 
 def banner_success():
     """Where the results lie."""
+    if CFG.tables is not None:
+        return "OsteoCXR: done. Open results/index.html."
     if CFG.handover is not None:
         return (
             f"OsteoCXR: done. Hand over the folder results/handover/{CFG.handover}, and nothing of private/. "

@@ -1,5 +1,5 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. One rule reads more: the
-# folds' own probabilities (evaluate_folds).
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Two rules read more, since they
+# look at the models beyond their scores: examine_models and draw_network.
 
 
 rule freeze_thresholds:
@@ -49,7 +49,7 @@ rule describe_cohort:
         runtime=10,
     params:
         code=code("scripts/statistics/describe_cohort.py"),
-        centers=[c.name for c in (CFG.development, *CFG.external)],
+        centers=described_centers(),
     script:
         "../scripts/statistics/describe_cohort.py"
 
@@ -95,31 +95,6 @@ rule evaluate_models:
         "../scripts/statistics/evaluate_models.py"
 
 
-rule evaluate_folds:
-    """AUC of each fold's network alone in each test set, beside that of the ensemble."""
-    input:
-        scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
-        cohort="results/cohort/cohort.csv",
-    output:
-        folds="results/statistics/folds.csv",
-    log:
-        "logs/evaluate_folds.log",
-    benchmark:
-        "benchmarks/evaluate_folds.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=code("scripts/statistics/evaluate_folds.py"),
-        sets=CFG.test_sets,
-        confidence=CFG.statistics.confidence,
-    script:
-        "../scripts/statistics/evaluate_folds.py"
-
-
 rule compare_auc:
     """DeLong's paired tests between the models in each test set, by R's pROC and checked by a second implementation."""
     input:
@@ -147,17 +122,26 @@ rule compare_auc:
         sets=CFG.test_sets,
         use_r=CFG.statistics.engine == "r",
         confidence=CFG.statistics.confidence,
-        primary_contrast=list(CFG.statistics.primary_contrast),
+        primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/compare_auc.py"
 
 
-rule evaluate_baselines:
-    """Age alone, logistic regression and OSTA at frozen thresholds, and DeLong tests of the models against them."""
+rule examine_models:
+    """What else there is to know of the models: each fold's own AUC, baselines at frozen thresholds, the shortcut audit.
+
+    Baselines are age alone, logistic regression and OSTA, with DeLong tests of the models against them. The audit tells how much
+    device, film size, brightness and exposure explain of the deep score, and its AUC with parts of the film covered.
+    """
     input:
         predictions="results/predictions.csv",
+        cohort="results/cohort/cohort.csv",
+        scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         baselines="results/boosting/baselines.csv",
+        exposure="results/intake/exposure.csv",
+        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
     output:
+        folds="results/statistics/folds.csv",
         performance=report(
             "results/statistics/baseline_performance.csv",
             caption="../report/baselines.rst",
@@ -165,36 +149,6 @@ rule evaluate_baselines:
             labels={"what": "baselines"},
         ),
         delong="results/statistics/baseline_delong.csv",
-    log:
-        "logs/evaluate_baselines.log",
-    benchmark:
-        "benchmarks/evaluate_baselines.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        code=code("scripts/statistics/evaluate_baselines.py"),
-        sets=CFG.test_sets,
-        use_r=CFG.statistics.engine == "r",
-        threshold=plain(CFG.statistics.threshold),
-        confidence=CFG.statistics.confidence,
-        bootstrap=CFG.statistics.bootstrap,
-        seed=CFG.study.seed,
-    script:
-        "../scripts/statistics/evaluate_baselines.py"
-
-
-rule audit_shortcuts:
-    """How much device, film size, brightness and exposure explain of the deep score; its AUC with parts of the film covered."""
-    input:
-        predictions="results/predictions.csv",
-        cohort="results/cohort/cohort.csv",
-        exposure="results/intake/exposure.csv",
-        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
-    output:
         shortcuts=report(
             "results/statistics/shortcuts.csv",
             caption="../report/shortcuts.rst",
@@ -202,9 +156,9 @@ rule audit_shortcuts:
             labels={"what": "shortcut audit"},
         ),
     log:
-        "logs/audit_shortcuts.log",
+        "logs/examine_models.log",
     benchmark:
-        "benchmarks/audit_shortcuts.tsv"
+        "benchmarks/examine_models.tsv"
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -212,50 +166,16 @@ rule audit_shortcuts:
         mem_mb=2000,
         runtime=20,
     params:
-        code=code("scripts/statistics/audit_shortcuts.py"),
+        code=code("scripts/statistics/examine_models.py"),
         sets=CFG.test_sets,
         masked_sets=masked_sets(),
         use_r=CFG.statistics.engine == "r",
+        threshold=plain(CFG.statistics.threshold),
         confidence=CFG.statistics.confidence,
+        bootstrap=CFG.statistics.bootstrap,
         seed=CFG.study.seed,
     script:
-        "../scripts/statistics/audit_shortcuts.py"
-
-
-rule draw_shortcuts:
-    """The shortcut audit as a figure: variance explained, AUC of the film's own variables, AUC with parts covered."""
-    input:
-        shortcuts="results/statistics/shortcuts.csv",
-    output:
-        shortcuts=report(
-            "results/figures/shortcuts.svg",
-            caption="../report/shortcuts.rst",
-            category="Figures",
-            labels={"what": "shortcut audit"},
-        ),
-        shortcuts_copies=figure_copies("shortcuts"),
-    log:
-        "logs/draw_shortcuts.log",
-    benchmark:
-        "benchmarks/draw_shortcuts.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
-    params:
-        code=code("scripts/statistics/draw_shortcuts.py"),
-        sets=CFG.test_sets,
-        spine=list(CFG.deep.masks.spine),
-        border=CFG.deep.masks.border,
-        labels=center_labels(),
-        language=CFG.study.language,
-        synthetic=CFG.synthetic,
-        font_size=CFG.statistics.figures.font_size,
-        dpi=CFG.statistics.figures.dpi,
-    script:
-        "../scripts/statistics/draw_shortcuts.py"
+        "../scripts/statistics/examine_models.py"
 
 
 rule draw_figures:
@@ -263,12 +183,13 @@ rule draw_figures:
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
-        flow="results/cohort/flow.csv",
+        flow=flow_table(),
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
+        **flow_figure(report, "../report/flow.rst"),
         roc=report(
             "results/figures/roc.svg",
             caption="../report/roc.rst",
@@ -297,13 +218,6 @@ rule draw_figures:
             labels={"what": "subgroups"},
         ),
         forest_copies=figure_copies("forest"),
-        flow=report(
-            "results/figures/flow.svg",
-            caption="../report/flow.rst",
-            category="Figures",
-            labels={"what": "flow of patients"},
-        ),
-        flow_copies=figure_copies("flow"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -317,7 +231,7 @@ rule draw_figures:
     params:
         code=code("scripts/statistics/draw_figures.py"),
         sets=CFG.test_sets,
-        centers=[c.name for c in (CFG.development, *CFG.external)],
+        centers=described_centers(),
         labels=center_labels(),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
@@ -329,45 +243,17 @@ rule draw_figures:
         "../scripts/statistics/draw_figures.py"
 
 
-rule draw_gradcam:
-    """Films of true and false positives and negatives, and a random sample, beside their heat maps; a film is shown only where allowed."""
+rule draw_network:
+    """The deep network's figures: training curves, the shortcut audit, and films of chosen cases beside their heat maps.
+
+    A film is shown only where that is allowed.
+    """
     input:
+        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
+        shortcuts="results/statistics/shortcuts.csv",
         cases="results/deep/gradcam/cases.csv",
         maps="results/deep/gradcam/maps.npz",
         films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
-    output:
-        gradcam=report(
-            "results/figures/gradcam.svg",
-            caption="../report/gradcam.rst",
-            category="Figures",
-            labels={"what": "Grad-CAM"},
-        ),
-        gradcam_copies=figure_copies("gradcam"),
-    log:
-        "logs/draw_gradcam.log",
-    benchmark:
-        "benchmarks/draw_gradcam.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=20,
-    params:
-        code=code("scripts/statistics/draw_gradcam.py"),
-        show_films=CFG.report.show_films,
-        language=CFG.study.language,
-        synthetic=CFG.synthetic,
-        font_size=CFG.statistics.figures.font_size,
-        dpi=CFG.statistics.figures.dpi,
-    script:
-        "../scripts/statistics/draw_gradcam.py"
-
-
-rule draw_training:
-    """Losses, held-out AUC and learning rate of every fold over the epochs."""
-    input:
-        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
     output:
         training=report(
             "results/figures/training.svg",
@@ -376,10 +262,24 @@ rule draw_training:
             labels={"what": "training curves"},
         ),
         training_copies=figure_copies("training"),
+        shortcuts=report(
+            "results/figures/shortcuts.svg",
+            caption="../report/shortcuts.rst",
+            category="Figures",
+            labels={"what": "shortcut audit"},
+        ),
+        shortcuts_copies=figure_copies("shortcuts"),
+        gradcam=report(
+            "results/figures/gradcam.svg",
+            caption="../report/gradcam.rst",
+            category="Figures",
+            labels={"what": "Grad-CAM"},
+        ),
+        gradcam_copies=figure_copies("gradcam"),
     log:
-        "logs/draw_training.log",
+        "logs/draw_network.log",
     benchmark:
-        "benchmarks/draw_training.tsv"
+        "benchmarks/draw_network.tsv"
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -387,13 +287,18 @@ rule draw_training:
         mem_mb=2000,
         runtime=20,
     params:
-        code=code("scripts/statistics/draw_training.py"),
+        code=code("scripts/statistics/draw_network.py"),
+        sets=CFG.test_sets,
+        spine=list(CFG.deep.masks.spine),
+        border=CFG.deep.masks.border,
+        show_films=CFG.report.show_films,
+        labels=center_labels(),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         font_size=CFG.statistics.figures.font_size,
         dpi=CFG.statistics.figures.dpi,
     script:
-        "../scripts/statistics/draw_training.py"
+        "../scripts/statistics/draw_network.py"
 
 
 rule write_tables:
@@ -423,11 +328,10 @@ rule write_tables:
     params:
         code=code("scripts/statistics/write_tables.py"),
         sets=CFG.test_sets,
-        centers=[c.name for c in (CFG.development, *CFG.external)],
+        centers=described_centers(),
         labels=center_labels(),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,
-        primary_contrast=list(CFG.statistics.primary_contrast),
     script:
         "../scripts/statistics/write_tables.py"

@@ -605,7 +605,9 @@ class Statistics(Section):
     confidence: Fraction = Field(0.95, gt=0.5, lt=1, description="Level of the confidence intervals.")
     bootstrap: int = Field(2000, ge=100, description="Bootstrap replicates.")
     threshold: Threshold = Field(default_factory=Threshold, description="The classification threshold.")
-    primary_contrast: tuple[str, str] = Field(("combined", "clinical"), description="The declared main comparison.")
+    primary_contrast: tuple[str, str] | None = Field(
+        ("combined", "clinical"), description="The declared main comparison. Only statistics of own tables (`make statistics`) can do without."
+    )
     net_benefit: NetBenefit = Field(default_factory=NetBenefit, description="Range of the decision curves.")
     prevalences: list[Prevalence] = Field(
         [
@@ -635,6 +637,18 @@ class Report(Section):
         return self
 
 
+# ------------------------------------------------------------------------------------------- own tables
+
+
+class OwnTables(Section):
+    models: list[str] = Field([], description="Columns of the predictions that are scores, in the order of tables and figures. Empty: all but `patient_id`, `center`, `set`, `fold`, `label`.")
+    sets: list[str] = Field([], description="Test sets in the order of tables and figures. Empty: as the predictions name them.")
+    centers: list[str] = Field([], description="Centres in the order of Table 1. Empty: as the cohort names them.")
+    labels: dict[str, str] = Field({}, description="Names of models, sets and centres in tables and figures, instead of their own.")
+    flow: bool = Field(False, description="Whether there is a flow table to draw; `make statistics FLOW=<csv>` sets it.")
+    synthetic: bool = Field(False, description="Whether the patients are simulated: then every figure and table says so.")
+
+
 # --------------------------------------------------------------------------------------------- the whole
 
 
@@ -642,7 +656,7 @@ class Config(Section):
     """The whole ``config.yaml``."""
 
     study: Study = Field(default_factory=Study, description="The study as a whole.")
-    centers: list[Center] = Field(min_length=1, description="The centres: exactly one development centre, any number of external ones.")
+    centers: list[Center] = Field([], description="The centres: exactly one development centre, any number of external ones.")
     intake: Intake = Field(default_factory=Intake, description="De-identification, conversion and exposure screening.")
     cohort: Cohort = Field(default_factory=Cohort, description="Selection, label and split.")
     deep: Deep = Field(default_factory=Deep, description="The network.")
@@ -655,8 +669,19 @@ class Config(Section):
         "de-identified folder. `make handover CENTER=<name>` sets it. No development centre is needed then.",
     )
 
+    tables: OwnTables | None = Field(
+        None,
+        description="Statistics from tables of scores that were made elsewhere (`make statistics`, docs/own_tables.md). No centre is needed then, and nothing but statistics is made.",
+    )
+
     @model_validator(mode="after")
     def _centres(self) -> Config:
+        if self.tables is not None:
+            return self
+        if not self.centers:
+            raise ValueError("centers: give at least one centre")
+        if self.statistics.primary_contrast is None:
+            raise ValueError("statistics.primary_contrast: the study declares its main comparison, two of its models, such as [combined, clinical]")
         names = [c.name for c in self.centers]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
@@ -707,12 +732,16 @@ class Config(Section):
 
     @property
     def test_sets(self) -> list[str]:
-        """``internal_test`` and the external centres' names."""
+        """``internal_test`` and the external centres' names; of own tables their sets."""
+        if self.tables is not None:
+            return self.tables.sets
         return ["internal_test", *(c.name for c in self.external)]
 
     @property
     def synthetic(self) -> bool:
         """True when any centre is simulated: then every figure, table and report says so."""
+        if self.tables is not None:
+            return self.tables.synthetic
         return any(c.simulate is not None for c in self.centers)
 
     def center(self, name: str) -> Center:

@@ -40,7 +40,12 @@ Z_TOLERANCE = 1e-9
 
 
 def model_pairs(models: Sequence[str], primary: Sequence[str]) -> list[tuple[str, str]]:
-    """All pairs of models, the primary contrast first; its first model stands first in every pair it is in."""
+    """All pairs of models, the primary contrast first; its first model stands first in every pair it is in.
+
+    Without a primary contrast the pairs stand in the models' order.
+    """
+    if not primary:
+        return list(itertools.combinations(models, 2))
     pairs = []
     for a, b in itertools.combinations(models, 2):
         pairs.append(
@@ -118,7 +123,10 @@ def delong_table(
     confidence: float,
     proc: object | None,
 ) -> pd.DataFrame:
-    """``DELONG`` for all test sets. Raises ``StudyError`` where the declared primary contrast names no model."""
+    """``DELONG`` for all test sets; an empty ``primary`` declares no contrast, and one model alone has no test.
+
+    Raises ``StudyError`` where the declared primary contrast names no model.
+    """
     models = list(models)
     unknown = [name for name in primary if name not in models]
     if unknown:

@@ -131,12 +131,16 @@ def sex_row(op_male: int, op_female: int, non_op_male: int, non_op_female: int) 
 
 
 def describe(cohort: pd.DataFrame, centers: Sequence[str]) -> pd.DataFrame:
-    """``TABLE1`` for ``centers``, in their order; the development centre's two sets are one group here."""
+    """``TABLE1`` for ``centers``, in their order; the development centre's two sets are one group here.
+
+    A variable that no patient of any centre has a value of has no row.
+    """
+    known = [name for name in VARIABLES if (cohort[name].notna() & cohort[name].ne("").fillna(False)).any()]
     rows = []
     for center in centers:
         part = cohort[cohort["center"] == center]
         op, non_op = (part[part["label"] == label] for label in (1, 0))
-        for variable in VARIABLES:
+        for variable in known:
             if variable == "sex":
                 row = sex_row(
                     *(int((group["sex"] == sex).sum()) for group in (op, non_op) for sex in ("M", "F"))

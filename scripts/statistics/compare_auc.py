@@ -12,7 +12,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given = snakemake.params  # noqa: F821
     predictions, models = read_predictions(snakemake.input.predictions)  # noqa: F821
     proc = None
-    if given.use_r:
+    if given.use_r and len(models) > 1:
         from scripts.statistics.proc import Proc
 
         proc = Proc()

@@ -20,6 +20,7 @@ from scripts.statistics.style import (
     colors_of,
     letter,
     line_styles_of,
+    make_room_for_legends,
     make_room_for_titles,
     mark_synthetic,
     markers_of,
@@ -67,7 +68,7 @@ def _head(axis, position: int, look: Look, name: str, n: int, n_pos: int, **more
 
 def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
     """ROC curves with AUC and interval in the legend; a mark stands at each frozen threshold."""
-    figure, axes = panels(len(look.sets), 3.1)
+    figure, axes = panels(len(look.sets), 3.1 + 0.14 * max(0, len(look.models) - 3))
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     markers = markers_of(look.models)
     rows = table2.set_index(["set", "model"])
@@ -82,7 +83,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
             xlabel=words("false_positive_axis"),
             ylabel=words("sensitivity_axis"),
         )
-        axis.set_aspect("equal")
+        axis.set_aspect("equal", anchor="N")
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         if not 0 < n_pos < n:
             _say(axis, words("one_class") if n else words("no_patients"))
@@ -100,7 +101,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 marker=markers[model],
                 markevery=[],
                 markersize=4,
-                label=f"{words(model)} {auc}",
+                label=f"{words.model(model)} {auc}",
             )
             axis.plot(
                 1 - row["specificity"],
@@ -125,6 +126,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
     make_room_for_titles(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
+    make_room_for_legends(figure, axes)
     return figure
 
 
@@ -180,7 +182,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit"],
                 color=INK if model == "none" else GREY,
                 linewidth=0.8,
-                label=words(model),
+                label=words.model(model),
             )
         for model in look.models:
             rows = part[part["model"] == model]
@@ -197,7 +199,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit"],
                 color=colors[model],
                 linestyle=styles[model],
-                label=words(model),
+                label=words.model(model),
             )
         top = max(float(part["net_benefit_high"].max()), 0.1)
         few = min(n_pos, n - n_pos) < FEWEST
@@ -246,13 +248,13 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
                     linewidth=0,
                 )
             else:
-                absent.append(f"{words('no_curve')}: {words(model)}")
+                absent.append(f"{words('no_curve')}: {words.model(model)}")
             axis.plot(
                 points["predicted"],
                 points["observed"],
                 color=colors[model],
                 linestyle=styles[model],
-                label=words(model),
+                label=words.model(model),
             )
             heights, edges = np.histogram(values, bins=40, range=(0, 1))
             axis.step(

@@ -29,6 +29,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     style.save(draw_calibration(predictions, curve, look), [out.calibration, *out.calibration_copies])
     subgroups = read_table(read.subgroups, SUBGROUPS)
     style.save(draw_forest(subgroups, table2, look), [out.forest, *out.forest_copies])
-    flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
-    style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies])
+    if read.flow:
+        flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
+        style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies])
     log.say(f"figures of {len(given.sets)} test sets and {len(given.centers)} centres")

@@ -104,7 +104,7 @@ def _columns(rows: Sequence[Row], look: Look, size: float, level: str) -> _Colum
     widths = [
         max(
             text_width(text, size)
-            for text in (words(model), level, *(cell(row.numbers.loc[model], words) for row in rows))
+            for text in (words.model(model), level, *(cell(row.numbers.loc[model], words) for row in rows))
         )
         for model in look.models
     ]
@@ -143,7 +143,7 @@ def _draw_marks(axis, rows: Sequence[Row], middles: np.ndarray, look: Look) -> N
         axis.hlines(at[known], low[known], high[known], color=colors[model], linewidth=0.9)
         axis.plot(auc[known], at[known], **look_of_marks, zorder=3)
         axis.plot(auc[~known], at[~known], **look_of_marks, zorder=3, markerfacecolor="white", markeredgewidth=0.7)
-        axis.plot([], [], **(look_of_marks | {"linestyle": styles[model]}), linewidth=0.9, label=look.language(model))
+        axis.plot([], [], **(look_of_marks | {"linestyle": styles[model]}), linewidth=0.9, label=look.language.model(model))
 
 
 def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
@@ -204,7 +204,7 @@ def _draw_set(figure, page, rows: Sequence[Row], columns: _Columns, top: float, 
     page.text(GAP / 2, head, words("subgroup"), **style)
     page.text(columns.size, head, words("size"), **style, ha="right")
     for model, x in zip(look.models, columns.numbers):
-        page.text(x, head - size * 1.3 / 72, words(model), **style)
+        page.text(x, head - size * 1.3 / 72, words.model(model), **style)
         page.text(x, head, _interval_level(look), **style)
     page.hlines(first - 0.03, GAP / 2, DOUBLE_COLUMN - GAP / 2, color=INK, linewidth=0.6)
     for i, (row, middle) in enumerate(zip(rows, middles, strict=True)):

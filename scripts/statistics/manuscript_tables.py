@@ -45,11 +45,13 @@ def table_1(
     gaps = []
     for center in centers:
         part = table1[table1["center"] == center].set_index("variable", drop=False)
-        age = part.loc["age"]
-        op, non_op = (int(age[f"{g}_n"] + age[f"{g}_missing"]) for g in ("op", "non_op"))
+        if not len(part):
+            continue
+        first = part.iloc[0]
+        op, non_op = (int(first[f"{g}_n"] + first[f"{g}_missing"]) for g in ("op", "non_op"))
         name = words.place(center)
         body.append([f"{name}: n = {op + non_op}, {words('op')} {op}, {words('non_op')} {non_op}"])
-        for variable in VARIABLES:
+        for variable in part.index.intersection(VARIABLES, sort=False):
             row = part.loc[variable]
             body += _variable_rows(row, words)
             if row["missing"]:
@@ -76,7 +78,15 @@ def table_1(
 
 def _rule_text(rule: str, words: Language) -> str:
     kind, _, value = rule.partition(" ")
-    return words("youden") if kind == "youden" else words(f"{kind}_rule", value=value)
+    return words("youden") if kind == "youden" else words("sensitivity_rule", value=value)
+
+
+def reference_model(delong: pd.DataFrame) -> str | None:
+    """The model that the others are compared with: the first of the first pair, which is the primary contrast where one is declared.
+
+    None where a single model leaves nothing to compare.
+    """
+    return str(delong["model_a"].iloc[0]) if len(delong) else None
 
 
 def table_2(
@@ -85,12 +95,15 @@ def table_2(
     thresholds: pd.DataFrame,
     engine: Mapping[str, str],
     sets: Sequence[str],
-    reference: str,
+    reference: str | None,
     confidence: float,
     words: Language,
     synthetic: bool,
 ) -> Table:
-    """Table 2: per test set a row per model, with intervals, and P of its AUC against the ``reference`` model."""
+    """Table 2: per test set a row per model, with intervals, and P of its AUC against the ``reference`` model.
+
+    Without a reference (a single model) there is no column of P. Thresholds that were given say so.
+    """
     body: list[list[str]] = []
     against = {
         (row.set, *pair): row.p_holm
@@ -104,24 +117,27 @@ def table_2(
         for _, row in part.iterrows():
             model = row["model"]
             auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], 3)
-            cells = [words(model), auc + ("†" if "logit" in str(row["auc_ci_method"]) else "")]
+            cells = [words.model(model), auc + ("†" if "logit" in str(row["auc_ci_method"]) else "")]
             for metric in ("sensitivity", "specificity", "accuracy", "ppv", "npv"):
                 cells.append(with_interval(row[metric], row[f"{metric}_low"], row[f"{metric}_high"], 1, 100))
             cells.append(with_interval(row["f1"], row["f1_low"], row["f1_high"], 3))
-            p = against.get((name, reference, model), float("nan"))
-            cells.append("" if model in (reference, EVERYONE_POSITIVE) else p_text(p))
+            if reference is not None:
+                p = against.get((name, reference, model), float("nan"))
+                cells.append("" if model in (reference, EVERYONE_POSITIVE) else p_text(p))
             body.append(cells)
-    cuts = words.comma.join(f"{words(row.model)} {row.threshold:.3f}" for row in thresholds.itertuples())
+    cuts = words.comma.join(f"{words.model(row.model)} {row.threshold:.3f}" for row in thresholds.itertuples())
     said = "NumPy" if engine["engine"] == "numpy" else f"R {engine['R']}, pROC {engine['pROC']}"
-    rule = _rule_text(str(thresholds["rule"].iloc[0]), words)
-    notes = [
-        words("note2", level=f"{confidence * 100:g}%", rule=rule, list=cuts),
-        words("note2_p", model=words(reference), engine=said),
-        words("note2_empty"),
-    ]
+    rule = str(thresholds["rule"].iloc[0])
+    level = f"{confidence * 100:g}%"
+    frozen = words("note2_given", list=cuts) if rule.startswith("value") else words("note2_frozen", rule=_rule_text(rule, words), list=cuts)
+    notes = [words("note2", level=level) + frozen]
+    if reference is not None:
+        notes.append(words("note2_p", model=words.model(reference), engine=said))
+    notes.append(words("note2_empty"))
     head = [words("model"), words("auc")]
     head += [words(m) for m in ("sensitivity", "specificity", "accuracy", "ppv", "npv", "f1")]
-    head.append(words("p_against", model=words(reference)))
+    if reference is not None:
+        head.append(words("p_against", model=words.model(reference)))
     return Table(
         words("table2"),
         head,

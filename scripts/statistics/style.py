@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,7 @@ PALE = "#d9d9d9"
 WARNING = "#a4001d"
 
 # Okabe and Ito's palette, for models that the config names no colour for
-SPARE_COLORS = ("#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 LINE_STYLES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (4, 1.2, 1, 1.2)))
 
 SET_COLORS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
@@ -141,14 +142,23 @@ def apply(language: str, font_size: float, dpi: int) -> None:
     )
 
 
+def _palette() -> Iterator[str]:
+    """The palette, and behind it hues a golden angle apart, the darkness changing, without end."""
+    yield from PALETTE
+    for i in itertools.count():
+        hue = (0.55 + i * 0.618034) % 1
+        yield matplotlib.colors.to_hex(matplotlib.colors.hsv_to_rgb((hue, 0.75, (0.85, 0.55)[i % 2])))
+
+
 def colors_of(models: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """A colour per model: the config's, else the next spare one."""
+    """A colour per model: the config's, else the next of the palette that no model has; no two are the same unless the config says so."""
     for model, color in chosen.items():
         if not matplotlib.colors.is_color_like(color):
             raise StudyError(
                 f"statistics.figures.colors.{model}: '{color}' is no colour; use for instance '#0072B2'."
             )
-    spare = iter(SPARE_COLORS * (1 + len(models) // len(SPARE_COLORS)))
+    taken = {matplotlib.colors.to_hex(chosen[model]) for model in models if model in chosen}
+    spare = (color for color in _palette() if matplotlib.colors.to_hex(color) not in taken)
     return {model: chosen[model] if model in chosen else next(spare) for model in models}
 
 
@@ -249,6 +259,29 @@ def make_room_for_titles(figure: Figure, axes: Sequence) -> None:
         lines[row] = max(lines.get(row, 0), axis.get_title(loc="left").count("\n"))
     extra = sum(lines.values()) * matplotlib.rcParams["axes.titlesize"] * 1.2 / 72
     figure.set_size_inches(figure.get_size_inches()[0], figure.get_size_inches()[1] + extra)
+
+
+def make_room_for_legends(figure: Figure, axes: Sequence) -> None:
+    """Make the figure higher until the legend below each panel ends above the next row's titles and the figure's lower edge.
+
+    The layout engine alone leaves too little room below panels whose aspect is fixed.
+    """
+    rows: dict[int, list] = {}
+    for axis in axes:
+        rows.setdefault(axis.get_subplotspec().rowspan.start, []).append(axis)
+    order = [rows[row] for row in sorted(rows)]
+    for _ in range(6):
+        figure.draw_without_rendering()
+        lacking = 0.0
+        for row, following in itertools.zip_longest(order, order[1:], fillvalue=()):
+            legends = [axis.get_legend().get_window_extent().y0 for axis in row if axis.get_legend()]
+            tops = [axis.get_title(loc="left") and axis._left_title.get_window_extent().y1 for axis in following]
+            if legends:
+                lacking = max(lacking, max(tops, default=0.0) / figure.dpi + 0.03 - min(legends) / figure.dpi)
+        if lacking <= 0:
+            return
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + lacking * len(order) + 0.01)
 
 
 def shared_legend(figure: Figure, axes: Sequence, note: str = "") -> None:

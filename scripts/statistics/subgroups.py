@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -203,20 +203,29 @@ def prevalence_table(
     return pd.DataFrame(rows, columns=list(PREVALENCE))
 
 
-def analyses(frame: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Name and mask (n,) of the main analysis and of each sensitivity analysis."""
+_MEASURED = ("age", "height_cm", "weight_kg", "bmi", "sex")
+
+
+def recorded(frame: pd.DataFrame) -> set[str]:
+    """The variables that at least one patient has a value of."""
+    return {name for name in frame.columns if (frame[name].notna() & frame[name].ne("").fillna(False)).any()}
+
+
+def analyses(frame: pd.DataFrame, variables: Collection[str]) -> dict[str, np.ndarray]:
+    """Name and mask (n,) of the main analysis and of each sensitivity analysis that the study's recorded ``variables`` allow."""
     days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
-    measured = (
-        frame[["age", "height_cm", "weight_kg", "bmi"]].notna().all(axis=1).to_numpy()
-        & (frame["sex"] != "").to_numpy()
-    )
-    return {
-        "main": np.ones(len(frame), dtype=bool),
-        "without_review": (frame["review"].fillna(0) != 1).to_numpy(dtype=bool),
-        "dxa_within_30_days": days <= 30,
-        "dxa_within_90_days": days <= 90,
-        "complete_cases": measured,
-    }
+    measured = np.ones(len(frame), dtype=bool)
+    for name in _MEASURED:
+        if name in variables:
+            measured &= (frame[name].notna() & frame[name].ne("").fillna(False)).to_numpy(dtype=bool)
+    masks = {"main": np.ones(len(frame), dtype=bool)}
+    if "review" in variables:
+        masks["without_review"] = (frame["review"].fillna(0) != 1).to_numpy(dtype=bool)
+    if "dxa_interval_days" in variables:
+        masks |= {"dxa_within_30_days": days <= 30, "dxa_within_90_days": days <= 90}
+    if not set(_MEASURED).isdisjoint(variables):
+        masks["complete_cases"] = measured
+    return masks
 
 
 def sensitivity_table(
@@ -226,12 +235,13 @@ def sensitivity_table(
     thresholds: Mapping[str, float],
     confidence: float,
 ) -> pd.DataFrame:
-    """``SENSITIVITY``: each analysis against the main one."""
+    """``SENSITIVITY``: each analysis against the main one; one on a variable that no patient has is left out."""
+    variables = recorded(frame)
     rows = []
     for name in sets:
         part = frame[frame["set"] == name]
         main: dict[str, float] = {}
-        for analysis, mask in analyses(part).items():
+        for analysis, mask in analyses(part, variables).items():
             for row in _rows(part[mask], models, thresholds, confidence):
                 main.setdefault(row["model"], row["auc"])
                 rows.append(

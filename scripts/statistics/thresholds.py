@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.tables import Columns, read_table
-from scripts.statistics.waist import arrays, training_rows
+from scripts.statistics.waist import TRAIN, arrays, training_rows
 
 THRESHOLDS: Columns = {
     "model": "text",
@@ -64,6 +64,10 @@ def for_sensitivity(labels: np.ndarray, scores: np.ndarray, wanted: float) -> fl
     return float(cuts[reached[-1]])
 
 
+def _share(called: np.ndarray) -> float:
+    return float(called.mean()) if len(called) else float("nan")
+
+
 _TIES = {
     "youden": "lowest of equal ones",
     "sensitivity": "highest that reaches it",
@@ -72,9 +76,13 @@ _TIES = {
 
 
 def freeze(frame: pd.DataFrame, models: Sequence[str], rule: str, value: float | None) -> pd.DataFrame:
-    """``THRESHOLDS`` from the train rows of ``frame``; no other row is looked at."""
+    """``THRESHOLDS`` from the train rows of ``frame``; no other row is looked at.
+
+    A given value needs no training patient; sensitivity and specificity among them are then empty.
+    """
     models = list(models)
-    labels, scores = arrays(training_rows(frame), models)
+    train = frame[frame["set"] == TRAIN]
+    labels, scores = arrays(train if rule == "value" else training_rows(frame), models)
     name = rule if value is None else f"{rule} {value:g}"
     rows = []
     for model, values in zip(models, scores, strict=True):
@@ -90,8 +98,8 @@ def freeze(frame: pd.DataFrame, models: Sequence[str], rule: str, value: float |
                 "model": model,
                 "threshold": threshold,
                 "rule": name,
-                "sensitivity": float(called[labels == 1].mean()),
-                "specificity": float((~called)[labels == 0].mean()),
+                "sensitivity": _share(called[labels == 1]),
+                "specificity": _share(~called[labels == 0]),
                 "n": len(labels),
                 "n_pos": int(labels.sum()),
                 "ties": _TIES[rule],

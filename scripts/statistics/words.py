@@ -141,12 +141,13 @@ WORDS: dict[str, dict[str, str]] = {
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
         "note1_capped": "Ages above 89 are counted as 90 (patients: {list}).",
         "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
-        "50 patients); F1: percentile bootstrap; others: Wilson. Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
+        "50 patients); F1: percentile bootstrap; others: Wilson.",
+        "note2_frozen": " Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
+        "note2_given": " Thresholds given beforehand: {list}.",
         "note2_p": "P: DeLong's paired test against the {model} model, adjusted by Holm within each set ({engine}).",
         "note2_empty": "A dash: not defined. A value alone: no interval can be given. CI: confidence interval; PPV and NPV: positive and negative predictive value.",
         "youden": "largest Youden index",
         "sensitivity_rule": "sensitivity of at least {value}",
-        "value_rule": "given value",
     },
     "zh": {
         "synthetic": "模拟数据（SYNTHETIC DATA），非真实患者",
@@ -281,15 +282,18 @@ WORDS: dict[str, dict[str, str]] = {
         "note1_missing": "缺失值：{list}。",
         "note1_fisher": "方括号内为 Fisher 精确检验 P 值（期望频数小于 5 时）。",
         "note1_capped": "89 岁以上按 90 岁计（例数：{list}）。",
-        "note2": "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以 †）；F1：自助法百分位；其余：Wilson 法。"
-        "阈值由训练集折外评分确定并冻结（{rule}）：{list}。",
+        "note2": "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以 †）；F1：自助法百分位；其余：Wilson 法。",
+        "note2_frozen": "阈值由训练集折外评分确定并冻结（{rule}）：{list}。",
+        "note2_given": "阈值为预先给定：{list}。",
         "note2_p": "P 值：与{model}比较的配对 DeLong 检验，各集内经 Holm 校正（{engine}）。",
         "note2_empty": "短横线：无定义；仅有数值：无法给出置信区间。",
         "youden": "约登指数最大",
         "sensitivity_rule": "敏感度至少 {value}",
-        "value_rule": "给定值",
     },
 }
+
+OWN_MODELS = ("deep", "clinical", "combined", "everyone_positive", "all", "none")
+"""Models whose names are words of both languages; another model may be called like a word, such as ``age``."""
 
 
 class Language:
@@ -307,6 +311,12 @@ class Language:
             text = key.replace("_", " ")
             return text[:1].upper() + text[1:] if self.code == "en" else text
         return text.format(**values) if values else text
+
+    def model(self, name: str) -> str:
+        """A model's name as readers should see it: the config's label, else the words for the study's own, else the name itself."""
+        if name in self._labels:
+            return self._labels[name]
+        return self._words[name] if name in OWN_MODELS else name.replace("_", " ")
 
     def place(self, name: str) -> str:
         """A set's or a centre's name as readers should see it: the config's label, else its translation."""

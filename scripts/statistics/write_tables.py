@@ -7,7 +7,7 @@ from scripts.common.log import rule_log
 from scripts.common.tables import read_table
 from scripts.statistics.auc_comparison import DELONG
 from scripts.statistics.cohort_description import MISSING, TABLE1
-from scripts.statistics.manuscript_tables import table_1, table_2
+from scripts.statistics.manuscript_tables import reference_model, table_1, table_2
 from scripts.statistics.performance import TABLE2
 from scripts.statistics.three_line import write_docx, write_html
 from scripts.statistics.thresholds import THRESHOLDS
@@ -23,13 +23,14 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         words,
         given.synthetic,
     )
+    compared = read_table(read.delong, DELONG)
     second = table_2(
         read_table(read.table2, TABLE2),
-        read_table(read.delong, DELONG),
+        compared,
         read_table(read.thresholds, THRESHOLDS),
         json.loads(Path(read.engine).read_text(encoding="utf-8")),
         given.sets,
-        given.primary_contrast[0],
+        reference_model(compared),
         given.confidence,
         words,
         given.synthetic,

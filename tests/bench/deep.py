@@ -43,11 +43,12 @@ import torch.nn.functional as F
 
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.film_cache import cache_films
+from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.network import HybridNetwork
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
 from scripts.deep.training import HISTORY, Interrupted, train
+from scripts.intake.png_encoding import encode_png16
 from tests.bench import naive_network
 from tests.bench.films import simulated
 from tests.bench.rounds import ratio, seconds_in_rounds
@@ -98,14 +99,18 @@ def side() -> int:
 
 
 def write_films(folder: Path, n: int) -> tuple[list[Path], list[int]]:
-    """``n`` PNG films of ROWS x COLUMNS and their labels."""
+    """``n`` PNG films of ROWS x COLUMNS, as the workflow writes them where ISA-L is installed, and their labels."""
     folder.mkdir(parents=True, exist_ok=True)
     film = simulated(ROWS, COLUMNS).astype(np.uint16) << 4
     paths = []
     for number in range(n):
         paths.append(folder / f"film{number:04d}.png")
         if not paths[-1].exists():
-            cv2.imwrite(str(paths[-1]), np.roll(film, 37 * number, axis=1), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            rolled = np.roll(film, 37 * number, axis=1)
+            if isal_zlib is None:
+                cv2.imwrite(str(paths[-1]), rolled, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+            else:
+                paths[-1].write_bytes(encode_png16(rolled))
     return paths, [number % 2 for number in range(n)]
 
 

@@ -145,12 +145,13 @@ def test_text_is_legible_whole_and_on_the_page(studies, language, sets, long, re
 
 
 @pytest.mark.parametrize("sets", [3, 5])
-def test_titles_of_panels_do_not_run_into_each_other(studies, sets):
+def test_titles_and_legends_of_panels_do_not_run_into_each_other(studies, sets):
     use("en")
     for name, figure in studies(sets).figures("en", True, ("roc", "decision_curves", "calibration")).items():
         figure.draw_without_rendering()
         boxes = [axis._left_title.get_window_extent() for axis in figure.axes if axis._left_title.get_text()]
         assert len(boxes) == sets
+        boxes += [axis.get_legend().get_window_extent() for axis in figure.axes if axis.get_legend()]
         assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2)), name
 
 

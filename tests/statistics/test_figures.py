@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -189,6 +190,10 @@ def test_bad_colour_is_named():
     with pytest.raises(StudyError, match="colors.deep: 'blau'"):
         style.colors_of(["deep"], {"deep": "blau"})
     assert len(set(style.colors_of(MODELS, COLORS).values())) == 3
+    many = [*MODELS, *(f"model_{i}" for i in range(27))]
+    assert len({matplotlib.colors.to_hex(color) for color in style.colors_of(many, COLORS).values()}) == 30
+    assert style.colors_of(["a", "b"], COLORS) == {"a": "#0072B2", "b": "#E69F00"}
+    assert style.colors_of(["deep", "other"], COLORS)["other"] != COLORS["deep"]
 
 
 def test_flow_closes_and_a_gap_is_refused(study_writer, tmp_path):

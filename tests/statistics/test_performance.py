@@ -25,6 +25,7 @@ from scripts.statistics.subgroups import (
     bayes,
     levels,
     prevalence_table,
+    recorded,
     sensitivity_table,
     subgroup_table,
 )
@@ -167,7 +168,7 @@ def test_sensitivity_analyses_are_parts_of_the_main_one(predictions, cohort):
     assert table.loc[("main", "external_1", "deep"), "n"] == len(inside)
     assert table.loc[("without_review", "external_1", "deep"), "n"] == (inside["review"] == 0).sum()
     assert (table.loc["main", "auc_minus_main"] == 0).all()
-    assert set(analyses(frame)) == set(table.index.get_level_values("analysis"))
+    assert set(analyses(frame, recorded(frame))) == set(table.index.get_level_values("analysis"))
 
 
 def test_prevalence_by_bayes(predictions, cohort):

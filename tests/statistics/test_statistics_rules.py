@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from scripts.common.code_hash import import_graph
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -122,9 +124,9 @@ def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
         and line.split()[0]
         in {
             "draw_figures",
-            "draw_gradcam",
-            "draw_training",
+            "draw_network",
             "evaluate_models",
+            "examine_models",
             "compare_auc",
             "freeze_thresholds",
             "describe_cohort",
@@ -133,3 +135,16 @@ def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
     }
     write_config(finished)
     assert jobs == {"draw_figures"}, said
+
+
+def test_code_of_figures_is_code_of_drawing_rules_only():
+    drawing = {"draw_figures", "draw_network"}
+    figures = {"curves", "flow_diagram", "gradcam_figure", "shortcut_figure", "training_figure", "style"}
+    folder = ROOT / "scripts/statistics"
+    text = (ROOT / "rules/statistics.smk").read_text(encoding="utf-8")
+    rules = [line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith("rule ")]
+    assert drawing < set(rules) and len(rules) <= 8
+    assert all((folder / f"{name}.py").is_file() for name in figures)
+    for rule in rules:
+        used = {path.stem for path in import_graph(f"scripts/statistics/{rule}.py")}
+        assert bool(used & figures) == (rule in drawing), rule

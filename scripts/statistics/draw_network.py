@@ -1,0 +1,33 @@
+"""Heat maps, folds' histories and the shortcut audit in; the figures of the deep network out. A film is shown only where allowed."""
+
+from scripts.common.log import rule_log
+from scripts.common.tables import read_table
+from scripts.statistics import style
+from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
+from scripts.statistics.shortcut_figure import draw_shortcuts
+from scripts.statistics.shortcuts import SHORTCUTS
+from scripts.statistics.training_figure import HISTORY, draw_training
+from scripts.statistics.words import Language
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+    words = Language(given.language, given.labels)
+    style.apply(given.language, given.font_size, given.dpi)
+
+    histories = [read_table(path, HISTORY) for path in read.histories]
+    style.save(draw_training(histories, words, given.synthetic), [out.training, *out.training_copies])
+    log.say(f"training curves of {len(histories)} folds")
+
+    table = read_table(read.shortcuts, SHORTCUTS)
+    figure = draw_shortcuts(table, given.sets, tuple(given.spine), given.border, words, given.synthetic)
+    style.save(figure, [out.shortcuts, *out.shortcuts_copies])
+    log.say(f"{len(table)} rows of the shortcut audit drawn")
+
+    cases = read_table(read.cases, CASES)
+    films, heat = read_maps(read.maps, cases)
+    allowed = showable(read.films, given.show_films == "signed_off")
+    style.save(
+        draw_gradcam(cases, films, heat, allowed, words, given.synthetic), [out.gradcam, *out.gradcam_copies]
+    )
+    hidden = 0 if allowed is None else int((~cases["image_id"].isin(list(allowed))).sum())
+    log.say(f"{len(cases)} cases of the heat maps, {hidden} of their films not shown")

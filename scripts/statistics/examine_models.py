@@ -1,0 +1,48 @@
+"""What lies outside the waist in; each fold's AUC, the baselines beside the models and the shortcut audit out."""
+
+from scripts.common.log import rule_log
+from scripts.common.tables import write_table
+from scripts.statistics.auc_comparison import DELONG
+from scripts.statistics.baselines import (
+    PERFORMANCE,
+    baseline_delong,
+    baseline_performance,
+    baseline_thresholds,
+    with_baselines,
+)
+from scripts.statistics.fold_performance import FOLDS, fold_table
+from scripts.statistics.shortcuts import SHORTCUTS, read_masked, shortcut_table, with_films
+from scripts.statistics.waist import read_predictions, with_cohort
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+    predictions, _ = read_predictions(read.predictions)
+    proc = None
+    if given.use_r:
+        from scripts.statistics.proc import Proc
+
+        proc = Proc()
+
+    folds = fold_table(dict(zip(given.sets, read.scores, strict=True)), read.cohort, given.confidence)
+    write_table(folds, out.folds, FOLDS)
+    for row in folds.itertuples():
+        log.say(
+            f"{row.set} {row.fold}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})"
+        )
+
+    frame = with_baselines(predictions, read.baselines)
+    cuts = baseline_thresholds(frame, given.threshold["rule"], given.threshold["value"])
+    table = baseline_performance(frame, given.sets, cuts, given.confidence, given.bootstrap, given.seed)
+    write_table(table, out.performance, PERFORMANCE)
+    write_table(baseline_delong(frame, given.sets, given.confidence, proc), out.delong, DELONG)
+    for row in table.itertuples():
+        log.say(f"{row.set} {row.model}: AUC {row.auc:.3f}, threshold {row.threshold:.3f} ({row.rule})")
+
+    frame = with_films(with_cohort(predictions, read.cohort), read.exposure)
+    masked = read_masked(dict(zip(given.masked_sets, read.masked, strict=True)), frame)
+    audit = shortcut_table(frame, masked, given.sets, given.confidence, given.seed, proc)
+    write_table(audit, out.shortcuts, SHORTCUTS)
+    for row in audit[audit["analysis"] != "within_manufacturer"].itertuples():
+        log.say(
+            f"{row.set} {row.subject}: R2 {row.r2_cross_validated:.3f}, AUC {row.auc:.3f}, difference {row.difference:.3f}"
+        )

@@ -1,0 +1,14 @@
+"""Tables and figures of own tables in, a page that shows and lists them out."""
+
+from pathlib import Path
+
+from scripts.common.files import write_text
+from scripts.common.log import rule_log
+from scripts.statistics.listing import listing_page
+from scripts.statistics.words import Language
+
+with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+    given, index = snakemake.params, Path(snakemake.output.index)  # noqa: F821
+    files = [Path(path).relative_to(index.parent) for path in snakemake.input]  # noqa: F821
+    write_text(index, listing_page(files, given.title, Language(given.language), given.synthetic))
+    log.say(f"{len(files)} files listed")
