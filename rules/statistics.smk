@@ -7,7 +7,12 @@ rule freeze_thresholds:
     input:
         predictions="results/predictions.csv",
     output:
-        thresholds="results/statistics/thresholds.csv",
+        thresholds=report(
+            "results/statistics/thresholds.csv",
+            caption="../report/thresholds.rst",
+            category="Tables",
+            labels={"what": "thresholds"},
+        ),
     log:
         "logs/freeze_thresholds.log",
     benchmark:
@@ -36,7 +41,12 @@ rule describe_cohort:
             category="Tables",
             labels={"what": "Table 1: patients"},
         ),
-        missing="results/statistics/missing.csv",
+        missing=report(
+            "results/statistics/missing.csv",
+            caption="../report/missing.rst",
+            category="Tables",
+            labels={"what": "missing values"},
+        ),
     log:
         "logs/describe_cohort.log",
     benchmark:
@@ -67,12 +77,32 @@ rule evaluate_models:
             category="Tables",
             labels={"what": "Table 2: performance"},
         ),
-        calibration="results/statistics/calibration.csv",
+        calibration=report(
+            "results/statistics/calibration.csv",
+            caption="../report/calibration.rst",
+            category="Tables",
+            labels={"what": "calibration"},
+        ),
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
-        subgroups="results/statistics/subgroups.csv",
-        prevalence="results/statistics/prevalence.csv",
-        sensitivity="results/statistics/sensitivity.csv",
+        subgroups=report(
+            "results/statistics/subgroups.csv",
+            caption="../report/forest.rst",
+            category="Tables",
+            labels={"what": "subgroups"},
+        ),
+        prevalence=report(
+            "results/statistics/prevalence.csv",
+            caption="../report/prevalence.rst",
+            category="Tables",
+            labels={"what": "population prevalences"},
+        ),
+        sensitivity=report(
+            "results/statistics/sensitivity.csv",
+            caption="../report/sensitivity.rst",
+            category="Tables",
+            labels={"what": "sensitivity analyses"},
+        ),
     log:
         "logs/evaluate_models.log",
     benchmark:
@@ -141,7 +171,12 @@ rule examine_models:
         exposure="results/intake/exposure.csv",
         masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
     output:
-        folds="results/statistics/folds.csv",
+        folds=report(
+            "results/statistics/folds.csv",
+            caption="../report/folds.rst",
+            category="Tables",
+            labels={"what": "single folds"},
+        ),
         performance=report(
             "results/statistics/baseline_performance.csv",
             caption="../report/baselines.rst",
@@ -311,10 +346,30 @@ rule write_tables:
         engine="results/statistics/engine.json",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table1_docx="results/tables/table1.docx",
-        table2_docx="results/tables/table2.docx",
-        table1_html="results/tables/table1.html",
-        table2_html="results/tables/table2.html",
+        table1_docx=report(
+            "results/tables/table1.docx",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"what": "Table 1, Word"},
+        ),
+        table2_docx=report(
+            "results/tables/table2.docx",
+            caption="../report/table2.rst",
+            category="Tables",
+            labels={"what": "Table 2, Word"},
+        ),
+        table1_html=report(
+            "results/tables/table1.html",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"what": "Table 1, page"},
+        ),
+        table2_html=report(
+            "results/tables/table2.html",
+            caption="../report/table2.rst",
+            category="Tables",
+            labels={"what": "Table 2, page"},
+        ),
     log:
         "logs/write_tables.log",
     benchmark:

@@ -162,7 +162,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
     """Net benefit over threshold probabilities, with treating everyone and nobody.
 
     Lines over a panel show where which strategy has the highest net benefit (``best_ranges``). A panel of a set with fewer than
-    ``FEWEST`` events or non-events says so.
+    ``FEWEST`` events or non-events says so; one with a single class has no curve.
     """
     figure, axes = panels(len(look.sets), 2.7)
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
@@ -174,6 +174,9 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
         part = net_benefit[net_benefit["set"] == name]
         if not len(part):
             _say(axis, words("no_patients"))
+            continue
+        if not 0 < n_pos < n:
+            _say(axis, f"{words('no_curve')}\n{words('sizes', events=n_pos, non_events=n - n_pos)}")
             continue
         for model in ("all", "none"):
             rows = part[part["model"] == model]

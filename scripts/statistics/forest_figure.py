@@ -109,10 +109,10 @@ def _columns(rows: Sequence[Row], look: Look, size: float, level: str) -> _Colum
         for model in look.models
     ]
     start, end = right + 1.5 * GAP, DOUBLE_COLUMN - GAP
-    free = end - sum(widths) - GAP * len(widths)
+    free = end - sum(widths) - 1.4 * GAP * len(widths)
     if free - start < LEAST_PLOT:
         return _Columns(right, (start, end), [])
-    return _Columns(right, (start, free), [free + GAP * (i + 1) + sum(widths[:i]) for i in range(len(widths))])
+    return _Columns(right, (start, free), [free + 1.4 * GAP * (i + 1) + sum(widths[:i]) for i in range(len(widths))])
 
 
 def _heights(rows: Sequence[Row], size: float) -> np.ndarray:

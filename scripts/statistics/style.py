@@ -134,6 +134,8 @@ def apply(language: str, font_size: float, dpi: int) -> None:
             "legend.labelspacing": 0.25,
             "savefig.dpi": dpi,
             "figure.dpi": 100,
+            "text.hinting": "no_hinting",  # as wide in bitmaps as in vector graphics, so that one layout fits all
+            "text.hinting_factor": 1,
             "svg.fonttype": "path",
             "svg.hashsalt": "osteocxr",
             "pdf.fonttype": 42,

@@ -73,7 +73,8 @@ def test_figures_of_sets_without_patients_or_with_one_class(predictions):
         draw_roc(few, numbers, look())
     )
     benefit = decision_curves(few, MODELS, SETS, threshold_grid(0.1, 0.5, 0.1), 0.95, 100, 1)
-    assert "No patients" in texts(draw_decision_curves(benefit, numbers, look()))
+    said = texts(draw_decision_curves(benefit, numbers, look()))
+    assert "No patients" in said and "No curve\n35 events, 0 non-events" in said
     _, curve = calibration_tables(few, MODELS, SETS, 0.95)
     assert "35 events, 0 non-events" in texts(draw_calibration(few, curve, look()))
 
