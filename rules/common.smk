@@ -393,7 +393,7 @@ def final_outputs():
         return ["results/index.html"]
     if CFG.handover is not None:
         return [f"results/handover/{CFG.handover}"]
-    figures = ["roc", "decision_curves", "calibration", "gradcam", "training", "shortcuts", "flow"]
+    figures = ["roc", "decision_curves", "calibration", "forest", "gradcam", "training", "shortcuts", "flow"]
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     return [
         "results/intake/files.csv",
@@ -420,7 +420,7 @@ def final_outputs():
 
 def own_statistics():
     """All that is made of own tables, in the order of their listing."""
-    figures = ["roc", "decision_curves", "calibration", *(["flow"] if flow_table() else [])]
+    figures = ["roc", "decision_curves", "calibration", "forest", *(["flow"] if flow_table() else [])]
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     tables = [
         *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),

@@ -7,7 +7,12 @@ rule freeze_thresholds:
     input:
         predictions="results/predictions.csv",
     output:
-        thresholds="results/statistics/thresholds.csv",
+        thresholds=report(
+            "results/statistics/thresholds.csv",
+            caption="../report/thresholds.rst",
+            category="Tables",
+            labels={"what": "thresholds"},
+        ),
     log:
         "logs/freeze_thresholds.log",
     benchmark:
@@ -36,7 +41,12 @@ rule describe_cohort:
             category="Tables",
             labels={"what": "Table 1: patients"},
         ),
-        missing="results/statistics/missing.csv",
+        missing=report(
+            "results/statistics/missing.csv",
+            caption="../report/missing.rst",
+            category="Tables",
+            labels={"what": "missing values"},
+        ),
     log:
         "logs/describe_cohort.log",
     benchmark:
@@ -67,15 +77,35 @@ rule evaluate_models:
             category="Tables",
             labels={"what": "Table 2: performance"},
         ),
-        calibration="results/statistics/calibration.csv",
+        calibration=report(
+            "results/statistics/calibration.csv",
+            caption="../report/calibration.rst",
+            category="Tables",
+            labels={"what": "calibration"},
+        ),
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
         best_model="results/statistics/best_model.csv",
         differences="results/statistics/differences.csv",
         youden_upper_bound="results/statistics/youden_upper_bound.csv",
-        subgroups="results/statistics/subgroups.csv",
-        prevalence="results/statistics/prevalence.csv",
-        sensitivity="results/statistics/sensitivity.csv",
+        subgroups=report(
+            "results/statistics/subgroups.csv",
+            caption="../report/forest.rst",
+            category="Tables",
+            labels={"what": "subgroups"},
+        ),
+        prevalence=report(
+            "results/statistics/prevalence.csv",
+            caption="../report/prevalence.rst",
+            category="Tables",
+            labels={"what": "population prevalences"},
+        ),
+        sensitivity=report(
+            "results/statistics/sensitivity.csv",
+            caption="../report/sensitivity.rst",
+            category="Tables",
+            labels={"what": "sensitivity analyses"},
+        ),
     log:
         "logs/evaluate_models.log",
     benchmark:
@@ -146,7 +176,12 @@ rule examine_models:
         exposure="results/intake/exposure.csv",
         masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
     output:
-        folds="results/statistics/folds.csv",
+        folds=report(
+            "results/statistics/folds.csv",
+            caption="../report/folds.rst",
+            category="Tables",
+            labels={"what": "single folds"},
+        ),
         performance=report(
             "results/statistics/baseline_performance.csv",
             caption="../report/baselines.rst",
@@ -184,7 +219,7 @@ rule examine_models:
 
 
 rule draw_figures:
-    """ROC, decision and calibration curves with a panel per test set, and the flow diagram."""
+    """ROC, decision and calibration curves and the forest plot with a panel per test set, and the flow diagram."""
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
@@ -192,6 +227,7 @@ rule draw_figures:
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
+        subgroups="results/statistics/subgroups.csv",
     output:
         **flow_figure(report, "../report/flow.rst"),
         roc=report(
@@ -215,6 +251,13 @@ rule draw_figures:
             labels={"what": "calibration"},
         ),
         calibration_copies=figure_copies("calibration"),
+        forest=report(
+            "results/figures/forest.svg",
+            caption="../report/forest.rst",
+            category="Figures",
+            labels={"what": "subgroups"},
+        ),
+        forest_copies=figure_copies("forest"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -233,6 +276,7 @@ rule draw_figures:
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
+        confidence=CFG.statistics.confidence,
         font_size=CFG.statistics.figures.font_size,
         dpi=CFG.statistics.figures.dpi,
     script:
@@ -307,10 +351,30 @@ rule write_tables:
         engine="results/statistics/engine.json",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table1_docx="results/tables/table1.docx",
-        table2_docx="results/tables/table2.docx",
-        table1_html="results/tables/table1.html",
-        table2_html="results/tables/table2.html",
+        table1_docx=report(
+            "results/tables/table1.docx",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"what": "Table 1, Word"},
+        ),
+        table2_docx=report(
+            "results/tables/table2.docx",
+            caption="../report/table2.rst",
+            category="Tables",
+            labels={"what": "Table 2, Word"},
+        ),
+        table1_html=report(
+            "results/tables/table1.html",
+            caption="../report/table1.rst",
+            category="Tables",
+            labels={"what": "Table 1, page"},
+        ),
+        table2_html=report(
+            "results/tables/table2.html",
+            caption="../report/table2.rst",
+            category="Tables",
+            labels={"what": "Table 2, page"},
+        ),
     log:
         "logs/write_tables.log",
     benchmark:

@@ -595,7 +595,7 @@ class Figures(Section):
         {"deep": "#0072B2", "clinical": "#E69F00", "combined": "#009E73"},
         description="Colours of the models.",
     )
-    font_size: Positive = Field(8, description="Font size in points at the printed width.")
+    font_size: float = Field(8, ge=6, le=14, description="Font size in points at the printed width. Small text is up to 1.5 points smaller, but never below 6.")
 
 
 class Statistics(Section):

@@ -41,6 +41,7 @@ FIGURES = {
     "roc": "roc.svg",
     "decision_curves": "decision_curves.svg",
     "calibration": "calibration.svg",
+    "forest": "forest.svg",
     "gradcam": "gradcam.png",
     "training": "training.svg",
     "shortcuts": "shortcuts.svg",

@@ -398,7 +398,10 @@ class Report:
         ]
 
     def subgroups(self) -> list[Any]:
-        return [self._measures("subgroups", "table-subgroups", self.words("subgroups_caption"))]
+        return [
+            self._figure("forest", self.words("forest_caption")),
+            self._measures("subgroups", "table-subgroups", self.words("subgroups_caption")),
+        ]
 
     def prevalence(self) -> list[Any]:
         return [self._measures("prevalence", "table-prevalence", self.words("prevalence_caption"))]

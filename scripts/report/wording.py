@@ -374,9 +374,16 @@ _WORDS: dict[str, tuple[str, str]] = {
         "故 AUC 下降有两个原因：信息缺失，以及此类图像对网络而言不寻常。配对 DeLong 检验（{engine}），未校正。",
     ),
     "roc_caption": ("Receiver operating characteristic curves", "受试者工作特征曲线"),
-    "decision_caption": ("Net benefit by threshold probability", "各阈值概率下的净收益"),
+    "decision_caption": (
+        "Net benefit by threshold probability with bootstrap bands. Lines over a panel: the strategy with the highest net benefit there",
+        "各阈值概率下的净收益及自助法区间带。各图上方线条：该处净收益最高的策略",
+    ),
     "calibration_caption": ("Observed against predicted risk", "实际风险与预测风险"),
     "calibration_table_caption": ("Calibration measures", "校准度指标"),
+    "forest_caption": (
+        "AUC with its confidence interval by subgroup, beside the AUC in all patients of the set",
+        "各亚组的 AUC 及其置信区间，与该集全部患者的 AUC 对照",
+    ),
     "subgroups_caption": ("Performance by subgroup", "各亚组的模型效能"),
     "prevalence_caption": (
         "Predictive values and net benefit at population prevalences, each estimated in its age group",

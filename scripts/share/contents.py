@@ -24,6 +24,7 @@ DERIVED: dict[str, tuple[str, ...]] = {
     "figures/flow": ("cohort/flow.csv",),
     "figures/roc": ("statistics/table2.csv", "statistics/net_benefit.csv"),
     "figures/decision_curves": ("statistics/table2.csv", "statistics/net_benefit.csv"),
+    "figures/forest": ("statistics/table2.csv", "statistics/subgroups.csv"),
     "figures/shortcuts": ("statistics/shortcuts.csv",),
 }
 """Figures and documents, without suffix, and the tables whose numbers they show.

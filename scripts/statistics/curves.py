@@ -9,8 +9,10 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.transforms import blended_transform_factory, offset_copy
 
 from scripts.statistics.calibration import FEWEST
+from scripts.statistics.decision_curves import best_ranges
 from scripts.statistics.style import (
     GREY,
     INK,
@@ -18,22 +20,28 @@ from scripts.statistics.style import (
     colors_of,
     letter,
     line_styles_of,
+    make_room_for_legends,
+    make_room_for_titles,
     mark_synthetic,
+    markers_of,
     panels,
+    shared_legend,
 )
 from scripts.statistics.waist import arrays
-from scripts.statistics.words import Language
+from scripts.statistics.words import Language, with_interval
 
 
 @dataclass(frozen=True)
 class Look:
-    """What all figures share: models in order, sets in order, words, colours, and whether patients are simulated."""
+    """What all figures share: models in order, sets in order, words, colours, whether patients are simulated, and the level of the
+    intervals (0.95)."""
 
     models: Sequence[str]
     sets: Sequence[str]
     language: Language
     colors: Mapping[str, str]
     synthetic: bool
+    confidence: float = 0.95
 
 
 def roc_points(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -53,31 +61,22 @@ def _say(axis, text: str) -> None:
     axis.text(0.5, 0.5, text, ha="center", va="center", color=GREY, transform=axis.transAxes)
 
 
-def _shared_legend(figure: Figure, axes: Sequence) -> None:
-    """One legend below all panels, from the first panel that has curves, in as many rows as it needs."""
-    for axis in axes:
-        handles, names = axis.get_legend_handles_labels()
-        if handles:
-            points = matplotlib.rcParams["legend.fontsize"]
-            entry = points / 72 * (0.6 * max(map(len, names)) + 4)  # inches; a character's width, a line's and the gaps
-            beside = max(1, min(len(names), int(figure.get_figwidth() / entry)))
-            figure.legend(handles, names, loc="outside lower center", ncols=beside)
-            return
-
-
-def _title(look: Look, name: str, n: int, n_pos: int) -> str:
-    return f"{look.language.place(name)} (n = {n}, {look.language('op')} {n_pos})"
+def _head(axis, position: int, look: Look, name: str, n: int, n_pos: int, **more: object) -> None:
+    detail = f"(n = {n}, {look.language('op')} {n_pos})"
+    letter(axis, position, look.language.place(name), detail, **more)
 
 
 def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
-    """ROC curves with AUC and interval in the legend; a point marks each frozen threshold."""
+    """ROC curves with AUC and interval in the legend; a mark stands at each frozen threshold."""
     figure, axes = panels(len(look.sets), 3.1 + 0.14 * max(0, len(look.models) - 3))
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
+    markers = markers_of(look.models)
     rows = table2.set_index(["set", "model"])
+    below = 3.9 * matplotlib.rcParams["font.size"]  # room for the axis' numbers and name
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
         n, n_pos = len(labels), int(labels.sum())
-        letter(axis, i, _title(look, name, n, n_pos))
+        _head(axis, i, look, name, n, n_pos)
         axis.set(
             xlim=(-0.01, 1.01),
             ylim=(-0.01, 1.01),
@@ -91,7 +90,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
             continue
         for model, values in zip(look.models, scores, strict=True):
             row = rows.loc[(name, model)]
-            interval = "" if np.isnan(row["auc_low"]) else f" ({row['auc_low']:.2f}–{row['auc_high']:.2f})"
+            auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], 3)
             x, y = roc_points(labels, values)
             axis.plot(
                 x,
@@ -99,43 +98,85 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 color=colors[model],
                 linestyle=styles[model],
                 clip_on=False,
-                label=f"{words.model(model)} {row['auc']:.3f}{interval}",
+                marker=markers[model],
+                markevery=[],
+                markersize=4,
+                label=f"{words.model(model)} {auc}",
             )
             axis.plot(
                 1 - row["specificity"],
                 row["sensitivity"],
-                "o",
+                markers[model],
                 color=colors[model],
-                markersize=3.2,
+                markersize=4.5,
                 markeredgecolor="white",
                 markeredgewidth=0.5,
                 clip_on=False,
+                zorder=4,
             )
         axis.legend(
-            title=words("auc"),
+            title=words("auc_ci", level=f"{look.confidence * 100:g}%"),
             loc="upper center",
-            bbox_to_anchor=(0.5, -0.19),
+            bbox_to_anchor=(0.5, 0),
+            bbox_transform=offset_copy(axis.transAxes, figure, y=-below, units="points"),
             alignment="left",
             frameon=False,
             borderaxespad=0,
         )
+    make_room_for_titles(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
+    make_room_for_legends(figure, axes)
     return figure
 
 
+STRIP_POINTS = 15
+"""Height in points of the lines over a decision curve that show which strategy is best."""
+
+
+def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
+    """Over the panel, a line per strategy where its net benefit is the highest, in its colour and style at a height of its own."""
+    styles, colors = line_styles_of(look.models), colors_of(look.models, look.colors)
+    colors |= {"all": GREY, "none": INK}
+    order = ["none", "all", *look.models]
+    grid = np.unique(part["threshold"])
+    half = np.diff(grid).min() / 2 if len(grid) > 1 else 0.005
+    for strategy, low, high in best_ranges(part, look.models):
+        height = 3 + (STRIP_POINTS - 3) * order.index(strategy) / (len(order) - 1)
+        place = offset_copy(axis.transAxes, axis.figure, y=height, units="points")
+        axis.plot(
+            [max(low - half, 0), min(high + half, grid[-1])],
+            [1, 1],
+            transform=blended_transform_factory(axis.transData, place),
+            color=colors[strategy],
+            linestyle=styles.get(strategy, "solid"),
+            linewidth=2,
+            solid_capstyle="butt",
+            clip_on=False,
+            scalex=False,
+            scaley=False,
+        )
+
+
 def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
-    """Net benefit over threshold probabilities, with treating everyone and nobody."""
-    figure, axes = panels(len(look.sets), 2.5)
+    """Net benefit over threshold probabilities, with treating everyone and nobody.
+
+    Lines over a panel show where which strategy has the highest net benefit (``best_ranges``). A panel of a set with fewer than
+    ``FEWEST`` events or non-events says so; one with a single class has no curve.
+    """
+    figure, axes = panels(len(look.sets), 2.7)
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     sizes = table2.drop_duplicates("set").set_index("set")
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         n, n_pos = (int(sizes.loc[name, column]) for column in ("n", "n_pos"))
-        letter(axis, i, _title(look, name, n, n_pos))
+        _head(axis, i, look, name, n, n_pos, pad=STRIP_POINTS + 5)
         axis.set(xlabel=words("threshold_axis"), ylabel=words("net_benefit_axis"))
         part = net_benefit[net_benefit["set"] == name]
         if not len(part):
             _say(axis, words("no_patients"))
+            continue
+        if not 0 < n_pos < n:
+            _say(axis, f"{words('no_curve')}\n{words('sizes', events=n_pos, non_events=n - n_pos)}")
             continue
         for model in ("all", "none"):
             rows = part[part["model"] == model]
@@ -164,8 +205,15 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 label=words.model(model),
             )
         top = max(float(part["net_benefit_high"].max()), 0.1)
-        axis.set(xlim=(0, float(part["threshold"].max())), ylim=(-0.15 * top, 1.02 * top))
-    _shared_legend(figure, axes)
+        few = min(n_pos, n - n_pos) < FEWEST
+        axis.set(xlim=(0, float(part["threshold"].max())), ylim=((-0.4 if few else -0.15) * top, 1.02 * top))
+        _best_strip(axis, part, look)
+        if few:
+            said = words("imprecise", events=n_pos, non_events=n - n_pos)
+            small = matplotlib.rcParams["legend.fontsize"]
+            axis.text(0.03, 0.04, said, transform=axis.transAxes, fontsize=small, color=GREY)
+    make_room_for_titles(figure, axes)
+    shared_legend(figure, axes, words("best_strip"))
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure
@@ -178,7 +226,7 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
         n, n_pos = len(labels), int(labels.sum())
-        letter(axis, i, _title(look, name, n, n_pos))
+        _head(axis, i, look, name, n, n_pos)
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=words("predicted_axis"), ylabel=words("observed_axis"))
         axis.set_aspect("equal")
         if min(n_pos, n - n_pos) < FEWEST:
@@ -223,7 +271,8 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
         axis.text(
             0.98, 0.12, "\n".join(absent), ha="right", va="bottom", color=GREY, transform=axis.transAxes
         )
-    _shared_legend(figure, axes)
+    make_room_for_titles(figure, axes)
+    shared_legend(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure

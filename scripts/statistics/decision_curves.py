@@ -83,6 +83,21 @@ def bootstrap_net_benefit(
     return np.stack([model, net_benefit(n_pos, n - n_pos, n, grid)])
 
 
+def best_ranges(part: pd.DataFrame, models: Sequence[str]) -> list[tuple[str, float, float]]:
+    """Which strategy has the highest net benefit where: (strategy, lowest, highest threshold probability), in rising order.
+
+    ``part`` holds one set's rows of ``NET_BENEFIT``. Point estimates are compared. Of equals the one that needs no model comes first
+    (``none``, then ``all``), then the models in the order of ``models``.
+    """
+    order = ["none", "all", *models]
+    benefit = part.pivot(index="threshold", columns="model", values="net_benefit").sort_index()[order]
+    best = benefit.ge(benefit.max(axis=1) - 1e-12, axis=0).to_numpy().argmax(axis=1)
+    ends = np.flatnonzero(np.append(np.diff(best) != 0, True))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    grid = benefit.index.to_numpy(dtype=float)
+    return [(order[best[i]], float(grid[i]), float(grid[j])) for i, j in zip(starts, ends, strict=True)]
+
+
 def decision_curves(
     frame: pd.DataFrame,
     models: Sequence[str],

@@ -1,4 +1,4 @@
-"""Scores, cohort, flow and the evaluation's tables in; ROC, decision curves, calibration and flow figures out."""
+"""Scores, cohort, flow and the evaluation's tables in; ROC, decision curves, calibration, forest plot and flow figures out."""
 
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, FLOW, read_table
@@ -7,7 +7,9 @@ from scripts.statistics.calibration import CURVE
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc
 from scripts.statistics.decision_curves import NET_BENEFIT
 from scripts.statistics.flow_diagram import draw_flow
+from scripts.statistics.forest_figure import draw_forest
 from scripts.statistics.performance import TABLE2
+from scripts.statistics.subgroups import SUBGROUPS
 from scripts.statistics.waist import read_predictions
 from scripts.statistics.words import Language
 
@@ -16,7 +18,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     words = Language(given.language, given.labels)
     style.apply(given.language, given.font_size, given.dpi)
     predictions, models = read_predictions(read.predictions)
-    look = Look(models, given.sets, words, given.colors, given.synthetic)
+    look = Look(models, given.sets, words, given.colors, given.synthetic, given.confidence)
     table2 = read_table(read.table2, TABLE2)
     style.save(draw_roc(predictions, table2, look), [out.roc, *out.roc_copies])
     style.save(
@@ -25,6 +27,8 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     )
     curve = read_table(read.calibration_curve, CURVE)
     style.save(draw_calibration(predictions, curve, look), [out.calibration, *out.calibration_copies])
+    subgroups = read_table(read.subgroups, SUBGROUPS)
+    style.save(draw_forest(subgroups, table2, look), [out.forest, *out.forest_copies])
     if read.flow:
         flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
         style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies])

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scripts.common.errors import StudyError
-from scripts.statistics.style import DOUBLE_COLUMN, INK, WARNING
+from scripts.statistics.style import DOUBLE_COLUMN, INK, SINGLE_COLUMN, mark_synthetic_at, wrapped
 from scripts.statistics.words import Language
 
 
@@ -48,18 +48,62 @@ def flow_of(center: str, flow: pd.DataFrame, cohort: pd.DataFrame) -> CenterFlow
     return CenterFlow(center, found, excluded, included, int((people["label"] == 1).sum()), sets)
 
 
+INSET = 0.06
+"""Inches between a box and its text."""
+
+
+def _fitted(texts: Sequence[str], width: float) -> list[str]:
+    """The lines of a box of ``width`` inches."""
+    size = matplotlib.rcParams["font.size"]
+    return [line for text in texts for line in wrapped(text, width - 2 * INSET - 0.02, size)]
+
+
 def _box(
     axis, x: float, top: float, width: float, height: float, lines: Sequence[str], align: str = "center"
 ) -> None:
     axis.add_patch(
         plt.Rectangle((x, top - height), width, height, facecolor="white", edgecolor=INK, linewidth=0.7)
     )
-    inset = 0.06
-    at = x + width / 2 if align == "center" else x + inset
-    text = axis.text(at, top - height / 2, "\n".join(lines), ha=align, va="center", linespacing=1.35)
-    wide = text.get_window_extent(axis.figure.canvas.get_renderer()).width / axis.figure.dpi
-    if wide > width - 2 * inset:
-        text.set_fontsize(text.get_fontsize() * (width - 2 * inset) / wide)
+    at = x + width / 2 if align == "center" else x + INSET
+    axis.text(at, top - height / 2, "\n".join(lines), ha=align, va="center", linespacing=1.35)
+
+
+@dataclass(frozen=True)
+class _Boxes:
+    """The lines in the boxes of one centre's column: found, excluded, included, and each of its sets."""
+
+    found: list[str]
+    excluded: list[str]
+    included: list[str]
+    sets: list[list[str]]
+
+    def heights(self, line: float, pad: float) -> tuple[float, float, float, float]:
+        """Heights in inches of the four rows of boxes."""
+        last = max((len(lines) for lines in self.sets), default=0)
+        return tuple(n * line + pad for n in (len(self.found), len(self.excluded), len(self.included), last))
+
+
+def _boxes(item: CenterFlow, language: Language, width: float) -> _Boxes:
+    reasons = [f"{language(reason)}: {n}" for reason, n in item.excluded if n] or ["-"]
+    out = sum(n for _, n in item.excluded)
+    share = width / max(len(item.sets), 1) - (0.03 if len(item.sets) > 1 else 0)
+    sets = []
+    for name, n, n_op in item.sets:
+        label = language(name) if name in ("train", "internal_test") else language("test_set")
+        counts = [f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"]
+        sets.append(_fitted([label, *counts], share))
+    return _Boxes(
+        _fitted([language.place(item.center), f"{language('found')}: n = {item.found}"], width),
+        _fitted([f"{language('excluded')}: n = {out}", *reasons], width - 0.32),
+        _fitted(
+            [
+                f"{language('included')}: n = {item.included}",
+                f"{language('op')} {item.included_op}, {language('non_op')} {item.included - item.included_op}",
+            ],
+            width,
+        ),
+        sets,
+    )
 
 
 def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -81,87 +125,46 @@ def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
 def draw_flow(
     flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], language: Language, synthetic: bool
 ) -> Figure:
-    """One column of boxes per centre, up to three beside each other; sizes in inches; text shrinks where a box is too narrow."""
+    """One column of boxes per centre, up to three beside each other; sizes in inches; long texts are broken into lines."""
     flows = [flow_of(center, flow, cohort) for center in centers]
     per_row = min(3, len(flows))
-    column = DOUBLE_COLUMN / max(per_row, 2)
+    column = SINGLE_COLUMN if per_row == 1 else DOUBLE_COLUMN / per_row
     line = matplotlib.rcParams["font.size"] * 1.35 / 72
     pad, gap = 0.14, 0.22
-
-    def heights(item: CenterFlow) -> tuple[float, float, float, float]:
-        reasons = [reason for reason, n in item.excluded if n] or ["-"]
-        return 2 * line + pad, (len(reasons) + 1) * line + pad, 2 * line + pad, 4 * line + pad
-
-    rows = [flows[i : i + per_row] for i in range(0, len(flows), per_row)]
-    row_heights = [sum(np.max([heights(item) for item in row], axis=0)) + 4 * gap for row in rows]
+    width = column - 0.16
+    boxes = [_boxes(item, language, width) for item in flows]
+    rows = [list(zip(flows, boxes))[i : i + per_row] for i in range(0, len(flows), per_row)]
+    row_heights = [np.max([own.heights(line, pad) for _, own in row], axis=0) for row in rows]
     top_space = 0.35 if synthetic else 0.08
-    total = sum(row_heights) + top_space
+    total = sum(heights.sum() + 4 * gap for heights in row_heights) + top_space
     figure = plt.figure(figsize=(column * per_row, total))
     axis = figure.add_axes((0, 0, 1, 1))
     axis.set(xlim=(0, column * per_row), ylim=(0, total))
     axis.set_axis_off()
     top = total - top_space
-    for row, height in zip(rows, row_heights, strict=True):
-        first, reasons_height, third, last = np.max([heights(item) for item in row], axis=0)
-        for i, item in enumerate(row):
-            left, width = i * column + 0.08, column - 0.16
+    for row, (first, reasons_height, third, last) in zip(rows, row_heights, strict=True):
+        for i, (item, own) in enumerate(row):
+            left = i * column + 0.08
             spine = left + 0.16
             y = top
-            _box(
-                axis,
-                left,
-                y,
-                width,
-                first,
-                [language.place(item.center), f"{language('found')}: n = {item.found}"],
-            )
+            _box(axis, left, y, width, first, own.found)
             y -= first
-            out = sum(n for _, n in item.excluded)
-            reasons = [f"{language(reason)}: {n}" for reason, n in item.excluded if n] or ["-"]
-            own = (len(reasons) + 1) * line + pad
             middle = y - gap - reasons_height / 2
-            _box(
-                axis,
-                spine + 0.16,
-                middle + own / 2,
-                width - 0.32,
-                own,
-                [f"{language('excluded')}: n = {out}", *reasons],
-                align="left",
-            )
+            high = own.heights(line, pad)[1]
+            _box(axis, spine + 0.16, middle + high / 2, width - 0.32, high, own.excluded, align="left")
             _arrow(axis, (spine, middle), (spine + 0.16, middle))
             bottom = y - 2 * gap - reasons_height
             _arrow(axis, (spine, y), (spine, bottom))
             y = bottom
-            _box(
-                axis, left, y, width, third,
-                [f"{language('included')}: n = {item.included}", f"{language('op')} {item.included_op}, {language('non_op')} {item.included - item.included_op}"],
-            )  # fmt: skip
+            _box(axis, left, y, width, third, own.included)
             y -= third
             share = width / max(len(item.sets), 1)
-            for j, (name, n, n_op) in enumerate(item.sets):
+            for j, lines in enumerate(own.sets):
                 x = left + j * share + (0.03 if j else 0)
                 own_width = share - (0.03 if len(item.sets) > 1 else 0)
                 _arrow(axis, (x + own_width / 2, y), (x + own_width / 2, y - gap))
-                label = language(name) if name in ("train", "internal_test") else language("test_set")
-                _box(
-                    axis,
-                    x,
-                    y - gap,
-                    own_width,
-                    last,
-                    [label, f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"],
-                )
-        top -= height
+                _box(axis, x, y - gap, own_width, last, lines)
+        top -= first + reasons_height + third + last + 4 * gap
     if synthetic:
-        figure.text(
-            0.5,
-            1 - 0.08 / total,
-            language("synthetic"),
-            ha="center",
-            va="top",
-            color=WARNING,
-            fontweight="bold",
-            fontsize=matplotlib.rcParams["font.size"] + 1,
-        )
+        mark_synthetic_at(figure, language, 0.08)
     return figure

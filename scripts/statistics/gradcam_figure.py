@@ -73,7 +73,7 @@ def _draw_case(
 ) -> None:
     for axis in (left, right):
         _tile(axis)
-    left.set_title(title, loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
+    left.set_title(title, loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"])
     if shown:
         grey = window(film)
         left.imshow(grey, cmap="gray", vmin=0, vmax=1, interpolation="none")
@@ -149,7 +149,7 @@ def draw_gradcam(
                     _tile(left)
                     left.set_facecolor(PALE)
                     left.set_box_aspect(1)
-                    left.set_title(room + language(kind), loc="left", fontsize=matplotlib.rcParams["font.size"] - 1)
+                    left.set_title(room + language(kind), loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"])
                     left.text(
                         0.5,
                         0.5,

@@ -36,6 +36,7 @@ _WORDS = {
         "engine": "Software of the DeLong tests",
         "roc": "ROC curves",
         "decision_curves": "Decision curves",
+        "forest": "Forest plot of the subgroups",
         "flow": "Flow of patients",
     },
     "zh": {
@@ -57,6 +58,7 @@ _WORDS = {
         "engine": "DeLong 检验所用软件",
         "roc": "ROC 曲线",
         "decision_curves": "决策曲线",
+        "forest": "亚组森林图",
         "flow": "患者流程",
     },
 }

@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.statistics.cohort_description import DECIMALS, VARIABLES, mean_sd
 from scripts.statistics.three_line import Table
 from scripts.statistics.waist import EVERYONE_POSITIVE
-from scripts.statistics.words import Language, p_text, signed, with_interval
+from scripts.statistics.words import NO_VALUE, Language, p_text, signed, with_interval
 
 
 def _count(n: int, of: int) -> str:
@@ -26,7 +26,7 @@ def _variable_rows(row: Mapping, words: Language) -> list[list[str]]:
     ends = [signed(row["statistic"], 3), p, signed(row["smd"], 2)]
     if variable != "sex":
         numbers = [
-            mean_sd(row[f"{g}_mean"], row[f"{g}_sd"], DECIMALS[variable]).replace("-", "−") or "-"
+            mean_sd(row[f"{g}_mean"], row[f"{g}_sd"], DECIMALS[variable]).replace("-", "−") or NO_VALUE
             for g in ("op", "non_op")
         ]
         return [[words(variable), *numbers, *ends]]
@@ -61,10 +61,10 @@ def table_1(
         notes.append(words("note1_fisher"))
     if gaps:
         notes.append(words("note1_missing", list=words.comma.join(gaps)))
-    capped = {center: int(missing.loc[missing["center"] == center, "n_capped"].sum()) for center in centers}
-    if any(capped.values()):
-        told = [f"{words.place(center)} {count}" for center, count in capped.items() if count]
-        notes.append(words("note1_capped", list=words.comma.join(told)))
+    capped = missing.groupby("center")["n_capped"].sum()
+    capped = [f"{words.place(center)} {int(capped[center])}" for center in centers if capped.get(center, 0)]
+    if capped:
+        notes.append(words("note1_capped", list=words.comma.join(capped)))
     head = [
         words("variable"),
         words("op"),

@@ -10,14 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from scripts.statistics.shortcuts import GROUPS, MASKS
-from scripts.statistics.style import GREY, INK, PALE, letter, mark_synthetic, panels
+from scripts.statistics.style import (
+    GREY,
+    MARKERS,
+    PALE,
+    SET_COLORS,
+    letter,
+    mark_synthetic,
+    panels,
+    shared_legend,
+)
 from scripts.statistics.waist import TRAIN
 from scripts.statistics.words import Language
 
-SHADES = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-"""Colours of the sets, train first; they repeat where there are more."""
-
-MARKERS = "osD^vPX"
 HEIGHT = 3.3
 
 
@@ -44,7 +49,7 @@ def _by_group(axis, table: pd.DataFrame, sets: Sequence[str], column: str, words
     for s, name in enumerate(sets):
         rows = part[part["set"] == name].set_index("subject").reindex(list(GROUPS))
         at = np.arange(len(GROUPS)) + (s - (len(sets) - 1) / 2) * step
-        color, marker = SHADES[s % len(SHADES)], MARKERS[s % len(MARKERS)]
+        color, marker = SET_COLORS[s % len(SET_COLORS)], MARKERS[s % len(MARKERS)]
         axis.plot(rows[column], at, marker, color=color, markersize=3.4, label=words.place(name))
         if bars:
             axis.hlines(at, rows[f"{column}_low"], rows[f"{column}_high"], color=color, linewidth=0.8)
@@ -65,7 +70,7 @@ def _masks(axis, table: pd.DataFrame, spine: tuple[float, float], border: float,
         rows = part[part["set"] == name].set_index("subject").reindex(names)
         at = np.arange(len(names)) + (s - (len(sets) - 1) / 2) * step
         shade = order.index(name)
-        color, marker = SHADES[shade % len(SHADES)], MARKERS[shade % len(MARKERS)]
+        color, marker = SET_COLORS[shade % len(SET_COLORS)], MARKERS[shade % len(MARKERS)]
         axis.plot(rows["auc"], at, marker, color=color, markersize=3.4)
         axis.hlines(at, rows["auc_low"], rows["auc_high"], color=color, linewidth=0.8)
     axis.set_yticks(range(len(names)), [words(f"mask_{name}") for name in names])
@@ -107,8 +112,7 @@ def draw_shortcuts(
     right.axvline(0.5, color=GREY, linewidth=0.6)
     right.set(xlim=(0, 1.02), xlabel=language("auc"))
     letter(right, 2, language("masked_auc"))
-    handles, names = left.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6))
+    shared_legend(figure, [left])
     if synthetic:
         mark_synthetic(figure, language)
     return figure

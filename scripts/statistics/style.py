@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import matplotlib
 import matplotlib.pyplot as plt
 from matplotlib import font_manager
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
@@ -24,6 +27,9 @@ DOUBLE_COLUMN = 7.1
 SINGLE_COLUMN = 3.35
 """Width in inches of a figure in one column (85 mm)."""
 
+LEAST_POINTS = 6.0
+"""No text is smaller at the printed width."""
+
 INK = "#1a1a1a"
 GREY = "#6f6f6f"
 PALE = "#d9d9d9"
@@ -32,6 +38,15 @@ WARNING = "#a4001d"
 # Okabe and Ito's palette, for models that the config names no colour for
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 LINE_STYLES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (4, 1.2, 1, 1.2)))
+
+SET_COLORS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+"""Colours of the sets, train first; they repeat where there are more. Of Okabe and Ito."""
+
+FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
+"""Colours of the folds; they repeat where there are more. Of Okabe and Ito."""
+
+MARKERS = "osD^vPX"
+"""Marks of models, sets or folds, so that they are told apart without colour too."""
 
 CHINESE_FONTS = (
     "Noto Sans CJK SC",
@@ -78,10 +93,15 @@ def chinese_font() -> str:
 
 
 def apply(language: str, font_size: float, dpi: int) -> None:
-    """Set matplotlib's style. Text is drawn as paths in SVG and embedded in PDF, so that it looks alike everywhere."""
+    """Set matplotlib's style. Text is drawn as paths in SVG and its fonts are embedded in PDF, so that it looks alike everywhere.
+
+    Small text is up to 1.5 points smaller than ``font_size``, but never below ``LEAST_POINTS``.
+    """
     fonts = ["DejaVu Sans"]
     if language == "zh":
         fonts = [chinese_font(), *fonts]
+    font_size = max(font_size, LEAST_POINTS)
+    small, smallest = (max(font_size - less, LEAST_POINTS) for less in (1, 1.5))
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(
         {
@@ -90,10 +110,10 @@ def apply(language: str, font_size: float, dpi: int) -> None:
             "font.size": font_size,
             "axes.titlesize": font_size,
             "axes.labelsize": font_size,
-            "xtick.labelsize": font_size - 1,
-            "ytick.labelsize": font_size - 1,
-            "legend.fontsize": font_size - 1.5,
-            "legend.title_fontsize": font_size - 1.5,
+            "xtick.labelsize": small,
+            "ytick.labelsize": small,
+            "legend.fontsize": smallest,
+            "legend.title_fontsize": smallest,
             "axes.edgecolor": INK,
             "axes.labelcolor": INK,
             "text.color": INK,
@@ -114,6 +134,8 @@ def apply(language: str, font_size: float, dpi: int) -> None:
             "legend.labelspacing": 0.25,
             "savefig.dpi": dpi,
             "figure.dpi": 100,
+            "text.hinting": "no_hinting",  # as wide in bitmaps as in vector graphics, so that one layout fits all
+            "text.hinting_factor": 1,
             "svg.fonttype": "path",
             "svg.hashsalt": "osteocxr",
             "pdf.fonttype": 42,
@@ -147,11 +169,62 @@ def line_styles_of(models: Sequence[str]) -> dict[str, object]:
     return {model: LINE_STYLES[i % len(LINE_STYLES)] for i, model in enumerate(models)}
 
 
+def markers_of(models: Sequence[str]) -> dict[str, str]:
+    """A mark per model."""
+    return {model: MARKERS[i % len(MARKERS)] for i, model in enumerate(models)}
+
+
+@cache
+def _measure() -> RendererAgg:
+    return RendererAgg(1, 1, 720)
+
+
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Width in inches of one line of ``text`` in the style's font, ``size`` in points."""
+    font = FontProperties(size=size, weight=weight)
+    return _measure().get_text_width_height_descent(text, font, ismath=False)[0] / 720
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """What a line may be broken between: words with the space after them, and single Chinese characters."""
+    word = ""
+    for character in text:
+        if ord(character) > 0x2E7F:
+            yield from filter(None, (word, character))
+            word = ""
+        else:
+            word += character
+            if character == " ":
+                yield word
+                word = ""
+    if word:
+        yield word
+
+
+def wrapped(text: str, width: float, size: float) -> list[str]:
+    """``text`` in lines of at most ``width`` inches; a word that is wider alone is broken."""
+    lines = [""]
+    for piece in _pieces(text):
+        if lines[-1] and text_width((lines[-1] + piece).rstrip(), size) > width:
+            lines.append("")
+        if text_width(piece.rstrip(), size) <= width:
+            lines[-1] += piece
+            continue
+        for character in piece:
+            if lines[-1] and text_width(lines[-1] + character, size) > width:
+                lines.append("")
+            lines[-1] += character
+    return [line.rstrip() for line in lines]
+
+
 def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int = 3) -> tuple[Figure, list]:
-    """A figure with ``count`` panels, up to three in a row, each ``height`` inches high."""
+    """A figure with ``count`` panels, up to three in a row, each ``height`` inches high. One panel alone is a column wide,
+    and higher in the same measure."""
     columns = min(per_row, max(count, 1))
     rows = -(-max(count, 1) // columns)
-    wide = width if columns == per_row else width * columns / per_row
+    wide = width * columns / per_row
+    if columns == 1 and wide < SINGLE_COLUMN:
+        height, wide = height * SINGLE_COLUMN / wide, SINGLE_COLUMN
     figure, axes = plt.subplots(
         rows, columns, figsize=(wide, height * rows), squeeze=False, layout="constrained"
     )
@@ -161,18 +234,92 @@ def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int
     return figure, flat[:count]
 
 
-def letter(axis, position: int, title: str) -> None:
-    """Give a panel its letter and title."""
-    axis.set_title(
-        f"$\\mathbf{{{chr(ord('A') + position)}}}$  {title}" if position < 26 else title, loc="left"
+def letter(axis, position: int, title: str, detail: str = "", **more: object) -> None:
+    """Give a panel its letter and title, broken into lines that fit over it; ``detail`` stays whole."""
+    size = matplotlib.rcParams["axes.titlesize"]
+    grid = axis.get_subplotspec()
+    columns = grid.get_gridspec().ncols if grid else 1
+    room = axis.figure.get_size_inches()[0] / columns - 0.47
+    mark = f"$\\mathbf{{{chr(ord('A') + position)}}}$  " if position < 26 else ""
+    indent = text_width("AA", size, "bold") if mark else 0.0
+    lines = wrapped(title, room - indent, size)
+    if detail:
+        beside = 0.1 if grid and grid.colspan.stop < columns else 0.0  # the next panel's title begins further right
+        if len(lines) == 1 and text_width(f"{lines[0]} {detail}", size) <= room - indent + beside:
+            lines = [f"{lines[0]} {detail}"]
+        else:
+            lines.append(detail)
+    text = "\n".join(lines)
+    axis.set_title(mark + (text.replace("$", r"\$") if mark else text), loc="left", **more)
+
+
+def make_room_for_titles(figure: Figure, axes: Sequence) -> None:
+    """Make the figure higher by the further lines of its panels' titles, so that long names take nothing from the panels."""
+    lines: dict[int, int] = {}
+    for axis in axes:
+        row = axis.get_subplotspec().rowspan.start
+        lines[row] = max(lines.get(row, 0), axis.get_title(loc="left").count("\n"))
+    extra = sum(lines.values()) * matplotlib.rcParams["axes.titlesize"] * 1.2 / 72
+    figure.set_size_inches(figure.get_size_inches()[0], figure.get_size_inches()[1] + extra)
+
+
+def make_room_for_legends(figure: Figure, axes: Sequence) -> None:
+    """Make the figure higher until the legend below each panel ends above the next row's titles and the figure's lower edge.
+
+    The layout engine alone leaves too little room below panels whose aspect is fixed.
+    """
+    rows: dict[int, list] = {}
+    for axis in axes:
+        rows.setdefault(axis.get_subplotspec().rowspan.start, []).append(axis)
+    order = [rows[row] for row in sorted(rows)]
+    for _ in range(6):
+        figure.draw_without_rendering()
+        lacking = 0.0
+        for row, following in itertools.zip_longest(order, order[1:], fillvalue=()):
+            legends = [axis.get_legend().get_window_extent().y0 for axis in row if axis.get_legend()]
+            tops = [axis.get_title(loc="left") and axis._left_title.get_window_extent().y1 for axis in following]
+            if legends:
+                lacking = max(lacking, max(tops, default=0.0) / figure.dpi + 0.03 - min(legends) / figure.dpi)
+        if lacking <= 0:
+            return
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + lacking * len(order) + 0.01)
+
+
+def shared_legend(figure: Figure, axes: Sequence, note: str = "") -> None:
+    """One legend below all panels, from the first panel that has named marks, in as many columns as fit; ``note`` stands over it."""
+    found = (axis.get_legend_handles_labels() for axis in axes)
+    handles, names = next((pair for pair in found if pair[0]), ([], []))
+    if not handles:
+        return
+    size, room = matplotlib.rcParams["legend.fontsize"], figure.get_size_inches()[0] - 0.2
+    names = ["\n".join(wrapped(name, room - 5 * size / 72, size)) for name in names]
+    widest = max(text_width(line, size) for name in names for line in name.split("\n"))
+    fitting = max(int((room + 2 * size / 72) / (widest + 4.6 * size / 72)), 1)
+    rows = -(-len(names) // min(fitting, len(names)))
+    legend = figure.legend(
+        handles,
+        names,
+        loc="outside lower center",
+        ncols=-(-len(names) // rows),
+        title="\n".join(wrapped(note, room, size)) if note else None,
     )
+    legend.get_title().set(color=GREY, multialignment="center")
 
 
 def mark_synthetic(figure: Figure, language: Language) -> None:
     """Write over the figure that its patients are simulated."""
-    figure.suptitle(
-        language("synthetic"), color=WARNING, fontweight="bold", fontsize=matplotlib.rcParams["font.size"] + 1
-    )
+    size = matplotlib.rcParams["font.size"] + 1
+    lines = wrapped(language("synthetic"), (figure.get_size_inches()[0] - 0.1) / 1.15, size)
+    figure.suptitle("\n".join(lines), color=WARNING, fontweight="bold", fontsize=size)
+
+
+def mark_synthetic_at(figure: Figure, language: Language, below: float) -> None:
+    """As ``mark_synthetic`` for a figure without a layout engine: ``below`` inches under the upper edge."""
+    height = figure.get_size_inches()[1]
+    size = matplotlib.rcParams["font.size"] + 1
+    look = {"color": WARNING, "fontweight": "bold", "fontsize": size}
+    figure.text(0.5, 1 - below / height, language("synthetic"), ha="center", va="top", **look)
 
 
 def save(figure: Figure, paths: Sequence[str | Path]) -> None:

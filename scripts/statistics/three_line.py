@@ -32,12 +32,16 @@ body{font-family:"Times New Roman","Songti SC","SimSun","Noto Serif CJK SC",seri
 .warning{color:#a4001d;font-weight:bold}
 table{border-collapse:collapse;border-top:1.5pt solid #111;border-bottom:1.5pt solid #111}
 caption{caption-side:top;text-align:left;font-weight:bold;padding:0 0 .4em}
-th{border-bottom:.75pt solid #111;font-weight:normal}
-th,td{padding:.15em .7em;text-align:center;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
-td.group{text-align:left;font-style:italic;padding-top:.5em}
+th{border-bottom:.75pt solid #111;font-weight:normal;vertical-align:bottom}
+th,td{padding:.15em .6em;text-align:center}
+td{white-space:nowrap}
+th:first-child,td:first-child{text-align:left;padding-left:0}
+td.group,td:first-child{white-space:normal}
+td.group{font-style:italic;padding-top:.5em}
+:lang(zh) td.group{font-style:normal;font-weight:bold}
 .notes{font-size:9pt;max-width:60em}
-@media (max-width:50em){.scroll{overflow-x:auto}}
+.scroll{overflow-x:auto}
+@media print{body{margin:0}thead{display:table-header-group}tr{break-inside:avoid}.scroll{overflow:visible}}
 """
 
 
@@ -99,17 +103,33 @@ def _write(
     run = paragraph.add_run(text)
     run.bold, run.italic = bold, italic
     run.font.size, run.font.name = Pt(size), "Times New Roman"
-    run._element.get_or_add_rPr().get_or_add_rFonts().set(qn("w:eastAsia"), "SimSun")
+    fonts = run._element.get_or_add_rPr().get_or_add_rFonts()
+    fonts.set(qn("w:eastAsia"), "SimSun")
+    fonts.set(qn("w:cs"), "Times New Roman")
     if color:
         run.font.color.rgb = RGBColor.from_string(color)
     paragraph.paragraph_format.space_after = paragraph.paragraph_format.space_before = Pt(0)
+    paragraph.paragraph_format.line_spacing = 1.0
+
+
+def _set_language(style, language: str) -> None:
+    """The language of a Word style's text, for line breaks and the spelling check."""
+    from docx.oxml import OxmlElement
+    from docx.oxml.ns import qn
+
+    properties = style.element.get_or_add_rPr()
+    properties.get_or_add_rFonts().set(qn("w:eastAsia"), "SimSun")
+    mark = OxmlElement("w:lang")
+    mark.set(qn("w:val"), "en-GB")
+    mark.set(qn("w:eastAsia"), "zh-CN" if language == "zh" else "en-GB")
+    properties.append(mark)
 
 
 def write_docx(table: Table, path: str | Path) -> None:
     """Write the table as an editable Word table, atomically; the same table gives the same bytes."""
     import docx
     from docx.enum.section import WD_ORIENT
-    from docx.enum.table import WD_TABLE_ALIGNMENT
+    from docx.enum.table import WD_CELL_VERTICAL_ALIGNMENT, WD_TABLE_ALIGNMENT
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
@@ -128,8 +148,13 @@ def write_docx(table: Table, path: str | Path) -> None:
     size = 7.5 if table.landscape else 9
     if table.warning:
         _write(document.add_paragraph(), table.warning, 11, bold=True, color="A4001D")
-    _write(document.add_paragraph(), table.caption, 10.5, bold=True)
-    document.styles["Normal"].font.size = Pt(size)
+    caption = document.add_paragraph()
+    _write(caption, table.caption, 10.5, bold=True)
+    caption.paragraph_format.space_after = Pt(3)
+    caption.paragraph_format.keep_with_next = True
+    normal = document.styles["Normal"]
+    normal.font.size, normal.font.name = Pt(size), "Times New Roman"
+    _set_language(normal, table.language)
     columns = len(table.head)
     grid = document.add_table(rows=1 + len(table.body), cols=columns)
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
@@ -146,10 +171,15 @@ def write_docx(table: Table, path: str | Path) -> None:
             cells = [cells[0].merge(cells[-1])]
         for j, (cell, text) in enumerate(zip(cells, row, strict=True)):
             paragraph = cell.paragraphs[0]
-            _write(paragraph, text, size, italic=len(row) == 1)
+            heading = len(row) == 1
+            chinese = table.language == "zh"  # Chinese characters have no italics
+            _write(paragraph, text, size, italic=heading and not chinese, bold=heading and chinese)
+            paragraph.paragraph_format.keep_with_next = heading or i == 0
+            paragraph.paragraph_format.space_before = Pt(3 if heading and i > 1 else 0)
             paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if j == 0 else WD_ALIGN_PARAGRAPH.CENTER
         for cell in {id(c._tc): c for c in grid.rows[i].cells}.values():
             if i == 0:
+                cell.vertical_alignment = WD_CELL_VERTICAL_ALIGNMENT.BOTTOM
                 _set_borders(cell, top=12, bottom=6)
             elif i == len(table.body):
                 _set_borders(cell, bottom=12)
@@ -165,12 +195,23 @@ def write_docx(table: Table, path: str | Path) -> None:
         _without_clock(part)
 
 
+def _width(text: str) -> int:
+    """Width of a text in half-width characters: a Chinese one counts two."""
+    return sum(1 + (ord(c) > 0x2E7F) for c in text)
+
+
 def _column_shares(table: Table) -> list[float]:
-    """How a table's width is shared out: by each column's longest text, a Chinese character counted as two."""
-    rows = [row for row in (table.head, *table.body) if len(row) > 1]
-    longest = [
-        max(sum(1 + (ord(c) > 0x2E7F) for c in row[j]) for row in rows) + 2 for j in range(len(table.head))
-    ]
+    """How a table's width is shared out: by each column's longest cell, which is not broken, and its head's longest word.
+
+    A first column of long names takes at most a third and is broken.
+    """
+    rows = [row for row in table.body if len(row) > 1]
+    longest = []
+    for j, head in enumerate(table.head):
+        whole = max((_width(row[j]) for row in rows), default=0)
+        word = max(_width(word) for word in head.split(" ")) if head else 0
+        longest.append(max(whole, word, _width(head) / 2) + 2)
+    longest[0] = min(longest[0], max(sum(longest[1:]) / 2, 10))
     return [length / sum(longest) for length in longest]
 
 

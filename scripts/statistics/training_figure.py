@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from scripts.common.tables import Columns
-from scripts.statistics.style import GREY, INK, PALE, letter, mark_synthetic, panels
+from scripts.statistics.style import (
+    FOLD_COLORS,
+    INK,
+    MARKERS,
+    PALE,
+    letter,
+    mark_synthetic,
+    panels,
+    shared_legend,
+)
 from scripts.statistics.words import Language
 
 HISTORY: Columns = {
@@ -21,8 +30,8 @@ HISTORY: Columns = {
 }
 """Columns of ``results/deep/fold_<k>/history.csv`` that are drawn. Speeds, which no run repeats, are not."""
 
-FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
-"""Of Okabe and Ito; from the sixth fold on they come again with markers."""
+MARKS = 10
+"""Marks on a fold's line, about."""
 
 
 def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthetic: bool) -> Figure:
@@ -33,11 +42,11 @@ def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthet
     """
     figure, (loss, auc, rate) = panels(3, 2.75)
     for fold, history in enumerate(histories):
-        alone = len(history) == 1
         look = {
             "color": FOLD_COLORS[fold % len(FOLD_COLORS)],
             "linewidth": 1.0,
-            "marker": "o" if alone or fold >= len(FOLD_COLORS) else None,
+            "marker": MARKERS[fold % len(MARKERS)],
+            "markevery": max(len(history) // MARKS, 1),
             "markersize": 2.5,
         }
         epochs = history["epoch"].to_numpy(float)
@@ -56,10 +65,7 @@ def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthet
         axis.xaxis.get_major_locator().set_params(integer=True)
     kinds = [Line2D([], [], color=INK, linewidth=1.0, linestyle=style) for style in ("solid", (0, (3, 1.2)))]
     loss.legend(kinds, [language("loss_global"), language("loss_local")], loc="best")
-    handles, names = auc.get_legend_handles_labels()
-    figure.legend(
-        handles, names, loc="outside lower center", ncols=min(len(names), 5), title=language("last_weights")
-    ).get_title().set_color(GREY)
+    shared_legend(figure, [auc], language("last_weights"))
     if synthetic:
         mark_synthetic(figure, language)
     return figure

@@ -18,7 +18,7 @@ WORDS: dict[str, dict[str, str]] = {
         "internal_test": "Internal test set",
         "test_set": "External test set",
         "sensitivity_axis": "Sensitivity",
-        "false_positive_axis": "1 - Specificity",
+        "false_positive_axis": "1 − Specificity",
         "threshold_axis": "Threshold probability",
         "net_benefit_axis": "Net benefit",
         "predicted_axis": "Predicted probability",
@@ -26,6 +26,30 @@ WORDS: dict[str, dict[str, str]] = {
         "no_patients": "No patients",
         "one_class": "One class only:\nno ROC curve",
         "auc": "AUC",
+        "auc_ci": "AUC ({level} CI)",
+        "best_strip": "Lines over each panel: the strategy with the highest net benefit at that threshold (point estimate)",
+        "sizes": "{events} events, {non_events} non-events",
+        "imprecise": "Imprecise: {events} events,\n{non_events} non-events",
+        "overall": "All patients",
+        "subgroup": "Subgroup",
+        "size": "n (OP)",
+        "only_op": "{n} OP",
+        "only_non_op": "{n} non-OP",
+        "separated": "separated",
+        "constant": "constant",
+        "forest_note": "Lines down a panel: AUC in all patients of the set. Hollow marks: no confidence interval, for the reason in brackets "
+        "(a count: too few patients of that class; separated: the score separates the classes without error; constant: one score for all).",
+        "numbers_aside": "Numbers: results/statistics/subgroups.csv",
+        "sex_female": "Women",
+        "sex_male": "Men",
+        "age_<65": "Age < 65 years",
+        "age_>=65": "Age ≥ 65 years",
+        "bmi_<18.5": "BMI < 18.5 kg/m²",
+        "bmi_18.5-24.9": "BMI 18.5–24.9 kg/m²",
+        "bmi_>=25": "BMI ≥ 25 kg/m²",
+        "dxa_interval_<=30 days": "DXA within 30 days",
+        "dxa_interval_31-90 days": "DXA in 31–90 days",
+        "dxa_interval_>90 days": "DXA after > 90 days",
         "no_curve": "No curve",
         "too_few": "{events} events, {non_events} non-events;\n{fewest} of each are needed",
         "found": "Patients found",
@@ -113,21 +137,21 @@ WORDS: dict[str, dict[str, str]] = {
         "f1": "F1",
         "p_against": "P against {model}",
         "note1": "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex: Pearson's χ² test without "
-        "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men).",
+        "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men). BMI: body mass index; BMD: bone mineral density.",
         "note1_missing": "Values missing: {list}.",
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
-        "note1_capped": "Ages above 89 are counted as 90 ({list}).",
+        "note1_capped": "Ages above 89 are counted as 90 (patients: {list}).",
         "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
         "50 patients); F1: percentile bootstrap; others: Wilson.",
         "note2_frozen": " Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
         "note2_given": " Thresholds given beforehand: {list}.",
         "note2_p": "P: DeLong's paired test against the {model} model, adjusted by Holm within each set ({engine}).",
-        "note2_empty": "A dash: not defined. A value alone: no interval can be given.",
+        "note2_empty": "A dash: not defined. A value alone: no interval can be given. CI: confidence interval; PPV and NPV: positive and negative predictive value.",
         "youden": "largest Youden index",
         "sensitivity_rule": "sensitivity of at least {value}",
     },
     "zh": {
-        "synthetic": "模拟数据(SYNTHETIC DATA),非真实患者",
+        "synthetic": "模拟数据（SYNTHETIC DATA），非真实患者",
         "deep": "DL 模型",
         "clinical": "临床模型",
         "combined": "联合模型",
@@ -138,16 +162,39 @@ WORDS: dict[str, dict[str, str]] = {
         "internal_test": "内部测试集",
         "test_set": "外部测试集",
         "sensitivity_axis": "敏感度",
-        "false_positive_axis": "1 - 特异度",
+        "false_positive_axis": "1 − 特异度",
         "threshold_axis": "阈概率",
         "net_benefit_axis": "净收益",
         "predicted_axis": "预测概率",
         "observed_axis": "实际比例",
         "no_patients": "无患者",
-        "one_class": "仅有一类患者,\n无 ROC 曲线",
+        "one_class": "仅有一类患者，\n无 ROC 曲线",
         "auc": "AUC",
+        "auc_ci": "AUC（{level} CI）",
+        "best_strip": "各图上方线条：该阈概率下净收益最高的策略（点估计）",
+        "sizes": "事件 {events} 例，非事件 {non_events} 例",
+        "imprecise": "精度有限：事件 {events} 例，\n非事件 {non_events} 例",
+        "overall": "全部患者",
+        "subgroup": "亚组",
+        "size": "例数（OP）",
+        "only_op": "OP {n} 例",
+        "only_non_op": "非 OP {n} 例",
+        "separated": "完全分离",
+        "constant": "评分恒定",
+        "forest_note": "竖线：该集全部患者的 AUC。空心标记：无置信区间，原因见括号（例数：该类患者过少；完全分离：评分将两类完全分开；评分恒定：所有患者评分相同）。",
+        "numbers_aside": "数值见 results/statistics/subgroups.csv",
+        "sex_female": "女性",
+        "sex_male": "男性",
+        "age_<65": "年龄 < 65 岁",
+        "age_>=65": "年龄 ≥ 65 岁",
+        "bmi_<18.5": "BMI < 18.5 kg/m²",
+        "bmi_18.5-24.9": "BMI 18.5–24.9 kg/m²",
+        "bmi_>=25": "BMI ≥ 25 kg/m²",
+        "dxa_interval_<=30 days": "DXA 间隔 ≤ 30 天",
+        "dxa_interval_31-90 days": "DXA 间隔 31–90 天",
+        "dxa_interval_>90 days": "DXA 间隔 > 90 天",
         "no_curve": "无曲线",
-        "too_few": "阳性 {events} 例,阴性 {non_events} 例;\n各需至少 {fewest} 例",
+        "too_few": "事件 {events} 例，非事件 {non_events} 例；\n各需至少 {fewest} 例",
         "found": "发现患者",
         "excluded": "排除",
         "included": "纳入",
@@ -184,7 +231,7 @@ WORDS: dict[str, dict[str, str]] = {
         "most_certain": "各类中最确定者",
         "random_sample": "测试集随机抽样",
         "group_manufacturer": "设备厂商",
-        "group_view": "体位(PA、AP)",
+        "group_view": "体位（PA、AP）",
         "group_film_size": "图像尺寸",
         "group_brightness": "平均亮度",
         "group_exposure": "曝光指标",
@@ -195,28 +242,28 @@ WORDS: dict[str, dict[str, str]] = {
         "mask_flanks_masked": "遮盖两侧",
         "mask_border_masked": "遮盖边缘",
         "mask_spine_only": "仅留脊柱",
-        "r2_axis": "R²(交叉验证)",
+        "r2_axis": "R²（交叉验证）",
         "explained": "DL 评分可解释部分",
         "nuisance_auc": "仅用各变量预测 OP 的 AUC",
         "masked_auc": "遮盖部分胸片后的 AUC",
-        "relevance": "相关性(每片按自身最大值缩放)",
+        "relevance": "相关性（每片按自身最大值缩放）",
         "epoch_axis": "轮次",
         "loss_axis": "损失",
         "loss_global": "全局",
-        "loss_local": "局部(均值)",
+        "loss_local": "局部（均值）",
         "held_out_auc_axis": "留出折 AUC",
         "learning_rate_axis": "学习率",
         "fold_number": "第 {n} 折",
-        "last_weights": "留出折 AUC 不用于任何选择:各折均使用最后一轮的权重。",
-        "age": "年龄(岁)",
-        "sex": "性别(男/女)",
-        "bmi": "BMI(kg/m²)",
-        "bmd": "BMD(g/cm²)",
-        "height_cm": "身高(cm)",
-        "weight_kg": "体质量(kg)",
+        "last_weights": "留出折 AUC 不用于任何选择：各折均使用最后一轮的权重。",
+        "age": "年龄（岁）",
+        "sex": "性别（男/女）",
+        "bmi": "BMI（kg/m²）",
+        "bmd": "BMD（g/cm²）",
+        "height_cm": "身高（cm）",
+        "weight_kg": "体质量（kg）",
         "t_score": "T 值",
-        "male": "男,例(%)",
-        "female": "女,例(%)",
+        "male": "男，例（%）",
+        "female": "女，例（%）",
         "table1": "表 1 OP 与非 OP 患者临床基线资料比较",
         "table2": "表 2 各模型预测 OP 效能",
         "variable": "变量",
@@ -225,23 +272,23 @@ WORDS: dict[str, dict[str, str]] = {
         "smd": "SMD",
         "set": "集别",
         "model": "模型",
-        "sensitivity": "敏感度(%)",
-        "specificity": "特异度(%)",
-        "accuracy": "准确率(%)",
-        "ppv": "阳性预测值(%)",
-        "npv": "阴性预测值(%)",
+        "sensitivity": "敏感度（%）",
+        "specificity": "特异度（%）",
+        "accuracy": "准确率（%）",
+        "ppv": "阳性预测值（%）",
+        "npv": "阴性预测值（%）",
         "f1": "F1 分数",
-        "p_against": "P 值(与{model}比较)",
-        "note1": "数值为均数 ± 标准差或例数(%)。连续变量采用 Welch t 检验;性别采用 Pearson χ² 检验(未作连续性校正)。"
-        "SMD:标准化均数差,OP 减非 OP(性别为男性比例)。",
-        "note1_missing": "缺失值:{list}。",
-        "note1_fisher": "方括号内为 Fisher 精确检验 P 值(期望频数小于 5 时)。",
-        "note1_capped": "89 岁以上按 90 岁计({list})。",
-        "note2": "括号内为 {level} 置信区间。AUC:DeLong 法(Wald;较小一类不足 50 例时为 logit,标以 †);F1:自助法百分位;其余:Wilson 法。",
-        "note2_frozen": "阈值由训练集折外评分确定并冻结({rule}):{list}。",
-        "note2_given": "阈值为预先给定:{list}。",
-        "note2_p": "P 值:与{model}比较的配对 DeLong 检验,各集内经 Holm 校正({engine})。",
-        "note2_empty": "短横线:无定义;仅有数值:无法给出置信区间。",
+        "p_against": "P 值（与{model}比较）",
+        "note1": "数值为均数 ± 标准差或例数（%）。连续变量采用 Welch t 检验；性别采用 Pearson χ² 检验（未作连续性校正）。"
+        "SMD：标准化均数差，OP 减非 OP（性别为男性比例）。",
+        "note1_missing": "缺失值：{list}。",
+        "note1_fisher": "方括号内为 Fisher 精确检验 P 值（期望频数小于 5 时）。",
+        "note1_capped": "89 岁以上按 90 岁计（例数：{list}）。",
+        "note2": "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以 †）；F1：自助法百分位；其余：Wilson 法。",
+        "note2_frozen": "阈值由训练集折外评分确定并冻结（{rule}）：{list}。",
+        "note2_given": "阈值为预先给定：{list}。",
+        "note2_p": "P 值：与{model}比较的配对 DeLong 检验，各集内经 Holm 校正（{engine}）。",
+        "note2_empty": "短横线：无定义；仅有数值：无法给出置信区间。",
         "youden": "约登指数最大",
         "sensitivity_rule": "敏感度至少 {value}",
     },
@@ -280,13 +327,17 @@ class Language:
     @property
     def comma(self) -> str:
         """What stands between items of a list."""
-        return ";" if self.code == "zh" else "; "
+        return "；" if self.code == "zh" else "; "
+
+
+NO_VALUE = "–"
+"""What stands where a number is not defined."""
 
 
 def p_text(p: float) -> str:
     """A P value as journals want it: three decimals, ``<0.001`` below; a dash where there is none."""
     if math.isnan(p):
-        return "-"
+        return NO_VALUE
     if p < 0.001:
         return "<0.001"
     return ">0.999" if p > 0.999 and p < 1 else f"{p:.3f}"
@@ -295,7 +346,7 @@ def p_text(p: float) -> str:
 def signed(number: float, decimals: int) -> str:
     """A number with fixed decimals and a true minus sign; a dash where there is none."""
     if math.isnan(number):
-        return "-"
+        return NO_VALUE
     text = f"{number:.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("-")
@@ -305,7 +356,7 @@ def signed(number: float, decimals: int) -> str:
 def with_interval(value: float, low: float, high: float, decimals: int, scale: float = 1.0) -> str:
     """``0.917 (0.890-0.939)`` with an en dash; the value alone without an interval; a dash without a value."""
     if math.isnan(value):
-        return "-"
+        return NO_VALUE
     text = f"{value * scale:.{decimals}f}"
     if math.isnan(low) or math.isnan(high):
         return text

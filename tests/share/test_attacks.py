@@ -139,7 +139,7 @@ class Study:
             write_table(table, results / f"statistics/{name}.csv", columns)
         self._intake(results, cohort, centers, rng)
         (results / "statistics/engine.json").write_text('{"engine": "numpy"}')
-        for name in ("roc", "decision_curves", "calibration", "flow", "shortcuts"):
+        for name in ("roc", "decision_curves", "calibration", "forest", "flow", "shortcuts"):
             (results / "figures").mkdir(exist_ok=True)
             (results / f"figures/{name}.svg").write_text("<svg/>")
         record(folder)
@@ -405,6 +405,7 @@ def test_neither_title_nor_figures_that_count_patients_go_in(study):
     whole = b"".join(archive.values())
     assert TITLE.encode() not in whole and TITLE.encode() in (study.folder / "results/provenance.json").read_bytes()
     out = {"figures/calibration.svg", "figures/roc.svg", "figures/decision_curves.svg", "figures/flow.svg", "figures/shortcuts.svg"}
+    out |= {"figures/forest.svg"}
     out |= {"statistics/calibration_curve.csv", "statistics/net_benefit.csv"}
     assert not out & archive.keys() and all(name.encode() in archive["README.txt"] for name in out)
     kept = study.archive(SMALLEST, keep=True)

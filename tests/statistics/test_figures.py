@@ -13,11 +13,13 @@ from scripts.common.tables import FLOW, read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc, roc_points
-from scripts.statistics.decision_curves import decision_curves, threshold_grid
+from scripts.statistics.decision_curves import best_ranges, decision_curves, threshold_grid
 from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
+from scripts.statistics.forest_figure import cell, draw_forest
 from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
 from scripts.statistics.performance import performance_table
+from scripts.statistics.subgroups import SUBGROUPS, subgroup_table
 from scripts.statistics.training_figure import HISTORY, draw_training
 from scripts.statistics.words import WORDS, Language
 
@@ -56,7 +58,7 @@ def test_roc_figure_says_auc_and_synthetic(predictions):
     figure = draw_roc(predictions, numbers, look())
     said = texts(figure)
     row = numbers[(numbers["set"] == "external_1") & (numbers["model"] == "deep")].iloc[0]
-    assert f"Deep learning {row['auc']:.3f} ({row['auc_low']:.2f}–{row['auc_high']:.2f})" in said
+    assert f"Deep learning {row['auc']:.3f} ({row['auc_low']:.3f}–{row['auc_high']:.3f})" in said and "AUC (95% CI)" in said
     assert "SYNTHETIC" in said and "Internal test set" in said
     assert "SYNTHETIC" not in texts(draw_roc(predictions, numbers, look(synthetic=False)))
 
@@ -71,7 +73,8 @@ def test_figures_of_sets_without_patients_or_with_one_class(predictions):
         draw_roc(few, numbers, look())
     )
     benefit = decision_curves(few, MODELS, SETS, threshold_grid(0.1, 0.5, 0.1), 0.95, 100, 1)
-    assert "No patients" in texts(draw_decision_curves(benefit, numbers, look()))
+    said = texts(draw_decision_curves(benefit, numbers, look()))
+    assert "No patients" in said and "No curve\n35 events, 0 non-events" in said
     _, curve = calibration_tables(few, MODELS, SETS, 0.95)
     assert "35 events, 0 non-events" in texts(draw_calibration(few, curve, look()))
 
@@ -80,6 +83,89 @@ def test_calibration_names_a_model_without_a_curve(predictions):
     predictions["clinical"] = 0.4
     _, curve = calibration_tables(predictions, MODELS, SETS, 0.95)
     assert "No curve: Clinical" in texts(draw_calibration(predictions, curve, look()))
+
+
+def test_best_ranges_by_hand():
+    """Of equals the strategy that needs no model comes first."""
+    grid = [0.1, 0.2, 0.3, 0.4, 0.5]
+    benefit = {"all": [0.4, 0.3, 0.1, -0.1, -0.3], "none": [0.0] * 5, "a": [0.4, 0.35, 0.2, 0.2, 0.0], "b": [0.3, 0.3, 0.25, 0.2, -0.1]}
+    part = pd.DataFrame([(m, t, v) for m, values in benefit.items() for t, v in zip(grid, values)], columns=["model", "threshold", "net_benefit"])
+    assert best_ranges(part, ["a", "b"]) == [("all", 0.1, 0.1), ("a", 0.2, 0.2), ("b", 0.3, 0.3), ("a", 0.4, 0.4), ("none", 0.5, 0.5)]
+    assert best_ranges(part[part["threshold"] < 0.15], ["b", "a"]) == [("all", 0.1, 0.1)]
+
+
+def test_lines_over_a_decision_curve_cover_every_threshold_once_and_name_the_best(predictions):
+    numbers = table2(predictions)
+    benefit = decision_curves(predictions, MODELS, SETS, threshold_grid(0.01, 0.8, 0.01), 0.95, 100, 1)
+    figure = draw_decision_curves(benefit, numbers, look())
+    colors = style.colors_of(MODELS, COLORS)
+    for axis, name in zip(figure.axes, SETS):
+        part = benefit[benefit["set"] == name]
+        over = [line for line in axis.lines if line.get_linewidth() == 2]
+        spans = sorted(tuple(line.get_xdata()) for line in over)
+        assert spans[0][0] == pytest.approx(0.005) and spans[-1][1] == pytest.approx(0.8)
+        assert all(a[1] == pytest.approx(b[0]) for a, b in zip(spans, spans[1:]))
+        at = part[np.isclose(part["threshold"], 0.5)].set_index("model")["net_benefit"]
+        there = next(line for line in over if line.get_xdata()[0] <= 0.5 <= line.get_xdata()[1])
+        assert there.get_color() == colors[at[MODELS].idxmax()] and at[MODELS].max() > max(at["all"], 0)
+    assert "Imprecise: 28 events,\n12 non-events" in texts(figure) and texts(figure).count("Imprecise") == 1
+    assert "12 例" in texts(draw_decision_curves(benefit, numbers, look(language="zh")))
+
+
+def forest_tables(cohort, predictions):
+    patients = predictions.merge(cohort.drop(columns=["center", "set", "fold", "label"]), on="patient_id")
+    return subgroup_table(patients, MODELS, SETS, dict.fromkeys(MODELS, 0.4), 0.95), table2(predictions)
+
+
+def test_forest_plot_is_the_table(cohort, predictions):
+    subgroups, numbers = forest_tables(cohort, predictions)
+    figure = draw_forest(subgroups, numbers, look())
+    said = texts(figure)
+    page, panels = figure.axes[0], figure.axes[1:]
+    assert len(panels) == 3 and "SYNTHETIC" in said
+    for axis, name in zip(panels, SETS):
+        for model in MODELS:
+            part = subgroups[(subgroups["set"] == name) & (subgroups["model"] == model)]
+            whole = numbers[(numbers["set"] == name) & (numbers["model"] == model)].iloc[0]
+            auc, low = [whole["auc"], *part["auc"]], np.array([whole["auc_low"], *part["auc_low"]])
+            color = style.colors_of(MODELS, COLORS)[model]
+            lines = [line for line in axis.lines if line.get_color() == color]
+            assert [line.get_xdata()[0] for line in lines if line.get_linestyle() != "None" and len(line.get_xdata()) == 2] == [whole["auc"]]
+            marks = sorted(x for line in lines if line.get_linestyle() == "None" for x in line.get_xdata() if not np.isnan(x))
+            assert marks == sorted(x for x in auc if not np.isnan(x))
+            bars = [c for c in axis.collections if tuple(c.get_color()[0][:3]) == style.matplotlib.colors.to_rgb(color)]
+            assert sorted(s[0][0] for c in bars for s in c.get_segments()) == sorted(low[~np.isnan(low)])
+            for row in [whole, *(row for _, row in part.iterrows())]:
+                assert cell(row, Language("en")) in said and f"{row['n']} ({row['n_pos']})" in said
+    drawn = [t.get_text() for t in page.texts]
+    assert drawn.count("All patients") == 3 and "Women" in drawn and "Maker A" in drawn
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "said"),
+    [
+        ([1, 0, 0, 0], [0.9, 0.1, 0.2, 0.95], "0.667 (1 OP)"),
+        ([1, 1, 1, 0], [0.9, 0.8, 0.1, 0.2], "0.667 (1 non-OP)"),
+        ([1, 1, 1, 1], [0.9, 0.8, 0.1, 0.2], "– (0 non-OP)"),
+        ([0, 0, 0, 0], [0.9, 0.8, 0.1, 0.2], "– (0 OP)"),
+        ([1, 1, 0, 0], [0.9, 0.8, 0.1, 0.2], "1.000 (separated)"),
+        ([1, 1, 0, 0], [0.5, 0.5, 0.5, 0.5], "0.500 (constant)"),
+    ],
+)
+def test_a_row_too_small_has_the_reason_in_place_of_the_interval(labels, scores, said):
+    frame = pd.DataFrame({"set": "s", "label": labels, "m": scores})
+    row = performance_table(frame, ["m"], ["s"], {"m": 0.4}, 0.95, 50, 1).iloc[0]
+    assert cell(row, Language("en")) == said
+
+
+def test_forest_plot_with_many_models_and_with_a_set_without_patients(cohort, predictions):
+    subgroups, numbers = forest_tables(cohort, predictions)
+    copies = [frame.assign(model=frame["model"] + "_2") for frame in (subgroups, numbers)]
+    many = Look([*MODELS, *(f"{m}_2" for m in MODELS)], [*SETS, "external_3"], Language("en"), COLORS, False)
+    figure = draw_forest(pd.concat([subgroups, copies[0]])[list(SUBGROUPS)], pd.concat([numbers, copies[1]]), many)
+    said = texts(figure)
+    assert "results/statistics/subgroups.csv" in said and "External 3 (No patients)" in said and "SYNTHETIC" not in said
+    assert len(figure.axes) == 4
 
 
 def test_same_figure_same_bytes_in_every_format(predictions, tmp_path):
@@ -223,7 +309,7 @@ def test_training_curves_are_the_histories_and_say_that_the_auc_chooses_nothing(
 def test_training_curves_show_one_epoch_and_ten_folds_and_no_speed(study_writer, tmp_path):
     histories = histories_of(study_writer, tmp_path)
     many = draw_training([history[:1] for history in histories * 2], Language("en"), False)
-    assert all(line.get_marker() == "o" for line in many.axes[0].lines) and "Fold 9" in texts(many)
+    assert all(line.get_marker() in style.MARKERS for line in many.axes[0].lines) and "Fold 9" in texts(many)
     for i, speed in enumerate((1.0, 2.0)):
         style.apply("en", 8, 60)
         for history in histories:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pandas as pd
@@ -148,3 +149,13 @@ def test_code_of_figures_is_code_of_drawing_rules_only():
     for rule in rules:
         used = {path.stem for path in import_graph(f"scripts/statistics/{rule}.py")}
         assert bool(used & figures) == (rule in drawing), rule
+
+
+def test_snakemakes_own_report_holds_captions_of_all_figures_and_tables(finished, tmp_path):
+    write_config(finished)
+    snakemake(finished, "--report", str(tmp_path / "report.zip"))
+    with zipfile.ZipFile(tmp_path / "report.zip") as archive:
+        said = "".join(archive.read(name).decode("utf-8", "ignore") for name in archive.namelist() if name.endswith((".html", ".js")))
+    for name in ("forest.svg", "roc.svg", "decision_curves.svg", "calibration.svg", "flow.svg", "table1.docx", "table2.html", "subgroups.csv"):
+        assert name in said, name
+    assert "Figures" in said and "SYNTHETIC DATA, simulated patients." in said and "highest net benefit" in said

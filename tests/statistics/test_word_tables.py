@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import docx
 import numpy as np
@@ -30,7 +32,7 @@ CENTERS = ["internal", "external_1", "external_2"]
         (0.0496, "0.050"),
         (0.9995, ">0.999"),
         (1.0, "1.000"),
-        (np.nan, "-"),
+        (np.nan, "–"),
     ],
 )
 def test_p(p, text):
@@ -38,9 +40,9 @@ def test_p(p, text):
 
 
 def test_numbers():
-    assert signed(-0.004, 2) == "0.00" and signed(-1.5, 1) == "−1.5" and signed(float("nan"), 1) == "-"
+    assert signed(-0.004, 2) == "0.00" and signed(-1.5, 1) == "−1.5" and signed(float("nan"), 1) == "–"
     assert with_interval(0.9171, 0.89, 0.9394, 3) == "0.917 (0.890–0.939)"
-    assert with_interval(0.5, np.nan, np.nan, 1, 100) == "50.0" and with_interval(np.nan, 0, 1, 1) == "-"
+    assert with_interval(0.5, np.nan, np.nan, 1, 100) == "50.0" and with_interval(np.nan, 0, 1, 1) == "–"
 
 
 @pytest.fixture
@@ -113,7 +115,7 @@ def test_table_1_says_what_is_missing_and_dashes_what_has_no_number(tables):
     )
     heading = [row[0] for row in table.body].index("External 1: n = 56, OP 35, Non-OP 21")
     weight = next(row for row in table.body[heading:] if row[0] == "Weight (kg)")
-    assert weight[1:] == ["-", "-", "-", "-", "-"]
+    assert weight[1:] == ["–"] * 5
 
 
 def test_table_2_gives_holm_p_against_the_reference(tables, predictions):
@@ -124,5 +126,43 @@ def test_table_2_gives_holm_p_against_the_reference(tables, predictions):
     deep, clinical, combined, everyone = table.body[1:5]
     assert deep[-1] == p_text(tests.loc[("internal_test", "combined", "deep"), "p_holm"])
     assert clinical[-1] == p_text(tests.loc[("internal_test", "combined", "clinical"), "p_holm"])
-    assert combined[-1] == everyone[-1] == "" and everyone[2].startswith("100.0") and everyone[6] == "-"
+    assert combined[-1] == everyone[-1] == "" and everyone[2].startswith("100.0") and everyone[6] == "–"
     assert deep[1].endswith("†")
+
+
+def test_notes_count_the_capped_ages_of_each_centre(tables, cohort):
+    note = next(note for note in tables("en", True)[0].notes if "89" in note)
+    capped = {center: int((part["age"] >= 90).sum()) for center, part in cohort.groupby("center")}
+    assert sum(capped.values()), "the case is part of this test"
+    for center, n in capped.items():
+        name = Language("en", {"internal": "Jiang <Men> & Co"}).place(center)
+        assert (f"{name} {n}" in note) == bool(n)
+
+
+def test_headings_stay_with_their_rows_and_the_head_comes_again_on_every_page(tables, tmp_path):
+    for language in ("en", "zh"):
+        for table in tables(language, True):
+            write_docx(table, tmp_path / "table.docx")
+            grid = docx.Document(tmp_path / "table.docx").tables[0]
+            assert "w:tblHeader" in grid.rows[0]._tr.xml and all("w:cantSplit" in row._tr.xml for row in grid.rows)
+            for row, wanted in zip(grid.rows[1:], table.body, strict=True):
+                paragraph = row.cells[0].paragraphs[0]
+                assert bool(paragraph.paragraph_format.keep_with_next) == (len(wanted) == 1)
+                run = paragraph.runs[0]
+                assert (run.bold, run.italic) == (len(wanted) == 1 and language == "zh", len(wanted) == 1 and language == "en")
+                assert 'w:eastAsia="SimSun"' in run._element.xml
+
+
+@pytest.mark.skipif(shutil.which("soffice") is None or shutil.which("pdftotext") is None, reason="LibreOffice is not installed")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_cell_is_broken_on_the_printed_page(tables, tmp_path, language):
+    for i, table in enumerate(tables(language, True)):
+        write_docx(table, tmp_path / f"{i}.docx")
+    command = ["soffice", f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless", "--convert-to", "pdf", "--outdir", tmp_path]
+    subprocess.run([*command, tmp_path / "0.docx", tmp_path / "1.docx"], check=True, capture_output=True, timeout=180)
+    for i, table in enumerate(tables(language, True)):
+        said = subprocess.run(["pdftotext", "-layout", tmp_path / f"{i}.pdf", "-"], capture_output=True, text=True, check=True).stdout
+        said = re.sub(" +", "", said)
+        for row in table.body:
+            for cell in row if len(row) > 1 else []:
+                assert "".join(cell.split()) in said, cell
