@@ -424,7 +424,15 @@ def own_statistics():
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     tables = [
         *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),
-        *("net_benefit", "best_model", "differences", "youden_upper_bound", "subgroups", "prevalence", "sensitivity"),
+        *(
+            "net_benefit",
+            "best_model",
+            "differences",
+            "youden_upper_bound",
+            "subgroups",
+            "prevalence",
+            "sensitivity",
+        ),
     ]
     return [
         *(f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("html", "docx")),

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory, offset_copy
 
 from scripts.statistics.calibration import FEWEST
-from scripts.statistics.decision_curves import best_ranges
+from scripts.statistics.decision_curves import best_strategies
 from scripts.statistics.style import (
     GREY,
     INK,
@@ -141,7 +141,7 @@ def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
     order = ["none", "all", *look.models]
     grid = np.unique(part["threshold"])
     half = np.diff(grid).min() / 2 if len(grid) > 1 else 0.005
-    for strategy, low, high in best_ranges(part, look.models):
+    for strategy, low, high in best_strategies(part, look.models):
         height = 3 + (STRIP_POINTS - 3) * order.index(strategy) / (len(order) - 1)
         place = offset_copy(axis.transAxes, axis.figure, y=height, units="points")
         axis.plot(
@@ -161,7 +161,7 @@ def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
 def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
     """Net benefit over threshold probabilities, with treating everyone and nobody.
 
-    Lines over a panel show where which strategy has the highest net benefit (``best_ranges``). A panel of a set with fewer than
+    Lines over a panel show where which strategy has the highest net benefit (``best_strategies``). A panel of a set with fewer than
     ``FEWEST`` events or non-events says so; one with a single class has no curve.
     """
     figure, axes = panels(len(look.sets), 2.7)

@@ -83,7 +83,7 @@ def bootstrap_net_benefit(
     return np.stack([model, net_benefit(n_pos, n - n_pos, n, grid)])
 
 
-def best_ranges(part: pd.DataFrame, models: Sequence[str]) -> list[tuple[str, float, float]]:
+def best_strategies(part: pd.DataFrame, models: Sequence[str]) -> list[tuple[str, float, float]]:
     """Which strategy has the highest net benefit where: (strategy, lowest, highest threshold probability), in rising order.
 
     ``part`` holds one set's rows of ``NET_BENEFIT``. Point estimates are compared. Of equals the one that needs no model comes first
@@ -91,7 +91,7 @@ def best_ranges(part: pd.DataFrame, models: Sequence[str]) -> list[tuple[str, fl
     """
     order = ["none", "all", *models]
     benefit = part.pivot(index="threshold", columns="model", values="net_benefit").sort_index()[order]
-    best = benefit.ge(benefit.max(axis=1) - 1e-12, axis=0).to_numpy().argmax(axis=1)
+    best = benefit.ge(benefit.max(axis=1) - TIE, axis=0).to_numpy().argmax(axis=1)
     ends = np.flatnonzero(np.append(np.diff(best) != 0, True))
     starts = np.concatenate([[0], ends[:-1] + 1])
     grid = benefit.index.to_numpy(dtype=float)

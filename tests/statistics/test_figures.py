@@ -13,7 +13,7 @@ from scripts.common.tables import FLOW, read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc, roc_points
-from scripts.statistics.decision_curves import best_ranges, decision_curves, threshold_grid
+from scripts.statistics.decision_curves import best_strategies, decision_curves, threshold_grid
 from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
@@ -85,13 +85,13 @@ def test_calibration_names_a_model_without_a_curve(predictions):
     assert "No curve: Clinical" in texts(draw_calibration(predictions, curve, look()))
 
 
-def test_best_ranges_by_hand():
+def test_best_strategies_by_hand():
     """Of equals the strategy that needs no model comes first."""
     grid = [0.1, 0.2, 0.3, 0.4, 0.5]
     benefit = {"all": [0.4, 0.3, 0.1, -0.1, -0.3], "none": [0.0] * 5, "a": [0.4, 0.35, 0.2, 0.2, 0.0], "b": [0.3, 0.3, 0.25, 0.2, -0.1]}
     part = pd.DataFrame([(m, t, v) for m, values in benefit.items() for t, v in zip(grid, values)], columns=["model", "threshold", "net_benefit"])
-    assert best_ranges(part, ["a", "b"]) == [("all", 0.1, 0.1), ("a", 0.2, 0.2), ("b", 0.3, 0.3), ("a", 0.4, 0.4), ("none", 0.5, 0.5)]
-    assert best_ranges(part[part["threshold"] < 0.15], ["b", "a"]) == [("all", 0.1, 0.1)]
+    assert best_strategies(part, ["a", "b"]) == [("all", 0.1, 0.1), ("a", 0.2, 0.2), ("b", 0.3, 0.3), ("a", 0.4, 0.4), ("none", 0.5, 0.5)]
+    assert best_strategies(part[part["threshold"] < 0.15], ["b", "a"]) == [("all", 0.1, 0.1)]
 
 
 def test_lines_over_a_decision_curve_cover_every_threshold_once_and_name_the_best(predictions):
