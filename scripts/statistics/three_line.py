@@ -37,6 +37,10 @@ th,td{padding:.15em .6em;text-align:center}
 td{white-space:nowrap}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 td.group,td:first-child{white-space:normal}
+td:first-child{min-width:6.5em}
+.wide{font-size:9pt}
+.wide th,.wide td{padding:.15em .4em}
+.wide th:first-child,.wide td:first-child{padding-left:0}
 td.group{font-style:italic;padding-top:.5em}
 :lang(zh) td.group{font-style:normal;font-weight:bold}
 .notes{font-size:9pt;max-width:60em}
@@ -56,11 +60,12 @@ def to_html(table: Table) -> str:
             rows.append("<tr>" + "".join(f"<td>{say(cell)}</td>" for cell in row) + "</tr>")
     head = "".join(f'<th scope="col">{say(cell)}</th>' for cell in table.head)
     warning = f'<p class="warning">{say(table.warning)}</p>\n' if table.warning else ""
+    wide = ' class="wide"' if table.landscape else ""
     notes = "".join(f"<p>{say(note)}</p>\n" for note in table.notes)
     return (
         f'<!DOCTYPE html>\n<html lang="{"zh-CN" if table.language == "zh" else "en"}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{say(table.caption)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
-        f'{warning}<div class="scroll"><table>\n<caption>{say(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        f'{warning}<div class="scroll"><table{wide}>\n<caption>{say(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
         + "\n".join(rows)
         + f'\n</tbody>\n</table></div>\n<div class="notes">\n{notes}</div>\n</body>\n</html>\n'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -159,10 +160,27 @@ def test_no_cell_is_broken_on_the_printed_page(tables, tmp_path, language):
     for i, table in enumerate(tables(language, True)):
         write_docx(table, tmp_path / f"{i}.docx")
     command = ["soffice", f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless", "--convert-to", "pdf", "--outdir", tmp_path]
-    subprocess.run([*command, tmp_path / "0.docx", tmp_path / "1.docx"], check=True, capture_output=True, timeout=180)
+    plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}  # without what R has set for its own libraries
+    subprocess.run([*command, tmp_path / "0.docx", tmp_path / "1.docx"], check=True, capture_output=True, timeout=180, env=plain)
     for i, table in enumerate(tables(language, True)):
         said = subprocess.run(["pdftotext", "-layout", tmp_path / f"{i}.pdf", "-"], capture_output=True, text=True, check=True).stdout
         said = re.sub(" +", "", said)
         for row in table.body:
             for cell in row if len(row) > 1 else []:
                 assert "".join(cell.split()) in said, cell
+
+
+@pytest.mark.chromium
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed (make test-tools)")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_html_tables_need_no_sideways_scrolling_on_a_desktop(tables, tmp_path, language):
+    probe = '<script>addEventListener("load",()=>{const s=document.querySelector(".scroll");document.title=`${s.scrollWidth} ${s.clientWidth}`})</script></body>'
+    for i, table in enumerate(tables(language, True)):
+        page = tmp_path / f"{i}.html"
+        page.write_text(to_html(table).replace("</body>", probe), encoding="utf-8")
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}"]
+        command = ["chromium", *flags, "--window-size=1200,800", "--dump-dom", page.as_uri()]
+        plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+        said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=plain).stdout
+        needed, given = map(int, re.search(r"<title>(\d+) (\d+)</title>", said).groups())
+        assert 0 < needed <= given
