@@ -356,8 +356,7 @@ def test_killed_at_any_moment_leaves_whole_outputs_or_none(folder, tmp_path):
     whole = intake(folder, tmp_path / "whole", Remembering())
     expected = contents(tmp_path / "whole")
     states = set()
-    started = time.monotonic()
-    for pause in (0.02, 0.15, 0.35):
+    for pause in (0.02 * 1.8**number for number in range(12)):  # to 13 s: a busy machine may be slow
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(folder), str(target)], cwd=ROOT, stdout=subprocess.PIPE
         )
@@ -373,7 +372,7 @@ def test_killed_at_any_moment_leaves_whole_outputs_or_none(folder, tmp_path):
             names = {n for n in there if n.startswith(part)}
             assert not names or names == {n for n in expected if n.startswith(part)}, "a folder is there in part"
         states.add(tuple(sorted({name.split("/")[0] for name in there})))
-        if any("png.csv" in state for state in states):
+        if len(states) > 1:
             break
     assert len(states) > 1, "killed at one and the same moment only"
     assert intake(folder, target, Remembering()) == whole
