@@ -71,8 +71,18 @@ rule write_report:
             category="Report",
             labels={"what": "the whole report"},
         ),
-        tripod_ai="results/tables/checklist_tripod_ai.csv",
-        claim="results/tables/checklist_claim.csv",
+        tripod_ai=report(
+            "results/tables/checklist_tripod_ai.csv",
+            caption="../report/checklist_tripod_ai.rst",
+            category="Report",
+            labels={"what": "TRIPOD+AI checklist"},
+        ),
+        claim=report(
+            "results/tables/checklist_claim.csv",
+            caption="../report/checklist_claim.rst",
+            category="Report",
+            labels={"what": "CLAIM checklist"},
+        ),
     log:
         "logs/write_report.log",
     benchmark:

@@ -85,9 +85,24 @@ rule evaluate_models:
         ),
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
-        best_model="results/statistics/best_model.csv",
-        differences="results/statistics/differences.csv",
-        youden_upper_bound="results/statistics/youden_upper_bound.csv",
+        best_model=report(
+            "results/statistics/best_model.csv",
+            caption="../report/best_model.rst",
+            category="Tables",
+            labels={"what": "thresholds at which each model is best"},
+        ),
+        differences=report(
+            "results/statistics/differences.csv",
+            caption="../report/differences.rst",
+            category="Tables",
+            labels={"what": "differences between models"},
+        ),
+        youden_upper_bound=report(
+            "results/statistics/youden_upper_bound.csv",
+            caption="../report/youden_upper_bound.rst",
+            category="Tables",
+            labels={"what": "upper bound of the Youden index"},
+        ),
         subgroups=report(
             "results/statistics/subgroups.csv",
             caption="../report/forest.rst",

@@ -379,7 +379,6 @@ def test_killed_at_any_moment_leaves_whole_outputs_or_none(folder, tmp_path):
     assert contents(target) == expected
     left = [p.name for p in target.rglob("*") if p.name.startswith(".")]
     assert left == [], "leftovers of killed processes"
-    assert time.monotonic() - started < 60
 
 
 def contents(target: Path) -> dict[str, bytes]:
