@@ -387,6 +387,10 @@ WRITTEN_LAST = (
 """What the report's rule writes, after the provenance record."""
 
 
+FURTHER_STATISTICS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
+"""What is told of differences between models and of their thresholds, beside Table 2 and the decision curves."""
+
+
 def final_outputs():
     """The files that a study ends with; of a site that hands a centre over, that folder; of own tables their listing."""
     if CFG.tables is not None:
@@ -405,7 +409,7 @@ def final_outputs():
         "results/statistics/table2.csv",
         "results/statistics/delong.csv",
         "results/statistics/net_benefit.csv",
-        *(f"results/statistics/{name}.csv" for name in ("best_model", "differences", "youden_upper_bound")),
+        *(f"results/statistics/{name}.csv" for name in FURTHER_STATISTICS),
         "results/statistics/thresholds.csv",
         "results/statistics/baseline_performance.csv",
         "results/statistics/baseline_delong.csv",
@@ -424,15 +428,7 @@ def own_statistics():
     formats = sorted({"svg", "png", *CFG.statistics.figures.formats})
     tables = [
         *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),
-        *(
-            "net_benefit",
-            "best_model",
-            "differences",
-            "youden_upper_bound",
-            "subgroups",
-            "prevalence",
-            "sensitivity",
-        ),
+        *("net_benefit", *FURTHER_STATISTICS, "subgroups", "prevalence", "sensitivity"),
     ]
     return [
         *(f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("html", "docx")),

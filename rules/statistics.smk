@@ -97,6 +97,12 @@ rule evaluate_models:
             category="Tables",
             labels={"what": "differences between models"},
         ),
+        net_benefit_differences=report(
+            "results/statistics/net_benefit_differences.csv",
+            caption="../report/net_benefit_differences.rst",
+            category="Tables",
+            labels={"what": "differences in net benefit"},
+        ),
         youden_upper_bound=report(
             "results/statistics/youden_upper_bound.csv",
             caption="../report/youden_upper_bound.rst",

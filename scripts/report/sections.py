@@ -334,6 +334,7 @@ class Report:
         return [
             _table("table-2", words("table2_caption", level=self.level), columns, rows, notes, LONG_MAIN_TABLE),
             _table("table-thresholds", words("thresholds_caption"), self._titles("model", "threshold", "rule"), thresholds),
+            self._measures("youden_upper_bound", "table-upper-bound", words("upper_bound_caption"), [words("upper_bound_note")], aside=("use",)),
         ]
 
     def _rule(self, rule: Any) -> Cell:
@@ -347,7 +348,25 @@ class Report:
 
     def delong(self) -> list[Any]:
         note = self.words("delong_note", engine=self._engine())
-        return [self._tests("delong", "table-delong", self.words("delong_caption"), [note])]
+        return [
+            self._tests("delong", "table-delong", self.words("delong_caption"), [note]),
+            self._differences(),
+        ]
+
+    def _differences(self) -> Table:
+        """Differences between models in the metrics of Table 2."""
+        words, rows = self.words, []
+        frame = self._test_rows(self._frame("differences"))
+        for row in frame.to_dict("records"):
+            show = fmt.auc if row["metric"] == "f1" else fmt.percent
+            cells = [text_cell(self.names.set(row["set"]))]
+            cells += [text_cell(self.names.model(row[m])) for m in ("model_a", "model_b")]
+            cells += [text_cell(words.get(f"{row['metric']}_metric", row["metric"]))]
+            cells += [number_cell(row["value_a"], show), number_cell(row["value_b"], show), interval_cell(row, "difference", show)]
+            rows.append(cells)
+        columns = self._titles("set", "model_a", "model_b", "metric", "value_a", "value_b", "difference")
+        caption = words("differences_caption", level=self.level)
+        return _table("table-differences", caption, columns, rows, [words("differences_note"), *self._interval_methods(frame)])
 
     def _tests(self, name: str, id: str, caption: str, notes: Sequence[str]) -> Table:
         """A table of DeLong tests."""
@@ -389,7 +408,19 @@ class Report:
         return [self._figure("roc", self.words("roc_caption"))]
 
     def decision_curves(self) -> list[Any]:
-        return [self._figure("decision_curves", self.words("decision_caption"))]
+        words, rows = self.words, []
+        for row in self._test_rows(self._frame("best_model")).to_dict("records"):
+            tied = "" if fmt.is_missing(row["tied_with"]) else row["tied_with"]
+            cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
+            cells += [number_cell(row[end], lambda value: fmt.decimal(value, 2)) for end in ("threshold_from", "threshold_to")]
+            cells += [number_cell(row["n_thresholds"], fmt.count), number_cell(row["largest_lead"], fmt.decimal)]
+            cells.append(text_cell(", ".join(self.names.model(name) for name in tied.split(", ") if name) or None))
+            rows.append(cells)
+        columns = self._titles("set", "model", "threshold_from", "threshold_to", "n_thresholds", "largest_lead", "tied_with")
+        return [
+            self._figure("decision_curves", words("decision_caption")),
+            _table("table-best-model", words("best_model_caption"), columns, rows, [words("best_model_note")]),
+        ]
 
     def calibration(self) -> list[Any]:
         return [
@@ -414,18 +445,18 @@ class Report:
             self._measures("missing", "table-missing", self.words("missing_caption"), [self.words("missing_note")])
         ]
 
-    def _measures(self, name: str, id: str, caption: str, notes: Sequence[str] = ()) -> Table:
+    def _measures(self, name: str, id: str, caption: str, notes: Sequence[str] = (), aside: Sequence[str] = ()) -> Table:
         """A table of measures whatever its columns: ``x`` with ``x_low`` and ``x_high`` becomes one column.
 
         The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out, and so is the
-        age from which a population counts, which its name says.
+        age from which a population counts, which its name says, and the columns ``aside``.
         """
         frame = self._frame(name)
         if "set" in frame.columns:
             frame = self._test_rows(frame)
         bounds = {c + end for c in frame.columns for end in ("_low", "_high") if c + "_low" in frame.columns}
-        aside = bounds | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother", "from_age"}
-        keys = [c for c in frame.columns if c not in aside and (len(frame) == 0 or frame[c].notna().any())]
+        left_out = {*aside, *bounds} | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother", "from_age"}
+        keys = [c for c in frame.columns if c not in left_out and (len(frame) == 0 or frame[c].notna().any())]
         rows = [[self._measure(row, key) for key in keys] for row in frame.to_dict("records")]
         columns = []
         for key in keys:

@@ -5,8 +5,10 @@ from scripts.common.tables import write_table
 from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_tables
 from scripts.statistics.decision_curves import BEST, NET_BENEFIT, best_ranges, decision_curves, threshold_grid
 from scripts.statistics.model_differences import (
+    BENEFIT_DIFFERENCES,
     DIFFERENCES,
     UPPER_BOUND,
+    benefit_differences_table,
     differences_table,
     upper_bound_table,
 )
@@ -36,6 +38,8 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(best_ranges(curves), out.best_model, BEST)
     differences = differences_table(patients, models, given.sets, cuts, given.primary_contrast, level, draws, seed)
     write_table(differences, out.differences, DIFFERENCES)
+    benefits = benefit_differences_table(patients, models, given.sets, grid, given.primary_contrast, level, draws, seed)
+    write_table(benefits, out.net_benefit_differences, BENEFIT_DIFFERENCES)
     write_table(upper_bound_table(patients, models, given.sets, cuts), out.youden_upper_bound, UPPER_BOUND)
     calibration, curve = calibration_tables(patients, models, given.sets, level)
     write_table(calibration, out.calibration, CALIBRATION)

@@ -10,6 +10,7 @@ import pandas as pd
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.auc_comparison import model_pairs
+from scripts.statistics.decision_curves import net_benefit, positives_at
 from scripts.statistics.delong import NONE
 from scripts.statistics.performance import (
     bootstrap_interval,
@@ -37,6 +38,22 @@ DIFFERENCES: Columns = {
 }
 """``results/statistics/differences.csv``: a minus b of every threshold metric of Table 2, with a paired bootstrap of whole
 patients. No P values: these are estimates beside the tests of ``delong.csv``."""
+
+BENEFIT_DIFFERENCES: Columns = {
+    "set": "text",
+    "model_a": "text",
+    "model_b": "text",
+    "threshold": "float",
+    "difference": "float",
+    "difference_low": "float",
+    "difference_high": "float",
+    "difference_ci_method": "text",
+    "primary": "int",
+    "n": "int",
+    "n_pos": "int",
+}
+"""``results/statistics/net_benefit_differences.csv``: net benefit of a minus that of b at each threshold probability of the decision
+curves, with a paired bootstrap of whole patients. No P values, and no stars: a decision isn't taken by a test of its benefit."""
 
 UPPER_BOUND: Columns = {
     "set": "text",
@@ -104,6 +121,69 @@ def differences_table(
                     }
                 )
     return pd.DataFrame(rows, columns=list(DIFFERENCES))
+
+
+def bootstrap_benefit_difference(
+    labels: np.ndarray, scores: np.ndarray, grid: np.ndarray, replicates: int, seed: int
+) -> np.ndarray:
+    """Net benefit of the first of two models less that of the second in each replicate: (replicates, thresholds).
+
+    ``scores`` is (2, n). Whole patients are resampled: one multinomial draw over the joint cells of label and both models' intervals
+    of the grid, at a cost that doesn't grow with n once every cell has a patient.
+    """
+    intervals = len(grid) + 1
+    place_a, place_b = (np.searchsorted(grid, values, side="right") for values in scores)
+    code = (place_a * intervals + place_b) * 2 + (labels == 1)
+    cells, counts = np.unique(code, return_counts=True)
+    rng = np.random.Generator(np.random.PCG64(seed))
+    draws = rng.multinomial(len(labels), counts / len(labels), size=replicates)
+    joint, is_op = cells // 2, cells % 2 == 1
+    reached = np.arange(1, intervals)
+    gained = ((joint // intervals)[:, None] >= reached).astype(float) - ((joint % intervals)[:, None] >= reached)
+    worth = np.where(is_op[:, None], 1.0, -grid / (1 - grid))
+    return draws @ (gained * worth) / len(labels)
+
+
+def benefit_differences_table(
+    frame: pd.DataFrame,
+    models: Sequence[str],
+    sets: Sequence[str],
+    grid: np.ndarray,
+    primary: Sequence[str],
+    confidence: float,
+    replicates: int,
+    seed: int,
+) -> pd.DataFrame:
+    """``BENEFIT_DIFFERENCES``: every pair of models in each set, as in ``DIFFERENCES``. A set without patients has no rows."""
+    models, rows = list(models), []
+    for name in sets:
+        labels, scores = arrays(frame[frame["set"] == name], models)
+        n = len(labels)
+        if not n:
+            continue
+        told = [net_benefit(*positives_at(labels, values, grid), n, grid) for values in scores]
+        for pair in model_pairs(models, primary):
+            a, b = (models.index(model) for model in pair)
+            own = sub_seed(seed, "statistics", "net_benefit_differences", name, *sorted(pair))
+            drawn = bootstrap_benefit_difference(labels, scores[[a, b]], grid, replicates, own)
+            for k, threshold in enumerate(grid):
+                low, high, method = bootstrap_interval(drawn[:, k], confidence)
+                rows.append(
+                    {
+                        "set": name,
+                        "model_a": pair[0],
+                        "model_b": pair[1],
+                        "threshold": float(threshold),
+                        "difference": float(told[a][k] - told[b][k]),
+                        "difference_low": low,
+                        "difference_high": high,
+                        "difference_ci_method": method,
+                        "primary": int(set(pair) == set(primary)),
+                        "n": n,
+                        "n_pos": int(labels.sum()),
+                    }
+                )
+    return pd.DataFrame(rows, columns=list(BENEFIT_DIFFERENCES))
 
 
 def upper_bound_table(

@@ -18,7 +18,9 @@ from scripts.statistics.auc_comparison import DELONG
 from scripts.statistics.baselines import PERFORMANCE
 from scripts.statistics.calibration import CALIBRATION
 from scripts.statistics.cohort_description import MISSING, TABLE1, VARIABLES
+from scripts.statistics.decision_curves import BEST
 from scripts.statistics.fold_performance import ENSEMBLE, FOLDS
+from scripts.statistics.model_differences import DIFFERENCES, UPPER_BOUND
 from scripts.statistics.performance import TABLE2
 from scripts.statistics.sensitivity_analyses import SENSITIVITY
 from scripts.statistics.shortcuts import CONTRASTS, GROUPS, SHORTCUTS
@@ -31,6 +33,9 @@ DECLARED = {
     "table1": TABLE1,
     "table2": TABLE2,
     "delong": DELONG,
+    "differences": DIFFERENCES,
+    "best_model": BEST,
+    "youden_upper_bound": UPPER_BOUND,
     "folds": FOLDS,
     "calibration": CALIBRATION,
     "subgroups": SUBGROUPS,
@@ -214,6 +219,20 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "table2": [{"set": s, "model": m, "n": 40, "n_pos": 14} for s in sets[1:] for m in (*MODELS, "everyone_positive")],
         "delong": [
             {"set": s, "model_a": a, "model_b": b, "engine": engine, "p_value": 0.0123, "p_holm": 0.0369} for s in sets[1:] for a, b in pairs
+        ],
+        "differences": [
+            {"set": s, "model_a": a, "model_b": b, "metric": metric, "difference_ci_method": "bootstrap, percentile", "primary": 0, "n": 40, "n_pos": 14}
+            for s in sets[1:]
+            for a, b in pairs
+            for metric in ("sensitivity", "f1")
+        ],
+        "best_model": [
+            {"set": s, "model": m, "n_thresholds": 3, "tied_with": t} for s in sets[1:] for m, t in (("all", ""), ("combined", "deep, clinical"), ("none", ""))
+        ],
+        "youden_upper_bound": [
+            {"set": s, "model": m, "use": "upper bound only", "n": 40, "n_pos": 14, "ci_method": "none: threshold chosen on these patients", "note": ""}
+            for s in sets[1:]
+            for m in MODELS
         ],
         "folds": [
             {"set": s, "fold": f, "n": 40, "n_pos": 14, "auc_ci_method": "DeLong, logit"}

@@ -63,6 +63,15 @@ class Page(html.parser.HTMLParser):
             self._cell.append(data)
 
 
+def test_differences_best_models_and_the_upper_bound_are_told(study, configs):
+    for language in ("en", "zh"):
+        page = Page(report_html(study(configs["simulated"](study={"language": language}))))
+        differences, best, bound = (page.cells[f"table-{name}"] for name in ("differences", "best-model", "upper-bound"))
+        assert len(differences) == 3 * 3 * 2 * 7 and len(best) == 3 * 3 * 7
+        assert bound and not [cell for cell in differences + best + bound if "_" in cell], "a column's name in place of words"
+        assert Words(language)("model_deep") + ", " + Words(language)("model_clinical") in best
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_page_is_whole_and_offline(study, configs, language):
     text = report_html(study(configs["simulated"](study={"language": language})))

@@ -12,7 +12,11 @@ from scripts.common.errors import StudyError
 from scripts.statistics.auc_comparison import delong_table
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.decision_curves import best_ranges, decision_curves, threshold_grid
-from scripts.statistics.model_differences import differences_table, upper_bound_table
+from scripts.statistics.model_differences import (
+    benefit_differences_table,
+    differences_table,
+    upper_bound_table,
+)
 from scripts.statistics.performance import performance_table
 from scripts.statistics.sensitivity_analyses import sensitivity_table
 from scripts.statistics.subgroups import prevalence_table, subgroup_table
@@ -58,6 +62,7 @@ def tables(frame: pd.DataFrame, cuts: dict[str, float], proc: object | None = No
         "prevalence": prevalence_table(frame, MODELS, SET, cuts, POPULATIONS, 0.95, 200, 1),
         "sensitivity": sensitivity_table(frame, MODELS, SET, cuts, -2.5, 0.95, 200, 1),
         "differences": differences_table(frame, MODELS, SET, cuts, PRIMARY, 0.95, 200, 1),
+        "net_benefit_differences": benefit_differences_table(frame, MODELS, SET, GRID, PRIMARY, 0.95, 200, 1),
         "youden_upper_bound": upper_bound_table(frame, MODELS, SET, cuts),
     }
 
@@ -157,6 +162,7 @@ def test_a_score_that_is_no_number_is_refused_by_each_function(study, spoiled):
                 lambda f: prevalence_table(f, MODELS, SET, cuts, POPULATIONS, 0.95, 100, 1),
                 lambda f: sensitivity_table(f, MODELS, SET, cuts, -2.5, 0.95, 100, 1),
                 lambda f: differences_table(f, MODELS, SET, cuts, PRIMARY, 0.95, 100, 1),
+                lambda f: benefit_differences_table(f, MODELS, SET, GRID, PRIMARY, 0.95, 100, 1),
                 lambda f: upper_bound_table(f, MODELS, SET, cuts),
             ]
         for call in calls:
