@@ -86,7 +86,8 @@ def copy_of_two_stages(folder):
     """The Snakefile without the other stages' includes, and what the two stages run."""
     lines = (ROOT / "Snakefile").read_text().splitlines(keepends=True)
     kept = [f'include: "rules/{name}.smk"\n' for name in ("common", *STAGES)]
-    (folder / "Snakefile").write_text("".join(x for x in lines if not x.strip().startswith("include:") or x.strip() + "\n" in kept))
+    left_out = [x for x in lines if x.strip().startswith("include:") and x.strip() + "\n" not in kept]
+    (folder / "Snakefile").write_text("".join(x.replace(x.strip(), "pass") if x in left_out else x for x in lines))
     for name in ("config.yaml", *(f"rules/{n}.smk" for n in ("common", *STAGES))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)
