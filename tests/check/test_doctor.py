@@ -353,5 +353,6 @@ def test_it_runs_on_a_bare_python(folder):
 
 
 def test_make_runs_it(folder):
-    done = subprocess.run(["make", "-n", "doctor", "CONFIG=--configfile config/mine.yaml"], cwd=ROOT, capture_output=True, text=True)
+    outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    done = subprocess.run(["make", "--no-print-directory", "-n", "doctor", "CONFIG=--configfile config/mine.yaml"], cwd=ROOT, env=outer, capture_output=True, text=True)
     assert done.stdout.strip() == "python3 -m scripts.check.doctor --configfile config/mine.yaml"
