@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -11,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from scripts.common.config_files import laid_over, read_config_file
 from scripts.share.pack_results import pack
 
 TABLE2_METRICS = ["auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"]
@@ -262,3 +266,23 @@ def test_snakemakes_own_report_works_and_leaks_nothing(finished, tmp_path):
         captions = b"".join(archive.read(n) for n in archive.namelist() if n.endswith((".html", ".js")))
     assert b"roc" in captions and b"Table 2" in captions
     assert leaks(tmp_path, planted_strings(finished)) == []
+
+
+def test_the_statistics_alone_come_out_the_same_from_the_runs_own_tables(finished, tmp_path):
+    """`make statistics` on a study's own two tables: the same bytes as the study wrote."""
+    merged = laid_over(*(read_config_file(finished.path / name) for name in ("config.yaml", finished.configfile)))
+    labels = {center["name"]: center["label"] for center in merged["centers"] if center.get("label")}
+    settings = {name: merged.get(name, {}) for name in ("study", "statistics")} | {"tables": {"synthetic": True, "labels": labels}}
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
+    results = finished.path / "results"
+    command = [
+        sys.executable, "-m", "scripts.statistics.own_tables", "--predictions", results / "predictions.csv",
+        "--cohort", results / "cohort/cohort.csv", "--flow", results / "cohort/flow.csv", "--to", tmp_path / "out",
+        "--configfile", tmp_path / "own.yaml", "--cores", "2",
+    ]  # fmt: skip
+    done = subprocess.run(list(map(str, command)), cwd=finished.path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = sorted(path.relative_to(tmp_path / "out/results") for path in (tmp_path / "out/results").rglob("*") if path.is_file())
+    both = [name for name in made if (results / name).is_file() and name.parts[0] in ("statistics", "figures", "tables")]
+    assert len(both) > 25
+    assert [str(name) for name in both if (results / name).read_bytes() != (tmp_path / "out/results" / name).read_bytes()] == []
