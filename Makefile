@@ -8,6 +8,7 @@ TO ?= results/share/osteocxr_results.tar.gz
 SMALLEST ?= 5
 OUTCOMES ?= hide
 DEVICE ?= auto
+WORKERS ?= 2
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,9 +20,9 @@ demo: setup  ## the synthetic study from end to end (about 10 minutes on two cor
 	@snakemake --cores all --quiet rules $(CONFIG)
 	@python -m scripts.report.summary
 
-test:  ## all tests
+test:  ## all tests (WORKERS=2: how many files at a time)
 	@envs/setup.sh test
-	@pytest
+	@pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, Tesseract, a Chinese font, SLURM
 	@envs/setup-test-tools.sh

@@ -1,4 +1,4 @@
-"""What all tests share: compiled modules are kept between the many processes that the tests start."""
+"""What all tests share: compiled modules are kept between the many processes that the tests start, and long files come first."""
 
 from __future__ import annotations
 
@@ -17,3 +17,13 @@ def pytest_configure(config: pytest.Config) -> None:
         folder = str(config.cache.mkdir("bytecode"))
         os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = folder
         sys.dont_write_bytecode = False
+
+
+LONG_FILES = ("slurm", "signal", "reruns", "real_study", "bundle_of_a_run", "finished_run", "killed_intake", "other_inputs")
+"""Files of tests/workflow that run the workflow, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first, so that pytest-xdist's workers end together."""
+    rank = {f"test_{name}.py": at for at, name in enumerate(LONG_FILES)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))

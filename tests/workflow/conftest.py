@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,10 +90,21 @@ def fresh_study(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(fresh_study) -> Study:
-    """The tiny study, run to its end on two cores. Tests must not change it: they take a duplicate."""
-    study = fresh_study("finished")
-    study.printed = study.snakemake()
+def finished(tmp_path_factory) -> Study:
+    """The tiny study, run to its end on two cores. Tests must not change it: they take a duplicate.
+
+    Of several pytest-xdist workers one makes it, in the folder that they share, and the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, printed = shared / "finished", shared / "finished_printed.txt"
+    with FileLock(shared / "finished.lock"):
+        if not printed.is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            text = Study(copy_of_the_repository(folder)).snakemake()
+            printed.write_text(text, encoding="utf-8")
+    study = Study(folder)
+    study.printed = printed.read_text(encoding="utf-8")
     return study
 
 

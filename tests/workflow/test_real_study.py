@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pytest
 import yaml
@@ -119,10 +120,10 @@ def test_new_patients_of_an_external_centre_rescore_that_centre_alone(real, tmp_
     folder = study.path / "data/hospital_b"
     source = next(p for p in sorted((folder / "dicom").rglob("*")) if p.is_file() and p.stat().st_size > 20_000)
     shutil.copy2(source, folder / "dicom/another patient")
-    for name in ("patients", "dxa"):
-        path = next((folder / "tables").glob(f"{name}.*"))
-        lines = path.read_bytes().splitlines(keepends=True)
-        path.write_bytes(b"".join([*lines, lines[-1]]))
+    workbook = openpyxl.load_workbook(folder / "tables/clinical_data.xlsx")
+    for sheet in workbook:
+        sheet.append([cell.value for cell in sheet[sheet.max_row]])
+    workbook.save(folder / "tables/clinical_data.xlsx")
     printed = study.snakemake("-n")
     planned = study.jobs()
     assert not {"train_fold", "fit_xgboost", "split_cohort"} & planned.keys()
