@@ -42,6 +42,10 @@ WITHIN_OUTCOMES = ("statistics/net_benefit.csv", "statistics/calibration_curve.c
 """Tables that go with the models' errors: every cell of a confusion matrix, at every threshold, can be counted back from the first; the
 second is the smoothed course of the same, and its ends lie by single patients' scores."""
 
+BETWEEN_MODELS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
+"""Tables of ``statistics/`` that stay here whatever is chosen: a difference between two models, or the best of all thresholds, tells of
+single patients on whom they differ, and no rule of suppression is written for that."""
+
 REDACTED = "[redacted]"
 
 NEVER = {
@@ -158,7 +162,9 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
     headers: dict[str, tuple[str, ...]] = {}
     for name, (rows, columns) in _tables(results, provenance, centers).items():
         rules = TABLES.get(name)
-        if rules is None:
+        if name in {f"statistics/{stem}.csv" for stem in BETWEEN_MODELS}:
+            chosen.left_out[name] = "differences between models could give back single patients"
+        elif rules is None:
             chosen.left_out[name] = "a table that the packer does not know"
         elif set(columns) != set(rules.columns):
             chosen.left_out[name] = "has columns that the packer does not know, or lacks some"

@@ -138,7 +138,7 @@ def study_for_slurm(finished: Study, target: Path, change, site: dict) -> Study:
     study = finished.duplicate(target)
     for name in MADE_ON_SLURM:
         path = study.path / name
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     study.edit_config(change)
     profile = study.path / "profiles/slurm/config.yaml"
     content = yaml.safe_load(profile.read_text(encoding="utf-8"))
