@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -257,6 +258,20 @@ def test_after_a_crash_the_recipe_leads_on(run):
 def test_a_second_run_has_nothing_to_do(run):
     done = subprocess.run(run.command(), cwd=run.study.path, capture_output=True, text=True)
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_the_main_process_may_be_a_job_itself(run):
+    """As docs/slurm.md tells, where long processes aren't allowed on the login node; it submits jobs from within its own."""
+    lost = run.study.path / "results/statistics/table1.csv"
+    before = lost.read_bytes()
+    lost.unlink()
+    options = ["--wait", "--partition=cpu", "--mem=1000", "--cpus-per-task=1", "--output=main.txt"]
+    wrapped = ["sbatch", *options, "--wrap", shlex.join(run.command())]
+    done = subprocess.run(wrapped, cwd=run.study.path, capture_output=True, text=True, timeout=2 * PATIENCE)
+    said = (run.study.path / "main.txt").read_text()
+    assert done.returncode == 0, said[-4000:]
+    assert "running snakemake in a SLURM job context" in said and "rule describe_cohort:" in said
+    assert lost.read_bytes() == before
 
 
 def test_no_identifier_in_what_slurm_keeps(run, cluster):
