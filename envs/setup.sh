@@ -65,15 +65,18 @@ wanted="$(sha256sum <"$requirements" | cut -d' ' -f1) $("$python" -c 'import sys
 stamp=.venv/requirements-$(basename "$requirements" .txt).stamp
 
 # Where Python is told to keep no compiled modules (PYTHONDONTWRITEBYTECODE, usual in containers), each of a run's processes would compile
-# its libraries anew, some seconds each. So they are compiled here, once, by importing them.
+# its libraries anew, some seconds each. So they are compiled here, once for each set of packages, by importing them.
 compile_once() {
   [ -n "${PYTHONDONTWRITEBYTECODE:-}" ] || return 0
-  compgen -G ".venv/lib/python*/site-packages/pandas/__pycache__" >/dev/null && return 0
+  local compiled
+  compiled="$(sha256sum <envs/requirements.txt | cut -d' ' -f1) ${wanted#* }"
+  [ "$(cat .venv/compiled.stamp 2>/dev/null)" = "$compiled" ] && return 0
   say "Compiling the Python packages once (PYTHONDONTWRITEBYTECODE is set) ..."
   for module in snakemake.cli snakemake.script snakemake_executor_plugin_slurm pandas scipy.stats sklearn.linear_model statsmodels.api matplotlib.pyplot \
     torch torchvision torch._dynamo xgboost onnxruntime cv2 pydicom openpyxl docx jinja2 pydantic imagecodecs rpy2.rinterface; do
     env -u PYTHONDONTWRITEBYTECODE -u PYTHONPYCACHEPREFIX .venv/bin/python -c "import $module" >/dev/null 2>&1 || true
   done
+  printf '%s\n' "$compiled" >.venv/compiled.stamp
 }
 
 # An environment with the test packages serves a run as well.
