@@ -597,6 +597,20 @@ class Figures(Section):
     )
     font_size: float = Field(8, ge=6, le=14, description="Font size in points at the printed width. Small text is up to 1.5 points smaller, but never below 6.")
 
+    @field_validator("colors")
+    @classmethod
+    def _colours(cls, value: dict[str, str]) -> dict[str, str]:
+        for model, color in value.items():
+            if re.fullmatch("#[0-9A-Fa-f]{6}", color):
+                continue
+            from matplotlib.colors import (
+                is_color_like,  # only here: a config with plain codes needs no Matplotlib
+            )
+
+            if not is_color_like(color):
+                raise ValueError(f"{model}: '{color}' is no colour; use for instance '#0072B2'")
+        return value
+
 
 class Statistics(Section):
     engine: Literal["r", "numpy"] = Field(
@@ -652,6 +666,10 @@ class OwnTables(Section):
 # --------------------------------------------------------------------------------------------- the whole
 
 
+STUDY_MODELS = ("deep", "clinical", "combined")
+"""The models of a study."""
+
+
 class Config(Section):
     """The whole ``config.yaml``."""
 
@@ -674,14 +692,33 @@ class Config(Section):
         description="Statistics from tables of scores that were made elsewhere (`make statistics`, docs/own_tables.md). No centre is needed then, and nothing but statistics is made.",
     )
 
+    def _check_names(self) -> None:
+        """Names reach Snakemake's parameters, where braces mean a wildcard and angle brackets in a path a variable."""
+        named = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        named |= {"statistics.prevalences: label": " ".join(one.label for one in self.statistics.prevalences)}
+        if self.tables is not None:
+            named |= {f"tables.labels.{key}": f"{key} {label}" for key, label in self.tables.labels.items()}
+        for where, name in named.items():
+            if set(name) & set("{}"):
+                raise ValueError(f"{where}: '{name}' holds a brace; write it without {{ and }}")
+
     @model_validator(mode="after")
     def _centres(self) -> Config:
+        self._check_names()
         if self.tables is not None:
+            if self.centers:
+                raise ValueError(
+                    "tables: this section belongs to `make statistics` (docs/own_tables.md), which writes into a folder of its own; a study with centres has none"
+                )
             return self
         if not self.centers:
             raise ValueError("centers: give at least one centre")
         if self.statistics.primary_contrast is None:
             raise ValueError("statistics.primary_contrast: the study declares its main comparison, two of its models, such as [combined, clinical]")
+        unknown = [name for name in self.statistics.primary_contrast if name not in STUDY_MODELS]
+        if unknown or len(set(self.statistics.primary_contrast)) < 2:
+            said = f"there is no model '{unknown[0]}'" if unknown else "it names one model twice"
+            raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(STUDY_MODELS)}")
         names = [c.name for c in self.centers]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:

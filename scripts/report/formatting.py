@@ -17,13 +17,13 @@ def is_missing(value: Any) -> bool:
 
 
 def auc(value: Any) -> str:
-    """An AUC (0 to 1) with three digits."""
-    return MISSING if is_missing(value) else f"{float(value):.3f}"
+    """An AUC (0 to 1), or a difference of two, with three digits."""
+    return decimal(value, 3)
 
 
 def percent(value: Any) -> str:
-    """A fraction (0 to 1) as a percentage with one digit, without the sign."""
-    return MISSING if is_missing(value) else f"{100 * float(value):.1f}"
+    """A fraction, or a difference of two, as a percentage with one digit, without the sign %."""
+    return MISSING if is_missing(value) else decimal(100 * float(value), 1)
 
 
 def p_value(value: Any) -> str:

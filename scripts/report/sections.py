@@ -397,7 +397,8 @@ class Report:
             rows.append(cells)
         columns = self._titles("set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "brier", "threshold", "rule")
         caption = words("baselines_caption", level=self.level)
-        notes = [words("baselines_note"), *self._interval_methods(frame)]
+        shown = frame.drop(columns=["accuracy_ci_method", "f1_ci_method"], errors="ignore")
+        notes = [words("baselines_note"), *self._interval_methods(shown)]
         note = words("baseline_delong_note", engine=self._engine())
         return [
             _table("table-baselines", caption, columns, rows, notes, LONG_MAIN_TABLE),

@@ -12,7 +12,7 @@ from scripts.statistics.model_differences import (
     differences_table,
     upper_bound_table,
 )
-from scripts.statistics.performance import TABLE2, performance_table
+from scripts.statistics.performance import TABLE2, auc_text, performance_table
 from scripts.statistics.sensitivity_analyses import SENSITIVITY, sensitivity_table
 from scripts.statistics.subgroups import (
     PREVALENCE,
@@ -50,6 +50,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     others = sensitivity_table(patients, models, given.sets, cuts, given.op_t_score, level, draws, seed)
     write_table(others, out.sensitivity, SENSITIVITY)
     for row in table2.itertuples():
-        log.say(
-            f"{row.set} {row.model}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})"
-        )
+        log.say(f"{row.set} {row.model}: AUC {auc_text(row)}")

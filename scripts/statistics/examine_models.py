@@ -11,6 +11,7 @@ from scripts.statistics.baselines import (
     with_baselines,
 )
 from scripts.statistics.fold_performance import FOLDS, fold_table
+from scripts.statistics.performance import auc_text
 from scripts.statistics.shortcuts import SHORTCUTS, read_masked, shortcut_table, with_films
 from scripts.statistics.waist import read_predictions, with_cohort
 
@@ -26,9 +27,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     folds = fold_table(dict(zip(given.sets, read.scores, strict=True)), read.cohort, given.confidence)
     write_table(folds, out.folds, FOLDS)
     for row in folds.itertuples():
-        log.say(
-            f"{row.set} {row.fold}: AUC {row.auc:.3f} ({row.auc_low:.3f} to {row.auc_high:.3f}; {row.auc_ci_method})"
-        )
+        log.say(f"{row.set} {row.fold}: AUC {auc_text(row)}")
 
     frame = with_baselines(predictions, read.baselines)
     cuts = baseline_thresholds(frame, given.threshold["rule"], given.threshold["value"])

@@ -227,9 +227,18 @@ def settled(config: Config, given: dict, predictions: pd.DataFrame, cohort: pd.D
         "centers": _ordered(list(dict.fromkeys(cohort["center"])), own.centers, "centers"),
         "flow": flow,
     }
+    check_names(tables)
     statistics = config.statistics.model_dump(mode="json") | {"primary_contrast": list(contrast) if contrast else None}
     study = config.study.model_dump(mode="json", exclude={"key_file"})
     return {"study": study, "statistics": statistics, "tables": tables}
+
+
+def check_names(tables: dict) -> None:
+    """Refuse names of models, sets and centres that Snakemake would take for wildcards or variables of a path."""
+    for kind in ("models", "sets", "centers"):
+        for name in tables[kind]:
+            if set(name) & set("{}<>"):
+                raise StudyError(f"The tables: the name '{name}' ({kind}) holds one of {{ }} < >; write it without, and give the name to print in 'tables.labels'.")
 
 
 def check_target(to: Path) -> None:

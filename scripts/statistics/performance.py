@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -228,6 +229,14 @@ def evaluate_set(
             }
         )
     return rows
+
+
+def auc_text(row: Any) -> str:
+    """The AUC of a row for a log: ``0.889 (0.773 to 0.949; DeLong, logit)``; without an interval the reason alone."""
+    if np.isnan(row.auc):
+        return f"none ({row.auc_ci_method})"
+    bounds = "" if np.isnan(row.auc_low) else f"{row.auc_low:.3f} to {row.auc_high:.3f}; "
+    return f"{row.auc:.3f} ({bounds}{row.auc_ci_method})"
 
 
 def performance_table(

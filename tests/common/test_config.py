@@ -51,6 +51,11 @@ FAULTS = {
     "wrong type": (lambda c: c["deep"]["training"].update(epochs="many"), "deep.training.epochs", "'many'"),
     "out of range": (lambda c: c["cohort"].update(test_fraction=1.5), "cohort.test_fraction", "1.5"),
     "wrong choice": (lambda c: c["statistics"].update(engine="R"), "statistics.engine", "'r' or 'numpy'"),
+    "section of own tables": (lambda c: c.update(tables={"labels": {"deep": "Net"}}), "tables", "belongs to `make statistics`"),
+    "contrast of another model": (lambda c: c["statistics"].update(primary_contrast=["deep", "net"]), "statistics.primary_contrast", "there is no model 'net'"),
+    "contrast of one model": (lambda c: c["statistics"].update(primary_contrast=["deep", "deep"]), "statistics.primary_contrast", "one model twice"),
+    "no colour": (lambda c: c["statistics"].update(figures={"colors": {"deep": "bluish"}}), "statistics.figures.colors", "'bluish' is no colour"),
+    "brace in a label": (lambda c: c["centers"][0].update(label="House {A}"), "centers[internal].label", "holds a brace"),
     "two development centres": (
         lambda c: c["centers"][1].update(role="development"),
         "centers",

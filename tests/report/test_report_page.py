@@ -69,6 +69,7 @@ def test_differences_best_models_and_the_upper_bound_are_told(study, configs):
         differences, best, bound = (page.cells[f"table-{name}"] for name in ("differences", "best-model", "upper-bound"))
         assert len(differences) == 3 * 3 * 2 * 7 and len(best) == 3 * 3 * 7
         assert bound and not [cell for cell in differences + best + bound if "_" in cell], "a column's name in place of words"
+        assert not [cell for cell in differences if "-" in cell], "a hyphen for a minus"
         assert Words(language)("model_deep") + ", " + Words(language)("model_clinical") in best
 
 

@@ -153,6 +153,8 @@ REFUSED = {
     "age": (known_cell("age", "old"), "'age' must be a number or empty"),
     "age in months": (known_cell("age", 800), "'age' lies outside 18 to 120"),
     "taken name": (lambda s, k: (s.rename(columns={"a": "all"}), k), "the score column 'all' needs another name"),
+    "brace in a set": (lambda s, k: (s.assign(set=s["set"].replace("hospital_b", "b{1}")), k), "the name 'b{1}' (sets) holds one of"),
+    "angle bracket in a model": (lambda s, k: (s.rename(columns={"a": "net <2>"}), k), "the name 'net <2>' (models) holds one of"),
     "only train": (lambda s, k: (s.assign(set="train"), k), "hold no test set"),
     "no training patients": (lambda s, k: (s.assign(set=s["set"].replace("train", "more")), k), "No threshold can be chosen by the rule 'youden'"),
 }
