@@ -10,7 +10,7 @@ import functools
 import sys
 from pathlib import Path
 
-from scripts.check.expectations import Expectation, expect
+from scripts.check.expectations import Expectation, expect, shared_patients
 from scripts.cohort.selection import Selection
 from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import laid_over, read_config_file
@@ -85,6 +85,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"TO MEND: {error}\n")
             faults += 1
         cohort = config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
+        looked_at: list[Expectation] = []
         for entry in config.running:
             center = with_sources(entry)
             if entry.simulate is not None and not Path(center.dicom).is_dir():
@@ -93,6 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
             found = expect(center, key, config.intake.frontal_view.model_dump(), cohort, Log(None, "check_data"))
             print("\n".join(described(found)) + "\n", flush=True)
             faults += len(found.faults)
+            looked_at.append(found)
+        for developed in (f for f in looked_at if f.role == "development"):
+            told = [shared_patients(developed, found) for found in looked_at if found.role == "external"]
+            print("".join(f"{line}\n\n" for line in told if line), end="")
     except StudyError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1

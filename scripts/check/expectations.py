@@ -38,7 +38,7 @@ from scripts.intake.image_table import ImageTable, rows_without_file
 from scripts.intake.listing import FoundFile, path_of_text, scan_folder
 from scripts.intake.png_reading import examined_png, read_png_header, read_png_values
 from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
-from scripts.intake.review_table import read_review
+from scripts.intake.review_table import read_review, verdicts_of
 from scripts.intake.source_tables import (
     FEWEST_FOR_A_COLUMN,
     USUAL_BMI,
@@ -72,7 +72,8 @@ MOST_OTHER_SEX = 0.2
 @dataclass
 class Expectation:
     """What was found for one centre. ``faults`` are sentences on what must be mended before a run; ``selection`` is None where tables or
-    films can't be read. ``n_makers_lost`` counts usable films whose manufacturer is not kept.
+    films can't be read. ``n_makers_lost`` counts usable films whose manufacturer is not kept. ``people``: (id, date of birth) of
+    the patient table's rows with a film, to find a patient whom two centres have.
     """
 
     center: str
@@ -85,6 +86,7 @@ class Expectation:
     film_ids: set[str] = field(default_factory=set)
     patient_ids: set[str] = field(default_factory=set)
     dxa_ids: set[str] = field(default_factory=set)
+    people: set[tuple[str, str]] = field(default_factory=set)
     tables_read: set[str] = field(default_factory=set)
     hints: list[str] = field(default_factory=list)
     missing: list[tuple[str, str, int, int]] = field(default_factory=list)
@@ -115,14 +117,14 @@ def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[s
 
 def _film_rows(
     center: Center, files: list[FoundFile], images: ImageTable | None, names: Pseudonyms, patterns: dict, log: Log
-) -> tuple[pd.DataFrame, list[str], int]:
-    """FILMS rows from headers alone, with ``source_id``; the ids as they are written; and of how many usable films no manufacturer is kept
-    though one is given.
+) -> tuple[pd.DataFrame, list[str], int, set[str]]:
+    """FILMS rows from headers alone, with ``source_id``; the ids as they are written; of how many usable films no manufacturer is kept
+    though one is given; and all image ids that the run may give the files.
 
     A PNG's header is its row of ``images``, whose ids are normalised already.
     """
     silence_readers()
-    rows, written, seen, makers_lost = [], [], set(), 0
+    rows, written, seen, makers_lost, image_ids = [], [], set(), 0, set()
     for found in log.progress(files, len(files), "headers"):
         path, uid = Path(center.films) / path_of_text(found.path), ""
         if images is None:
@@ -136,6 +138,7 @@ def _film_rows(
         if not reason and uid and uid in seen:
             reason = "duplicate"
         seen.add(uid)
+        image_ids |= {names.image_of_path(found.path), *([names.image_of_uid(uid)] if uid else [])}
         makers_lost += bool(not reason and maker and not film.manufacturer)
         known = film is not None and bool(film.patient_id)
         day = film.film_date if known else None
@@ -162,7 +165,7 @@ def _film_rows(
         )
     frame = pd.DataFrame(rows, columns=[*FILMS, "source_id"])
     frame["age"], frame["enrolled"] = frame["age"].astype("Int64"), frame["enrolled"].astype("Int64")
-    return frame, written, makers_lost
+    return frame, written, makers_lost, image_ids
 
 
 def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
@@ -264,11 +267,6 @@ def expect(
     tables = {kind: getattr(center, kind).model_dump(mode="json") for kind in ("patients", "dxa")}
     written: dict[str, list[str]] = {}
     films = images = None
-    if center.review is not None:
-        try:
-            read_review(center.review, f"centers[{center.name}].review")
-        except StudyError as error:
-            result.faults.append(str(error))
     try:
         files, table = scan_folder(center.films), None
         if center.images is not None:
@@ -278,7 +276,7 @@ def expect(
             images = read_images(tables["images"], ids, patterns, where)
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
-        films, written["films"], result.n_makers_lost = _film_rows(center, files, table, names, patterns, log)
+        films, written["films"], result.n_makers_lost, image_ids = _film_rows(center, files, table, names, patterns, log)
         if table is not None:
             hints, faults = _bits_used(center, films, files, names)
             result.hints += hints
@@ -289,6 +287,13 @@ def expect(
         result.film_ids = set(films["source_id"]) - {""}
     except StudyError as error:
         result.faults.append(str(error))
+    if center.review is not None:
+        try:
+            verdicts = read_review(center.review, f"centers[{center.name}].review")
+            if films is not None:
+                verdicts_of(verdicts, center.name, image_ids)
+        except StudyError as error:
+            result.faults.append(str(error))
     readings: dict[str, Reading] = {}
     for kind, read in (("patients", read_patients), ("dxa", read_dxa)):
         where = f"centers[{center.name}].{kind}"
@@ -312,6 +317,9 @@ def expect(
     result.tables_read = set(readings)
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
+    if "patients" in readings:
+        born = readings["patients"].rows[["source_id", "birth_date"]].dropna()
+        result.people = {(i, day.isoformat()) for i, day in zip(born["source_id"], born["birth_date"]) if i in result.film_ids}
     if len(written) == 3:
         result.hints += _hints(written, ids)
     if "patients" in readings:
@@ -382,6 +390,20 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
     except StudyError as error:
         result.faults.append(str(error))
     return result
+
+
+def shared_patients(development: Expectation, external: Expectation) -> str:
+    """A sentence where an external centre has patients of the development centre, by id and date of birth; else empty.
+
+    Pseudonyms are a centre's own, so the run can't see them: such a patient would be trained on and tested.
+    """
+    n = len(development.people & external.people)
+    if not n:
+        return ""
+    return (
+        f"HINT: centers[{external.center}]: {n} of {len(external.people)} patients with a film have the id and the date of birth of a patient of "
+        f"centers[{development.center}]; if they are the same people, leave them out of one of the two patient tables, since a model must not be tested on whom it learned from"
+    )
 
 
 def _odd_values(patients: pd.DataFrame, where: str) -> list[str]:

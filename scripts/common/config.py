@@ -917,6 +917,9 @@ def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) 
         kind = next(key for key in ("dicom", "png", "deidentified") if getattr(center, key) is not None)
         if not Path(center.films).is_dir():
             faults.append(((*place, kind), f"{where}.{kind}: there is no folder '{center.films}'."))
+        elif Path.cwd().resolve().is_relative_to(Path(center.films).resolve()):
+            said = f"{where}.{kind}: '{center.films}' holds the folder of the study itself; give the folder that has this centre's films alone."
+            faults.append(((*place, kind), said))
         elif center.deidentified is not None:
             from scripts.common.manifest import read_manifest
 

@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from scripts.check.check_data import described, main
-from scripts.check.expectations import expect
+from scripts.check.expectations import expect, shared_patients
 from scripts.common.config import Center, Cohort, FrontalView
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
@@ -198,6 +198,27 @@ def test_a_slip_in_the_readers_table_is_named(look, tmp_path):
     (tmp_path / "r.csv").write_text("image_id,verdict\nI0123456789ABCDEF,maybe\n")
     _, said = look(review=str(tmp_path / "r.csv"))
     assert "TO MEND: centers[c].review: row 2: the verdict must be" in said
+
+
+def test_a_verdict_on_a_film_that_is_not_there_is_named(look, tmp_path):
+    key = StudyKey(b"a key of the tests, 32 bytes....")
+    known = [key.image("c", "1.2.826.0.1.3680043.10.999.3"), key.image("c", "path:letter.txt")]
+    (tmp_path / "r.csv").write_text("image_id,verdict\n" + "".join(f"{i},pass\n" for i in known))
+    assert look(review=str(tmp_path / "r.csv"))[0].faults == []
+    (tmp_path / "r.csv").write_text(f"image_id,verdict\n{known[0]},pass\nI0123456789ABCDEF,reject\n")
+    _, said = look(review=str(tmp_path / "r.csv"))
+    assert "TO MEND: centers[c].review: row 3: no film of this centre has this image id" in said
+
+
+def test_patients_of_the_development_centre_in_an_external_one_are_counted(look):
+    developed, _ = look()
+    external, _ = look(name="other", role="external")
+    assert "centers[other]: 8 of 8 patients with a film have the id and the date of birth" in shared_patients(developed, external)
+    others = [f"77{n:03d},F,{'1950-03-1' if n < 3 else '1951-04-1'}{n},160,6{n}" for n in range(8)]
+    external, _ = look("id,sex,born,height,weight\n" + "\n".join(others) + "\n", name="other", role="external")
+    assert " 3 of 8 patients" in shared_patients(developed, external)
+    external.people = {("77000", "1999-01-01")}
+    assert shared_patients(developed, external) == "", "the same number given to another person by another hospital"
 
 
 def test_another_key_than_the_results_is_named(tmp_path, monkeypatch, capsys):

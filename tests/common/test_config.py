@@ -175,6 +175,17 @@ def test_missing_files_are_named(shipped):
         assert part in str(refusal.value)
 
 
+@pytest.mark.parametrize("folder", [".", "..", "here"])
+def test_films_that_lie_around_the_study_are_refused(shipped, tmp_path, monkeypatch, folder):
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/here").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path / "study")
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][1]["dicom"] = folder
+    with pytest.raises(StudyError, match=r"centers\[hospital_b\].dicom: .* holds the folder of the study itself"):
+        check_paths(read_config(raw))
+
+
 def test_generated_pages_follow_the_model():
     assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == reference_page(), "run 'make docs'"
     assert (ROOT / "config/schema.json").read_text(encoding="utf-8") == schema_text(), "run 'make docs'"
