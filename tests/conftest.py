@@ -1,4 +1,4 @@
-"""What all tests share: compiled modules are kept between the many processes that the tests start, and long files come first."""
+"""What all tests share: compiled modules are kept for the many processes that the tests start, and long files come first."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where Python is told to keep no compiled modules (PYTHONDONTWRITEBYTECODE), keep them in pytest's own cache.
+    """Let Python keep compiled modules, as it usually does, where it was told not to (PYTHONDONTWRITEBYTECODE, usual in containers).
 
-    Else each of the hundreds of processes of the workflow's tests would compile its libraries anew, some seconds each.
+    Else each of the hundreds of processes of the workflow's tests would compile what it imports anew.
     """
-    if os.environ.pop("PYTHONDONTWRITEBYTECODE", "") and config.pluginmanager.hasplugin("cacheprovider"):
-        folder = str(config.cache.mkdir("bytecode"))
-        os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = folder
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
         sys.dont_write_bytecode = False
 
 
