@@ -6,6 +6,7 @@ otherwise the item's own answer in ``report/checklists`` holds.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -41,12 +42,22 @@ class Statements:
         self.external = [name for name in run.sets if name not in ("train", "internal_test")]
         self.simulated = [entry["name"] for entry in self.config["centers"] if run.synthetic and entry.get("simulate")]
 
-    def _sizes(self) -> str:
+    def _sizes(self, names: Sequence[str]) -> str:
         parts = []
-        for name in self.run.sets:
+        for name in names:
             part = self.cohort[self.cohort["set"] == name]
             parts.append(f"{self.sets[name]} {count(len(part))} ({count((part['label'] == 1).sum())})")
         return "; ".join(parts)
+
+    def _shares(self) -> str:
+        return "; ".join(
+            f"{self.sets[name]} {percent((part['label'] == 1).mean())} %" for name in self.run.sets if len(part := self.cohort[self.cohort["set"] == name])
+        )
+
+    def _left_out(self) -> tuple[int, int, int]:
+        """Files found, quarantined and rejected."""
+        status = self.run.files["status"].value_counts()
+        return len(self.run.files), int(status.get("quarantined", 0)), int(status.get("rejected", 0))
 
     def _table2(self) -> pd.DataFrame:
         frame = self.run.statistics["table2"]
@@ -116,11 +127,24 @@ class Statements:
         return Statement("The inputs of the workflow hold no treatment.", "流程输入不含治疗信息。")
 
     def preparation(self) -> Statement:
-        status = self.run.files["status"].value_counts()
-        n, rejected, quarantined = len(self.run.files), int(status.get("rejected", 0)), int(status.get("quarantined", 0))
+        n, quarantined, rejected = self._left_out()
+        by_reader = int(((self.run.files["status"] == "rejected") & (self.run.files["reason"] == "reader")).sum())
         return Statement(
-            f"Of {count(n)} files {count(quarantined)} were quarantined and {count(rejected)} rejected by fixed rules, the same in all centres and blind to label and score.",
-            f"{count(n)} 个文件中隔离 {count(quarantined)} 个，按固定规则剔除 {count(rejected)} 个；各中心规则相同，且不参考标签与评分。",
+            f"Of {count(n)} files {count(quarantined)} were quarantined and {count(rejected)} rejected by fixed rules or a reader (by a reader: {count(by_reader)}). "
+            "The rules are the same in all centres and blind to label and score; age and sex play no part in rejection by rule.",
+            f"{count(n)} 个文件中隔离 {count(quarantined)} 个，按固定规则或阅片者判定剔除 {count(rejected)} 个（其中阅片者 {count(by_reader)} 个）；"
+            "各中心规则相同，且不参考标签与评分；按规则剔除时不参考年龄与性别。",
+        )
+
+    def preprocessing(self) -> Statement:
+        n, quarantined, rejected = self._left_out()
+        net = self.config["deep"]["architecture"]
+        grid, block, side = net["grid"], net["block_size"], net["grid"] * net["block_size"]
+        return Statement(
+            f"16-bit PNG of the full stored range; each film resized to {side}×{side} pixels, {grid}×{grid} blocks of {block}; grey levels z-scored over each film. "
+            f"Of {count(n)} files {count(quarantined)} were quarantined, {count(rejected)} rejected.",
+            f"16 位 PNG，保留完整存储灰阶；每片缩放至 {side}×{side} 像素，分为 {grid}×{grid} 块，每块 {block} 像素；灰阶按整片 Z-score 归一化。"
+            f"{count(n)} 个文件中隔离 {count(quarantined)} 个，剔除 {count(rejected)} 个。",
         )
 
     def subsets(self) -> Statement:
@@ -131,8 +155,8 @@ class Statements:
 
     def deidentification(self) -> Statement:
         return Statement(
-            "DICOM PS3.15 Annex E Basic Profile with two options, built from an allow-list; keyed pseudonyms, one date shift per patient.",
-            "DICOM PS3.15 附录 E 基本规范及两个选项，按允许清单新建；带密钥的假名，每例患者日期平移一致。",
+            "DICOM PS3.15 Annex E Basic Profile with two options, built from an allow-list; keyed pseudonyms, one date shift per patient. Which law applies is for the authors to say.",
+            "DICOM PS3.15 附录 E 基本规范及两个选项，按允许清单新建；带密钥的假名，每例患者日期平移一致。适用法规由作者说明。",
         )
 
     def acquisition(self) -> Statement:
@@ -179,8 +203,16 @@ class Statements:
     def sample_size(self) -> Statement:
         op = int((self.train["label"] == 1).sum())
         return Statement(
-            f"All who met the criteria were taken; the workflow computes no sample size. Patients (OP): {self._sizes()}. OP in training per clinical variable: {number(round(op / len(CLINICAL), 1))}.",
-            f"纳入全部符合标准者，流程不计算样本量。例数（骨质疏松）：{self._sizes()}。训练集每个临床变量对应骨质疏松 {number(round(op / len(CLINICAL), 1))} 例。",
+            f"All who met the criteria were taken; the workflow computes no sample size. Patients (OP): {self._sizes(self.run.sets)}. OP in training per clinical variable: {number(round(op / len(CLINICAL), 1))}.",
+            f"纳入全部符合标准者，流程不计算样本量。例数（骨质疏松）：{self._sizes(self.run.sets)}。训练集每个临床变量对应骨质疏松 {number(round(op / len(CLINICAL), 1))} 例。",
+        )
+
+    def test_size(self) -> Statement:
+        sizes, share = self._sizes(self.tests), percentage(self.config["cohort"]["test_fraction"])
+        external = (", in external centres all of them", "，外部中心为全部") if self.external else ("", "")
+        return Statement(
+            f"Test sets (OP): {sizes}. In the development centre {share} % of those who met the criteria{external[0]}; no size was computed.",
+            f"测试集例数（骨质疏松）：{sizes}。建模中心为符合标准者的 {share}%{external[1]}；未预先计算样本量。",
         )
 
     def missing(self) -> Statement:
@@ -203,8 +235,8 @@ class Statements:
         share = percentage(self.config["cohort"]["test_fraction"])
         return Statement(
             f"Development centre: {share} % to the internal test set, stratified by label, by keyed-hash rank; {self.config['cohort']['folds']} folds within training; external centres are tested whole. "
-            f"Patients (OP): {self._sizes()}.",
-            f"建模中心按标签分层，以密钥散列排序，{share}% 为内部测试集；训练集内 {self.config['cohort']['folds']} 折；外部中心全部用于测试。例数（骨质疏松）：{self._sizes()}。",
+            f"Patients (OP): {self._sizes(self.run.sets)}.",
+            f"建模中心按标签分层，以密钥散列排序，{share}% 为内部测试集；训练集内 {self.config['cohort']['folds']} 折；外部中心全部用于测试。例数（骨质疏松）：{self._sizes(self.run.sets)}。",
         )
 
     def disjoint(self) -> Statement:
@@ -239,14 +271,24 @@ class Statements:
         )
 
     def initialization(self) -> Statement:
-        english, chinese = {"imagenet": ("ImageNet weights", "ImageNet 预训练权重"), "random": ("Random weights", "随机权重")}.get(
-            self.config["deep"]["init"], ("Weights from a file", "由文件给定的权重")
+        english, chinese = {
+            "imagenet": ("ImageNet weights for the ResNet-18, the rest random", "ResNet-18 用 ImageNet 预训练权重，其余随机初始化"),
+            "random": ("All weights random", "全部权重随机初始化"),
+        }.get(
+            self.config["deep"]["init"],
+            (
+                "Weights from a file, for the ResNet-18, or for all if it holds a whole network; the rest random",
+                "由文件给定的权重用于 ResNet-18；若文件含完整网络则用于全部；其余随机初始化",
+            ),
         )
         seed = self.config["study"]["seed"]
         return Statement(f"{english}; seed {seed}.", f"{chinese}；随机种子 {seed}。")
 
     def final_model(self) -> Statement:
-        return Statement("The last epoch's weights of every fold; no epoch and no fold is chosen.", "各折均用最后一轮的权重，不挑选轮次或折。")
+        return Statement(
+            "The last epoch's weights of every fold; no epoch and no fold is chosen. All three models are reported; the main comparison was declared.",
+            "各折均用最后一轮的权重，不挑选轮次或折。三个模型均报告，主要比较为预设。",
+        )
 
     def ensemble(self) -> Statement:
         folds = self.config["cohort"]["folds"]
@@ -264,8 +306,8 @@ class Statements:
         said = "; ".join(f"{self.models.get(row.model, row.model)} {decimal(row.threshold)}" for row in frame.itertuples())
         rule = self.config["statistics"]["threshold"]["rule"]
         return Statement(
-            f"A probability of osteoporosis. Thresholds (rule {rule}, from out-of-fold scores, frozen): {said}.",
-            f"骨质疏松概率。阈值（规则 {rule}，由折外评分确定并固定）：{said}。",
+            f"A probability of osteoporosis. Thresholds (rule {rule}, from out-of-fold scores, frozen): {said}. Why this rule is for the authors to say.",
+            f"骨质疏松概率。阈值（规则 {rule}，由折外评分确定并固定）：{said}。选用该规则的理由由作者说明。",
         )
 
     def calculation(self) -> Statement:
@@ -287,8 +329,9 @@ class Statements:
 
     def measures(self) -> Statement:
         return Statement(
-            "AUC, sensitivity, specificity, accuracy, PPV, NPV, F1, calibration (intercept, slope, O/E, Brier, curve), net benefit.",
-            "AUC、敏感度、特异度、准确率、阳性与阴性预测值、F1、校准度（截距、斜率、O/E、Brier、曲线）、净收益。",
+            "AUC, sensitivity, specificity, accuracy, PPV, NPV, F1, calibration (intercept, slope, O/E, Brier, curve), net benefit. "
+            "Of published models only OSTA is compared; why these measures is for the authors to say.",
+            "AUC、敏感度、特异度、准确率、阳性与阴性预测值、F1、校准度（截距、斜率、O/E、Brier、曲线）、净收益。已发表模型中仅与 OSTA 比较；选用这些指标的理由由作者说明。",
         )
 
     def uncertainty(self) -> Statement:
@@ -323,28 +366,35 @@ class Statements:
         )
 
     def differences(self) -> Statement:
-        shares = "; ".join(
-            f"{self.sets[name]} {percent((part['label'] == 1).mean())} %" for name in self.run.sets if len(part := self.cohort[self.cohort["set"] == name])
-        )
+        shares = self._shares()
         return Statement(
             f"Criteria and label are the same in all centres. Share of OP: {shares}.", f"各中心纳入标准与标签定义相同。骨质疏松占比：{shares}。"
         )
 
+    def distributions(self) -> Statement:
+        shares = self._shares()
+        return Statement(
+            f"Table 1 goes by centre (training and internal test together); the deep scores stand by set. Share of OP: {shares}.",
+            f"表 1 按中心列出（训练集与内部测试集合并），DL 评分按数据集列出。骨质疏松占比：{shares}。",
+        )
+
     def flow(self) -> Statement:
         found = int(self.run.flow[self.run.flow["kind"] == "found"]["n_patients"].sum())
+        n, op, without = len(self.cohort), int((self.cohort["label"] == 1).sum()), int((self.cohort["label"] == 0).sum())
         return Statement(
-            f"Patients found: {count(found)}; included: {count(len(self.cohort))}. Every other one has a reason.",
-            f"发现患者 {count(found)} 例，纳入 {count(len(self.cohort))} 例，其余均列明原因。",
+            f"Patients found: {count(found)}; included: {count(n)} (with OP {count(op)}, without {count(without)}). Every other one has a reason.",
+            f"发现患者 {count(found)} 例，纳入 {count(n)} 例（骨质疏松 {count(op)}，非骨质疏松 {count(without)}），其余均列明原因。",
         )
 
     def characteristics(self) -> Statement:
         return Statement(
-            "By centre and label: age, sex, BMI, BMD, height, weight, T-score, with missing values. Other characteristics are not in the data.",
-            "按中心与标签列出年龄、性别、BMI、BMD、身高、体质量、T 值及缺失数；其他特征不在数据中。",
+            "By centre and label: age, sex, BMI, BMD, height, weight, T-score, with missing values. Training and internal test stand together. Other characteristics are not in the data.",
+            "按中心与标签列出年龄、性别、BMI、BMD、身高、体质量、T 值及缺失数；训练集与内部测试集合并列出。其他特征不在数据中。",
         )
 
     def events(self) -> Statement:
-        return Statement(f"Patients (OP): {self._sizes()}; each table has its own n.", f"例数（骨质疏松）：{self._sizes()}；各表均列例数。")
+        sizes = self._sizes(self.run.sets)
+        return Statement(f"Patients (OP): {sizes}; each table has its own n.", f"例数（骨质疏松）：{sizes}；各表均列例数。")
 
     def performance(self) -> Statement:
         table2, frame = self._table2(), self.run.statistics["calibration"]
@@ -375,7 +425,7 @@ class Statements:
         return Statement(
             f"Out-of-fold scores in training, and {count(n)} patients of the same centre whom no model saw.",
             f"训练集折外评分，及同一中心未参与训练的 {count(n)} 例。",
-            "" if n else "absent",
+            "" if n else "partly",
         )
 
     def external_test(self) -> Statement:
@@ -391,11 +441,12 @@ class Statements:
         tests = self.run.predictions[self.run.predictions["set"].isin(self.tests)]
         if cut is None or pd.isna(cut):
             return Statement("The run has no threshold of the deep model.", "本次运行无 DL 模型阈值。", "absent")
-        positive = tests["deep"] >= cut
-        false_positive, false_negative = int((positive & (tests["label"] == 0)).sum()), int((~positive & (tests["label"] == 1)).sum())
+        positive, op = tests["deep"] >= cut, tests["label"] == 1
+        fp, fn, tp, tn = (count(kind.sum()) for kind in (positive & ~op, ~positive & op, positive & op, ~positive & ~op))
         return Statement(
-            f"Deep model, all test sets: {count(false_positive)} false positives, {count(false_negative)} false negatives; heat maps show the most certain of each. Why they failed is for the authors to look into.",
-            f"DL 模型在全部测试集中假阳性 {count(false_positive)} 例、假阴性 {count(false_negative)} 例，热力图显示各类中最确定者；原因由作者分析。",
+            f"Deep model, all test sets: {fp} false positives, {fn} false negatives, {tp} true positives, {tn} true negatives; heat maps show the most certain of each. "
+            "Why they failed is for the authors to look into.",
+            f"DL 模型在全部测试集中假阳性 {fp} 例、假阴性 {fn} 例、真阳性 {tp} 例、真阴性 {tn} 例，热力图显示各类中最确定者；原因由作者分析。",
         )
 
     def limitations(self) -> Statement:
@@ -435,6 +486,13 @@ class Statements:
         return Statement(
             f"Commit {commit[:12]}{changed[0]}; MIT licence. Where it can be had is for the authors to say.",
             f"代码提交号 {commit[:12]}{changed[1]}；MIT 许可。获取方式由作者说明。",
+        )
+
+    def availability(self) -> Statement:
+        code = self.code()
+        return Statement(
+            f"{code.english} make bundle packs the deep model, make share the aggregate results; access and terms are for the authors to say.",
+            f"{code.chinese}make bundle 可打包 DL 模型，make share 可打包汇总结果；获取方式与条件由作者说明。",
         )
 
     def software(self) -> Statement:

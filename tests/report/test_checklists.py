@@ -8,12 +8,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scripts.common.config import Intake
 from scripts.common.tables import write_table
+from scripts.intake.exposure import MEASURES, judge
 from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, CHECKLIST, NAMES, filled, read_checklist
+from scripts.report.redaction import REDACTED
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.sections import Report
 from scripts.report.wording import Words
+from scripts.statistics.performance import evaluate_set
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -130,6 +134,102 @@ def test_failures_are_counted_at_the_threshold(study):
     false_negative = sum(1 for row in tests.itertuples() if row.label == 1 and row.deep < 0.5)
     text = {one.item: one.statement for one in items(run, "claim")}["39"]
     assert f"{false_positive} false positives, {false_negative} false negatives" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_four_counts_of_failures_are_those_of_table_2(study, language):
+    run = study()
+    rows = []
+    for name in run.sets[1:]:
+        part = run.predictions[run.predictions["set"] == name]
+        cut = sorted(part["deep"])[len(part) // 2] if not rows else rows[0]["threshold"]  # a score at the threshold counts as positive
+        args = (part["label"].to_numpy(int), part[["deep"]].to_numpy(float).T, ["deep"], {"deep": cut}, 0.95, 20, 1)
+        rows += [row for row in evaluate_set(*args) if row["model"] == "deep"]
+    table2 = pd.DataFrame(rows)
+    run.statistics["thresholds"].loc[run.statistics["thresholds"]["model"] == "deep", "threshold"] = rows[0]["threshold"]
+    text = {one.item: one.statement for one in items(run, "claim", language)}["39"]
+    said = [int(n) for n in re.findall(r"\d+", text)]
+    assert said == [table2[kind].sum() for kind in ("fp", "fn", "tp", "tn")] and min(said) > 0
+    assert sum(said) == run.predictions["set"].isin(run.sets[1:]).sum()
+
+
+def test_the_included_with_and_without_osteoporosis_add_up(study):
+    run = study()
+    text = {one.item: one.statement for one in items(run, "tripod_ai")}["20a"]
+    n, op, without = (int(x) for x in re.search(r"included: (\d+) \(with OP (\d+), without (\d+)\)", text).groups())
+    assert n == op + without == len(run.cohort) and op == run.cohort["label"].sum()
+
+
+def test_films_that_a_reader_rejected_are_told_apart_from_those_of_the_rules(study):
+    run = study()
+    text = {one.item: one.statement for one in items(run, "tripod_ai")}["7"]
+    assert "3 rejected by fixed rules or a reader (by a reader: 0)" in text
+    run.files.loc[run.files["status"] == "rejected", "reason"] = ["reader", "clipped", "reader"]
+    assert "3 rejected by fixed rules or a reader (by a reader: 2)" in {one.item: one.statement for one in items(run, "tripod_ai")}["7"]
+    assert "其中阅片者 2 个" in {one.item: one.statement for one in items(run, "tripod_ai", "zh")}["7"]
+
+
+def test_what_rejects_a_film_knows_neither_age_nor_sex_nor_label():
+    film = {name: 0.0 for name in MEASURES} | {"manufacturer": "Maker", "view": "PA", "border_text": "", "clipped_high": 0.9, "value_range": 0.5, "mean": 0.5}
+    settings = Intake().exposure.model_dump()
+    assert judge(pd.DataFrame([film]), settings)["verdict"].tolist() == ["reject"]  # no other column is there
+
+
+@pytest.mark.parametrize(
+    ("init", "english", "chinese"),
+    [
+        ("imagenet", "ImageNet weights for the ResNet-18, the rest random;", "ResNet-18 用 ImageNet 预训练权重，其余随机初始化；"),
+        ("random", "All weights random;", "全部权重随机初始化；"),
+        (REDACTED, "for the ResNet-18, or for all if it holds a whole network;", "用于 ResNet-18；若文件含完整网络则用于全部；"),
+    ],
+)
+def test_the_weights_to_start_from_are_named_for_each_kind(study, init, english, chinese):
+    run = study()
+    run.config["deep"]["init"] = init
+    seed = str(run.config["study"]["seed"])
+    for language, sentence in (("en", english), ("zh", chinese)):
+        text = {one.item: one.statement for one in items(run, "claim", language)}["24"]
+        assert sentence in text and seed in text
+
+
+def test_preprocessing_names_the_size_that_films_get(study):
+    run = study()
+    run.config["deep"]["architecture"] |= {"grid": 5, "block_size": 64}
+    text = {one.item: one.statement for one in items(run, "claim")}["9"]
+    assert "resized to 320×320 pixels, 5×5 blocks of 64;" in text and "Of 39 files 6 were quarantined, 3 rejected." in text
+
+
+def test_sizes_are_those_of_the_test_sets(study, configs):
+    run = study()
+    text = {one.item: one.statement for one in items(run, "claim")}["21"]
+    for name in run.sets[1:]:
+        part = run.cohort[run.cohort["set"] == name]
+        assert f" {len(part)} ({part['label'].sum()})" in text
+    assert "Training" not in text and "20 % of those who met the criteria, in external centres all of them" in text
+    alone = study(configs["simulated"](centers=[{"name": "internal", "role": "development", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}}]))
+    assert "external" not in {one.item: one.statement for one in items(alone, "claim")}["21"]
+
+
+def test_without_an_internal_test_set_the_out_of_fold_scores_are_left(study):
+    run = study()
+    run.cohort.loc[run.cohort["set"] == "internal_test", "set"] = "train"
+    one = {one.item: one for one in items(run, "claim")}["32"]
+    assert one.answer == "partly" and "0 patients" in one.statement
+
+
+def test_availability_says_more_than_the_code(study):
+    run = study()
+    for commit in ("unknown", "0123456789abcdef"):
+        run.provenance["git"]["commit"] = commit
+        code = {one.item: one for one in items(run, "tripod_ai")}["18f"]
+        all_three = {one.item: one for one in items(run, "claim")}["43"]
+        assert all_three.statement.startswith(code.statement + " make bundle") and all_three.answer == "partly"
+
+
+def test_what_asks_for_reasons_is_answered_in_part(study):
+    for name, partly in (("tripod_ai", ("12c", "12e", "15", "20c")), ("claim", ("11", "12", "19", "28", "36"))):
+        by_item = {one.item: one.answer for one in items(study(), name)}
+        assert {by_item[item] for item in partly} == {"partly"}
 
 
 def test_tables_hold_what_the_page_shows(study, tmp_path):
