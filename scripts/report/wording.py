@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.common.errors import StudyError
+from scripts.common.flow_words import FLOW_WORDS
 
 LANGUAGES = ("en", "zh")
 
@@ -155,28 +156,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "interval_methods": ("Intervals: {methods}.", "区间估计方法：{methods}。"),
     # steps of the flow
     "step_found": ("Found in tables or films", "表格或胸片中发现"),
-    "step_no_film": ("No film", "无胸片"),
-    "step_no_usable_film": ("No usable film", "无可用胸片"),
-    "step_no_frontal_film": ("No frontal film", "无正位胸片"),
-    "step_exposure_rejected": ("Exposure rejected", "曝光异常剔除"),
-    "step_no_film_date": ("No film date", "胸片无日期"),
-    "step_outside_enrolment": ("Outside the enrolment period", "不在纳入时段内"),
-    "step_unreadable_row": ("Row of a table unreadable", "表中记录无法读取"),
-    "step_not_in_patients_table": ("Not in the patient table", "不在患者表中"),
-    "step_no_dxa": ("No DXA exam", "无 DXA 检查"),
-    "step_conflicting_rows": ("Contradicting rows", "记录互相矛盾"),
-    "step_age_unknown": ("Age unknown", "年龄未知"),
-    "step_too_young": ("Too young", "年龄不符"),
-    "step_no_pair_in_interval": ("No film and DXA within the interval", "胸片与 DXA 间隔超限"),
-    "step_no_t_score": ("No T-score", "无 T 值"),
-    "step_secondary_osteoporosis": ("Secondary osteoporosis", "继发性骨质疏松"),
-    "step_high_density_foreign_body": ("High-density foreign body", "高密度异物"),
-    "step_abnormal_spine": ("Abnormal spine", "脊柱结构异常"),
-    "step_orthopaedic_surgery": ("Orthopaedic surgery", "骨科手术史"),
-    "step_poor_image_quality": ("Poor image quality", "图像质量不佳"),
-    "step_exclusion_flag_missing": ("Exclusion flag missing", "排除标志缺失"),
-    "step_under_review": ("Film under review", "胸片待复核"),
-    "step_included": ("Included", "纳入"),
+    **{f"step_{step}": words for step, words in FLOW_WORDS.items()},
     # why files are quarantined, films flagged or rejected
     "reason_unreadable_file": ("File can't be read", "文件无法打开"),
     "reason_not_dicom": ("Not a DICOM file", "不是 DICOM 文件"),
@@ -198,7 +178,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason_no_pixels": ("No image in the file", "无图像"),
     "reason_unsupported": ("Coding of pixels not read", "像素编码不支持"),
     "reason_burned_in_text": ("Burned-in text declared", "声明有烧录文字"),
-    "reason_no_film_date": ("No date of the film", "无胸片日期"),
+    "reason_no_film_date": ("No date of the film", "胸片无日期"),
     "reason_identifier_left": ("Identifier found in the new file", "新文件中仍有标识信息"),
     "reason_unreadable_pixels": ("Pixels can't be decoded", "像素无法解码"),
     "reason_duplicate": ("Duplicate", "重复"),

@@ -4,6 +4,8 @@ import pandas as pd
 import pytest
 
 from scripts.report import formatting as fmt
+from scripts.report.wording import _WORDS
+from scripts.statistics.words import WORDS
 
 
 @pytest.mark.parametrize(
@@ -29,3 +31,9 @@ def test_intervals():
     assert fmt.interval(0.1, 0.2, fmt.auc) == "(0.100–0.200)"
     assert fmt.interval(-0.1, 0.2, fmt.decimal) == "(\u22120.100 to 0.200)"
     assert fmt.interval(None, 0.2, fmt.auc) == ""
+
+
+def test_the_same_english_words_have_the_same_chinese_in_figures_and_report():
+    chinese = {WORDS["en"][key]: WORDS["zh"][key] for key in WORDS["en"]}
+    shared = {english: said for english, said in _WORDS.values() if english in chinese}
+    assert len(shared) > 20 and {english: chinese[english] for english in shared} == shared
