@@ -21,7 +21,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 
 from scripts.common.errors import StudyError
 from scripts.common.tables import Columns
@@ -118,6 +117,8 @@ def fit(cohort: pd.DataFrame, model: str) -> Linear:
     values = filled(values, median)
     mean, sd = values.mean(0), values.std(0)
     sd = np.where(sd > 0, sd, 1.0)
+    from sklearn.linear_model import LogisticRegression  # some seconds that applying a fitted baseline needn't take
+
     solver = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=200)
     solver.fit((values - mean) / sd, labels)
     return Linear(variables, median, mean, sd, solver.coef_[0], float(solver.intercept_[0]), logit=True)

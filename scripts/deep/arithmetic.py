@@ -17,7 +17,8 @@ def exact_arithmetic(threads: int) -> None:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     os.environ["MKL_DYNAMIC"] = "FALSE"
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(True)
+    # what use_deterministic_algorithms(True) does for eager code; that one also imports the whole compiler, some seconds
+    torch.set_deterministic_debug_mode("error")
     # no operation here reads memory that it has not written, and filling it first costs a tenth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False

@@ -13,9 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import logit
-from scipy.stats import f as f_distribution
-from sklearn.linear_model import LogisticRegression
+from scipy.special import fdtrc, logit
 
 from scripts.common.errors import StudyError
 from scripts.common.seeds import sub_seed
@@ -169,7 +167,7 @@ def partial_r2(columns: np.ndarray, target: np.ndarray, labels: np.ndarray) -> t
     more, free = rank - rank_before, len(target) - rank
     if more < 1 or free < 1 or not before > 0:
         return NONE, NONE
-    p = f_distribution.sf((before - after) / more / (after / free), more, free) if after > 0 else 0.0
+    p = fdtrc(more, free, (before - after) / more / (after / free)) if after > 0 else 0.0
     return 1 - after / before, float(p)
 
 
@@ -191,6 +189,8 @@ def label_scores(learn: pd.DataFrame, apply: pd.DataFrame, variables: Sequence[s
     labels = learn["label"].to_numpy(dtype=int)
     if design.width == 0 or len(np.unique(labels)) < 2 or not len(apply):
         return np.full(len(apply), labels.mean())
+    from sklearn.linear_model import LogisticRegression  # some seconds that the audit's figure needn't take
+
     solver = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-10, max_iter=200)
     return solver.fit(design.columns(learn), labels).predict_proba(design.columns(apply))[:, 1]
 
