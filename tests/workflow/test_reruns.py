@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import filecmp
 import os
 import shutil
 import subprocess
@@ -40,15 +39,6 @@ SAME_BYTES = [
     "results/tables/table2.docx",
     "results/provenance.json",
 ]
-
-
-def test_one_core_and_two_give_the_same_bytes(finished, fresh_study):
-    other = fresh_study("one_core")
-    other.snakemake(cores=1)
-    different = [n for n in SAME_BYTES if not filecmp.cmp(finished.path / n, other.path / n, shallow=False)]
-    assert different == []
-    figures = sorted(p.name for p in (finished.path / "results/figures").iterdir())
-    assert [n for n in figures if not filecmp.cmp(finished.path / "results/figures" / n, other.path / "results/figures" / n, shallow=False)] == []
 
 
 def test_touching_every_file_runs_nothing(duplicate):
@@ -201,16 +191,22 @@ def test_a_new_external_centre_trains_nothing(duplicate):
     assert "Nothing to be done" in duplicate.snakemake()
 
 
-def test_results_deleted_are_republished_without_training(duplicate):
-    """All of them, from the intake on: the films are read and cached again, and the folds come out of state/store."""
-    kept = ["results/predictions.csv", *(f"results/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "history.csv", "held_out.csv"))]
+def test_results_deleted_are_republished_on_one_core_without_training_to_the_same_bytes(duplicate):
+    """All of them, from the intake to the report, by one core instead of two: films are read and cached again, the folds come out of state/store.
+
+    ``tests/deep/test_deep_rules.py`` trains on one core and on two.
+    """
+    results = duplicate.path / "results"
+    kept = [*SAME_BYTES, *(f"results/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "history.csv", "held_out.csv"))]
+    kept += sorted(str(path.relative_to(duplicate.path)) for path in (results / "figures").iterdir())
+    assert len(kept) > 40
     before = {name: (duplicate.path / name).read_bytes() for name in kept}
     assert duplicate.optimiser_steps() > 0
-    shutil.rmtree(duplicate.path / "results")
-    printed = duplicate.snakemake("results/predictions.csv")
+    shutil.rmtree(results)
+    printed = duplicate.snakemake(cores=1)
     assert printed.count("rule train_fold:") == 5 and printed.count("rule deidentify:") == 4
     assert duplicate.optimiser_steps() == 0
-    assert {name: (duplicate.path / name).read_bytes() for name in kept} == before
+    assert [name for name in kept if (duplicate.path / name).read_bytes() != before[name]] == []
 
 
 LOST = {
