@@ -117,7 +117,8 @@ def fit(cohort: pd.DataFrame, model: str) -> Linear:
     values = filled(values, median)
     mean, sd = values.mean(0), values.std(0)
     sd = np.where(sd > 0, sd, 1.0)
-    from sklearn.linear_model import LogisticRegression  # some seconds that applying a fitted baseline needn't take
+    # imported here: it takes seconds, and what only reads this module's tables needs none of it
+    from sklearn.linear_model import LogisticRegression
 
     solver = LogisticRegression(C=1 / PENALTY, solver="newton-cholesky", tol=1e-10, max_iter=200)
     solver.fit((values - mean) / sd, labels)

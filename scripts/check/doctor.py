@@ -139,6 +139,13 @@ def torch_sees() -> tuple[int, str] | None:
     return (int(found[1]), found[2]) if answer and answer.status == 0 and found else None
 
 
+def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor computes in bf16: of x86 those with AVX-512, on which PyTorch's oneDNN does so. True where it can't be told."""
+    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
+    flags = next((line.split() for line in lines if line.startswith("flags")), None)
+    return flags is None or "avx512bw" in flags
+
+
 def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees) -> Iterator[Finding]:
     """GPUs, their driver, and whether PyTorch can use them."""
     demanded = config is not None and config.deep.device == "cuda"
@@ -154,6 +161,8 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
             yield Finding("GPU", "mend" if demanded else "note", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
         else:
             yield Finding("GPU", "ok", "none here" if demanded or asked else "none; the network trains on the CPU")
+            if config is not None and not (demanded or asked) and "bf16" in (config.deep.training.precision, config.deep.scoring.precision) and not has_bf16():
+                yield Finding("bf16", "note", "this processor imitates it, about ten times slower than fp32", "deep: {training: {precision: fp32}, scoring: {precision: trained}}   in the config")
         return
     name, driver = f"{len(gpus)} x {gpus[0][0]}", gpus[0][-1].strip()
     seen = usable()

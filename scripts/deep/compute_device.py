@@ -33,6 +33,21 @@ def device_memory(device: torch.device) -> tuple[int, int] | None:
     return None if memory is None else (min(memory[0] + own_memory(), memory[1]), memory[1])
 
 
+def has_bf16() -> bool:
+    """Whether oneDNN, which computes PyTorch's convolutions on a CPU, has bf16 on this one."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def bf16_warning(device: torch.device, precision: str, key: str) -> str | None:
+    """What to say where ``precision`` is bf16 on a CPU that has no instructions for it; None elsewhere. ``key`` is the config's key.
+
+    PyTorch then imitates bf16: the results are right, at about a tenth of fp32's speed (docs/benchmarks.md).
+    """
+    if device.type != "cpu" or precision != "bf16" or has_bf16():
+        return None
+    return f"WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than fp32. Set '{key}: fp32', or use a GPU."
+
+
 def _names_of_visible(count: int) -> list[str]:
     """What the ``count`` GPUs that PyTorch sees are called on this machine, in PyTorch's order.
 

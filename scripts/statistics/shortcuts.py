@@ -189,7 +189,8 @@ def label_scores(learn: pd.DataFrame, apply: pd.DataFrame, variables: Sequence[s
     labels = learn["label"].to_numpy(dtype=int)
     if design.width == 0 or len(np.unique(labels)) < 2 or not len(apply):
         return np.full(len(apply), labels.mean())
-    from sklearn.linear_model import LogisticRegression  # some seconds that the audit's figure needn't take
+    # imported here: it takes seconds, and what only reads this module's tables needs none of it
+    from sklearn.linear_model import LogisticRegression
 
     solver = LogisticRegression(C=1.0, solver="newton-cholesky", tol=1e-10, max_iter=200)
     return solver.fit(design.columns(learn), labels).predict_proba(design.columns(apply))[:, 1]

@@ -135,6 +135,20 @@ def test_no_gpu(command):
     assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
 
 
+def test_a_processor_that_imitates_bf16(command, tmp_path, monkeypatch):
+    for flags, told in (("fpu avx2", False), ("fpu avx2 avx512bw amx_bf16", True), (None, True)):
+        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n" if flags else "processor\t: 0\nFeatures\t: asimd\n")
+        assert doctor.has_bf16(tmp_path / "cpuinfo") is told
+    assert doctor.has_bf16(tmp_path / "none")
+    monkeypatch.setattr(doctor, "has_bf16", lambda: False)
+    slow = study(deep={"training": {"precision": "bf16"}})
+    (gpus, bf16) = check_gpu(slow, lambda: None)
+    assert gpus.state == "ok" and bf16.state == "note" and "precision: fp32" in bf16.line
+    assert len(list(check_gpu(study(), lambda: None))) == 1
+    monkeypatch.setattr(doctor, "has_bf16", lambda: True)
+    assert len(list(check_gpu(slow, lambda: None))) == 1
+
+
 @pytest.mark.parametrize(("prints", "status"), [("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9), ("No devices were found\n", 0)])
 def test_a_driver_that_does_not_work(command, prints, status):
     command("nvidia-smi", prints, status)
