@@ -312,7 +312,7 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
         return
     rows = [line.split("|") for line in answer.text.splitlines() if line.count("|") == 2] if answer.status == 0 else []
     if not rows:
-        yield Finding("SLURM", "mend", "sinfo gets no answer from the controller", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
+        yield Finding("SLURM", "note", "sinfo gets no answer from the controller; runs on this machine alone don't need it", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
         return
     up = {name.rstrip("*") for name, available, _ in rows if available == "up"}
     default = [name.rstrip("*") for name, _, _ in rows if name.endswith("*")]

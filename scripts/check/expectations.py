@@ -324,6 +324,12 @@ def expect(
         result.hints += _hints(written, ids)
     if "patients" in readings:
         result.hints += _odd_values(readings["patients"].cells, f"centers[{center.name}].patients")
+        told = tables["patients"]["exclusions"]
+        absent = [flag for flag in settings["exclusions"] if not told.get(flag)]
+        if absent:
+            result.hints.append(
+                f"centers[{center.name}].patients.exclusions: no column for {', '.join(absent)}; nobody of this centre is excluded for that, and the flow shows 0"
+            )
     if "dxa" in readings:
         result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
     if not result.faults and films is not None:

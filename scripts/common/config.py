@@ -7,6 +7,7 @@ import datetime
 import difflib
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -84,6 +85,20 @@ def _no_column_twice(section: BaseModel) -> None:
             raise ValueError(f"the column '{column}' stands for both '{named[column]}' and '{field}'; each needs its own")
 
 
+class Coding(Section):
+    """Meanings, each with the codes that a table has for it; no code may have two meanings."""
+
+    @model_validator(mode="after")
+    def _one_meaning_each(self) -> Coding:
+        meant: dict[str, str] = {}
+        for meaning, written in self.model_dump(by_alias=True).items():
+            for code in written:
+                first = meant.setdefault(unicodedata.normalize("NFKC", code).strip(), meaning)
+                if first != meaning:
+                    raise ValueError(f"the code '{code}' stands for both '{first}' and '{meaning}'; give both lists, each with its own codes")
+        return self
+
+
 class PatientColumns(Section):
     patient_id: str = Field(description="Column with the hospital's patient id, as in the films.")
     sex: str = Field(description="Column with the sex.")
@@ -112,17 +127,24 @@ class ExclusionColumns(Section):
     poor_image_quality: str | None = Field(None, description="Column that flags poor image quality or artefacts.")
 
 
-class SexCoding(Section):
+class SexCoding(Coding):
     F: list[str] = Field(["F", "f", "female", "2", "女"], description="What stands for female.")
     M: list[str] = Field(["M", "m", "male", "1", "男"], description="What stands for male.")
 
 
-class FlagCoding(Section):
+class FlagCoding(Coding):
     yes: list[str] = Field(["1", "1.0", "yes", "Yes", "Y", "true", "True", "TRUE", "是", "有"], description="What stands for yes.")
     no: list[str] = Field(["0", "0.0", "no", "No", "N", "false", "False", "FALSE", "否", "无"], description="What stands for no.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, given: Any) -> Any:
+        """YAML reads the keys yes and no as true and false where they have no quotes."""
+        words = {True: "yes", False: "no"}
+        return {words[key] if isinstance(key, bool) else key: value for key, value in given.items()} if isinstance(given, dict) else given
 
-class SiteCoding(Section):
+
+class SiteCoding(Coding):
     lumbar: list[str] = Field(["lumbar", "L1-L4", "L1-4", "spine", "腰椎"], description="What stands for the lumbar spine.")
     femoral_neck: list[str] = Field(["femoral_neck", "neck", "FN", "股骨颈"], description="What stands for the femoral neck.")
     total_hip: list[str] = Field(["total_hip", "hip", "TH", "全髋"], description="What stands for the total hip.")
@@ -213,7 +235,7 @@ class ImageColumns(Section):
         return self
 
 
-class ViewCoding(Section):
+class ViewCoding(Coding):
     PA: list[str] = Field(["PA", "后前位"], description="What stands for a postero-anterior film.")
     AP: list[str] = Field(["AP", "前后位"], description="What stands for an antero-posterior film.")
     lateral: list[str] = Field(["lateral", "侧位"], description="What stands for a lateral or oblique film; such films are set aside.")
@@ -720,6 +742,10 @@ class Config(Section):
             said = f"there is no model '{unknown[0]}'" if unknown else "it names one model twice"
             raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(STUDY_MODELS)}")
         names = [c.name for c in self.centers]
+        shown = [c.label or c.name for c in self.centers]
+        alike = sorted({label for label in shown if shown.count(label) > 1})
+        if alike and len(set(names)) == len(names) and self.handover is None:
+            raise ValueError(f"centers: two centres are shown as '{alike[0]}'; give each a 'label' of its own")
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"centers: the name '{twice[0]}' is used twice; every centre needs its own")
@@ -856,6 +882,8 @@ def _sentence(error: Any, raw: Any) -> str:
         if not where:
             return text + "."
         return f"{where}: {text}." if not isinstance(value, str) else f"{where}: '{value}': {text}."
+    if kind == "string_type" and isinstance(value, int | float):
+        return f"{where}: {value!r} stands without quotes and is read as a number or a yes/no; write '{value}' in quotes."
     said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         said = "a section of keys, each with its value, indented below it"

@@ -119,8 +119,8 @@ class Statements:
     def eligibility(self) -> Statement:
         cohort = self.config["cohort"]
         return Statement(
-            f"Older than {cohort['older_than']} years; film and DXA at most {cohort['interval_months']} months apart; exclusion criteria: {len(cohort['exclusions'])}, in the declared order.",
-            f"年龄大于 {cohort['older_than']} 岁；胸片与 DXA 间隔不超过 {cohort['interval_months']} 个月；排除标准 {len(cohort['exclusions'])} 项，按预设顺序。",
+            f"Older than {cohort['older_than']} years; film and DXA at most {cohort['interval_months']} months apart; exclusion criteria: {len(cohort['exclusions'])}, in the declared order, each where a centre's table tells of it. Which centres' tables do is for the authors to say.",
+            f"年龄大于 {cohort['older_than']} 岁；胸片与 DXA 间隔不超过 {cohort['interval_months']} 个月；排除标准 {len(cohort['exclusions'])} 项，按预设顺序，各中心仅按其表中有记录者；哪些中心有记录由作者说明。",
         )
 
     def treatment(self) -> Statement:
@@ -312,7 +312,7 @@ class Statements:
 
     def calculation(self) -> Statement:
         return Statement(
-            "By the published weights: deep scores are means over the folds, the others come from a refit on all training patients.",
+            "Deep scores are means over the folds, the others come from a refit on all training patients.",
             "DL 评分为各折模型均值，其余模型在全部训练集上重新拟合后计算。",
         )
 

@@ -135,7 +135,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 + (f"各中心输入表与胸片中共有患者 {count(facts['found_patients'])} 例；" if facts["found_patients"] is not None else "")
                 + f"纳入 {count(facts['included'])} 例，骨质疏松 {count(facts['op'])} 例：{'，'.join(sizes)}。"
                 f"纳入标准：拍片时周岁大于 {cohort['older_than']} 岁；正位胸片与 DXA 检查相隔不超过 {cohort['interval_months']} 个日历月（不分先后）。"
-                + (f"排除标准依次为：{_listed(exclusions, zh)}。" if exclusions else "未设排除标准。")
+                + (f"排除标准依次为（各中心仅按其表中有记录者）：{_listed(exclusions, zh)}。" if exclusions else "未设排除标准。")
                 + f"有多次检查者取首对，依次按{_listed(order, zh)}确定。配对检查中{sites}的最低 T 值 ≤ {decimal(cohort['op_t_score'], 1)} 为骨质疏松。"
                 f"建模中心按标签分层，以密钥散列排序，{train_percent} % 为训练集，{test_percent} % 为内部测试集；训练集分为 {cohort['folds']} 个分层折。",
             ),
@@ -186,7 +186,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             + f"{count(facts['included'])} were included, {count(facts['op'])} with osteoporosis (OP): {'; '.join(sizes)}. "
             f"Inclusion: older than {cohort['older_than']} completed years at the film; a frontal chest film and a DXA exam at most "
             f"{cohort['interval_months']} calendar months apart, in either order. "
-            + (f"Exclusion, in this order: {_listed(exclusions, zh)}. " if exclusions else "There was no exclusion criterion. ")
+            + (f"Exclusion, in this order, each in the centres whose tables tell of it: {_listed(exclusions, zh)}. " if exclusions else "There was no exclusion criterion. ")
             + f"Of several exams the first pair counted, by {', '.join(order)}. A lowest T-score of {decimal(cohort['op_t_score'], 1)} or below over {sites} of the "
             f"paired exam was OP. The development centre was split by keyed-hash rank within each label into {train_percent} % training "
             f"and {test_percent} % internal test; training was divided into {cohort['folds']} stratified folds.",

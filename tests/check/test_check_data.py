@@ -230,3 +230,8 @@ def test_another_key_than_the_results_is_named(tmp_path, monkeypatch, capsys):
     assert main([]) == 1
     said = capsys.readouterr().out
     assert "TO MEND: The study key" in said and "1 thing(s) to mend" in said
+
+
+def test_exclusions_that_a_table_does_not_tell_are_named(look):
+    (hint,) = [h for h in look()[0].hints if "patients.exclusions: no column for" in h]
+    assert "secondary_osteoporosis" in hint and "nobody of this centre is excluded" in hint

@@ -280,7 +280,7 @@ def test_no_slurm_says_nothing(command):
 def test_a_controller_that_does_not_answer(command, prints, status):
     command("sinfo", prints, status)
     found = only(check_slurm(study(), PROFILE))
-    assert found.state == "mend" and "controller" in found.said
+    assert found.state == "note" and "controller" in found.said
 
 
 def slurm(command, config, profile, partitions=PARTITIONS, settings=NO_ACCOUNTING):

@@ -316,3 +316,31 @@ def test_two_development_centres_in_an_overlay_are_said_to_be_there(shipped):
     overlay["centers"][1]["role"] = "development"
     with pytest.raises(StudyError, match="^mine.yaml: centers: exactly one"):
         read_config(laid_over(shipped, overlay), {"config.yaml": shipped, "mine.yaml": overlay})
+
+
+def test_a_code_of_two_meanings_is_refused(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][1]["patients"]["sex_coding"] = {"F": ["女"], "M": ["男", " 女"]}
+    with pytest.raises(StudyError, match="the code ' 女' stands for both 'F' and 'M'"):
+        read_config(raw)
+    raw["centers"][1]["patients"]["sex_coding"] = {"F": ["1"], "M": ["2"]}
+    raw["centers"][1]["dxa"]["site_coding"] = {"femoral_neck": ["L1-L4"]}
+    with pytest.raises(StudyError, match="'L1-L4' stands for both 'lumbar' and 'femoral_neck'"):
+        read_config(raw)
+
+
+def test_yes_and_no_need_no_quotes_as_keys_and_codes_do(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    raw["centers"][1]["patients"]["flag_coding"] = yaml.safe_load('{yes: ["1"], no: ["0"]}')
+    assert read_config(raw).centers[1].patients.flag_coding.yes == ["1"]
+    raw["centers"][1]["patients"]["sex_coding"] = {"F": ["F", 2]}
+    with pytest.raises(StudyError, match="2 stands without quotes .* write '2' in quotes"):
+        read_config(raw)
+
+
+def test_centres_shown_alike_are_refused(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    for center in raw["centers"][:2]:
+        center["label"] = "Hospital A"
+    with pytest.raises(StudyError, match="two centres are shown as 'Hospital A'"):
+        read_config(raw)

@@ -19,7 +19,7 @@ from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
 from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
 from scripts.statistics.performance import performance_table
-from scripts.statistics.subgroups import SUBGROUPS, subgroup_table
+from scripts.statistics.subgroups import SUBGROUPS, levels, subgroup_table
 from scripts.statistics.training_figure import HISTORY, draw_training
 from scripts.statistics.words import WORDS, Language
 
@@ -351,3 +351,13 @@ def test_without_a_chinese_font_the_package_is_named(monkeypatch):
     monkeypatch.setattr(style.font_manager, "findSystemFonts", lambda: [])
     with pytest.raises(StudyError, match="apt-get install -y fonts-noto-cjk"):
         style.chinese_font()
+
+
+def test_every_subgroup_of_the_forest_has_words_in_both_languages():
+    n = 12
+    frame = pd.DataFrame(
+        {"sex": ["F", "M"] * 6, "age": np.arange(60, 60 + n), "bmi": np.linspace(17, 30, n), "manufacturer": "", "dxa_interval_months": np.linspace(0, 4, n)}
+    )  # fmt: skip
+    keys = {f"{subgroup}_{level}" for subgroup, level, _ in levels(frame)}
+    assert len([key for key in keys if key.startswith("dxa_interval_")]) == 3
+    assert keys <= WORDS["en"].keys() and keys <= WORDS["zh"].keys()
