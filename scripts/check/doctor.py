@@ -16,7 +16,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -239,14 +239,16 @@ def read(files: list[str]) -> tuple[Config | None, list[Finding]]:
     return config, [Finding("Config", "ok", f"{', '.join(files)}: {kind}")]
 
 
-def check_paths_and_key(config: Config) -> Iterator[Finding]:
-    """Files and folders that the config names, the key, and whether results here were made under another one."""
+def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",)) -> Iterator[Finding]:
+    """Files and folders that the config of ``files`` names, the key, and whether results here were made under another one."""
     from scripts.common.config import check_paths
+    from scripts.common.config_files import read_config_file
     from scripts.common.key import open_key
     from scripts.common.key_record import refuse_another_key
 
     try:
-        check_paths(config.model_copy(update={"study": config.study.model_copy(update={"key_file": None})}))
+        without_key = config.model_copy(update={"study": config.study.model_copy(update={"key_file": None})})
+        check_paths(without_key, {path: read_config_file(path) for path in files if Path(path).is_file()})
         yield Finding("Paths", "ok", "all files and folders of the config are there")
     except StudyError as error:
         yield Finding("Paths", "mend", str(error), "correct the path in the config")
@@ -367,7 +369,7 @@ def examine(files: list[str]) -> Iterator[Finding]:
     config, findings = read(files)
     yield from findings
     if config is not None:
-        yield from check_paths_and_key(config)
+        yield from check_paths_and_key(config, files)
         yield from check_weights(config)
     yield from check_r(config)
     yield from check_git()

@@ -243,9 +243,9 @@ class Statements:
         shared = self.cohort.groupby("patient_id")["set"].nunique()
         n = int((shared > 1).sum())
         return Statement(
-            f"By patient. Patients in more than one set: {n}. A patient of two hospitals has two pseudonyms and can't be found.",
-            f"按患者划分，出现在多个数据集中的患者：{n} 例。在两家医院就诊的同一患者假名不同，无法识别。",
-            "" if n == 0 else "partly",
+            f"By patient. Patients in more than one set: {n}. A patient of two hospitals has two pseudonyms, so a run can't see that; make check-data compares the hospitals' own tables.",
+            f"按患者划分，出现在多个数据集中的患者：{n} 例。在两家医院就诊的同一患者假名不同，运行中无法识别；make check-data 可比对各院原始表。",
+            "partly" if n or self.external else "",
         )
 
     def handling(self) -> Statement:
