@@ -139,13 +139,6 @@ def torch_sees() -> tuple[int, str] | None:
     return (int(found[1]), found[2]) if answer and answer.status == 0 and found else None
 
 
-def has_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor computes in bf16: of x86 those with AVX-512, on which PyTorch's oneDNN does so. True where it can't be told."""
-    lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines() if cpuinfo.is_file() else []
-    flags = next((line.split() for line in lines if line.startswith("flags")), None)
-    return flags is None or "avx512bw" in flags
-
-
 def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees) -> Iterator[Finding]:
     """GPUs, their driver, and whether PyTorch can use them."""
     demanded = config is not None and config.deep.device == "cuda"
@@ -161,8 +154,6 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
             yield Finding("GPU", "mend" if demanded else "note", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
         else:
             yield Finding("GPU", "ok", "none here" if demanded or asked else "none; the network trains on the CPU")
-            if config is not None and not (demanded or asked) and "bf16" in (config.deep.training.precision, config.deep.scoring.precision) and not has_bf16():
-                yield Finding("bf16", "note", "this processor imitates it, about ten times slower than fp32", "deep: {training: {precision: fp32}, scoring: {precision: trained}}   in the config")
         return
     name, driver = f"{len(gpus)} x {gpus[0][0]}", gpus[0][-1].strip()
     seen = usable()
@@ -179,6 +170,21 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
         yield Finding("GPU", "ok", f"{name}, driver {driver}; the folds run side by side with", f"snakemake --cores all --resources gpu={seen[0]}")
     else:
         yield Finding("GPU", "ok", f"{name}, driver {driver}")
+
+
+def torch_has_bf16() -> bool | None:
+    """Whether PyTorch computes in bf16 on this processor; None where it can't be asked."""
+    answer = ask(sys.executable, "-c", "from scripts.deep.arithmetic import has_bf16; print(has_bf16())", seconds=120)
+    return answer.text.strip() == "True" if answer and answer.status == 0 else None
+
+
+def check_bf16(config: Config | None, native: Callable[[], bool | None] = torch_has_bf16) -> Iterator[Finding]:
+    """Whether a study in bf16 would be computed on a processor that only imitates it."""
+    if config is None or "bf16" not in (config.deep.training.precision, config.deep.scoring.precision):
+        return
+    on_gpu = config.deep.device == "cuda" or config.deep.gpus_per_fold > 0 or (config.deep.device == "auto" and shutil.which("nvidia-smi"))
+    if not on_gpu and native() is False:
+        yield Finding("bf16", "note", "this processor imitates it, about ten times slower than fp32", "deep: {training: {precision: fp32}, scoring: {precision: trained}}   in the config")
 
 
 def space_needed(config: Config | None) -> tuple[float, str]:
@@ -313,8 +319,11 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
     if answer is None:
         return
     rows = [line.split("|") for line in answer.text.splitlines() if line.count("|") == 2] if answer.status == 0 else []
+    if "Could not establish a configuration source" in answer.text:
+        yield Finding("SLURM", "note", "installed, but this machine belongs to no cluster; runs on this machine alone need none")
+        return
     if not rows:
-        yield Finding("SLURM", "note", "sinfo gets no answer from the controller; runs on this machine alone don't need it", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
+        yield Finding("SLURM", "mend", "sinfo gets no answer from the controller", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
         return
     up = {name.rstrip("*") for name, available, _ in rows if available == "up"}
     default = [name.rstrip("*") for name, _, _ in rows if name.endswith("*")]
@@ -375,6 +384,7 @@ def examine(files: list[str]) -> Iterator[Finding]:
     yield from check_git()
     yield from check_disk(config)
     yield from check_gpu(config)
+    yield from check_bf16(config)
     yield from check_slurm(config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE))
 
 

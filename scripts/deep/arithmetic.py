@@ -49,6 +49,11 @@ def compiled(network: torch.nn.Module) -> torch.nn.Module:
     return torch.compile(network, fullgraph=True, dynamic=False)
 
 
+def has_bf16() -> bool:
+    """Whether oneDNN, which computes PyTorch's convolutions on a CPU, has bf16 on this one; elsewhere PyTorch imitates it."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether ``error`` says that the processor's or the GPU's memory is used up."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):

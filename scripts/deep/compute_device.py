@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from scripts.common.errors import StudyError
+from scripts.deep.arithmetic import has_bf16
 from scripts.deep.gpu_slots import hold_slot, slots_folder
 from scripts.deep.memory_estimate import main_memory, own_memory
 
@@ -33,19 +34,13 @@ def device_memory(device: torch.device) -> tuple[int, int] | None:
     return None if memory is None else (min(memory[0] + own_memory(), memory[1]), memory[1])
 
 
-def has_bf16() -> bool:
-    """Whether oneDNN, which computes PyTorch's convolutions on a CPU, has bf16 on this one."""
-    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-
-
-def bf16_warning(device: torch.device, precision: str, key: str) -> str | None:
-    """What to say where ``precision`` is bf16 on a CPU that has no instructions for it; None elsewhere. ``key`` is the config's key.
+def warn_of_slow_bf16(device: torch.device, precision: str, key: str, say: Callable[[str], None]) -> None:
+    """Say so where ``precision`` is bf16 on a CPU that has no instructions for it. ``key`` is the config's key.
 
     PyTorch then imitates bf16: the results are right, at about a tenth of fp32's speed (docs/benchmarks.md).
     """
-    if device.type != "cpu" or precision != "bf16" or has_bf16():
-        return None
-    return f"WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than fp32. Set '{key}: fp32', or use a GPU."
+    if device.type == "cpu" and precision == "bf16" and not has_bf16():
+        say(f"WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than fp32. Set '{key}: fp32', or use a GPU.")
 
 
 def _names_of_visible(count: int) -> list[str]:

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.deep.arithmetic import has_bf16
 from scripts.deep.network import BasicBlock, Trunk
 
 
@@ -19,7 +20,7 @@ def can_fuse(precision: str) -> bool:
     """Whether this CPU and this build of PyTorch have the fused operators in ``precision`` (fp32, bf16)."""
     if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise_"):
         return False
-    return precision == "fp32" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return precision == "fp32" or has_bf16()
 
 
 class FusedTrunk:

@@ -13,7 +13,7 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
-from scripts.deep.compute_device import bf16_warning, device_memory, hold_device
+from scripts.deep.compute_device import device_memory, hold_device, warn_of_slow_bf16
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.memory_estimate import check_memory, training_memory
@@ -75,9 +75,7 @@ def train_fold(
             "'deep.training.learning_rate' (0.03 works for random weights)."
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
-        slow = bf16_warning(place, settings["training"]["precision"], "deep.training.precision")
-        if slow:
-            log.say(slow)
+        warn_of_slow_bf16(place, settings["training"]["precision"], "deep.training.precision", log.say)
         saved = SavedState(state / "train", key, place.type)
         last_saved = time.monotonic()
 

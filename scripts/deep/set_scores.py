@@ -8,7 +8,7 @@ from pathlib import Path
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.compute_device import bf16_warning, hold_device
+from scripts.deep.compute_device import hold_device, warn_of_slow_bf16
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack
 from scripts.deep.fold_networks import AUTO, TRAINED, FoldNetworks, chosen_precision, mean_probability
@@ -35,9 +35,7 @@ def score_set(
     with hold_device(device, log.say) as place:
         networks, trained = load_networks(weights, place)
         folds = FoldNetworks(networks, place, chosen_precision(precision, trained), at_once)
-        slow = bf16_warning(place, folds.precision, "deep.scoring.precision")
-        if slow:
-            log.say(slow)
+        warn_of_slow_bf16(place, folds.precision, "deep.scoring.precision", log.say)
         stack = FilmStack(cache, folds.side, place)
         log.say(f"{len(stack)} films, {len(folds)} networks, {folds.precision}, {folds.at_once} film(s) at once on {place.type}")
 

@@ -14,6 +14,7 @@ import yaml
 from scripts.check import doctor
 from scripts.check.doctor import (
     Profile,
+    check_bf16,
     check_git,
     check_gpu,
     check_python,
@@ -135,18 +136,25 @@ def test_no_gpu(command):
     assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
 
 
-def test_a_processor_that_imitates_bf16(command, tmp_path, monkeypatch):
-    for flags, told in (("fpu avx2", False), ("fpu avx2 avx512bw amx_bf16", True), (None, True)):
-        (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n" if flags else "processor\t: 0\nFeatures\t: asimd\n")
-        assert doctor.has_bf16(tmp_path / "cpuinfo") is told
-    assert doctor.has_bf16(tmp_path / "none")
-    monkeypatch.setattr(doctor, "has_bf16", lambda: False)
+def test_a_processor_that_imitates_bf16(command):
     slow = study(deep={"training": {"precision": "bf16"}})
-    (gpus, bf16) = check_gpu(slow, lambda: None)
-    assert gpus.state == "ok" and bf16.state == "note" and "precision: fp32" in bf16.line
-    assert len(list(check_gpu(study(), lambda: None))) == 1
-    monkeypatch.setattr(doctor, "has_bf16", lambda: True)
-    assert len(list(check_gpu(slow, lambda: None))) == 1
+    found = only(check_bf16(slow, lambda: False))
+    assert found.state == "note" and "ten times slower" in found.said and "precision: fp32" in found.line
+    assert not list(check_bf16(slow, lambda: True))
+    assert not list(check_bf16(slow, lambda: None))
+    assert not list(check_bf16(study(), lambda: False))
+    assert not list(check_bf16(study(deep={"training": {"precision": "bf16"}, "gpus_per_fold": 1}), lambda: False))
+    command("nvidia-smi", TWO)
+    assert not list(check_bf16(slow, lambda: False))
+    assert list(check_bf16(study(deep={"training": {"precision": "bf16"}, "device": "cpu"}), lambda: False))
+
+
+def test_pytorch_is_asked_for_bf16_as_it_is_installed(monkeypatch):
+    from scripts.deep.arithmetic import has_bf16
+
+    assert doctor.torch_has_bf16() is has_bf16()
+    monkeypatch.setattr(doctor.sys, "executable", "/nowhere/python")
+    assert doctor.torch_has_bf16() is None
 
 
 @pytest.mark.parametrize(("prints", "status"), [("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9), ("No devices were found\n", 0)])
@@ -280,7 +288,13 @@ def test_no_slurm_says_nothing(command):
 def test_a_controller_that_does_not_answer(command, prints, status):
     command("sinfo", prints, status)
     found = only(check_slurm(study(), PROFILE))
-    assert found.state == "note" and "controller" in found.said
+    assert found.state == "mend" and "controller" in found.said
+
+
+def test_slurm_installed_on_a_machine_of_no_cluster(command):
+    command("sinfo", "sinfo: error: fetch_config: DNS SRV lookup failed\nsinfo: fatal: Could not establish a configuration source\n", 1)
+    found = only(check_slurm(study(), PROFILE))
+    assert found.state == "note" and "no cluster" in found.said and not found.line
 
 
 def slurm(command, config, profile, partitions=PARTITIONS, settings=NO_ACCOUNTING):

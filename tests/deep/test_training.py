@@ -16,7 +16,6 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.deep import compute_device, fold_training
-from scripts.deep.compute_device import bf16_warning
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.fold_training import train_fold
@@ -251,8 +250,16 @@ def test_bf16_on_a_processor_without_it_is_warned_about(cache, settings, tmp_pat
     settings["training"] |= {"precision": "bf16", "epochs": 1}
     _, log = run(cache, settings, tmp_path)
     assert ("no bf16 arithmetic" in log and "deep.training.precision: fp32" in log) is not native
-    assert bf16_warning(torch.device("cuda", 0), "bf16", "key") is None
-    assert bf16_warning(torch.device("cpu"), "fp32", "key") is None
+
+
+def test_neither_fp32_nor_a_gpu_is_warned_about(monkeypatch):
+    monkeypatch.setattr(compute_device, "has_bf16", lambda: False)
+    said = []
+    compute_device.warn_of_slow_bf16(torch.device("cpu"), "fp32", "key", said.append)
+    compute_device.warn_of_slow_bf16(torch.device("cuda", 0), "bf16", "key", said.append)
+    assert said == []
+    compute_device.warn_of_slow_bf16(torch.device("cpu"), "bf16", "key", said.append)
+    assert len(said) == 1
 
 
 def test_a_cache_of_another_size_is_refused(cache, settings, tmp_path):
