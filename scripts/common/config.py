@@ -7,7 +7,6 @@ import datetime
 import difflib
 import re
 import shutil
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from scripts.common.config_files import file_of
 from scripts.common.errors import StudyError
+from scripts.common.plain_text import plain
 
 EXCLUSIONS = (
     "secondary_osteoporosis",
@@ -93,7 +93,7 @@ class Coding(Section):
         meant: dict[str, str] = {}
         for meaning, written in self.model_dump(by_alias=True).items():
             for code in written:
-                first = meant.setdefault(unicodedata.normalize("NFKC", code).strip(), meaning)
+                first = meant.setdefault(plain(code), meaning)
                 if first != meaning:
                     raise ValueError(f"the code '{code}' stands for both '{first}' and '{meaning}'; give both lists, each with its own codes")
         return self
@@ -625,9 +625,8 @@ class Figures(Section):
         for model, color in value.items():
             if re.fullmatch("#[0-9A-Fa-f]{6}", color):
                 continue
-            from matplotlib.colors import (
-                is_color_like,  # only here: a config with plain codes needs no Matplotlib
-            )
+            # imported here: plain codes need no Matplotlib, whose import takes a second
+            from matplotlib.colors import is_color_like
 
             if not is_color_like(color):
                 raise ValueError(f"{model}: '{color}' is no colour; use for instance '#0072B2'")
@@ -742,15 +741,15 @@ class Config(Section):
             said = f"there is no model '{unknown[0]}'" if unknown else "it names one model twice"
             raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(STUDY_MODELS)}")
         names = [c.name for c in self.centers]
-        shown = [c.label or c.name for c in self.centers]
-        alike = sorted({label for label in shown if shown.count(label) > 1})
-        if alike and len(set(names)) == len(names) and self.handover is None:
-            raise ValueError(f"centers: two centres are shown as '{alike[0]}'; give each a 'label' of its own")
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"centers: the name '{twice[0]}' is used twice; every centre needs its own")
         if self.handover is not None:
             self._check_handover(names)
+        shown = [c.label or c.name for c in self.running]
+        alike = next((label for label in shown if shown.count(label) > 1), None)
+        if alike is not None:
+            raise ValueError(f"centers: two centres are shown as '{alike}'; give each a 'label' of its own")
         developers = [c.name for c in self.centers if c.role == "development"]
         if len(developers) > 1:
             found = " and ".join(f"'{d}'" for d in developers)

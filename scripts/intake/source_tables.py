@@ -19,6 +19,7 @@ import pandas as pd
 
 from scripts.common.config import EXCLUSIONS, SITES
 from scripts.common.errors import StudyError
+from scripts.common.plain_text import plain
 from scripts.intake.frontal_view import UNKNOWN, view_of
 from scripts.intake.identity import normalise_id
 from scripts.intake.table_files import plain_heading, read_rows
@@ -92,7 +93,7 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
         raise StudyError(f"{where}: the table has no column '{name}'; {advice}")
     if len(matches) > 1:
         raise StudyError(f"{where}: the table has {len(matches)} columns '{name}'; rename all but one.")
-    return frame[matches[0]].map(lambda cell: unicodedata.normalize("NFKC", cell).strip()).astype("object")
+    return frame[matches[0]].map(plain).astype("object")
 
 
 # ------------------------------------------------------------------------------------------------ cells
@@ -154,7 +155,7 @@ def codes(cells: pd.Series, coding: dict[str, list[str]]) -> tuple[pd.Series, pd
     exact: dict[str, str] = {}
     for meaning, written in coding.items():
         for code in written:
-            exact[unicodedata.normalize("NFKC", code).strip()] = meaning
+            exact[plain(code)] = meaning
     folded: dict[str, set[str]] = {}
     for code, meaning in exact.items():
         folded.setdefault(code.casefold(), set()).add(meaning)
@@ -482,7 +483,7 @@ def views(cells: pd.Series, coding: dict[str, list[str]], patterns: dict[str, li
 
 def file_key(path: str) -> str:
     """A path from a folder as films and image tables are joined by it: NFKC, slashes, no ``./`` in front."""
-    return unicodedata.normalize("NFKC", path).strip().replace("\\", "/").removeprefix("./")
+    return plain(path).replace("\\", "/").removeprefix("./")
 
 
 def _time_of_day(cell: str) -> str:
