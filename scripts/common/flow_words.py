@@ -24,6 +24,6 @@ FLOW_WORDS: dict[str, tuple[str, str]] = {
     "orthopaedic_surgery": ("Orthopaedic surgery", "骨科手术史"),
     "poor_image_quality": ("Poor image quality", "图像质量不佳"),
     "exclusion_flag_missing": ("Exclusion flag missing", "排除标志缺失"),
-    "under_review": ("Film under review", "胸片待复核"),
+    "under_review": ("Under review", "待复核"),
 }
 """Steps of ``results/cohort/flow.csv`` but the first, ``found``."""

@@ -28,7 +28,7 @@ LONG_MAIN_TABLE = 60
 MODELS = ("deep", "clinical", "combined")
 BASELINES = ("age", "logistic", "osta", "osta_published")
 EVERYONE = "everyone_positive"
-PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
+PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence", "sensitivity_minus_main", "specificity_minus_main")
 PROSE = ("note",)
 """Columns of whole sentences."""
 WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
@@ -439,7 +439,7 @@ class Report:
         return [self._measures("prevalence", "table-prevalence", self.words("prevalence_caption"))]
 
     def sensitivity(self) -> list[Any]:
-        return [self._measures("sensitivity", "table-sensitivity", self.words("sensitivity_caption"))]
+        return [self._measures("sensitivity", "table-sensitivity", self.words("sensitivity_caption"), [self.words("sensitivity_note")])]
 
     def missing(self) -> list[Any]:
         return [

@@ -40,7 +40,7 @@ WORDS: dict[str, dict[str, str]] = {
         "separated": "separated",
         "constant": "constant",
         "forest_note": "Lines down a panel: AUC in all patients of the set. Hollow marks: no confidence interval, for the reason in brackets "
-        "(a count: too few patients of that class; separated: the score separates the classes without error; constant: one score for all).",
+        "(a count: too few patients of that class; separated: a cut of the score divides the classes without error, in either direction; constant: one score for all).",
         "numbers_aside": "Numbers: results/statistics/subgroups.csv",
         "sex_female": "Women",
         "sex_male": "Men",
@@ -258,6 +258,12 @@ OWN_MODELS = ("deep", "clinical", "combined", "everyone_positive", "all", "none"
 """Models whose names are words of both languages; another model may be called like a word, such as ``age``."""
 
 
+def spaced(name: str) -> str:
+    """``name`` with spaces for the underscores between its words; underscores around it stay, so that no two names come out alike for them."""
+    inner = name.strip("_ ")
+    return name.replace(inner, inner.replace("_", " "), 1) if inner else name
+
+
 class Language:
     """Words of one language; what has no entry (a centre, another model) stands as it is, underscores as spaces."""
 
@@ -270,7 +276,7 @@ class Language:
         """The words for ``key``, with ``values`` filled in."""
         text = self._words.get(key)
         if text is None:
-            text = key.replace("_", " ")
+            text = spaced(key)
             return text[:1].upper() + text[1:] if self.code == "en" else text
         return text.format(**values) if values else text
 
@@ -278,7 +284,7 @@ class Language:
         """A model's name as readers should see it: the config's label, else the words for the study's own, else the name itself."""
         if name in self._labels:
             return self._labels[name]
-        return self._words[name] if name in OWN_MODELS else name.replace("_", " ")
+        return self._words[name] if name in OWN_MODELS else spaced(name)
 
     def place(self, name: str) -> str:
         """A set's or a centre's name as readers should see it: the config's label, else its translation."""

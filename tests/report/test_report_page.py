@@ -73,6 +73,15 @@ def test_differences_best_models_and_the_upper_bound_are_told(study, configs):
         assert Words(language)("model_deep") + ", " + Words(language)("model_clinical") in best
 
 
+def test_sensitivity_analyses_tell_shares_and_their_differences_in_one_unit(study):
+    run = study()
+    frame = run.statistics["sensitivity"]
+    frame.loc[frame["analysis"] != "main", ["sensitivity", "sensitivity_minus_main"]] = [0.81234, -0.05432]
+    cells = Page(report_html(run)).cells["table-sensitivity"]
+    assert all(any(cell.startswith(said) for cell in cells) for said in ("81.2 (", "\u22125.4 ("))
+    assert not [cell for cell in cells if cell.startswith("\u22120.054")]
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_page_is_whole_and_offline(study, configs, language):
     text = report_html(study(configs["simulated"](study={"language": language})))

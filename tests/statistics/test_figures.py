@@ -359,3 +359,10 @@ def test_every_subgroup_of_the_forest_has_words_in_both_languages():
     keys = {f"{subgroup}_{level}" for subgroup, level, _ in levels(frame)}
     assert len([key for key in keys if key.startswith("dxa_interval_")]) == 3
     assert keys <= WORDS["en"].keys() and keys <= WORDS["zh"].keys()
+
+
+def test_names_keep_what_tells_them_apart():
+    words = Language("en")
+    assert words.model("net_of_hospital_b") == "net of hospital b"
+    assert words.model('_x, "y"') == '_x, "y"' and words.model("x_") == "x_" and words.model("__") == "__"
+    assert len({words.model(name) for name in ("x", "_x", "x_")}) == 3
