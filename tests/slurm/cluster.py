@@ -158,10 +158,11 @@ def _answers(*command: str) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def start(cpus: int = 4, kill_wait: int = 5) -> Cluster:
+def start(cpus: int = 4, kill_wait: int = 30) -> Cluster:
     """Start the cluster; ``NoCluster`` with the reason where that can't be.
 
-    ``cpus`` is what SLURM believes to be there; ``kill_wait`` the seconds between SIGTERM and SIGKILL at a time limit.
+    ``cpus`` is what SLURM believes to be there; ``kill_wait`` the seconds between SIGTERM and SIGKILL (30 is SLURM's default):
+    a fold must come to the end of its step in them, also on a loaded machine.
     """
     reason = reason_against()
     if reason:

@@ -111,6 +111,12 @@ class Run:
                 return fold
         return None
 
+    def situation(self) -> str:
+        """The queue and the folds' logs: what to look at when the story went another way."""
+        logs = sorted((self.study.path / "logs/train_fold").glob("*.log"))
+        parts = [self.cluster.run("squeue", "--states=all", "--format=%i %T %r %k"), *(f"{p.name}: {p.read_text()}" for p in logs)]
+        return "\n".join([*parts, str(self.logs), self.output()[-4000:]])
+
     def keep_logs(self) -> None:
         """Collect the logs of the folds, which a new attempt begins anew."""
         for path in (self.study.path / "logs/train_fold").glob("*.log"):
@@ -161,6 +167,8 @@ def run(finished, cluster, tmp_path_factory) -> Run:
         go_through_troubles(run, main)
         main = run.begin()
         assert main.wait(timeout=900) == 0, run.output()[-6000:]
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{run.situation()}") from error
     finally:
         if main.poll() is None:
             main.send_signal(signal.SIGINT)
