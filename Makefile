@@ -4,6 +4,8 @@
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
+# CONFIG=my.yaml is short for CONFIG="--configfile my.yaml"
+override CONFIG := $(if $(CONFIG),$(if $(filter -%,$(firstword $(CONFIG))),,--configfile )$(CONFIG))
 TO ?= results/share/osteocxr_results.tar.gz
 SMALLEST ?= 5
 OUTCOMES ?= hide

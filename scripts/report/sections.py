@@ -476,7 +476,7 @@ class Report:
             key = column.removesuffix("ci_method").rstrip("_")
             used = [m for m in dict.fromkeys(frame[column].dropna()) if not str(m).startswith("none")]
             if used:
-                title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " "))).removesuffix(", %")
+                title = self.words.without_unit(f"{key}_metric", self.words.without_unit(key, key.replace("_", " ")))
                 said.append(f"{title}: {' / '.join(used)}" if title else " / ".join(used))
         return [self.words("interval_methods", methods="; ".join(said))] if said else []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from scripts.common.errors import StudyError
 from scripts.common.flow_words import FLOW_WORDS
 
@@ -485,6 +487,10 @@ class Words:
     def __call__(self, key: str, /, **values: object) -> str:
         text = _WORDS[key][self._index]
         return text.format(**values) if values else text
+
+    def without_unit(self, key: str, otherwise: str) -> str:
+        """``get`` without the unit at its end, for running text."""
+        return re.sub(r"(, %| \(%\)|, percentage points|（百分点）)$", "", self.get(key, otherwise))
 
     def variable(self, name: str) -> str:
         """A variable of the cohort as the reader sees it."""

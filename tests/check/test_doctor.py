@@ -380,7 +380,16 @@ def test_it_runs_on_a_bare_python(folder):
     assert "-> make setup" in done.stdout and "packages are missing" in done.stdout and "not looked at" in done.stdout
 
 
-def test_make_runs_it(folder):
+@pytest.mark.parametrize(
+    ("given", "options"),
+    [
+        ("", ""),
+        ("config/mine.yaml", " --configfile config/mine.yaml"),
+        ("config/a.yaml config/b.yaml", " --configfile config/a.yaml config/b.yaml"),
+        ("--configfile config/mine.yaml", " --configfile config/mine.yaml"),
+    ],
+)
+def test_make_runs_it(folder, given, options):
     outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    done = subprocess.run(["make", "--no-print-directory", "-n", "doctor", "CONFIG=--configfile config/mine.yaml"], cwd=ROOT, env=outer, capture_output=True, text=True)
-    assert done.stdout.strip() == "python3 -m scripts.check.doctor --configfile config/mine.yaml"
+    done = subprocess.run(["make", "--no-print-directory", "-n", "doctor", f"CONFIG={given}"], cwd=ROOT, env=outer, capture_output=True, text=True)
+    assert done.stdout.strip() == "python3 -m scripts.check.doctor" + options

@@ -82,6 +82,15 @@ def test_sensitivity_analyses_tell_shares_and_their_differences_in_one_unit(stud
     assert not [cell for cell in cells if cell.startswith("\u22120.054")]
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "Sensitivity minus main: Newcombe"), ("zh", "与主分析敏感度之差: Newcombe")])
+def test_methods_of_intervals_are_told_without_units(study, configs, language, said):
+    run = study(configs["simulated"](study={"language": language}))
+    run.statistics["sensitivity"]["sensitivity_minus_main_ci_method"] = "Newcombe"
+    run.statistics["sensitivity"]["sensitivity_ci_method"] = "Wilson"
+    text = report_html(run)
+    assert said in text and Words(language)("sensitivity_metric").split(",")[0].removesuffix(" (%)") + ": Wilson" in text
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_page_is_whole_and_offline(study, configs, language):
     text = report_html(study(configs["simulated"](study={"language": language})))
