@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import os
 import subprocess
 import sys
@@ -68,10 +69,14 @@ def _rows(bad: pd.Series) -> str:
 
 
 def check_keys(frame: pd.DataFrame, what: str) -> None:
-    """Refuse rows without a patient, a centre or a set, and a patient who stands twice in a centre."""
+    """Refuse rows without a patient, a centre or a set, sets written in two ways, and a patient who stands twice in a centre."""
     for name in ("patient_id", "center", "set"):
         if name in frame.columns and frame[name].eq("").any():
             raise StudyError(f"The {what}: the column '{name}' is empty in {_rows(frame[name].eq(''))}; fill it in.")
+    sets = sorted({*frame["set"], TRAIN}) if "set" in frame.columns else []
+    for name, other in itertools.combinations(sets, 2):
+        if name.casefold() == other.casefold():
+            raise StudyError(f"The {what}: 'set' holds '{name}', which differs from '{other}' in capitals only; write it in one way ('{TRAIN}' is the training set).")
     twice = frame.duplicated(KEYS)
     if twice.any():
         raise StudyError(f"The {what}: a patient stands twice within a centre, in {_rows(twice)}; give one row per patient.")

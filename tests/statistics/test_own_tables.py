@@ -143,6 +143,8 @@ REFUSED = {
     "score above 1": (cell("b", 1.2), "'b' leaves the range 0 to 1"),
     "no number": (lambda s, k: (s.assign(b="high"), k), "the column 'b' holds no numbers"),
     "empty set": (cell("set", "", 1), "'set' is empty in 1 row(s), the first in line 3"),
+    "Train": (lambda s, k: (s.assign(set=s["set"].replace("train", "Train")), k), "'set' holds 'Train', which differs from 'train' in capitals only"),
+    "a set in two ways": (cell("set", "Hospital_b", -1), "'set' holds 'Hospital_b', which differs from 'hospital_b' in capitals only"),
     "twice": (lambda s, k: (pd.concat([s, s[:1]]), k), "The predictions: a patient stands twice within a centre"),
     "twice in the cohort": (lambda s, k: (s, pd.concat([k, k[:1]])), "The cohort: a patient stands twice"),
     "stranger": (lambda s, k: (s, k[1:]), "1 patient(s) of the predictions are not in the cohort"),
