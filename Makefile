@@ -10,7 +10,7 @@ TO ?= results/share/osteocxr_results.tar.gz
 SMALLEST ?= 5
 OUTCOMES ?= hide
 DEVICE ?= auto
-WORKERS ?= 3
+WORKERS ?= 4
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,7 +22,7 @@ demo: setup  ## the synthetic study from end to end (about 10 minutes on two cor
 	@snakemake --cores all --quiet rules $(CONFIG)
 	@python -m scripts.report.summary
 
-test:  ## all tests (WORKERS=3: how many files at a time)
+test:  ## all tests (WORKERS=4: how many files at a time)
 	@envs/setup.sh test
 	@pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
