@@ -482,6 +482,11 @@ class Training(Section):
     warmup_fraction: Fraction = Field(0.05, description="Share of all steps in which the rate rises from 0; then it falls as a cosine to 0.")
     clip_norm: Positive = Field(1.0, description="Gradient norm above which gradients are scaled down.")
     local_weight: float = Field(1.0, ge=0, description="Weight of the mean local loss beside the global loss.")
+    norm_batches: int = Field(
+        8,
+        ge=0,
+        description="Batches of training films on which the BatchNorm statistics for scoring are measured at each epoch's end; 0 takes the running averages of the training.",
+    )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of convolutions and products.")
     compile: bool = Field(
         False,

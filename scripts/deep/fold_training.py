@@ -72,7 +72,7 @@ def train_fold(
         log.say(
             "WARNING: random weights and a learning rate of "
             f"{settings['training']['learning_rate']:g}: the network will hardly learn. Set 'deep.init: imagenet' or raise "
-            "'deep.training.learning_rate' (0.03 works for random weights)."
+            "'deep.training.learning_rate' (0.015 works for random weights)."
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
         warn_of_slow_bf16(place, settings["training"]["precision"], "deep.training.precision", log.say)

@@ -6,6 +6,7 @@ This module and those that it imports decide the numbers of a fold; their code i
 from __future__ import annotations
 
 import contextlib
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from scripts.common.errors import StudyError
 from scripts.common.seeds import sub_seed
@@ -21,7 +23,7 @@ from scripts.deep.arithmetic import autocast, compiled
 from scripts.deep.augmentation import augment
 from scripts.deep.films import Film, FilmStack
 from scripts.deep.initial_weights import load_initial
-from scripts.deep.network import HybridNetwork
+from scripts.deep.network import HybridNetwork, cut_blocks
 from scripts.deep.scoring import auc, for_scoring, probabilities
 
 HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
@@ -38,7 +40,7 @@ class Interrupted(Exception):
 
 @dataclass
 class Trained:
-    """A finished fold: network, history rows (HISTORY), held-out probabilities and the number of steps made now."""
+    """A finished fold: network as it scores, history rows (HISTORY), held-out probabilities, and the number of steps made now."""
 
     network: HybridNetwork
     history: list[list[float]]
@@ -82,6 +84,22 @@ def epoch_batches(films: Sequence[Film], batch_size: int, seed: int, fold: int, 
     order = torch.randperm(len(films), generator=generator).tolist()
     size = min(batch_size, len(films))
     return [[films[i] for i in order[n : n + size]] for n in range(0, len(films) - size + 1, size)]
+
+
+def settle_norms(network: HybridNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str) -> HybridNetwork:
+    """A copy whose BatchNorms hold the mean and variance that ``batches`` have under the present weights.
+
+    In training a BatchNorm keeps a running average, in which batches of earlier weights still count. Where the weights
+    move fast, the scores that rest on it jump from epoch to epoch. Source: Wu and Johnson 2021, "Rethinking Batch in
+    BatchNorm", section 3 (PreciseBN). The films are taken as they are scored, without random changes. No batch: the
+    network itself, with its running averages.
+    """
+    if not batches:
+        return network
+    settled = copy.deepcopy(network)
+    with autocast(stack.device, precision):
+        update_bn((cut_blocks(stack.batch([film.row for film in films]), settled.grid) for films in batches), settled.trunk)
+    return settled
 
 
 class FilmWait:
@@ -179,7 +197,12 @@ def train(
     per_epoch = len(epoch_batches(training, options["batch_size"], seed, fold, 0))
     total = per_epoch * options["epochs"]
     first, began = step, time.monotonic()
-    spoken, lap, scores = began, began, None
+    spoken, lap, scorer, scores = began, began, None, None
+
+    def score_held_out(epoch: int) -> tuple[HybridNetwork, list[float]]:
+        batches = epoch_batches(training, options["batch_size"], seed, fold, epoch)[: options["norm_batches"]]
+        settled = settle_norms(network, stack, batches, options["precision"])
+        return settled, _held_out_scores(settled, stack, held_out, options["precision"])
 
     def progress() -> str:
         means = (sums / done).tolist()
@@ -224,7 +247,7 @@ def train(
                 if means is not None:
                     _refuse_not_finite(means, fold, options)
                     loss = means[0] + options["local_weight"] * means[1]
-                    scores = _held_out_scores(network, stack, held_out, options["precision"])
+                    scorer, scores = score_held_out(epoch)
                     area = auc([f.label for f in held_out], scores)
                     speed, wait = done * len(films) / max(spent, 1e-9), waited.seconds() / max(spent, 1e-9)
                     history.append([epoch + 1, loss, *means, area, rate, round(speed, 2), round(wait, 5)])
@@ -261,8 +284,8 @@ def train(
                     raise Interrupted
 
     if scores is None:  # the saved state was that of the last step
-        scores = _held_out_scores(network, stack, held_out, options["precision"])
-    return Trained(network, history, scores, step - first)
+        scorer, scores = score_held_out(options["epochs"] - 1)
+    return Trained(scorer, history, scores, step - first)
 
 
 @contextlib.contextmanager

@@ -155,8 +155,9 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 f"可学习的 [BMD] 令牌与位置编码一并输入 {net['layers']} 层 Post-Norm Transformer（{net['heads']} 头，MLP 比 {number(net['mlp_ratio'])}，dropout {number(net['dropout'])}）。"
                 f"损失为全局二元交叉熵加 {number(train['local_weight'])} 倍的局部平均交叉熵。SGD：学习率 {number(train['learning_rate'])}，动量 {number(train['momentum'])}，"
                 f"权重衰减 {number(train['weight_decay'])}，批量 {train['batch_size']}，{train['epochs']} 轮，前 {percentage(train['warmup_fraction'])} % 步线性升温后余弦下降，"
-                f"梯度范数上限 {number(train['clip_norm'])}，精度 {train['precision']}；使用最后一轮权重。"
-                f"增强：水平翻转概率 {number(augment['flip'])}，旋转 ±{number(augment['rotation'])}°，缩放 {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}，"
+                f"梯度范数上限 {number(train['clip_norm'])}，精度 {train['precision']}；使用最后一轮权重，"
+                + (f"BatchNorm 统计量以该权重在 {train['norm_batches']} 批训练胸片上重新计算。" if train["norm_batches"] else "BatchNorm 用训练中的滑动平均。")
+                + f"增强：水平翻转概率 {number(augment['flip'])}，旋转 ±{number(augment['rotation'])}°，缩放 {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}，"
                 f"平移 ±{percentage(augment['shift'])} %，亮度 ±{number(augment['brightness'])} SD，对比度 ±{percentage(augment['contrast'])} %。"
                 f"训练集患者的评分来自未见过该患者的那一折模型，测试集患者的评分为 {cohort['folds']} 个模型概率的均值。",
             ),
@@ -208,8 +209,13 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             f"learnable [BMD] token and position encoding these went through {plural(net['layers'], 'Post-Norm Transformer layer')} ({net['heads']} heads, MLP ratio {number(net['mlp_ratio'])}, "
             f"dropout {number(net['dropout'])}). The loss was the global binary cross-entropy plus {number(train['local_weight'])} times the mean local one. SGD ran with learning rate "
             f"{number(train['learning_rate'])}, momentum {number(train['momentum'])}, weight decay {number(train['weight_decay'])}, batch size {train['batch_size']}, {train['epochs']} epochs, a linear warm-up "
-            f"over {percentage(train['warmup_fraction'])} % of the steps, then a cosine to zero, gradient norms clipped at {number(train['clip_norm'])}, in {train['precision']}; the last epoch's weights were used. "
-            f"Augmentation: left-right flip with probability {number(augment['flip'])}, rotation within ±{number(augment['rotation'])}°, zoom {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}, "
+            f"over {percentage(train['warmup_fraction'])} % of the steps, then a cosine to zero, gradient norms clipped at {number(train['clip_norm'])}, in {train['precision']}; the last epoch's weights were used, "
+            + (
+                f"with BatchNorm statistics measured under them on {plural(train['norm_batches'], 'batch', 'batches')} of training films. "
+                if train["norm_batches"]
+                else "with the running averages of BatchNorm. "
+            )
+            + f"Augmentation: left-right flip with probability {number(augment['flip'])}, rotation within ±{number(augment['rotation'])}°, zoom {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}, "
             f"shift within ±{percentage(augment['shift'])} %, brightness ±{number(augment['brightness'])} SD, contrast ±{percentage(augment['contrast'])} %. "
             f"Training patients have the score of the fold that did not see them, test patients the mean of the {cohort['folds']} models' probabilities.",
         ),

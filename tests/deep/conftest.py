@@ -37,6 +37,7 @@ TINY = {
         "warmup_fraction": 0.25,
         "clip_norm": 1.0,
         "local_weight": 1.0,
+        "norm_batches": 2,
         "precision": "fp32",
         "compile": False,
     },

@@ -61,7 +61,7 @@ def trained(patch_films):
     torch.set_num_threads(1)
     training = {
         "epochs": 4, "batch_size": 8, "learning_rate": 0.015, "momentum": 0.9, "weight_decay": 1e-4, "warmup_fraction": 0.25,
-        "clip_norm": 1.0, "local_weight": 1.0, "precision": "fp32", "compile": False,
+        "clip_norm": 1.0, "local_weight": 1.0, "norm_batches": 0, "precision": "fp32", "compile": False,
     }  # fmt: skip
     augmentation = {"flip": 0.5, "rotation": 0.0, "crop_scale": [1.0, 1.0], "shift": 0.0, "brightness": 0.1, "contrast": 0.1}
     stack, _ = patch_films

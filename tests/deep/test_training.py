@@ -134,6 +134,33 @@ def test_it_learns_a_texture_and_its_scores_are_out_of_fold(make_cache, settings
     assert "optimiser steps: 60" in log and "epoch 6/6" in log
 
 
+def test_measured_norms_are_those_of_the_batches_and_leave_the_training_alone(cache, settings, tmp_path):
+    """Of two trainings that differ in ``norm_batches`` alone, only the statistics for scoring differ."""
+    weights, aucs = {}, {}
+    for batches in (0, 2):
+        settings["training"]["norm_batches"] = batches
+        (folder := tmp_path / str(batches)).mkdir()
+        run(cache, settings, folder)
+        weights[batches] = torch.load(folder / "out" / "weights.pt", weights_only=True)["model"]
+        aucs[batches] = [row["loss"] for row in read_csv(folder / "out" / "history.csv", ())]
+    assert aucs[0] == aucs[2]
+    differ = {name for name, value in weights[0].items() if not torch.equal(value, weights[2][name])}
+    statistics = {name for name in weights[0] if ".running_" in name or name.endswith("num_batches_tracked")}
+    assert differ == statistics and "trunk.bn1.running_mean" in differ
+
+    # the first convolution's own output tells what the first BatchNorm must hold
+    stack = FilmStack(cache, 96)
+    films, _ = split_fold(stack.films, 0)
+    means, variances = [], []
+    for batch in epoch_batches(films, 8, settings["seed"], 0, epoch=1)[:2]:
+        blocks = stack.batch([film.row for film in batch]).double().unfold(2, 32, 32).unfold(3, 32, 32).reshape(-1, 1, 32, 32)
+        maps = torch.nn.functional.conv2d(blocks, weights[2]["trunk.conv1.weight"].double(), stride=2, padding=3)
+        means.append(maps.mean((0, 2, 3)))
+        variances.append(maps.var((0, 2, 3)))
+    torch.testing.assert_close(weights[2]["trunk.bn1.running_mean"].double(), sum(means) / 2, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(weights[2]["trunk.bn1.running_var"].double(), sum(variances) / 2, rtol=1e-4, atol=1e-5)
+
+
 def test_second_run_takes_the_fold_from_the_store(cache, settings, tmp_path):
     _, first = run(cache, settings, tmp_path)
     before = files(tmp_path / "out")
