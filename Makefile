@@ -6,6 +6,10 @@ export RPY2_CFFI_MODE := ABI
 CONFIG ?=
 # CONFIG=my.yaml is short for CONFIG="--configfile my.yaml"
 override CONFIG := $(if $(CONFIG),$(if $(filter -%,$(firstword $(CONFIG))),,--configfile )$(CONFIG))
+GIVEN := $(filter %.yaml %.yml %.json,$(CONFIG))
+ABSENT := $(filter-out $(wildcard $(GIVEN)),$(GIVEN))
+# the doctor tells of an absent file itself
+$(if $(filter-out doctor,$(MAKECMDGOALS)),$(if $(ABSENT),$(error There is no config file '$(ABSENT)')))
 TO ?= results/share/osteocxr_results.tar.gz
 SMALLEST ?= 5
 OUTCOMES ?= hide

@@ -86,7 +86,7 @@ def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:
     if not largest <= allowed:
         raise StudyError(
             f"The bundle's self-check failed: on its test patterns this machine's scores differ by {largest:.2g} from those of its maker "
-            f"(allowed: {allowed:g}). Install the pinned versions ('make setup'), use the software's version that made the bundle, or try '--device cpu'."
+            f"(allowed: {allowed:g}). Install the pinned versions ('make setup'), use the software's version that made the bundle, or score on the CPU: '--device cpu' (DEVICE=cpu)."
         )
     return largest
 

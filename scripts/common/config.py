@@ -10,7 +10,15 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from scripts.common.config_files import file_of
 from scripts.common.errors import StudyError
@@ -33,10 +41,26 @@ Positive = Annotated[float, Field(gt=0)]
 Site = Literal["lumbar", "femoral_neck", "total_hip"]
 
 
+def _types_in(annotation: Any) -> set[Any]:
+    """The plain types of which an annotation is made: ``int | None`` gives int and NoneType."""
+    parts = get_args(annotation)
+    return set().union(*map(_types_in, parts)) if parts else {annotation}
+
+
 class Section(BaseModel):
     """A part of the config; an unknown key in it is an error."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse ``true`` and ``false`` (also YAML's ``on`` and ``off``) for a number; else they would count as 1 and 0."""
+        if isinstance(value, bool) and info.field_name is not None:
+            meant = _types_in(cls.model_fields[info.field_name].annotation)
+            if meant & {int, float} and bool not in meant:
+                raise ValueError(f"{str(value).lower()} does not fit; it should be a number")
+        return value
 
 
 # ------------------------------------------------------------------------------------------------ study
@@ -463,7 +487,7 @@ class Architecture(Section):
     layers: int = Field(6, ge=1, description="Post-Norm Transformer layers.")
     heads: int = Field(8, ge=1, description="Attention heads; they must divide `8 * trunk_width`.")
     mlp_ratio: Positive = Field(4, description="Width of a layer's MLP over its input's.")
-    dropout: Fraction = Field(0.1, description="Dropout in the Transformer.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the Transformer.")
     head_hidden: int = Field(256, ge=1, description="Hidden width of the global head and of each local head.")
 
     @model_validator(mode="after")
@@ -475,9 +499,9 @@ class Architecture(Section):
 
 class Training(Section):
     epochs: int = Field(50, ge=1, description="Epochs; the last one's weights are used.")
-    batch_size: int = Field(8, ge=2, description="Films per step.")
+    batch_size: int = Field(8, ge=2, description="Films per step; at most as many as a fold trains on.")
     learning_rate: Positive = Field(1e-4, description="Learning rate after warm-up.")
-    momentum: Fraction = Field(0.9, description="Momentum of SGD.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay.")
     warmup_fraction: Fraction = Field(0.05, description="Share of all steps in which the rate rises from 0; then it falls as a cosine to 0.")
     clip_norm: Positive = Field(1.0, description="Gradient norm above which gradients are scaled down.")
@@ -485,7 +509,7 @@ class Training(Section):
     norm_batches: int = Field(
         8,
         ge=0,
-        description="Batches of training films on which the BatchNorm statistics for scoring are measured at each epoch's end; 0 takes the running averages of the training.",
+        description="Batches of training films (all of an epoch where there are fewer) on which the BatchNorm statistics for scoring are measured at each epoch's end; 0 takes the running averages of the training.",
     )
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of convolutions and products.")
     compile: bool = Field(
@@ -554,7 +578,7 @@ class Deep(Section):
     )
     init: str = Field(
         "imagenet",
-        description="`imagenet` (weights/resnet18-f37072fd.pth), the path of a weights file, or `random`.",
+        description="`imagenet` (weights/resnet18-f37072fd.pth), the path of a file of ResNet-18 weights, or `random`. A network that a fold trained is refused.",
     )
     architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
     training: Training = Field(default_factory=Training, description="Settings of the training.")
@@ -930,7 +954,7 @@ def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) 
         except StudyError as error:
             faults.append((("study", "key_file"), str(error)))
     if config.deep.init not in ("imagenet", "random") and not Path(config.deep.init).is_file():
-        said = f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a weights file."
+        said = f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a file of ResNet-18 weights."
         faults.append((("deep", "init"), said))
     if config.intake.ocr.enabled and shutil.which("tesseract") is None:
         said = (

@@ -19,7 +19,10 @@ def choose_kind(wanted: str) -> str:
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
-        raise StudyError("'deep.device' is 'cuda', but PyTorch sees no GPU here. Set it to 'auto' or 'cpu', or run on a GPU node.")
+        raise StudyError(
+            "A GPU is asked for ('cuda'), but PyTorch sees none here. Set 'deep.device' (for a bundle: DEVICE) to 'auto' or 'cpu', or run on "
+            "a GPU node."
+        )
     return "cuda"
 
 

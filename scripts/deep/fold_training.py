@@ -85,8 +85,7 @@ def train_fold(
             last_saved = time.monotonic()
 
         try:
-            batch_size = min(settings["training"]["batch_size"], len(training))
-            need = training_memory(settings["architecture"], batch_size, settings["training"]["precision"], place.type)
+            need = training_memory(settings["architecture"], settings["training"]["batch_size"], settings["training"]["precision"], place.type)
             stack = FilmStack(cache, side, place, max(need.likely, SCORING_MEMORY))
             log.say(f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}")
             memory = device_memory(place)

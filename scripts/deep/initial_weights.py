@@ -1,4 +1,4 @@
-"""Weights to start from: torchvision's ResNet-18 for the trunk, or a whole network of this workflow."""
+"""Weights to start from: a ResNet-18, as torchvision saves it, for the trunk."""
 
 from __future__ import annotations
 
@@ -24,21 +24,26 @@ def trunk_weights(resnet18: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def load_initial(network: HybridNetwork, content: bytes) -> None:
-    """Put a weights file's ``content`` into ``network``: into the trunk, or everywhere when it holds a whole network.
+    """Put the ResNet-18 of a weights file's ``content`` into the trunk of ``network``.
 
-    Raises ``StudyError`` when the file is no weights file or belongs to another architecture.
+    A network that a fold trained is refused: all folds would start from what one of them learned, and the scores of the
+    patients that it was trained on would be out of fold in name only.
+
+    Raises ``StudyError`` when the file is no weights file, holds such a network or belongs to another architecture.
     """
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:
         raise StudyError(f"The weights file given by 'deep.init' can't be read as PyTorch weights. {_OURS}") from None
-    whole = isinstance(found, dict) and isinstance(found.get("model"), dict)
-    weights = found["model"] if whole else found
-    if not isinstance(weights, dict) or not all(isinstance(v, torch.Tensor) for v in weights.values()):
+    if isinstance(found, dict) and isinstance(found.get("model"), dict):
+        raise StudyError(
+            "The weights file given by 'deep.init' holds a trained network, such as a fold's weights.pt. All folds would start from "
+            f"it, and patients that it was trained on would no longer be scored out of fold. {_OURS}"
+        )
+    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
         raise StudyError(f"The weights file given by 'deep.init' holds no table of weights. {_OURS}")
-    target = network if whole else network.trunk
-    weights = weights if whole else trunk_weights(weights)
-    wanted = target.state_dict()
+    weights = trunk_weights(found)
+    wanted = network.trunk.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
     for name, value in wanted.items():
         if name in counters and name not in weights:  # absent from files of old PyTorch versions
@@ -53,4 +58,4 @@ def load_initial(network: HybridNetwork, content: bytes) -> None:
     surplus = sorted(set(weights) - set(wanted))
     if surplus:
         raise StudyError(f"The weights file given by 'deep.init' is of another architecture: '{surplus[0]}' has no place. {_OURS}")
-    target.load_state_dict(weights)
+    network.trunk.load_state_dict(weights)

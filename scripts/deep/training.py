@@ -78,12 +78,15 @@ def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) ->
 def epoch_batches(films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int) -> list[list[Film]]:
     """The batches of one epoch: a shuffle that depends on seed, fold and epoch only, cut into whole batches.
 
-    The few films left over wait for the next epoch's shuffle; fewer films than ``batch_size`` make one batch.
+    The few films left over wait for the next epoch's shuffle. Raises ``StudyError`` for fewer films than ``batch_size``.
     """
+    if len(films) < batch_size:
+        raise StudyError(
+            f"Fold {fold} trains on {len(films)} films, which don't fill one batch of 'deep.training.batch_size' ({batch_size}). Lower it."
+        )
     generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
     order = torch.randperm(len(films), generator=generator).tolist()
-    size = min(batch_size, len(films))
-    return [[films[i] for i in order[n : n + size]] for n in range(0, len(films) - size + 1, size)]
+    return [[films[i] for i in order[n : n + batch_size]] for n in range(0, len(films) - batch_size + 1, batch_size)]
 
 
 def settle_norms(network: HybridNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str) -> HybridNetwork:
@@ -197,12 +200,11 @@ def train(
     per_epoch = len(epoch_batches(training, options["batch_size"], seed, fold, 0))
     total = per_epoch * options["epochs"]
     first, began = step, time.monotonic()
-    spoken, lap, scorer, scores = began, began, None, None
+    spoken, lap, settled = began, began, None
 
-    def score_held_out(epoch: int) -> tuple[HybridNetwork, list[float]]:
+    def settle(epoch: int) -> HybridNetwork:
         batches = epoch_batches(training, options["batch_size"], seed, fold, epoch)[: options["norm_batches"]]
-        settled = settle_norms(network, stack, batches, options["precision"])
-        return settled, _held_out_scores(settled, stack, held_out, options["precision"])
+        return settle_norms(network, stack, batches, options["precision"])
 
     def progress() -> str:
         means = (sums / done).tolist()
@@ -225,7 +227,7 @@ def train(
                 x = augment(x, sub_seed(seed, "deep", "augment", fold, step), settings["augmentation"])
                 y = torch.tensor([film.label for film in films], dtype=torch.float32).to(device, non_blocking=True)
                 torch.manual_seed(sub_seed(seed, "deep", "dropout", fold, step))
-                with _compiling(options["compile"] and step == first):
+                with _compiling(options["compile"] and step == first, stop_asked):
                     with autocast(device, options["precision"]):
                         global_logits, local_logits = forward(x)
                     loss_global, loss_local = loss_terms(global_logits, local_logits, y)
@@ -247,7 +249,8 @@ def train(
                 if means is not None:
                     _refuse_not_finite(means, fold, options)
                     loss = means[0] + options["local_weight"] * means[1]
-                    scorer, scores = score_held_out(epoch)
+                    settled = settle(epoch)
+                    scores = _held_out_scores(settled, stack, held_out, options["precision"])
                     area = auc([f.label for f in held_out], scores)
                     speed, wait = done * len(films) / max(spent, 1e-9), waited.seconds() / max(spent, 1e-9)
                     history.append([epoch + 1, loss, *means, area, rate, round(speed, 2), round(wait, 5)])
@@ -283,21 +286,29 @@ def train(
                 if stop:
                     raise Interrupted
 
-    if scores is None:  # the saved state was that of the last step
-        scorer, scores = score_held_out(options["epochs"] - 1)
-    return Trained(scorer, history, scores, step - first)
+    if settled is None:  # the saved state was that of the last step
+        settled = settle(options["epochs"] - 1)
+        scores = _held_out_scores(settled, stack, held_out, options["precision"])
+    return Trained(settled, history, scores, step - first)
 
 
 @contextlib.contextmanager
-def _compiling(first_step: bool) -> Iterator[None]:
-    """Say what to do where the first step, in which the network is compiled, fails for another reason than memory."""
+def _compiling(first_step: bool, stop_asked: Callable[[], bool]) -> Iterator[None]:
+    """Say what to do where the first step, in which the network is compiled, fails for another reason than memory.
+
+    A signal to all processes of a job also ends the compiler's: then ``Interrupted`` is raised. Nothing is lost by it, as
+    no step was made since the last state.
+    """
     try:
         yield
     except Exception as error:
         if not first_step or isinstance(error, MemoryError | torch.OutOfMemoryError):
             raise
+        if stop_asked():
+            raise Interrupted from error
+        cause = next(iter(str(error).strip().splitlines()), "")[:200]
         raise StudyError(
-            f"'deep.training.compile' is true, but PyTorch can't compile the network here ({type(error).__name__}). Set it to "
+            f"'deep.training.compile' is true, but PyTorch can't compile the network here ({type(error).__name__}: {cause}). Set it to "
             "false, or install what compiling needs: a C++ compiler (apt-get install -y g++)."
         ) from error
 

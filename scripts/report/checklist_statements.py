@@ -276,10 +276,7 @@ class Statements:
             "random": ("All weights random", "全部权重随机初始化"),
         }.get(
             self.config["deep"]["init"],
-            (
-                "Weights from a file, for the ResNet-18, or for all if it holds a whole network; the rest random",
-                "由文件给定的权重用于 ResNet-18；若文件含完整网络则用于全部；其余随机初始化",
-            ),
+            ("ResNet-18 weights of a file, the rest random", "ResNet-18 用文件给定的权重，其余随机初始化"),
         )
         seed = self.config["study"]["seed"]
         return Statement(f"{english}; seed {seed}.", f"{chinese}；随机种子 {seed}。")

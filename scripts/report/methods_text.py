@@ -120,7 +120,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
     init = {
         "imagenet": ("ImageNet weights, the first layer's three colour channels summed into one", "ImageNet 预训练权重，首层三个颜色通道求和为单通道"),
         "random": ("random weights", "随机权重"),
-    }.get(deep["init"], ("weights from a file", "由文件给定的权重"))[pick]
+    }.get(deep["init"], ("ResNet-18 weights of a file", "由文件给定的 ResNet-18 权重"))[pick]
     rule_text = {
         "youden": ("the largest Youden index", "最大 Youden 指数"),
         "sensitivity": (f"a sensitivity of at least {number(value)}", f"敏感度不低于 {number(value)}"),
@@ -156,7 +156,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 f"损失为全局二元交叉熵加 {number(train['local_weight'])} 倍的局部平均交叉熵。SGD：学习率 {number(train['learning_rate'])}，动量 {number(train['momentum'])}，"
                 f"权重衰减 {number(train['weight_decay'])}，批量 {train['batch_size']}，{train['epochs']} 轮，前 {percentage(train['warmup_fraction'])} % 步线性升温后余弦下降，"
                 f"梯度范数上限 {number(train['clip_norm'])}，精度 {train['precision']}；使用最后一轮权重，"
-                + (f"BatchNorm 统计量以该权重在 {train['norm_batches']} 批训练胸片上重新计算。" if train["norm_batches"] else "BatchNorm 用训练中的滑动平均。")
+                + (f"BatchNorm 统计量以该权重在至多 {train['norm_batches']} 批训练胸片上重新计算。" if train["norm_batches"] else "BatchNorm 用训练中的滑动平均。")
                 + f"增强：水平翻转概率 {number(augment['flip'])}，旋转 ±{number(augment['rotation'])}°，缩放 {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}，"
                 f"平移 ±{percentage(augment['shift'])} %，亮度 ±{number(augment['brightness'])} SD，对比度 ±{percentage(augment['contrast'])} %。"
                 f"训练集患者的评分来自未见过该患者的那一折模型，测试集患者的评分为 {cohort['folds']} 个模型概率的均值。",
@@ -211,7 +211,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             f"{number(train['learning_rate'])}, momentum {number(train['momentum'])}, weight decay {number(train['weight_decay'])}, batch size {train['batch_size']}, {train['epochs']} epochs, a linear warm-up "
             f"over {percentage(train['warmup_fraction'])} % of the steps, then a cosine to zero, gradient norms clipped at {number(train['clip_norm'])}, in {train['precision']}; the last epoch's weights were used, "
             + (
-                f"with BatchNorm statistics measured under them on {plural(train['norm_batches'], 'batch', 'batches')} of training films. "
+                f"with BatchNorm statistics measured under them on up to {plural(train['norm_batches'], 'batch', 'batches')} of training films. "
                 if train["norm_batches"]
                 else "with the running averages of BatchNorm. "
             )
@@ -290,6 +290,12 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
             "网络由随机权重开始训练，而非论文所用的 ImageNet 权重。"
             if zh
             else "The network started from random weights, not from ImageNet weights as in the paper."
+        )
+    elif config["deep"]["init"] != "imagenet":
+        out.append(
+            "网络由文件给定的权重开始训练。若该权重曾以本研究患者训练，其评分将偏乐观。"
+            if zh
+            else "The network started from weights of a file. Had these been trained on patients of this study, the scores of those patients would be optimistic."
         )
     if config["statistics"]["engine"] == "numpy":
         out.append(

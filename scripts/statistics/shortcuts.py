@@ -146,6 +146,15 @@ class Design:
         return np.column_stack(out) if out else np.empty((len(frame), 0))
 
 
+def why_no_column(frame: pd.DataFrame, variables: Sequence[str]) -> str:
+    """Why ``Design.learn`` finds no column in ``variables`` of these patients (one or more)."""
+    if any(2 * frame[name].notna().sum() < len(frame) for name in variables if name not in CATEGORIES):
+        return "unknown in most patients"
+    if all(frame[name].nunique(dropna=False) == 1 for name in variables):
+        return "one value only"
+    return f"no second value in {RARE} patients or more"
+
+
 def residual_sum(columns: np.ndarray, target: np.ndarray) -> tuple[float, int]:
     """Residual sum of squares of least squares on a constant and ``columns`` (n, p), and the rank of both."""
     design = np.column_stack([np.ones(len(target)), columns])
@@ -248,7 +257,7 @@ def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, s
             if n and not target.std() > 0:
                 row["note"] = "the deep score is constant"
             elif design.width == 0:
-                row["note"] = "one value only" if n else "no patients"
+                row["note"] = why_no_column(part, variables) if n else "no patients"
             elif n < PATIENTS_PER_COLUMN * (design.width + 1):
                 row["note"] = f"too few patients for {design.width} columns"
             else:

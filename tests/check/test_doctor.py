@@ -393,3 +393,12 @@ def test_make_runs_it(folder, given, options):
     outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(["make", "--no-print-directory", "-n", "doctor", f"CONFIG={given}"], cwd=ROOT, env=outer, capture_output=True, text=True)
     assert done.stdout.strip() == "python3 -m scripts.check.doctor" + options
+
+
+@pytest.mark.parametrize(("target", "refused"), [("demo", True), ("statistics", True), ("doctor", False)])
+def test_make_names_a_config_file_that_is_not_there(target, refused):
+    outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    given = "CONFIG=config/tiny.yaml config/absent.yaml"
+    done = subprocess.run(["make", "-n", target, "PREDICTIONS=p", "COHORT=c", "TO=t", given], cwd=ROOT, env=outer, capture_output=True, text=True)
+    assert (done.returncode != 0) == refused
+    assert ("There is no config file 'config/absent.yaml'." in done.stderr) == refused

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 import shutil
 
 import pytest
@@ -12,6 +13,7 @@ from scripts.common.log import Log
 from scripts.deep.arithmetic import compiled
 from scripts.deep.fold_training import train_fold
 from scripts.deep.network import HybridNetwork, LocalHeads
+from scripts.deep.training import Interrupted, _compiling
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +55,18 @@ def test_a_network_that_cannot_be_compiled_is_never_trained_uncompiled(cache, se
     settings["architecture"]["layers"] = 1
     with pytest.raises(StudyError, match=r"'deep\.training\.compile' is true.*Set it to false, or install") as caught:
         train_fold(cache, 0, settings, tmp_path / "out", tmp_path / "state", "cpu", 5, Log(None, "test", echo=False))
-    assert "InductorError" in str(caught.value) or "Cxx" in str(caught.value)
+    assert re.search(r"(InductorError|Cxx\w*): \S+", str(caught.value)), "the cause is named"
     assert not (tmp_path / "out").exists()
+
+
+def test_a_compiler_that_a_signal_ended_is_no_missing_compiler():
+    """SIGTERM to all processes of a job (a time limit) ends the compiler's first."""
+    with pytest.raises(Interrupted), _compiling(True, lambda: True):
+        raise RuntimeError("the compiler's process died")
+    with pytest.raises(StudyError, match=r"RuntimeError: no g\+\+ here\)"), _compiling(True, lambda: False):
+        raise RuntimeError("no g++ here\nmore of it")
+    with pytest.raises(RuntimeError), _compiling(False, lambda: True):
+        raise RuntimeError("no compiling in a later step")
 
 
 @pytest.mark.gpu

@@ -1,5 +1,7 @@
 """The network against the paper's text and formulas."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,6 +11,7 @@ from scripts.common.errors import StudyError
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.initial_weights import load_initial, trunk_weights
 from scripts.deep.network import EncoderLayer, HybridNetwork, LocalHeads, Trunk, cut_blocks, parameter_count
+from scripts.deep.training_store import weights_bytes
 
 PAPER = dict(grid=6, block_size=256, trunk_width=64, layers=6, heads=8, mlp_ratio=4, dropout=0.1, head_hidden=256)
 
@@ -103,14 +106,22 @@ def test_trunk_takes_resnet18_and_a_grey_image_fed_three_times_gives_the_same():
     torch.testing.assert_close(trunk(grey), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_initial_weights_fill_the_trunk_or_the_whole_network(settings):
+def test_initial_weights_fill_the_trunk_alone(settings):
     architecture = settings["architecture"]
     source, target = HybridNetwork(**architecture), HybridNetwork(**architecture)
     load_initial(target, saved(source.trunk.state_dict()))
     assert torch.equal(target.trunk.conv1.weight, source.trunk.conv1.weight)
     assert not torch.equal(target.token, source.token)
-    load_initial(target, saved({"model": source.state_dict()}))
-    assert torch.equal(target.token, source.token)
+
+
+def test_a_network_that_a_fold_trained_is_refused(settings):
+    """All folds would start from it, and its training patients would be scored by what had seen them."""
+    network = HybridNetwork(**settings["architecture"])
+    before = copy.deepcopy(network.state_dict())
+    for fold in (0, 3):
+        with pytest.raises(StudyError, match=r"holds a trained network.*no longer be scored out of fold.*'imagenet', 'random'"):
+            load_initial(network, weights_bytes(HybridNetwork(**settings["architecture"]), settings, fold))
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 @pytest.mark.parametrize("content", [b"no weights at all", saved([1, 2]), saved({"model": {"x": 3}})])

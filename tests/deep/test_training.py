@@ -84,7 +84,8 @@ def test_batches_are_whole_shuffled_and_repeatable(cache):
     assert len({f.image_id for b in batches for f in b}) == 30
     assert batches == epoch_batches(films, 5, 7, 0, 0)
     assert batches != epoch_batches(films, 5, 7, 0, 1)
-    assert [len(b) for b in epoch_batches(films[:3], 5, 7, 0, 0)] == [3]
+    with pytest.raises(StudyError, match=r"Fold 2 trains on 3 films.*'deep\.training\.batch_size' \(5\)\. Lower it"):
+        epoch_batches(films[:3], 5, 7, 2, 0)
 
 
 def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monkeypatch):
@@ -136,14 +137,14 @@ def test_it_learns_a_texture_and_its_scores_are_out_of_fold(make_cache, settings
 
 def test_measured_norms_are_those_of_the_batches_and_leave_the_training_alone(cache, settings, tmp_path):
     """Of two trainings that differ in ``norm_batches`` alone, only the statistics for scoring differ."""
-    weights, aucs = {}, {}
+    weights, losses = {}, {}
     for batches in (0, 2):
         settings["training"]["norm_batches"] = batches
         (folder := tmp_path / str(batches)).mkdir()
         run(cache, settings, folder)
         weights[batches] = torch.load(folder / "out" / "weights.pt", weights_only=True)["model"]
-        aucs[batches] = [row["loss"] for row in read_csv(folder / "out" / "history.csv", ())]
-    assert aucs[0] == aucs[2]
+        losses[batches] = [row["loss"] for row in read_csv(folder / "out" / "history.csv", ())]
+    assert losses[0] == losses[2]
     differ = {name for name, value in weights[0].items() if not torch.equal(value, weights[2][name])}
     statistics = {name for name in weights[0] if ".running_" in name or name.endswith("num_batches_tracked")}
     assert differ == statistics and "trunk.bn1.running_mean" in differ

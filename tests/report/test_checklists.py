@@ -180,7 +180,7 @@ def test_what_rejects_a_film_knows_neither_age_nor_sex_nor_label():
     [
         ("imagenet", "ImageNet weights for the ResNet-18, the rest random;", "ResNet-18 用 ImageNet 预训练权重，其余随机初始化；"),
         ("random", "All weights random;", "全部权重随机初始化；"),
-        (REDACTED, "for the ResNet-18, or for all if it holds a whole network;", "用于 ResNet-18；若文件含完整网络则用于全部；"),
+        (REDACTED, "ResNet-18 weights of a file, the rest random;", "ResNet-18 用文件给定的权重，其余随机初始化；"),
     ],
 )
 def test_the_weights_to_start_from_are_named_for_each_kind(study, init, english, chinese):

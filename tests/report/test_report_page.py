@@ -12,6 +12,7 @@ import pytest
 
 from scripts.common.errors import StudyError
 from scripts.report.film_policy import contact_sheet_decision
+from scripts.report.redaction import REDACTED
 from scripts.report.render import report_html, templates_hash
 from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words
@@ -193,12 +194,21 @@ def test_methods_hold_the_runs_own_numbers(study, configs):
     for said in (
         "older than 47", "5 calendar months", "T-score of \u22122.1", "75 % training", "25 % internal test", "7×7 = 49 blocks", "48×48 pixels",
         "192 features", "3 Post-Norm", "6 heads", "123 trees", "777 replicates", "sensitivity of at least 0.87", "at 90 %", "pROC 1.18.0",
-        "R 4.2.2", "random weights",
+        "R 4.2.2", "random weights", "on up to 8 batches of training films",
     ):  # fmt: skip
         assert said in text, said
     assert "DeLong tests by the built-in" not in text
     numpy_only = report_html(study(config, engine="numpy"))
     assert "by the built-in implementation (no R)" in numpy_only
+
+
+def test_methods_tell_of_running_averages_and_of_weights_from_a_file(study, configs):
+    run = study(configs["simulated"](deep={"training": {"norm_batches": 0}}))
+    run.config["deep"]["init"] = REDACTED
+    text = report_html(run)
+    assert "with the running averages of BatchNorm" in text and "measured under them" not in text
+    assert "Had these been trained on patients of this study" in text
+    assert "Had these been trained" not in report_html(study())
 
 
 def test_methods_name_centres_whose_films_came_otherwise(study, configs):

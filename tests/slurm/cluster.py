@@ -30,8 +30,9 @@ LINKED = ("slurm.conf", "gres.conf")
 GPUS = ("/dev/null", "/dev/zero")
 """Devices that stand for GPUs: SLURM counts and hands them out, and nothing computes on them."""
 
+NAME = "osteocxr-test"
 CONFIG = """\
-ClusterName=osteocxr-test
+ClusterName={name}
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={controller_port}
 SlurmdPort={node_port}
@@ -177,6 +178,7 @@ def start(cpus: int = 4, kill_wait: int = 30) -> Cluster:
     memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
     (folder / "slurm.conf").write_text(
         CONFIG.format(
+            name=NAME,
             host=host, controller_port=controller_port, node_port=node_port, folder=folder, cpus=cpus, gpus=len(GPUS),
             memory_mb=int(memory.split()[1]) // 1024, kill_wait=kill_wait,
         )
@@ -225,6 +227,16 @@ def _start_daemons(folder: Path) -> list[int]:
     return numbers
 
 
+def _lost_processes() -> list[int]:
+    """Processes of this cluster's jobs. ``proctrack/linuxproc`` loses those whose parent has ended."""
+    found = []
+    for place in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if place.name.isdigit() and f"SLURM_CLUSTER_NAME={NAME}".encode() in (place / "environ").read_bytes().split(b"\0"):
+                found.append(int(place.name))
+    return found
+
+
 def stop(folder: Path) -> None:
     """End what was started from ``folder`` (jobs first), and remove it and the links to it."""
     numbers = _numbers(folder)
@@ -237,6 +249,9 @@ def stop(folder: Path) -> None:
                 ends = time.monotonic() + 20
                 while _answers("squeue", "--noheader", "--format=%i") and time.monotonic() < ends:
                     time.sleep(0.2)
+    for number in _lost_processes():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
     for kind in (signal.SIGTERM, signal.SIGKILL):
         for number in reversed(numbers):
             if _alive(number):

@@ -136,6 +136,15 @@ def test_where_nothing_varies_or_patients_are_few_a_note_stands(frame):
     row = found.loc[("train", "manufacturer")]
     assert row["note"] == "one value only" and np.isnan(row["r2_adjusted"])
     assert row["auc_ci_method"] == "none: constant score" or abs(row["auc"] - 0.5) < 0.1
+    rare = frame.copy()
+    for name in ("internal_test", "external_1"):  # four patients with a second value are too few for a column, five are not
+        of_set = rare.index[rare["set"] == name]
+        rare.loc[of_set, "view"] = "PA"
+        rare.loc[of_set[: 4 if name == "internal_test" else 5], "view"] = "AP"
+    notes = rows_of(rare)["note"]
+    assert notes.loc[("internal_test", "view")] == "no second value in 5 patients or more" and pd.isna(notes.loc[("external_1", "view")])
+    unknown = rows_of(frame.assign(mean=frame["mean"].where(np.arange(len(frame)) % 3 == 0)))
+    assert unknown.loc[("train", "brightness"), "note"] == "unknown in most patients"
     row = found.loc[("external_2", "exposure")]
     assert row["note"].startswith("too few patients for") and np.isnan(row["r2_cross_validated"])
     empty = rows_of(frame[frame["set"] != "external_2"])
