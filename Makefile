@@ -6,7 +6,7 @@ export RPY2_CFFI_MODE := ABI
 CONFIG ?=
 # CONFIG=my.yaml is short for CONFIG="--configfile my.yaml"
 override CONFIG := $(if $(CONFIG),$(if $(filter -%,$(firstword $(CONFIG))),,--configfile )$(CONFIG))
-GIVEN := $(filter %.yaml %.yml %.json,$(CONFIG))
+GIVEN := $(foreach word,$(filter %.yaml %.yml %.json,$(CONFIG)),$(if $(findstring =,$(word)),,$(word)))
 ABSENT := $(filter-out $(wildcard $(GIVEN)),$(GIVEN))
 # the doctor tells of an absent file itself
 $(if $(filter-out doctor,$(MAKECMDGOALS)),$(if $(ABSENT),$(error There is no config file '$(ABSENT)')))

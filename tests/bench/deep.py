@@ -3,7 +3,8 @@
 The network is the paper's (36 blocks of 256 x 256 pixels, 34.97 million parameters), with random weights. Parts (``--parts``):
 
 - roof: floating-point operations per second of the fastest 3x3 convolution of ResNet-18's own shapes, forward only, and bytes per second
-  of a copy; on a GPU also operations of a large product of matrices.
+  of a copy; on a GPU also operations of a large product of matrices. Beside it the share of that roof that would be reached if the network
+  were nothing but its convolutions, each timed alone as PyTorch computes it, forward and backward.
 - train: ``scripts.deep.training.train``, steps after the first, against ``tests.bench.naive_network`` (Pillow, torchvision's transforms,
   DataLoader, fp32, blocks in a loop). Both start from the same PNG files' content; ours has it in the cache, as in a run.
 - score: ``scripts.deep.scoring.probabilities`` against the naive script, ONNX Runtime and OpenVINO, each runtime given the z-scored films and
@@ -40,12 +41,13 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold
-from scripts.deep.network import HybridNetwork
+from scripts.deep.network import HybridNetwork, Trunk
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
 from scripts.deep.training import HISTORY, Interrupted, train
 from scripts.intake.png_encoding import encode_png16
@@ -157,6 +159,31 @@ def convolution_roof(device: torch.device, precision: str, films: int = 2) -> fl
         took = fastest(lambda x=x, w=weight: F.conv2d(x, w, padding=1), device)
         best = max(best, 2 * 9 * x.numel() * channels / took)
     return best
+
+
+def convolutions_alone(device: torch.device, precision: str, films: int = 2) -> tuple[float, float]:
+    """Films per second of a training step and of a forward pass that were nothing but the network's convolutions, each at its fastest."""
+    kind = torch.bfloat16 if precision == "bf16" else torch.float32
+    trunk = Trunk(ARCHITECTURE["trunk_width"]).to(device, kind, memory_format=torch.channels_last)
+    inputs: list[tuple[nn.Conv2d, torch.Size]] = []
+    for module in trunk.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(lambda module, given: inputs.append((module, given[0].shape)))
+    block = ARCHITECTURE["block_size"]
+    with torch.inference_mode():
+        trunk(torch.zeros(1, 1, block, block, device=device, dtype=kind))
+    forward = backward = 0.0
+    for convolution, (_, channels, *size) in inputs:
+        x = torch.randn(films * ARCHITECTURE["grid"] ** 2, channels, *size, device=device).to(kind, memory_format=torch.channels_last)
+        weight = convolution.weight.detach()
+        apply = functools.partial(F.conv2d, stride=convolution.stride, padding=convolution.padding)
+        with torch.inference_mode():
+            forward += fastest(lambda: apply(x, weight), device, 0.5)  # noqa: B023
+        of = (x.requires_grad_(), weight.requires_grad_()) if channels > 1 else (weight.requires_grad_(),)  # none to the film
+        y = apply(x, weight)
+        gradient = torch.randn_like(y)
+        backward += fastest(lambda: torch.autograd.grad(y, of, gradient, retain_graph=True), device, 0.5)  # noqa: B023
+    return films / (forward + backward), films / forward
 
 
 @torch.inference_mode()
@@ -428,6 +455,10 @@ def main() -> None:
         print("convolution roof: " + ", ".join(f"{kind} {1e-9 * value:.0f} GFLOP/s" for kind, value in roofs.items()), flush=True)
         if roofs["bf16"] < roofs["fp32"]:
             print("ways in bf16 are left out: this processor imitates it", flush=True)
+        for kind in worthwhile(roofs, roofs):
+            training, scoring = convolutions_alone(device, kind, 8 if on_gpu else 2)
+            shares = [f"{100 * speed * flop / roofs[kind]:.0f} %" for speed, flop in ((training, TRAINING_FLOP), (scoring, SCORING_FLOP))]
+            print(f"convolutions alone, {kind}: {shares[0]} of the roof in training, {shares[1]} in scoring", flush=True)
         if on_gpu:
             print(f"matrix product (bf16): {1e-12 * product_roof(device):.0f} TFLOP/s", flush=True)
         print(f"copy: {1e-9 * copy_roof(device):.1f} GB/s", flush=True)

@@ -398,7 +398,7 @@ def test_make_runs_it(folder, given, options):
 @pytest.mark.parametrize(("target", "refused"), [("demo", True), ("statistics", True), ("doctor", False)])
 def test_make_names_a_config_file_that_is_not_there(target, refused):
     outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    given = "CONFIG=config/tiny.yaml config/absent.yaml"
+    given = "CONFIG=--configfile config/tiny.yaml config/absent.yaml --config key=other.json"
     done = subprocess.run(["make", "-n", target, "PREDICTIONS=p", "COHORT=c", "TO=t", given], cwd=ROOT, env=outer, capture_output=True, text=True)
     assert (done.returncode != 0) == refused
     assert ("There is no config file 'config/absent.yaml'." in done.stderr) == refused
