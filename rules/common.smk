@@ -21,6 +21,7 @@ from scripts.common.layouts import simulated_folder, with_sources
 from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
+from scripts.report.summary import run_warnings
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
@@ -307,6 +308,11 @@ def training_memory_mb():
     return job_memory_mb(plain(CFG.deep.architecture), training.batch_size, training.precision, on_gpu)
 
 
+def device_asked():
+    """The device that a job of the network is given: where a GPU is asked for, it doesn't go on silently on the CPU."""
+    return "cuda" if CFG.deep.gpus_per_fold > 0 and CFG.deep.device == "auto" else CFG.deep.device
+
+
 def fold_weights():
     """The weights of every fold, in their order."""
     return [f"results/deep/fold_{fold}/weights.pt" for fold in range(CFG.cohort.folds)]
@@ -555,7 +561,11 @@ def banner_success():
     partly = asked.until or asked.omit_from or not set(asked.targets) <= {"all", "results/report.html"}
     if partly or not os.path.exists("results/report.html"):
         return "OsteoCXR: done with what was asked for. 'snakemake --cores all' makes the whole study, its report included."
-    return "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."
+    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in run_warnings())
+    return (
+        told
+        + "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."
+    )
 
 
 def banner_error():

@@ -74,7 +74,7 @@ rule train_fold:
         mem_mb=grows(training_memory_mb()),
         runtime=grows(2880),
         gpu=CFG.deep.gpus_per_fold,
-        device=CFG.deep.device,
+        device=device_asked(),
         checkpoint_minutes=str(CFG.deep.checkpoint_minutes),
     params:
         code=code("scripts/deep/train_fold.py"),
@@ -129,7 +129,7 @@ rule score_images:
         mem_mb=grows(4000),
         runtime=grows(720),
         gpu=CFG.deep.gpus_per_fold,
-        device=CFG.deep.device,
+        device=device_asked(),
     params:
         code=code("scripts/deep/score_images.py"),
         threads=CFG.deep.cpu_threads,
@@ -162,7 +162,7 @@ rule score_masked:
         mem_mb=grows(4000),
         runtime=grows(1440),
         gpu=CFG.deep.gpus_per_fold,
-        device=CFG.deep.device,
+        device=device_asked(),
     params:
         code=code("scripts/deep/score_masked.py"),
         spine=list(CFG.deep.masks.spine),
@@ -198,7 +198,7 @@ rule explain_gradcam:
         mem_mb=grows(4000),
         runtime=grows(60),
         gpu=CFG.deep.gpus_per_fold,
-        device=CFG.deep.device,
+        device=device_asked(),
     params:
         code=code("scripts/deep/explain_gradcam.py"),
         cases=CFG.deep.gradcam.cases,

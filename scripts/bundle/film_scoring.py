@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,26 @@ def private_path(scores: Path) -> Path:
     return scores.with_name(f"{scores.stem}_private{scores.suffix}")
 
 
+def refuse_target(target: Path) -> None:
+    """Raise ``StudyError`` where ``target`` and its private file can't or may not be written, before any film is read."""
+    if not target.name:
+        raise StudyError("Name the file of the scores with TO=.")
+    for path in (target, private_path(target)):
+        if path.exists():
+            raise StudyError(f"'{path}' is there already. Move it away, or give another name with TO=; scores and their private file belong together.")
+    if target.absolute().is_relative_to(Path("results").absolute()):
+        raise StudyError(
+            f"'{target}' lies in 'results', which holds no name of a source file and may be handed on; the private file beside the scores does. "
+            "Name a file elsewhere with TO=."
+        )
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise StudyError(f"'{target}' can't be written ({error.strerror}). Name another file with TO=.") from None
+
+
 def film_numbers(n: int) -> list[str]:
     """Names for ``n`` films: a word of this run and a number, dealt out at random, so that names tell nothing of the source's order.
 
@@ -125,9 +146,7 @@ def score_folder(bundle: Bundle, folder: Path, target: Path, device: str, thread
     the number of files by status. Raises ``StudyError``; then nothing is written.
     """
     settings = bundle.settings
-    for path in (target, private_path(target)):
-        if path.exists():
-            raise StudyError(f"'{path}' is there already. Move it away, or give another name with TO=; scores and their private file belong together.")
+    refuse_target(target)
     if not folder.is_dir():
         raise StudyError(f"There is no folder '{folder}'. Name the folder of the DICOM films with DICOM=.")
     paths = found_files(folder)

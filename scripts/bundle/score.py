@@ -21,7 +21,7 @@ def _threads(text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Read the command line and score; 0 when the scores are written, even where no file could be used."""
+    """Read the command line and score; 0 when the scores are written, even where no file could be used, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.bundle.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -40,7 +40,11 @@ def main(arguments: list[str] | None = None) -> int:
             log.say("SYNTHETIC: this model was trained on simulated films. Its scores say nothing about patients.")
         from scripts.bundle.film_scoring import private_path, score_folder
 
-        counts = score_folder(bundle, given.dicom, given.to, given.device, given.threads, log)
+        try:
+            counts = score_folder(bundle, given.dicom, given.to, given.device, given.threads, log)
+        except KeyboardInterrupt:
+            log.say("stopped: no scores are written. The same command begins again; a large folder is best scored in parts.")
+            return 130
         said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
         log.say(f"{sum(counts.values())} files: {said}. Scores: {given.to}. Which file each row is: {private_path(given.to)} (private).")
     return 0

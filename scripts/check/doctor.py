@@ -34,6 +34,21 @@ OLDEST_PYTHON = (3, 11)
 R_LINE = "apt-get install -y --no-install-recommends r-base-core r-cran-proc"
 SLURM_PROFILE = Path("profiles/slurm/config.yaml")
 FIRST_LOOK_SECONDS = 40
+NO_CLUSTER = "Could not establish a configuration source"
+"""What SLURM's commands say on a machine that belongs to no cluster."""
+
+TRY_WEIGHTS = """
+import json, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from scripts.common.errors import StudyError
+from scripts.deep.initial_weights import load_initial
+from scripts.deep.network import HybridNetwork
+try:
+    load_initial(HybridNetwork(**json.loads(sys.argv[2])), Path(sys.argv[1]).read_bytes())
+except StudyError as error:
+    print(error)
+"""
 """After how long the SLURM plugin first asks for a job's state, where the profile doesn't say."""
 
 
@@ -139,6 +154,21 @@ def torch_sees() -> tuple[int, str] | None:
     return (int(found[1]), found[2]) if answer and answer.status == 0 and found else None
 
 
+def of_a_cluster() -> bool:
+    """Whether this machine belongs to a SLURM cluster, whose nodes may have what it lacks."""
+    answer = ask("sinfo", "--noheader", "--format=%P")
+    return answer is not None and NO_CLUSTER not in answer.text
+
+
+def check_threads(config: Config | None) -> Iterator[Finding]:
+    """Whether a fold would have more threads than this machine has cores."""
+    cores = len(os.sched_getaffinity(0))
+    on_cpu = config is not None and (config.deep.device == "cpu" or shutil.which("nvidia-smi") is None)
+    if on_cpu and config.deep.cpu_threads > cores and not of_a_cluster():
+        said = f"deep.cpu_threads is {config.deep.cpu_threads}, but there are {cores}; on the CPU a fold is then many times slower"
+        yield Finding("Cores", "note", said, f"deep: {{cpu_threads: {cores}}}   in the config")
+
+
 def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees) -> Iterator[Finding]:
     """GPUs, their driver, and whether PyTorch can use them."""
     demanded = config is not None and config.deep.device == "cuda"
@@ -149,11 +179,12 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
         yield Finding("GPU", "mend" if demanded or asked else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and mend what it says; often: restart after an update of the driver)")
         return
     if not gpus:
-        if (demanded or asked) and shutil.which("sinfo") is None:
+        wanted = demanded or (asked and config.deep.device != "cpu")
+        if wanted and not of_a_cluster():
             keys = "deep.device: cuda" if demanded else "deep.gpus_per_fold: 1"
-            yield Finding("GPU", "mend" if demanded else "note", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
+            yield Finding("GPU", "mend", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
         else:
-            yield Finding("GPU", "ok", "none here" if demanded or asked else "none; the network trains on the CPU")
+            yield Finding("GPU", "ok", "none here" if wanted else "none; the network trains on the CPU")
         return
     name, driver = f"{len(gpus)} x {gpus[0][0]}", gpus[0][-1].strip()
     seen = usable()
@@ -266,10 +297,20 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
 
 
 def check_weights(config: Config) -> Iterator[Finding]:
-    """The file of ImageNet weights, where training starts from it."""
+    """The file of weights that training starts from."""
     from scripts.deep.weights_file import IMAGENET, verified_content
 
+    if config.deep.init == "random":
+        return
     if config.deep.init != "imagenet":
+        if Path(config.deep.init).is_file():
+            answer = ask(sys.executable, "-c", TRY_WEIGHTS, config.deep.init, config.deep.architecture.model_dump_json(), str(ROOT), seconds=120)
+            if answer is None or answer.status != 0:
+                yield Finding("Weights", "note", "PyTorch could not be asked whether the file of 'deep.init' fits", "make setup")
+            elif answer.text.strip():
+                yield Finding("Weights", "mend", answer.text.strip())
+            else:
+                yield Finding("Weights", "ok", "the file of 'deep.init' fits the network")
         return
     if not IMAGENET.is_file():
         yield Finding("Weights", "note", f"'{IMAGENET}' is not there; a run fetches it where there is a network", "snakemake fetch_weights --cores 1   (on a cluster: on the login node, before the run)")
@@ -319,7 +360,7 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
     if answer is None:
         return
     rows = [line.split("|") for line in answer.text.splitlines() if line.count("|") == 2] if answer.status == 0 else []
-    if "Could not establish a configuration source" in answer.text:
+    if NO_CLUSTER in answer.text:
         yield Finding("SLURM", "note", "installed, but this machine belongs to no cluster; runs on this machine alone need none")
         return
     if not rows:
@@ -383,6 +424,7 @@ def examine(files: list[str]) -> Iterator[Finding]:
     yield from check_r(config)
     yield from check_git()
     yield from check_disk(config)
+    yield from check_threads(config)
     yield from check_gpu(config)
     yield from check_bf16(config)
     yield from check_slurm(config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE))

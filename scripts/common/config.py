@@ -499,7 +499,7 @@ class Architecture(Section):
 
 class Training(Section):
     epochs: int = Field(50, ge=1, description="Epochs; the last one's weights are used.")
-    batch_size: int = Field(8, ge=2, description="Films per step; at most as many as a fold trains on.")
+    batch_size: int = Field(8, ge=2, description="Films per step; at most as many as a fold trains on. Films left over of an epoch's shuffle wait for the next one.")
     learning_rate: Positive = Field(1e-4, description="Learning rate after warm-up.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     weight_decay: float = Field(1e-4, ge=0, description="Weight decay.")
@@ -571,8 +571,8 @@ class Masks(Section):
 
 
 class Deep(Section):
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to compute; auto takes a GPU when there is one.")
-    gpus_per_fold: int = Field(0, ge=0, le=1, description="GPUs that a fold's job asks for: 1 on a GPU node, 0 on the CPU.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="Where to compute; auto takes a GPU when there is one. The report's software section and `provenance.json` name what each fold was trained on.")
+    gpus_per_fold: int = Field(0, ge=0, le=1, description="GPUs that a fold's job asks for: 1 on a GPU node, 0 on the CPU. With 1, a job that finds no GPU ends with an error, unless `device` is `cpu`.")
     cpu_threads: int = Field(
         1, ge=1, description="Threads of a fold's job. They change the last bits of the weights, so they stand here and are not taken from the machine."
     )
@@ -587,6 +587,16 @@ class Deep(Section):
     gradcam: GradCam = Field(default_factory=GradCam, description="Which films get a heat map.")
     masks: Masks = Field(default_factory=Masks, description="Parts of the film that are covered in the shortcut audit.")
     checkpoint_minutes: Positive = Field(5.0, description="Longest time between two saved states of a training.")
+
+    @model_validator(mode="after")
+    def _masks_cover(self) -> Deep:
+        side = self.architecture.grid * self.architecture.block_size
+        left, right = (round(edge * side) for edge in self.masks.spine)
+        if right - left < 2:
+            raise ValueError(f"masks.spine covers {right - left} of the film's {side} columns, so that there is nothing to compare; make it wider")
+        if round(self.masks.border * side) < 1:
+            raise ValueError(f"masks.border is less than a pixel of the film's {side}, so that nothing is covered; make it wider")
+        return self
 
     @model_validator(mode="after")
     def _init_fits(self) -> Deep:

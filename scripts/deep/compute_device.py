@@ -20,8 +20,8 @@ def choose_kind(wanted: str) -> str:
         return "cpu"
     if not torch.cuda.is_available():
         raise StudyError(
-            "A GPU is asked for ('cuda'), but PyTorch sees none here. Set 'deep.device' (for a bundle: DEVICE) to 'auto' or 'cpu', or run on "
-            "a GPU node."
+            "A GPU is asked for ('deep.device: cuda', 'deep.gpus_per_fold: 1', or DEVICE=cuda for a bundle), but PyTorch sees none here. Run on a "
+            "GPU node, or ask for none: 'deep: {device: auto, gpus_per_fold: 0}' (DEVICE=cpu)."
         )
     return "cuda"
 
@@ -44,6 +44,16 @@ def warn_of_slow_bf16(device: torch.device, precision: str, key: str, say: Calla
     """
     if device.type == "cpu" and precision == "bf16" and not has_bf16():
         say(f"WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than fp32. Set '{key}: fp32', or use a GPU.")
+
+
+def warn_of_too_many_threads(device: torch.device, threads: int, say: Callable[[str], None]) -> None:
+    """Say so where a job on the CPU has more ``threads`` than cores that it may use: they then wait for each other.
+
+    On two cores four threads halved the speed of a training, and 64 brought it to a hundredth.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if device.type == "cpu" and threads > cores:
+        say(f"WARNING: 'deep.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which makes it many times slower. Set 'deep.cpu_threads: {cores}'.")
 
 
 def _names_of_visible(count: int) -> list[str]:

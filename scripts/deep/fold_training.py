@@ -13,17 +13,26 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
-from scripts.deep.compute_device import device_memory, hold_device, warn_of_slow_bf16
+from scripts.deep.compute_device import (
+    device_memory,
+    hold_device,
+    warn_of_slow_bf16,
+    warn_of_too_many_threads,
+)
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.memory_estimate import check_memory, training_memory
 from scripts.deep.scoring import SCORING_MEMORY
-from scripts.deep.training import HISTORY, Interrupted, train
+from scripts.deep.training import HISTORY, Interrupted, refuse_no_batch, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
 from scripts.deep.weights_file import initial_content
 
 HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
 """Columns of ``held_out.csv``: films that the fold did not see, ``deep`` their probability."""
+
+
+SAME_SCORE = 1e-6
+"""Probabilities no further apart than this count as one score for all."""
 
 
 @contextlib.contextmanager
@@ -68,6 +77,7 @@ def train_fold(
         log.say("optimiser steps: 0")
         return 0
 
+    refuse_no_batch(len(training), settings["training"]["batch_size"], fold)
     if settings["init"] == "random" and settings["training"]["learning_rate"] <= 1e-4:
         log.say(
             "WARNING: random weights and a learning rate of "
@@ -75,6 +85,7 @@ def train_fold(
             "'deep.training.learning_rate' (0.015 works for random weights)."
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
+        warn_of_too_many_threads(place, settings["cpu_threads"], log.say)
         warn_of_slow_bf16(place, settings["training"]["precision"], "deep.training.precision", log.say)
         saved = SavedState(state / "train", key, place.type)
         last_saved = time.monotonic()
@@ -125,6 +136,11 @@ def train_fold(
         "held_out.csv": csv_text(HELD_OUT, rows).encode(),
     }
     record = {"fold": fold, "settings": settings, "torch": str(torch.__version__), "device": place.type}
+    if max(trained.held_out, default=0) - min(trained.held_out, default=0) < SAME_SCORE:
+        log.say(
+            f"WARNING: fold {fold} gives all held-out films the same score: it has learned nothing that could be used. Look at history.csv; "
+            "lower 'deep.training.learning_rate', or start from other weights."
+        )
     store.put(products, record)
     publish(products, output)
     saved.clear()

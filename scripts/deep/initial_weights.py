@@ -42,6 +42,8 @@ def load_initial(network: HybridNetwork, content: bytes) -> None:
         )
     if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
         raise StudyError(f"The weights file given by 'deep.init' holds no table of weights. {_OURS}")
+    if not all(torch.isfinite(value).all() for value in found.values()):
+        raise StudyError(f"The weights file given by 'deep.init' holds values that are no finite numbers. {_OURS}")
     weights = trunk_weights(found)
     wanted = network.trunk.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}

@@ -31,17 +31,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with rule_log(given.log, "train_fold") as log:
         from scripts.deep.fold_training import train_fold
+        from scripts.deep.training_store import hold_fold
 
-        return train_fold(
-            given.cache,
-            given.fold,
-            json.loads(given.settings),
-            given.output,
-            given.state,
-            given.device,
-            given.checkpoint_minutes,
-            log,
-        )
+        with hold_fold(given.state / "locks", given.fold, log.say):
+            return train_fold(
+                given.cache,
+                given.fold,
+                json.loads(given.settings),
+                given.output,
+                given.state,
+                given.device,
+                given.checkpoint_minutes,
+                log,
+            )
 
 
 if __name__ == "__main__":

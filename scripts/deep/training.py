@@ -75,15 +75,20 @@ def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) ->
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
 
 
+def refuse_no_batch(films: int, batch_size: int, fold: int) -> None:
+    """Raise ``StudyError`` where so many ``films`` don't fill one batch."""
+    if films < batch_size:
+        raise StudyError(
+            f"Fold {fold} trains on {films} films, which don't fill one batch of 'deep.training.batch_size' ({batch_size}). Lower it."
+        )
+
+
 def epoch_batches(films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int) -> list[list[Film]]:
     """The batches of one epoch: a shuffle that depends on seed, fold and epoch only, cut into whole batches.
 
     The few films left over wait for the next epoch's shuffle. Raises ``StudyError`` for fewer films than ``batch_size``.
     """
-    if len(films) < batch_size:
-        raise StudyError(
-            f"Fold {fold} trains on {len(films)} films, which don't fill one batch of 'deep.training.batch_size' ({batch_size}). Lower it."
-        )
+    refuse_no_batch(len(films), batch_size, fold)
     generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
     order = torch.randperm(len(films), generator=generator).tolist()
     return [[films[i] for i in order[n : n + batch_size]] for n in range(0, len(films) - batch_size + 1, batch_size)]
@@ -321,7 +326,8 @@ def _refuse_not_finite(losses: Sequence[float], fold: int, options: Mapping) -> 
     if not all(map(math.isfinite, losses)):
         raise StudyError(
             f"Fold {fold}: the loss is no longer a finite number. Lower 'deep.training.learning_rate' "
-            f"(now {options['learning_rate']:g}) or 'deep.training.clip_norm' (now {options['clip_norm']:g})."
+            f"(now {options['learning_rate']:g}), 'deep.training.clip_norm' (now {options['clip_norm']:g}) or "
+            f"'deep.training.weight_decay' (now {options['weight_decay']:g})."
         )
 
 

@@ -104,6 +104,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
     exclusions = [_EXCLUSIONS[e][pick] for e in cohort["exclusions"]]
     order = [_ORDER[o][pick] for o in cohort["first_pair_by"]]
     test_percent, train_percent = percentage(cohort["test_fraction"]), percentage(1 - cohort["test_fraction"])
+    scored = train["precision"] if deep["scoring"]["precision"] == "trained" else deep["scoring"]["precision"]
     confidence = percentage(stats["confidence"])
     rule, value = stats["threshold"]["rule"], stats["threshold"]["value"]
     engine_r = run.provenance["delong_engine"] == "r"
@@ -159,7 +160,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 + (f"BatchNorm 统计量以该权重在至多 {train['norm_batches']} 批训练胸片上重新计算。" if train["norm_batches"] else "BatchNorm 用训练中的滑动平均。")
                 + f"增强：水平翻转概率 {number(augment['flip'])}，旋转 ±{number(augment['rotation'])}°，缩放 {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}，"
                 f"平移 ±{percentage(augment['shift'])} %，亮度 ±{number(augment['brightness'])} SD，对比度 ±{percentage(augment['contrast'])} %。"
-                f"训练集患者的评分来自未见过该患者的那一折模型，测试集患者的评分为 {cohort['folds']} 个模型概率的均值。",
+                f"训练集患者的评分来自未见过该患者的那一折模型，测试集患者的评分为 {cohort['folds']} 个模型概率的均值，计算精度 {scored}。",
             ),
             (
                 "临床与联合模型",
@@ -217,7 +218,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             )
             + f"Augmentation: left-right flip with probability {number(augment['flip'])}, rotation within ±{number(augment['rotation'])}°, zoom {number(augment['crop_scale'][0])}–{number(augment['crop_scale'][1])}, "
             f"shift within ±{percentage(augment['shift'])} %, brightness ±{number(augment['brightness'])} SD, contrast ±{percentage(augment['contrast'])} %. "
-            f"Training patients have the score of the fold that did not see them, test patients the mean of the {cohort['folds']} models' probabilities.",
+            f"Training patients have the score of the fold that did not see them, test patients the mean of the {cohort['folds']} models' probabilities, computed in {scored}.",
         ),
         (
             "Clinical and combined model",
@@ -243,6 +244,43 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
 
 SMALL_CLASS = 50
 """Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
+
+
+SAME_SCORE = 1e-6
+"""Probabilities no further apart than this count as one score for all."""
+
+UNEVEN = 3.0
+"""Folds are said to spread unevenly where the largest SD of a fold's logits is more than so many times the smallest."""
+
+
+def _learning(run: RunFiles, zh: bool, set_names: dict[str, str]) -> list[str]:
+    """Folds that learned nothing, folds whose scores spread otherwise than others', and sets with one deep score for all."""
+    out, spreads = [], run.fold_spreads
+    flat = [str(fold) for fold in spreads.index[spreads["highest"] - spreads["lowest"] < SAME_SCORE]]
+    if flat:
+        out.append(
+            f"下列折对全部留出患者给出同一评分，即未学到任何信息：{'、'.join(flat)}。"
+            if zh
+            else f"Folds that give all their held-out patients the same score, and so learned nothing: {', '.join(flat)}."
+        )
+    sd = spreads["sd_logit"].drop(spreads.index[spreads["highest"] - spreads["lowest"] < SAME_SCORE])
+    if len(sd) and sd.max() > UNEVEN * sd.min():
+        low, high = decimal(sd.min(), 2), decimal(sd.max(), 2)
+        out.append(
+            f"各折评分的离散程度差别大（logit 标准差 {low} 至 {high}）：合并的折外评分及由其确定的阈值混合了不同尺度；平均概率时，离散小的折影响也小。"
+            if zh
+            else f"The folds' scores spread unevenly (SD of the logit {low} to {high}): pooled out-of-fold scores, and the thresholds chosen on them, mix "
+            "scales, and a fold with a small spread moves the mean probability little."
+        )
+    for name in run.sets[1:]:
+        scores = run.predictions.loc[run.predictions["set"] == name, "deep"]
+        if len(scores) > 1 and scores.max() - scores.min() < SAME_SCORE:
+            out.append(
+                f"{set_names[name]}：全部患者的 DL 评分相同，其阈值、热力图及其他各项数值均无意义。"
+                if zh
+                else f"{set_names[name]}: all patients have the same deep score, so its threshold, heat maps and all else made from it mean nothing."
+            )
+    return out
 
 
 def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]:
@@ -297,6 +335,7 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
             if zh
             else "The network started from weights of a file. Had these been trained on patients of this study, the scores of those patients would be optimistic."
         )
+    out += _learning(run, zh, set_names)
     if config["statistics"]["engine"] == "numpy":
         out.append(
             "DeLong 检验未经 R 的 pROC 核对。" if zh else "The DeLong tests were not checked by R's pROC."

@@ -82,6 +82,23 @@ def listing_checksum(path: str | Path, key: StudyKey) -> dict[str, Any]:
     return {"files": len(lines), "checksum": key.checksum("\n".join(lines).encode("utf-8"))}
 
 
+def trained_on(outputs: Mapping[str, str], store: Path) -> dict[str, dict[str, str] | None]:
+    """Device and PyTorch version that trained each fold, by the store's own record of the weights; None where it no longer has them.
+
+    ``outputs`` holds the checksums of the result files. What the config asks for says nothing of it: a finished fold is
+    taken from the store on whatever machine.
+    """
+    made = {}
+    for path in sorted(store.glob("*/record.json")):
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            made[record["sha256"]["weights.pt"]] = {"device": str(record["device"]), "torch": str(record["torch"])}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    folds = {found[1]: total for name, total in outputs.items() if (found := re.fullmatch(r"results/deep/fold_(\d+)/weights\.pt", name))}
+    return {fold: made.get(total) for fold, total in folds.items()}
+
+
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a file's bytes, hex."""
     with Path(path).open("rb") as stream:
@@ -99,6 +116,7 @@ def provenance(
     engine: Mapping[str, Any],
     outputs: Sequence[str],
     requirements: str | Path,
+    store: Path = Path("state/store"),
     root: Path = ROOT,
 ) -> dict[str, Any]:
     """The record of a run, ready for JSON.
@@ -112,6 +130,7 @@ def provenance(
     engine: ``engine`` of the DeLong tests, and the versions ``R`` and ``pROC`` where it is R.
     outputs: result files, relative to the working folder.
     requirements: the file with the pinned packages.
+    store: where finished folds are kept.
     """
     inputs = {}
     for center, listing in listings.items():
@@ -121,6 +140,7 @@ def provenance(
                 kind: key.checksum(Path(path).read_bytes()) for name, kind, path in tables if name == center
             },
         }
+    sums = {Path(p).as_posix(): file_sha256(p) for p in sorted(outputs)}
     return {
         "synthetic": synthetic,
         "config": dict(config),
@@ -140,7 +160,8 @@ def provenance(
             "centers": inputs,
             "weights": sorted({file_sha256(path) for path in weights}),
         },
-        "outputs": {"method": "SHA-256", "files": {Path(p).as_posix(): file_sha256(p) for p in sorted(outputs)}},
+        "outputs": {"method": "SHA-256", "files": sums},
+        "trained_on": trained_on(sums, store),
     }
 
 

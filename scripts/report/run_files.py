@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
@@ -34,7 +35,7 @@ STATISTICS: dict[str, tuple[str, ...]] = {
     "baseline_delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"),
     "shortcuts": (
         "set", "analysis", "subject", "against", "n", "n_pos", "r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial", "auc",
-        "difference", "p_value", "note",
+        "auc_ci_method", "difference", "p_value", "note",
     ),
 }  # fmt: skip
 """Tables of ``results/statistics`` that the report reads, with the columns it can't do without."""
@@ -50,6 +51,12 @@ FIGURES = {
     "shortcuts": "shortcuts.svg",
 }
 """Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""
+
+SPREAD = ("lowest", "q1", "median", "q3", "highest")
+"""Of a fold's out-of-fold probabilities: minimum, quartiles and maximum."""
+
+CLIP = 1e-6
+"""Probabilities are kept so far from 0 and 1 before the logit."""
 
 FILM_COLUMNS = ["image_id", "status", "burned_in", "verdict", "verdict_reason"]
 
@@ -80,6 +87,17 @@ class RunFiles:
     @property
     def synthetic(self) -> bool:
         return bool(self.provenance["synthetic"])
+
+    @property
+    def fold_spreads(self) -> pd.DataFrame:
+        """A row per fold of its out-of-fold deep scores: ``n``, ``n_pos``, SPREAD (quantiles of the probability) and ``sd_logit``."""
+        train = self.predictions[self.predictions["set"] == "train"]
+        rows = {}
+        for fold, part in train.groupby("fold"):
+            score = np.clip(part["deep"].to_numpy(float), CLIP, 1 - CLIP)
+            quantiles = dict(zip(SPREAD, np.quantile(part["deep"].to_numpy(float), (0, 0.25, 0.5, 0.75, 1))))
+            rows[int(fold)] = {"n": len(part), "n_pos": int(part["label"].sum()), **quantiles, "sd_logit": float(np.log(score / (1 - score)).std())}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "n_pos", *SPREAD, "sd_logit"])
 
     def center_of(self, name: str) -> str:
         """The label of a centre."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.common.reasons import ONE_SCORE
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
 from scripts.report.checklist_statements import Statements
@@ -16,7 +17,7 @@ from scripts.report.film_policy import contact_sheet_decision
 from scripts.report.methods_text import limits, methods, percentage
 from scripts.report.model_card_text import model_card
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
-from scripts.report.run_files import RunFiles
+from scripts.report.run_files import SPREAD, RunFiles
 from scripts.report.wording import Words
 
 LONG_TABLE = 20
@@ -521,7 +522,9 @@ class Report:
         for row in frame.to_dict("records"):
             cells = self._shortcut_cells(row, words.get(f"group_{row['subject']}", _spaced(row["subject"])))
             cells += [number_cell(row[name], fmt.decimal) for name in ("r2_cross_validated", "r2_adjusted", "r2_partial")]
-            cells += [number_cell(row["p_partial"], fmt.p_value), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])]
+            cells.append(number_cell(row["p_partial"], fmt.p_value))
+            cells.append(text_cell(None) if row["auc_ci_method"] == ONE_SCORE else interval_cell(row, "auc", fmt.auc))
+            cells.append(text_cell(row["note"]))
             rows.append(cells)
         columns = [*self._titles("set", "variables", "n", "n_pos", "r2_cross_validated", "r2_adjusted", "r2_partial", "p_partial")]
         columns += [Column(words("auc_of_variables")), Column(words("note"), False, prose=True)]
@@ -555,7 +558,16 @@ class Report:
         return [self._figure("gradcam", self.words("gradcam_caption")), Paragraph(self.words("gradcam_note"), "note")]
 
     def training(self) -> list[Any]:
-        return [self._figure("training", self.words("training_caption")), Paragraph(self.words("training_note"), "note")]
+        return [self._figure("training", self.words("training_caption")), Paragraph(self.words("training_note"), "note"), self._spread()]
+
+    def _spread(self) -> Table:
+        """Where each fold's out-of-fold scores lie."""
+        words, rows = self.words, []
+        for fold, spread in self.run.fold_spreads.iterrows():
+            cells = [text_cell(f"{words('fold')} {fold}"), number_cell(spread["n"], fmt.count), number_cell(spread["n_pos"], fmt.count)]
+            rows.append(cells + [number_cell(spread[name], fmt.decimal) for name in (*SPREAD, "sd_logit")])
+        columns = [Column(words("fold"), False), *self._titles("n", "n_pos", *SPREAD, "sd_logit")]
+        return _table("table-spread", words("spread_caption"), columns, rows, [words("spread_note")])
 
     def scores(self) -> list[Any]:
         words, run = self.words, self.run
@@ -628,8 +640,17 @@ class Report:
         return [
             Paragraph(text),
             Paragraph(seeds),
+            Paragraph(words("trained_on_text", folds=self._trained_on())),
             _table("table-software", words("software_caption"), self._titles("package", "version"), rows),
         ]
+
+    def _trained_on(self) -> str:
+        """Device and PyTorch of each fold's training."""
+        words, parts = self.words, []
+        for fold, of in sorted(self.run.provenance["trained_on"].items()):
+            made = f"{of['device']}, PyTorch {of['torch']}" if of else words("unknown")
+            parts.append(f"{words('fold')} {fold}: {made}")
+        return "; ".join(parts)
 
     def checksums(self) -> list[Any]:
         record, words = self.run.provenance, self.words

@@ -367,9 +367,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "explained_caption": ("What device, film and exposure explain of the deep score", "设备、图像与曝光对 DL 评分的解释"),
     "explained_note": (
-        "Linear regression of the score's logit. Partial R² and its P (F test, not adjusted): what the group adds to the label. The AUC is of a logistic regression on the "
+        "Linear regression of the score's logit, in the training set with mean 0 and SD 1 within each fold. Partial R² and its P (F test, not adjusted): what the group adds to the label. The AUC is of a logistic regression on the "
         "group alone: over the folds in the training set, fitted on it for the test sets. Age and sex stand here for comparison: a film shows both.",
-        "以 DL 评分的 logit 作线性回归。偏 R² 及其 P 值（F 检验，未校正）：在标签之外该组变量的额外解释。AUC 为仅用该组变量的 logistic 回归：训练集按折外计算，测试集由训练集拟合。"
+        "以 DL 评分的 logit 作线性回归，训练集在各折内标准化。偏 R² 及其 P 值（F 检验，未校正）：在标签之外该组变量的额外解释。AUC 为仅用该组变量的 logistic 回归：训练集按折外计算，测试集由训练集拟合。"
         "年龄与性别列此供对照，胸片本身可反映二者。",
     ),
     "within_manufacturer_caption": ("AUC of the deep score within each manufacturer", "各设备厂商内 DL 评分的 AUC"),
@@ -411,8 +411,9 @@ _WORDS: dict[str, tuple[str, str]] = {
         "按预设规则（各类中最确定者）选取的真阳性、假阳性、真阴性、假阴性病例及随机抽样病例的 Grad-CAM 热力图",
     ),
     "gradcam_note": (
-        "A heat map shows where the score is sensitive to the film. It is no proof that the model looks at bone.",
-        "热力图显示评分对图像的敏感区域，并不证明模型关注骨骼。",
+        "A heat map shows the evidence for osteoporosis alone, also on films that are scored as negative; what speaks against it, often half of all evidence, is not drawn. It is the mean "
+        "over the folds' networks, in which a network with larger values counts more. It is no proof that the model looks at bone.",
+        "热力图仅显示支持骨质疏松的依据，判为阴性的胸片亦然；反对的依据（常占一半）未绘出。图为各折网络的均值，数值较大的网络占比较大。热力图并不证明模型关注骨骼。",
     ),
     "training_caption": (
         "Training loss (global and mean local), held-out AUC and learning rate, a line per fold",
@@ -422,6 +423,18 @@ _WORDS: dict[str, tuple[str, str]] = {
         "The last epoch's weights are used in every fold; no epoch is chosen by its held-out AUC.",
         "各折均使用最后一轮的权重，不依据留出 AUC 挑选轮次。",
     ),
+    "spread_caption": ("Out-of-fold probability of each fold", "各折的折外概率"),
+    "spread_note": (
+        "Folds can rank patients equally well and still differ in scale: a network whose probabilities stay close together has learned the order, "
+        "and little of how sure it may be.",
+        "各折的排序能力可以相同而尺度不同：概率彼此接近的网络学到了次序，但对把握程度所知甚少。",
+    ),
+    "lowest": ("Lowest", "最小值"),
+    "q1": ("1st quartile", "第一四分位数"),
+    "median": ("Median", "中位数"),
+    "q3": ("3rd quartile", "第三四分位数"),
+    "highest": ("Highest", "最大值"),
+    "sd_logit": ("SD of the logit", "logit 标准差"),
     "scores_caption": (
         "Distribution of the deep score: out of fold in the training set, mean of the folds' models in the test sets (filled), where "
         "dashed lines are the single folds' probabilities, pooled",
@@ -459,6 +472,7 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Seed {seed}; every random number follows from it. Key fingerprint {key}.",
         "随机种子 {seed}，所有随机数均由其导出。密钥指纹 {key}。",
     ),
+    "trained_on_text": ("The folds were trained on: {folds}.", "各折训练所用设备：{folds}。"),
     "inputs_caption": ("Inputs: keyed checksums", "输入：带密钥校验和"),
     "outputs_caption": ("Outputs: SHA-256", "输出：SHA-256"),
     "checksums_text": (

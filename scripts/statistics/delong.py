@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from scripts.common.reasons import ONE_SCORE
+
 SMALL_CLASS = 50
 """Below this size of the smaller class the logit interval is printed instead of Wald's."""
 
@@ -102,7 +104,7 @@ def no_interval(auc: float, variance: float, n_pos: int, n_neg: int) -> str:
     if auc in (0.0, 1.0):
         return "none: classes perfectly separated"
     if not variance > 0:
-        return "none: constant score"
+        return ONE_SCORE
     return ""
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from scripts.common.reasons import ONE_SCORE
 from scripts.statistics.curves import Look
 from scripts.statistics.style import (
     DOUBLE_COLUMN,
@@ -38,7 +39,7 @@ LABEL_WIDTH = 1.45
 LEAST_PLOT = 1.2
 """Least width in inches of the plot; where the models' numbers leave less, they stand in the table alone."""
 
-REASONS = {"none: classes perfectly separated": "separated", "none: constant score": "constant"}
+REASONS = {"none: classes perfectly separated": "separated", ONE_SCORE: "constant"}
 
 
 @dataclass(frozen=True)

@@ -230,6 +230,23 @@ def folds_of(frame: pd.DataFrame, seed: int) -> np.ndarray:
     return folds
 
 
+def audited_score(part: pd.DataFrame) -> np.ndarray:
+    """The logit of the deep score (n,) of a set's patients; in train with mean 0 and SD 1 within each fold.
+
+    Each fold's network has a scale of its own. Pooled as they are, its offset and spread would count as unexplained
+    variance. A fold with one score for all is 0.
+    """
+    score = logit(np.clip(part["deep"].to_numpy(dtype=float), CLIP, 1 - CLIP))
+    if not len(part) or part["fold"].isna().any():
+        return score
+    folds = part["fold"].to_numpy(dtype=int)
+    for fold in np.unique(folds):
+        own = folds == fold
+        spread = score[own].std()
+        score[own] = (score[own] - score[own].mean()) / (spread if spread > 0 else 1)
+    return score
+
+
 def _auc(labels: np.ndarray, scores: np.ndarray, confidence: float) -> dict[str, float | str]:
     result = auc_with_covariance(labels, scores)
     n_pos = int(labels.sum())
@@ -248,7 +265,7 @@ def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, s
     for name in [TRAIN, *sets]:
         part = frame[frame["set"] == name]
         labels, n = part["label"].to_numpy(dtype=int), len(part)
-        target = logit(np.clip(part["deep"].to_numpy(dtype=float), CLIP, 1 - CLIP))
+        target = audited_score(part)
         folds = folds_of(part, seed)
         for group, variables in GROUPS.items():
             row = {"set": name, "analysis": "variables", "subject": group, "n": n, "n_pos": int(labels.sum())}

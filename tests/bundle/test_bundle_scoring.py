@@ -114,6 +114,32 @@ def test_earlier_scores_are_never_overwritten(made, films, tmp_path, there, caps
     assert (tmp_path / there).read_text() == "earlier"
 
 
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [("", "Name the file of the scores with TO="), ("there.csv/scores.csv", "can't be written (File exists)"), ("results/scores.csv", "lies in 'results'")],
+)
+def test_a_target_that_cannot_or_may_not_be_written_is_refused_before_any_film_is_read(made, films, tmp_path, target, said, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.csv").write_text("of another thing")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(SystemExit):
+        main(["--bundle", str(made), "--dicom", str(films), "--to", target, "--device", "cpu"])
+    told = capsys.readouterr().err
+    assert said in told and "self-check" not in told
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_ctrl_c_ends_with_a_sentence_and_leaves_nothing(made, films, tmp_path, monkeypatch, capsys):
+    def stop(self, given):
+        raise KeyboardInterrupt
+
+    before = list(tmp_path.iterdir())
+    monkeypatch.setattr(Scorer, "__call__", stop)
+    assert main(["--bundle", str(made), "--dicom", str(films), "--to", str(tmp_path / "scores.csv"), "--device", "cpu"]) == 130
+    assert "stopped: no scores are written" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == before
+
+
 def test_a_folder_that_is_absent_or_empty_is_refused(made, tmp_path, bundle, silent):
     (tmp_path / "empty").mkdir()
     for folder, said in (("nowhere", "no folder"), ("empty", "no file")):

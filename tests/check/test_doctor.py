@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from scripts.check import doctor
@@ -22,8 +23,9 @@ from scripts.check.doctor import (
     check_slurm,
     read_profile,
 )
-from scripts.common.config import read_config
+from scripts.common.config import Architecture, read_config
 from scripts.common.key import make_key
+from scripts.deep.network import HybridNetwork
 from scripts.deep.weights_file import IMAGENET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +133,10 @@ def test_no_gpu(command):
     assert gpu(study()).state == "ok"
     assert gpu(study(deep={"device": "cuda"})).state == "mend"
     found = gpu(study(deep={"gpus_per_fold": 1}))
-    assert found.state == "note" and "gpus_per_fold: 0" in found.line
+    assert found.state == "mend" and "gpus_per_fold: 0" in found.line
+    assert gpu(study(deep={"gpus_per_fold": 1, "device": "cpu"})).state == "ok"
+    command("sinfo", f"{doctor.NO_CLUSTER}\n", 1)  # SLURM's programs alone make no cluster
+    assert gpu(study(deep={"gpus_per_fold": 1})).state == "mend" and gpu(study(deep={"device": "cuda"})).state == "mend"
     command("sinfo")  # a login node: its GPUs are elsewhere
     assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
 
@@ -271,6 +276,27 @@ def test_weights(folder):
     (folder / IMAGENET).write_bytes(b"cut")
     found = only(doctor.check_weights(config))
     assert found.state == "mend" and "cut or another file" in found.said and str(IMAGENET) in found.line
+
+
+def test_a_weights_file_is_tried_before_a_run(folder):
+    architecture = {"grid": 2, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 2}
+    network = HybridNetwork(**Architecture(**architecture).model_dump())
+    torch.save(network.trunk.state_dict(), folder / "trunk.pt")
+    torch.save({"model": network.state_dict()}, folder / "weights.pt")
+    fits = study(deep={"init": "trunk.pt", "architecture": architecture})
+    assert only(doctor.check_weights(fits)).state == "ok"
+    for init, changes, said in (("weights.pt", {}, "holds a trained network"), ("trunk.pt", {"trunk_width": 16}, "another architecture")):
+        found = only(doctor.check_weights(study(deep={"init": init, "architecture": {**architecture, **changes}})))
+        assert found.state == "mend" and said in found.said
+
+
+def test_more_threads_than_cores(monkeypatch, command):
+    monkeypatch.setattr(doctor.os, "sched_getaffinity", lambda _: {0, 1})
+    found = only(doctor.check_threads(study(deep={"cpu_threads": 4})))
+    assert found.state == "note" and "there are 2" in found.said and "cpu_threads: 2" in found.line
+    assert not list(doctor.check_threads(study(deep={"cpu_threads": 2})))
+    command("nvidia-smi", TWO)
+    assert not list(doctor.check_threads(study(deep={"cpu_threads": 4})))
 
 
 # --------------------------------------------------------------------------------------------------------- SLURM

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from scripts.common.errors import StudyError
-from scripts.deep.compute_device import choose_kind, hold_device
+from scripts.deep.compute_device import choose_kind, hold_device, warn_of_too_many_threads
 from scripts.deep.gpu_slots import hold_slot
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,6 +57,14 @@ def test_a_slot_is_free_again_after_an_error(tmp_path):
     with hold_slot(["a"], tmp_path, print) as place:
         assert place == 0
     assert time.monotonic() - began < 1
+
+
+def test_a_cpu_job_with_more_threads_than_cores_is_warned(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    said = []
+    for device, threads in (("cpu", 2), ("cuda", 8), ("cpu", 4)):
+        warn_of_too_many_threads(torch.device(device), threads, said.append)
+    assert len(said) == 1 and "'deep.cpu_threads' is 4" in said[0] and "deep.cpu_threads: 2" in said[0]
 
 
 def test_a_demanded_gpu_that_is_absent_is_refused(monkeypatch):

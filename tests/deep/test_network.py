@@ -124,6 +124,14 @@ def test_a_network_that_a_fold_trained_is_refused(settings):
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
+def test_weights_that_are_no_numbers_are_refused(settings):
+    network = HybridNetwork(**settings["architecture"])
+    weights = network.trunk.state_dict()
+    weights["conv1.weight"] = torch.full_like(weights["conv1.weight"], torch.nan)
+    with pytest.raises(StudyError, match="no finite numbers"):
+        load_initial(network, saved(weights))
+
+
 @pytest.mark.parametrize("content", [b"no weights at all", saved([1, 2]), saved({"model": {"x": 3}})])
 def test_a_file_that_holds_no_weights_is_refused(settings, content):
     with pytest.raises(StudyError, match=r"deep\.init"):

@@ -312,3 +312,22 @@ def test_a_store_appears_whole(tmp_path):
     products = {"weights.pt": b"1", "history.csv": b"2", "held_out.csv": b"3"}
     store.put(products, {"fold": 0})
     assert store.get(print) == products
+
+
+def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path):
+    """A training that a killed run left over still works; the next run waits for it and takes its result."""
+    settings["training"]["epochs"] = 40
+    first = command(cache, settings, tmp_path)
+    while not (tmp_path / "log.txt").exists() or "training and" not in (tmp_path / "log.txt").read_text():
+        assert first.poll() is None
+        time.sleep(0.05)
+    second = command(cache, settings, tmp_path)
+    said = second.communicate(timeout=120)[1]
+    assert first.wait(timeout=1) == second.returncode == 0
+    assert "another process trains this fold" in said and "taken from the store" in said and "optimiser steps: 0" in said
+
+
+def test_scores_that_are_one_for_all_are_warned_of(cache, settings, tmp_path):
+    settings["training"].update(learning_rate=1e3, epochs=2)
+    status, log = run(cache, settings, tmp_path)
+    assert status == 0 and "gives all held-out films the same score" in log

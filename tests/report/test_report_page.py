@@ -7,6 +7,7 @@ import dataclasses
 import html.parser
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -209,6 +210,30 @@ def test_methods_tell_of_running_averages_and_of_weights_from_a_file(study, conf
     assert "with the running averages of BatchNorm" in text and "measured under them" not in text
     assert "Had these been trained on patients of this study" in text
     assert "Had these been trained" not in report_html(study())
+
+
+def test_the_precision_of_scoring_is_told(study, configs):
+    assert "models' probabilities, computed in fp32." in html.unescape(report_html(study()))
+    mixed = study(configs["simulated"](deep={"scoring": {"precision": "bf16"}}))
+    assert "models' probabilities, computed in bf16." in html.unescape(report_html(mixed))
+
+
+def test_folds_of_another_scale_and_scores_without_a_spread_are_limits(study):
+    run = study()
+    deep, sets = run.predictions["deep"], run.predictions["set"]
+    assert "spread unevenly" not in report_html(run) and "the same deep score" not in report_html(run)
+    train = sets == "train"
+    flat = run.predictions["fold"] == 1
+    near = train & (run.predictions["fold"] == 2)
+    run.predictions["deep"] = deep.where(~(train & flat), 0.25).where(~near, 0.4 + deep / 100).where(sets != "external_1", 0.8)
+    text = html.unescape(report_html(run))
+    assert "learned nothing: 1." in text and "The folds' scores spread unevenly" in text
+    assert "External 1: all patients have the same deep score" in text
+    spreads = run.fold_spreads
+    assert spreads.loc[1, "sd_logit"] == 0 and spreads.loc[1, "lowest"] == spreads.loc[1, "highest"] == 0.25
+    part = run.predictions[train & (run.predictions["fold"] == 3)]["deep"]
+    assert spreads.loc[3, "sd_logit"] == pytest.approx(np.log(part / (1 - part)).std(ddof=0), abs=1e-12)
+    assert spreads.loc[3, "median"] == pytest.approx(part.median()) and spreads["n"].sum() == train.sum()
 
 
 def test_methods_name_centres_whose_films_came_otherwise(study, configs):

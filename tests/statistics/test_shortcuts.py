@@ -16,6 +16,7 @@ from scripts.statistics.shortcuts import (
     SHORTCUTS,
     Design,
     adjusted_r2,
+    audited_score,
     cross_validated_r2,
     folds_of,
     manufacturer_rows,
@@ -85,6 +86,22 @@ def test_cross_validated_r2_predicts_no_patient_from_itself(frame):
         predicted[out] = sm.OLS(target[~out], sm.add_constant(x[~out])).fit().predict(sm.add_constant(x[out]))
     assert got == pytest.approx(1 - ((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum(), abs=1e-10)
     assert got < 0.02  # nothing of the films explains these scores
+
+
+def test_scales_of_the_folds_change_nothing_in_train(frame):
+    other = frame.copy()
+    for fold, (by, plus) in enumerate([(0.1, 0.0), (0.7, 1.0), (0.3, -1.0), (0.5, 0.5), (0.9, 0.0)]):
+        own = (other["set"] == "train") & (other["fold"] == fold)
+        other.loc[own, "deep"] = 1 / (1 + np.exp(-(by * logit(other.loc[own, "deep"]) + plus)))
+    ours, theirs = rows_of(frame), rows_of(other)
+    for group in GROUPS:
+        for name in ("r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial"):
+            assert ours.loc[("train", group), name] == pytest.approx(theirs.loc[("train", group), name], rel=1e-6, abs=1e-9)
+    part = frame[frame["set"] == "train"]
+    score = pd.Series(audited_score(part)).groupby(part["fold"].to_numpy())
+    assert np.allclose(score.mean(), 0) and np.allclose(score.std(ddof=0), 1)
+    test = frame[frame["set"] == "internal_test"]
+    assert np.allclose(audited_score(test), logit(test["deep"].to_numpy()))
 
 
 def test_a_planted_shortcut_is_found_and_an_honest_score_passes(frame):

@@ -158,7 +158,7 @@ def run(finished, cluster, tmp_path_factory) -> Run:
     """The whole story: two folds side by side; one is cancelled, the other preempted; the main process is killed; recovery."""
 
     def change(raw):
-        raw["deep"]["gpus_per_fold"] = 1
+        raw["deep"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
 
     site = {rule: {"slurm_partition": "gpu"} for rule in GPU_RULES}
     run = Run(study_for_slurm(finished, tmp_path_factory.mktemp("slurm") / "study", change, site), cluster)
@@ -298,7 +298,7 @@ def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
 
     def change(raw):
         raw["deep"]["training"]["epochs"] = 100_000
-        raw["deep"]["gpus_per_fold"] = 1
+        raw["deep"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
 
     site = {
         "train_fold": {
