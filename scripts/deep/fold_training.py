@@ -82,7 +82,7 @@ def train_fold(
         log.say(
             "WARNING: random weights and a learning rate of "
             f"{settings['training']['learning_rate']:g}: the network will hardly learn. Set 'deep.init: imagenet' or raise "
-            "'deep.training.learning_rate' (0.015 works for random weights)."
+            "'deep.training.learning_rate' (0.01 works for random weights)."
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
         warn_of_too_many_threads(place, settings["cpu_threads"], log.say)
