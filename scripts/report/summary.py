@@ -18,7 +18,7 @@ def run_warnings(results: Path = Path("results")) -> list[str]:
     found = []
     with (results / "statistics/table2.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
-            if row["auc_ci_method"] == ONE_SCORE:
+            if row["model"] in MODELS and row["auc_ci_method"] == ONE_SCORE:  # a baseline such as 'everyone positive' has one by design
                 found.append(f"WARNING: in {row['set']} the {row['model']} score is the same for all patients; nothing made from it means anything.")
     if (results / "bundle/MANIFEST.sha256").is_file() and not _bundle_is_current(results):
         found.append("WARNING: results/bundle was made from another model than this run's. 'make bundle' makes it anew.")

@@ -33,7 +33,7 @@ def results(tmp_path):
             table.writeheader()
             table.writerows(rows)
 
-    write([row("internal_test", m) for m in ("deep", "clinical", "combined")])
+    write([*(row("internal_test", m) for m in ("deep", "clinical", "combined")), row("internal_test", "everyone_positive", **FLAT)])
     (tmp_path / "statistics/thresholds.csv").write_text("model,threshold,rule\ndeep,0.35,youden\nclinical,0.4,youden\n", encoding="utf-8")
     files = {"results/deep/fold_0/weights.pt": "aa", "results/deep/fold_1/weights.pt": "bb", "results/predictions.csv": "cc"}
     (tmp_path / "provenance.json").write_text(json.dumps({"outputs": {"files": files}}), encoding="utf-8")
