@@ -75,7 +75,7 @@ def test_cores_change_no_byte_and_settings_without_effect_train_nothing(study):
     small_config(study)
     snakemake(study, 2)
     first = products(study)
-    assert steps(study) == ["1", "1"]
+    assert steps(study) == ["2", "2"]
     assert len(read_csv(study / SCORES[0], ("patient_id", "image_id", "deep", "fold"))) == 20
     assert len(read_csv(study / SCORES[1], ("patient_id", "image_id", "deep", "fold_0", "fold_1"))) == 5
 
@@ -86,5 +86,5 @@ def test_cores_change_no_byte_and_settings_without_effect_train_nothing(study):
         kept.rename(study / "state" / kept.name)
     (study / "results/deep/fold_1/weights.pt").unlink()
     snakemake(study, 1, "--forcerun", "train_fold")
-    assert steps(study) == ["1", "1"]
+    assert steps(study) == ["2", "2"]
     assert products(study) == first
