@@ -12,6 +12,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from scripts.bundle.contents import bundle_warnings
 from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import read_config_file
 from scripts.common.errors import StudyError
@@ -21,11 +22,11 @@ from scripts.common.layouts import simulated_folder, with_sources
 from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
-from scripts.report.summary import run_warnings
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
 from scripts.intake.review_table import read_review
+from scripts.report.summary import score_warnings
 from scripts.share.suppression import TABLES as SHARED_TABLES
 
 
@@ -561,7 +562,7 @@ def banner_success():
     partly = asked.until or asked.omit_from or not set(asked.targets) <= {"all", "results/report.html"}
     if partly or not os.path.exists("results/report.html"):
         return "OsteoCXR: done with what was asked for. 'snakemake --cores all' makes the whole study, its report included."
-    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in run_warnings())
+    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in (*score_warnings(), *bundle_warnings()))
     return (
         told
         + "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
@@ -100,6 +101,23 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
     said = "; ".join(f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" for what, names in faults.items() if names)
     if said:
         raise StudyError(f"The files of the bundle '{folder}' are not those of its {MANIFEST} ({said}). {_ADVICE}")
+
+
+def bundle_warnings(results: Path = Path("results")) -> list[str]:
+    """A sentence where ``bundle`` in ``results`` is of other weights or another threshold than the run that wrote the rest."""
+    folder = results / "bundle"
+    if not (folder / MANIFEST).is_file():
+        return []
+    recorded = json.loads((results / "provenance.json").read_text(encoding="utf-8"))["outputs"]["files"]
+    with (results / "statistics" / "thresholds.csv").open(encoding="utf-8", newline="") as stream:
+        threshold = {row["model"]: float(row["threshold"]) for row in csv.DictReader(stream)}["deep"]
+    listed, _ = _listed(folder)
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    same = all(listed.get(weights_name(k)) == recorded.get(f"results/deep/fold_{k}/weights.pt") for k in range(settings["folds"]))
+    folds = sum(name.endswith("/weights.pt") for name in recorded)
+    if same and settings["folds"] == folds and settings["threshold"]["value"] == threshold:
+        return []
+    return [f"WARNING: {folder} was made from another model than this run's. 'make bundle' makes it anew."]
 
 
 def open_bundle(folder: str | Path) -> Bundle:

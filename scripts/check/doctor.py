@@ -34,6 +34,8 @@ OLDEST_PYTHON = (3, 11)
 R_LINE = "apt-get install -y --no-install-recommends r-base-core r-cran-proc"
 SLURM_PROFILE = Path("profiles/slurm/config.yaml")
 FIRST_LOOK_SECONDS = 40
+"""After how long the SLURM plugin first asks for a job's state, where the profile doesn't say."""
+
 NO_CLUSTER = "Could not establish a configuration source"
 """What SLURM's commands say on a machine that belongs to no cluster."""
 
@@ -49,7 +51,7 @@ try:
 except StudyError as error:
     print(error)
 """
-"""After how long the SLURM plugin first asks for a job's state, where the profile doesn't say."""
+"""Prints why a weights file doesn't fit a network: its path, the architecture as JSON, the repository's root."""
 
 
 class Finding(NamedTuple):
@@ -173,13 +175,13 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
     """GPUs, their driver, and whether PyTorch can use them."""
     demanded = config is not None and config.deep.device == "cuda"
     asked = config is not None and config.deep.gpus_per_fold > 0
+    wanted = demanded or (asked and config.deep.device != "cpu")
     answer = ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     gpus = [line.split(", ") for line in answer.text.splitlines() if ", " in line] if answer and answer.status == 0 else []
     if answer is not None and not gpus:
-        yield Finding("GPU", "mend" if demanded or asked else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and mend what it says; often: restart after an update of the driver)")
+        yield Finding("GPU", "mend" if wanted else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and mend what it says; often: restart after an update of the driver)")
         return
     if not gpus:
-        wanted = demanded or (asked and config.deep.device != "cpu")
         if wanted and not of_a_cluster():
             keys = "deep.device: cuda" if demanded else "deep.gpus_per_fold: 1"
             yield Finding("GPU", "mend", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
@@ -191,7 +193,7 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
     if seen is None:
         yield Finding("GPU", "note", f"{name}, driver {driver}; PyTorch could not be asked", "make setup")
     elif seen[0] == 0:
-        state = "mend" if demanded or asked else "note"
+        state = "mend" if wanted else "note"
         yield Finding("GPU", state, f"{name}, but PyTorch can't use it: driver {driver} is too old for CUDA {seen[1]}, or CUDA_VISIBLE_DEVICES hides it", f"update the NVIDIA driver to one for CUDA {seen[1]}; see also: echo $CUDA_VISIBLE_DEVICES")
     elif config is not None and config.deep.device == "cpu":
         yield Finding("GPU", "note", f"{name}, unused: the config says deep.device: cpu", "deep: {device: auto, gpus_per_fold: 1}   in the config")

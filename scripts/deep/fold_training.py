@@ -12,6 +12,7 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
+from scripts.common.scores import SAME_SCORE
 from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
 from scripts.deep.compute_device import (
     device_memory,
@@ -29,10 +30,6 @@ from scripts.deep.weights_file import initial_content
 
 HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
 """Columns of ``held_out.csv``: films that the fold did not see, ``deep`` their probability."""
-
-
-SAME_SCORE = 1e-6
-"""Probabilities no further apart than this count as one score for all."""
 
 
 @contextlib.contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from scripts.deep.locks import hold_one
 
 
 def slots_folder() -> Path:
@@ -16,28 +16,7 @@ def slots_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"osteocxr-gpu-slots-{os.getuid()}"
 
 
-@contextlib.contextmanager
-def hold_slot(names: Sequence[str], folder: Path, say: Callable[[str], None], pause: float = 1.0) -> Iterator[int]:
-    """Hold one of the slots ``names`` while the block runs, and yield its place in ``names``; wait when all are taken.
-
-    A slot is an advisory lock on a file, which the system frees when its process ends, however it ends.
-    """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    waiting = False
-    while True:
-        for place, name in enumerate(names):
-            handle = os.open(folder / f"gpu-{name.replace('/', '_')}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(handle)
-                continue
-            try:
-                yield place
-            finally:
-                os.close(handle)
-            return
-        if not waiting:
-            waiting = True
-            say(f"all {len(names)} GPU(s) are taken by other jobs; waiting for one")
-        time.sleep(pause)
+def hold_slot(names: Sequence[str], folder: Path, say: Callable[[str], None], pause: float = 1.0) -> AbstractContextManager[int]:
+    """Hold one of the slots ``names`` while the block runs, and yield its place in ``names``; wait when all are taken."""
+    paths = [folder / f"gpu-{name.replace('/', '_')}.lock" for name in names]
+    return hold_one(paths, f"all {len(names)} GPU(s) are taken by other jobs; waiting for one", say, pause)

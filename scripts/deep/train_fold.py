@@ -31,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     with rule_log(given.log, "train_fold") as log:
         from scripts.deep.fold_training import train_fold
-        from scripts.deep.training_store import hold_fold
+        from scripts.deep.locks import hold_one
 
-        with hold_fold(given.state / "locks", given.fold, log.say):
+        lock = given.state / "locks" / f"fold_{given.fold}.lock"
+        with hold_one([lock], "another process trains this fold, perhaps one that a killed run left over; waiting for it to end", log.say):
             return train_fold(
                 given.cache,
                 given.fold,

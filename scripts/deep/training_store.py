@@ -6,15 +6,11 @@ hash of its data, the settings that can change its numbers, the weights that it 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import io
 import json
-import os
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -91,33 +87,6 @@ def weights_bytes(network: HybridNetwork, settings: Mapping, fold: int) -> bytes
     precision = settings["training"]["precision"]
     torch.save({"architecture": dict(settings["architecture"]), "precision": precision, "fold": fold, "model": model}, buffer)
     return buffer.getvalue()
-
-
-@contextlib.contextmanager
-def hold_fold(folder: Path, fold: int, say: Callable[[str], None], pause: float = 1.0) -> Iterator[None]:
-    """Hold fold ``fold`` of a study while the block runs, so that no two processes train it side by side; wait where another does.
-
-    The other one may be left over of a killed run. The lock is advisory, on ``<folder>/fold_<fold>.lock``, and the system frees
-    it when its process ends, however it ends. On a disk without locks nothing is held.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder / f"fold_{fold}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        waiting = False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not waiting:
-                    say("another process trains this fold, perhaps one that a killed run left over; waiting for it to end")
-                waiting = True
-                time.sleep(pause)
-            except OSError:
-                break
-        yield
-    finally:
-        os.close(handle)
 
 
 class Store:

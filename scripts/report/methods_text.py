@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripts.common.scores import SAME_SCORE
 from scripts.report.formatting import count, decimal, plural
 from scripts.report.run_files import RunFiles
 
@@ -246,9 +247,6 @@ SMALL_CLASS = 50
 """Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
 
 
-SAME_SCORE = 1e-6
-"""Probabilities no further apart than this count as one score for all."""
-
 UNEVEN = 3.0
 """Folds are said to spread unevenly where the largest SD of a fold's logits is more than so many times the smallest."""
 
@@ -256,14 +254,15 @@ UNEVEN = 3.0
 def _learning(run: RunFiles, zh: bool, set_names: dict[str, str]) -> list[str]:
     """Folds that learned nothing, folds whose scores spread otherwise than others', and sets with one deep score for all."""
     out, spreads = [], run.fold_spreads
-    flat = [str(fold) for fold in spreads.index[spreads["highest"] - spreads["lowest"] < SAME_SCORE]]
+    constant = spreads["highest"] - spreads["lowest"] < SAME_SCORE
+    flat = [str(fold) for fold in spreads.index[constant]]
     if flat:
         out.append(
             f"下列折对全部留出患者给出同一评分，即未学到任何信息：{'、'.join(flat)}。"
             if zh
             else f"Folds that give all their held-out patients the same score, and so learned nothing: {', '.join(flat)}."
         )
-    sd = spreads["sd_logit"].drop(spreads.index[spreads["highest"] - spreads["lowest"] < SAME_SCORE])
+    sd = spreads.loc[~constant, "sd_logit"]
     if len(sd) and sd.max() > UNEVEN * sd.min():
         low, high = decimal(sd.min(), 2), decimal(sd.max(), 2)
         out.append(

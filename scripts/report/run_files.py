@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.common.scores import CLIP
 from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, read_table
 
 STATISTICS: dict[str, tuple[str, ...]] = {
@@ -54,9 +55,6 @@ FIGURES = {
 
 SPREAD = ("lowest", "q1", "median", "q3", "highest")
 """Of a fold's out-of-fold probabilities: minimum, quartiles and maximum."""
-
-CLIP = 1e-6
-"""Probabilities are kept so far from 0 and 1 before the logit."""
 
 FILM_COLUMNS = ["image_id", "status", "burned_in", "verdict", "verdict_reason"]
 

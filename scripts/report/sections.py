@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.common.reasons import ONE_SCORE
+from scripts.common.scores import ONE_SCORE
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
 from scripts.report.checklist_statements import Statements

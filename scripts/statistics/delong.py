@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from scripts.common.reasons import ONE_SCORE
+from scripts.common.scores import ONE_SCORE
 
 SMALL_CLASS = 50
 """Below this size of the smaller class the logit interval is printed instead of Wald's."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from scripts.common.reasons import ONE_SCORE
+from scripts.common.scores import ONE_SCORE
 from scripts.statistics.curves import Look
 from scripts.statistics.style import (
     DOUBLE_COLUMN,

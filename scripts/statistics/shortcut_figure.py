@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from scripts.common.reasons import ONE_SCORE
+from scripts.common.scores import ONE_SCORE
 from scripts.statistics.shortcuts import GROUPS, MASKS
 from scripts.statistics.style import (
     GREY,
@@ -50,7 +50,7 @@ def _by_group(axis, table: pd.DataFrame, sets: Sequence[str], column: str, words
     for s, name in enumerate(sets):
         rows = part[part["set"] == name].set_index("subject").reindex(list(GROUPS))
         if bars:  # variables with one value tell nothing of the label
-            rows = rows[rows["auc_ci_method"] != ONE_SCORE].reindex(list(GROUPS))
+            rows = rows[rows["auc_ci_method"] != ONE_SCORE].reindex(GROUPS)
         at = np.arange(len(GROUPS)) + (s - (len(sets) - 1) / 2) * step
         color, marker = SET_COLORS[s % len(SET_COLORS)], MARKERS[s % len(MARKERS)]
         axis.plot(rows[column], at, marker, color=color, markersize=3.4, label=words.place(name))

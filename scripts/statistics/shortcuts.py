@@ -16,6 +16,7 @@ import pandas as pd
 from scipy.special import fdtrc, logit
 
 from scripts.common.errors import StudyError
+from scripts.common.scores import CLIP
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns, read_table
 from scripts.statistics.auc_comparison import compare_set
@@ -96,7 +97,6 @@ PATIENTS_PER_COLUMN = 3
 """A set needs this many patients per column of a linear model, the constant's included."""
 
 FOLDS = 5
-CLIP = 1e-6
 
 
 @dataclass(frozen=True)

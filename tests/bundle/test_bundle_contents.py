@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,12 @@ import torch
 
 from scripts.bundle import ensemble as ensemble_module
 from scripts.bundle.bundle_making import make_bundle
-from scripts.bundle.contents import MANIFEST, manifest_text, open_bundle
+from scripts.bundle.contents import MANIFEST, bundle_warnings, manifest_text, open_bundle
 from scripts.bundle.ensemble import Ensemble, check_onnx, export_onnx, pattern_films
 from scripts.bundle.film_scoring import Scorer, self_check
 from scripts.bundle.model_card import count, model_card
 from scripts.common.errors import StudyError
+from scripts.common.manifest import sha256_of
 from scripts.common.tables import COHORT, read_table
 from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
@@ -182,3 +184,34 @@ def test_a_bf16_study_and_weights_beyond_one_file(tmp_path, monkeypatch):
     assert b"PLANTED" not in (tmp_path / "bundle/model.onnx.data").read_bytes()
     networks, _ = load_networks(opened.weights, torch.device("cpu"))
     assert check_onnx(tmp_path / "bundle/model.onnx", Ensemble(networks), pattern_films(96)) <= 1e-4
+
+
+def write_results(folder: Path, made: Path) -> dict[str, str]:
+    """A run's results with a copy of the bundle ``made``, whose weights and threshold are the run's; returns the recorded checksums."""
+    (folder / "statistics").mkdir(parents=True)
+    shutil.copytree(made, folder / "bundle")
+    files = {f"results/deep/fold_{k}/weights.pt": sha256_of(path) for k, path in enumerate(open_bundle(made).weights)}
+    value = open_bundle(made).settings["threshold"]["value"]
+    (folder / "statistics/thresholds.csv").write_text(f"model,threshold,rule\nclinical,0.1,youden\ndeep,{value!r},youden\n", encoding="utf-8")
+    (folder / "provenance.json").write_text(json.dumps({"outputs": {"files": {"results/predictions.csv": "cc", **files}}}), encoding="utf-8")
+    return files
+
+
+def test_a_bundle_of_this_run_needs_no_warning(made, tmp_path):
+    write_results(tmp_path, made)
+    assert bundle_warnings(tmp_path) == []
+    shutil.rmtree(tmp_path / "bundle")
+    assert bundle_warnings(tmp_path) == []
+
+
+@pytest.mark.parametrize("change", ["weights", "one fold more", "threshold"])
+def test_a_bundle_of_an_earlier_model_is_warned_of(made, tmp_path, change):
+    files = write_results(tmp_path, made)
+    if change == "threshold":
+        path = tmp_path / "statistics/thresholds.csv"
+        path.write_text("model,threshold,rule\ndeep,0.25,youden\n", encoding="utf-8")
+    else:
+        files["results/deep/fold_1/weights.pt" if change == "weights" else "results/deep/fold_2/weights.pt"] = "ee"
+        (tmp_path / "provenance.json").write_text(json.dumps({"outputs": {"files": files}}), encoding="utf-8")
+    (said,) = bundle_warnings(tmp_path)
+    assert "was made from another model" in said and "make bundle" in said
