@@ -133,7 +133,7 @@ def train_fold(
         "held_out.csv": csv_text(HELD_OUT, rows).encode(),
     }
     record = {"fold": fold, "settings": settings, "torch": str(torch.__version__), "device": place.type}
-    if max(trained.held_out, default=0) - min(trained.held_out, default=0) < SAME_SCORE:
+    if len(trained.held_out) > 1 and max(trained.held_out) - min(trained.held_out) < SAME_SCORE:
         log.say(
             f"WARNING: fold {fold} gives all held-out films the same score: it has learned nothing that could be used. Look at history.csv; "
             "lower 'deep.training.learning_rate', or start from other weights."
