@@ -85,9 +85,19 @@ DXA: Columns = {
     "site": "text",
     "bmd": "float",
     "t_score": "float",
+    "t_below": "float",
+    "t_above": "float",
+    "unreadable": "int",
     "conflict": "int",
 }
-"""``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and site; dates shifted."""
+"""``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and measurement of a site; dates shifted.
+
+A site measured several times in one exam (left and right, several ranges of vertebrae) has several rows; that is no
+conflict. ``t_below`` and ``t_above`` stand for a T-score of which only a bound is known ("<-3.0", ">-1.0"): it is at most
+``t_below``, above ``t_above``; ``t_score`` is then empty. ``unreadable`` is 1 where the row's T-score, site or date can't be
+read: ``t_score`` is then empty, an empty ``site`` may be any site, an empty ``exam_date`` any exam of the patient. Such a
+row never proves that a site is normal.
+"""
 
 SET_ASIDE: Columns = {"patient_id": "text", "table": "text"}
 """``results/intake/<center>/set_aside.csv``: who stands in a table with no row that can be used.

@@ -94,6 +94,9 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Rea
             "site": dxa.rows["site"],
             "bmd": dxa.rows["bmd"],
             "t_score": dxa.rows["t_score"],
+            "t_below": dxa.rows["t_below"],
+            "t_above": dxa.rows["t_above"],
+            "unreadable": dxa.rows["unreadable"],
             "conflict": dxa_conflicts(dxa.rows).astype(int),
         }
     )

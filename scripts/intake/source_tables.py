@@ -386,6 +386,7 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
 
     out["bmd"] = _measured(column(frame, names["bmd"], f"{at}.bmd"), BMD, issues, "bmd", fault=bmd_fault)
     out["t_score"] = _measured(column(frame, names["t_score"], f"{at}.t_score"), T_SCORE, issues, "t_score", fault=t_fault)
+    out["t_below"], out["t_above"], out["unreadable"] = np.nan, np.nan, 0
     known = out["t_score"].dropna()
     if len(known) >= FEWEST_FOR_A_COLUMN and not (known < 0).any():
         raise StudyError(f"{at}.t_score: no T-score of {len(known)} is below 0; check the column and its minus signs.")

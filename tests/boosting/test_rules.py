@@ -56,7 +56,7 @@ def write_intake(folder, center, n, first=0):
     patients[list(EXCLUSIONS)] = 0
     patients["abnormal_spine"] = [int(i % 10 == 9) for i in range(n)]
     dxa = pd.DataFrame(
-        {"patient_id": ids, "exam_date": "2020-06-01", "site": "lumbar", "bmd": 0.7, "conflict": 0}
+        {"patient_id": ids, "exam_date": "2020-06-01", "site": "lumbar", "bmd": 0.7, "t_below": None, "t_above": None, "unreadable": 0, "conflict": 0}
     )
     dxa["t_score"] = [-3.0 if i % 2 else -1.0 for i in range(n)]
     births = pd.DataFrame({"patient_id": ids, "birth_date": "1955-01-01", "shift_days": -3})

@@ -63,6 +63,9 @@ def exam(patient, t_score, site="lumbar", day="2020-05-20", bmd=0.7, **changes):
         "site": site,
         "bmd": bmd,
         "t_score": t_score,
+        "t_below": None,
+        "t_above": None,
+        "unreadable": 0,
         "conflict": 0,
     }
     return {**row, **changes}

@@ -129,7 +129,7 @@ def handed(tmp_path, make_film, save, names, patterns, silent):
     patient = names.patient("HOSP-0000")
     rows = {
         "patients": (PATIENTS, [[patient, "F", None, 160.0, 60.0, "", *[0] * 5, 0]]),
-        "dxa": (DXA, [[patient, names.shifted(datetime.date(2019, 6, 1), "HOSP-0000").isoformat(), "lumbar", 0.8, -2.6, 0]]),
+        "dxa": (DXA, [[patient, names.shifted(datetime.date(2019, 6, 1), "HOSP-0000").isoformat(), "lumbar", 0.8, -2.6, None, None, 0, 0]]),
         "set_aside": (SET_ASIDE, []),
         "table_issues": (TABLE_ISSUES, []),
         "birth_dates": (BIRTH_DATES, [[patient, names.shifted(datetime.date(1950, 3, 17), "HOSP-0000").isoformat(), names.shift_days("HOSP-0000")]]),
