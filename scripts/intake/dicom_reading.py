@@ -238,7 +238,8 @@ def transfer_syntax(dataset: Dataset) -> str:
 class Film:
     """What a header says of a film, in the study's terms. Dates and the id are the source's own.
 
-    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither.
+    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date`` is the
+    header's, None where it has none that can be read; it is compared with the patient table and written nowhere.
     """
 
     patient_id: str
@@ -249,6 +250,7 @@ class Film:
     age: int | None
     manufacturer: str
     burned_in: str
+    birth_date: datetime.date | None = None
 
 
 PLAIN_MANUFACTURER = re.compile(r"[A-Za-z0-9 .,&()/+-]{0,64}")
@@ -261,7 +263,7 @@ def manufacturer_of(dataset: Dataset) -> str:
     return name if PLAIN_MANUFACTURER.fullmatch(name) and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
 
 
-def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:
+def _age(dataset: Dataset, born: datetime.date | None, film_date: datetime.date | None) -> int | None:
     """Completed years, 90 for all above 89: PatientAge, else from the birth date."""
     match = re.fullmatch(r"(\d{1,3})([YMWD]?)", text(dataset, "PatientAge").upper())
     years = None
@@ -269,10 +271,8 @@ def _age(dataset: Dataset, film_date: datetime.date | None) -> int | None:
         years = int(match[1])
     elif match:
         years = int(match[1]) // {"M": 12, "W": 52, "D": 365}[match[2]]
-    else:
-        born = dicom_date(text(dataset, "PatientBirthDate"))
-        if born and film_date and born <= film_date:
-            years = film_date.year - born.year - ((film_date.month, film_date.day) < (born.month, born.day))
+    elif born and film_date and born <= film_date:
+        years = film_date.year - born.year - ((film_date.month, film_date.day) < (born.month, born.day))
     if years is None or years > 130:
         return None
     return min(years, 90)
@@ -298,6 +298,7 @@ def _time(dataset: Dataset) -> str:
 def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]]) -> Film:
     """Read the facts of a film from its header. ``patterns`` is the config's ``intake.frontal_view``."""
     film_date = next((d for d in (dicom_date(text(dataset, k)) for k in DATES_OF_A_FILM) if d), None)
+    born = dicom_date(text(dataset, "PatientBirthDate"))
     codes = []
     sequence = dataset.get("ViewCodeSequence")
     for item in sequence if isinstance(sequence, pydicom.Sequence) else ():
@@ -309,9 +310,10 @@ def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]])
         acquisition_time=_time(dataset),
         view=view_of(text(dataset, "ViewPosition"), codes, text(dataset, "SeriesDescription"), patterns),
         sex=sex if sex in ("F", "M") else "",
-        age=_age(dataset, film_date),
+        age=_age(dataset, born, film_date),
         manufacturer=manufacturer_of(dataset),
         burned_in={"YES": "YES", "NO": "NO", "": "unknown"}.get(text(dataset, "BurnedInAnnotation").upper(), "unreadable"),
+        birth_date=born,
     )
 
 
