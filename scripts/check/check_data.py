@@ -49,13 +49,14 @@ def described(found: Expectation) -> list[str]:
     lines.append("  Ids:")
     for kind, label, ids in (("patients", "patient table", found.patient_ids), ("dxa", "DXA table", found.dxa_ids)):
         if kind not in found.tables_read:
-            lines.append(f"    {label}: not compared, it can't be read yet (TO MEND, below)")
+            lines.append(f"    {label}: not compared, it can't be read yet (TO FIX, below)")
             continue
         both = len(found.film_ids & ids)
         lines.append(f"    patients of the films in the {label}: {_share(both, len(found.film_ids))}")
         lines.append(f"    patients of the {label} with a film: {_share(both, len(ids))}")
-    if found.issues or found.missing or found.unknown_codes:
+    if found.accounts or found.issues or found.missing or found.unknown_codes:
         lines.append("  Tables:")
+    lines += [f"    {line}" for line in found.accounts]
     lines += [f"    {table}: {reason.replace('_', ' ')}: {n} rows" for table, reason, n in found.issues]
     lines += [f"    {table}: {name}: {n} of {rows} cells empty or unreadable" for table, name, n, rows in found.missing]
     lines += [f"    {where}: codes that the config doesn't know: {', '.join(several)}" for where, several in found.unknown_codes]
@@ -64,12 +65,12 @@ def described(found: Expectation) -> list[str]:
         lines += _selected(found.selection, "Expected cohort, before the films' pixels are looked at")
     if found.screened is not None:
         lines += _selected(found.screened, "Expected cohort, with the exposure screening of the last run")
-    lines += [f"  TO MEND: {fault}" for fault in found.faults]
+    lines += [f"  TO FIX: {fault}" for fault in found.faults]
     return lines
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the report; 1 where something must be mended before a run."""
+    """Print the report; 1 where something must be fixed before a run."""
     parser = argparse.ArgumentParser(description="What the study's own data will give.")
     parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="laid over config.yaml")
     given = parser.parse_args(arguments)
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             refuse_another_key(key)
         except StudyError as error:
-            print(f"TO MEND: {error}\n")
+            print(f"TO FIX: {error}\n")
             faults += 1
         cohort = config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
         looked_at: list[Expectation] = []
@@ -102,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
     if faults:
-        print(f"{faults} thing(s) to mend before a run: see the lines 'TO MEND' above.")
+        print(f"{faults} thing(s) to fix before a run: see the lines 'TO FIX' above.")
     return 1 if faults else 0
 
 

@@ -1,4 +1,4 @@
-"""Say what of this machine and this config a run would stumble over, and the line that mends it: ``make doctor``.
+"""Say what of this machine and this config a run would stumble over, and the line that fixes it: ``make doctor``.
 
     python3 -m scripts.check.doctor [--configfile config/mine.yaml ...]
 
@@ -60,7 +60,7 @@ class Finding(NamedTuple):
     Attributes
     ----------
     about : what, in a word or two
-    state : ``ok``, ``note`` (a run works, but) or ``mend`` (a run fails)
+    state : ``ok``, ``note`` (a run works, but) or ``fix`` (a run fails)
     said : what was found
     line : what to type or write, where something can be done
     """
@@ -100,7 +100,7 @@ def check_python() -> Iterator[Finding]:
     """The Python that runs, and whether the packages that a run needs have their pinned versions."""
     version = ".".join(map(str, sys.version_info[:3]))
     if tuple(sys.version_info[:2]) < OLDEST_PYTHON:
-        yield Finding("Python", "mend", f"{version}; 3.11 or newer is needed", "apt-get install -y python3 python3-venv   (Debian 12 or newer, Ubuntu 24.04)")
+        yield Finding("Python", "fix", f"{version}; 3.11 or newer is needed", "apt-get install -y python3 python3-venv   (Debian 12 or newer, Ubuntu 24.04)")
         return
     import tomllib  # since 3.11
 
@@ -116,7 +116,7 @@ def check_python() -> Iterator[Finding]:
         if found.partition("+")[0] != pins.get(name.lower(), found):
             other.append(f"{name} {found} (pinned: {pins[name.lower()]})")
     if missing:
-        yield Finding("Python", "mend", f"{version}; {len(missing)} of {len(wanted)} packages are missing: {', '.join(missing)}", "make setup")
+        yield Finding("Python", "fix", f"{version}; {len(missing)} of {len(wanted)} packages are missing: {', '.join(missing)}", "make setup")
     elif other:
         yield Finding("Python", "note", f"{version}; other versions than pinned: {', '.join(other)}", "make setup")
     else:
@@ -126,7 +126,7 @@ def check_python() -> Iterator[Finding]:
 def check_r(config: Config | None) -> Iterator[Finding]:
     """R with pROC, for DeLong's test."""
     needed = config is None or config.statistics.engine == "r"
-    state = "mend" if needed else "note"
+    state = "fix" if needed else "note"
     otherwise = f"{R_LINE}   (Debian, Ubuntu; on a cluster: module load R), or statistics.engine: numpy in the config" if needed else ""
     answer = ask("Rscript", "-e", 'cat("R", as.character(getRversion()), if (requireNamespace("pROC", quietly = TRUE)) "pROC" else "")')
     if answer is None:
@@ -179,12 +179,12 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
     answer = ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     gpus = [line.split(", ") for line in answer.text.splitlines() if ", " in line] if answer and answer.status == 0 else []
     if answer is not None and not gpus:
-        yield Finding("GPU", "mend" if wanted else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and mend what it says; often: restart after an update of the driver)")
+        yield Finding("GPU", "fix" if wanted else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and fix what it says; often: restart after an update of the driver)")
         return
     if not gpus:
         if wanted and not of_a_cluster():
             keys = "deep.device: cuda" if demanded else "deep.gpus_per_fold: 1"
-            yield Finding("GPU", "mend", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
+            yield Finding("GPU", "fix", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
         else:
             yield Finding("GPU", "ok", "none here" if wanted else "none; the network trains on the CPU")
         return
@@ -193,7 +193,7 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
     if seen is None:
         yield Finding("GPU", "note", f"{name}, driver {driver}; PyTorch could not be asked", "make setup")
     elif seen[0] == 0:
-        state = "mend" if wanted else "note"
+        state = "fix" if wanted else "note"
         yield Finding("GPU", state, f"{name}, but PyTorch can't use it: driver {driver} is too old for CUDA {seen[1]}, or CUDA_VISIBLE_DEVICES hides it", f"update the NVIDIA driver to one for CUDA {seen[1]}; see also: echo $CUDA_VISIBLE_DEVICES")
     elif config is not None and config.deep.device == "cpu":
         yield Finding("GPU", "note", f"{name}, unused: the config says deep.device: cpu", "deep: {device: auto, gpus_per_fold: 1}   in the config")
@@ -241,20 +241,20 @@ def space_needed(config: Config | None) -> tuple[float, str]:
 def check_disk(config: Config | None) -> Iterator[Finding]:
     """Free space in the folder that is worked in, and the permission to write there."""
     if not os.access(".", os.W_OK):
-        yield Finding("Disk", "mend", "this folder can't be written", "snakemake --directory <a folder of yours>")
+        yield Finding("Disk", "fix", "this folder can't be written", "snakemake --directory <a folder of yours>")
         return
     free = shutil.disk_usage(".").free
     try:
         needed, counted = space_needed(config)
     except StudyError as error:
-        yield Finding("Disk", "mend", str(error))
+        yield Finding("Disk", "fix", str(error))
         return
     if not (ROOT / ".venv").exists():
         needed, counted = needed + ENVIRONMENT_GB * GB, f"{counted} and the Python environment"
     said = f"{free / GB:.0f} GB free, about {needed / GB:.0f} needed ({counted})"
     if free < needed:
         done = "; what earlier runs made counts among the free" if Path("results/predictions.csv").exists() else ""
-        yield Finding("Disk", "note" if done else "mend", said + done, "free some space, or: snakemake --directory <a folder on a larger disk>")
+        yield Finding("Disk", "note" if done else "fix", said + done, "free some space, or: snakemake --directory <a folder on a larger disk>")
     else:
         yield Finding("Disk", "ok", said)
 
@@ -273,7 +273,7 @@ def read(files: list[str]) -> tuple[Config | None, list[Finding]]:
         contents = {path: read_config_file(path) for path in files}
         config = read_config(functools.reduce(laid_over, contents.values()), contents)
     except StudyError as error:
-        return None, [Finding("Config", "mend", str(error))]
+        return None, [Finding("Config", "fix", str(error))]
     kind = "a simulated study" if config.synthetic else f"{len(config.centers)} centre(s)"
     return config, [Finding("Config", "ok", f"{', '.join(files)}: {kind}")]
 
@@ -290,12 +290,12 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
         check_paths(without_key, {path: read_config_file(path) for path in files if Path(path).is_file()})
         yield Finding("Paths", "ok", "all files and folders of the config are there")
     except StudyError as error:
-        yield Finding("Paths", "mend", str(error), "correct the path in the config")
+        yield Finding("Paths", "fix", str(error), "correct the path in the config")
     try:
         refuse_another_key(open_key(config.study.key_file, config.study.seed))
         yield Finding("Key", "ok", "a file of yours alone" if config.study.key_file else "that of a simulated study; it is public")
     except StudyError as error:
-        yield Finding("Key", "mend", str(error))
+        yield Finding("Key", "fix", str(error))
 
 
 def check_weights(config: Config) -> Iterator[Finding]:
@@ -310,7 +310,7 @@ def check_weights(config: Config) -> Iterator[Finding]:
             if answer is None or answer.status != 0:
                 yield Finding("Weights", "note", "PyTorch could not be asked whether the file of 'deep.init' fits", "make setup")
             elif answer.text.strip():
-                yield Finding("Weights", "mend", answer.text.strip())
+                yield Finding("Weights", "fix", answer.text.strip())
             else:
                 yield Finding("Weights", "ok", "the file of 'deep.init' fits the network")
         return
@@ -321,7 +321,7 @@ def check_weights(config: Config) -> Iterator[Finding]:
         verified_content(IMAGENET)
         yield Finding("Weights", "ok", f"{IMAGENET}, checksum right")
     except StudyError as error:
-        yield Finding("Weights", "mend", str(error), f"rm {IMAGENET} && snakemake fetch_weights --cores 1")
+        yield Finding("Weights", "fix", str(error), f"rm {IMAGENET} && snakemake fetch_weights --cores 1")
 
 
 # ------------------------------------------------------------------------------------------------------ SLURM
@@ -366,7 +366,7 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
         yield Finding("SLURM", "note", "installed, but this machine belongs to no cluster; runs on this machine alone need none")
         return
     if not rows:
-        yield Finding("SLURM", "mend", "sinfo gets no answer from the controller", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
+        yield Finding("SLURM", "fix", "sinfo gets no answer from the controller", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
         return
     up = {name.rstrip("*") for name, available, _ in rows if available == "up"}
     default = [name.rstrip("*") for name, _, _ in rows if name.endswith("*")]
@@ -377,16 +377,16 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
     for where, name in profile.partitions.items():
         for one in name.split(","):
             if one not in up:
-                yield Finding("SLURM", "mend", f"{where} names the partition '{one}', which is not there or not up", f"slurm_partition: {(default or sorted(up) or ['<name>'])[0]}   under {where} in {SLURM_PROFILE}")
+                yield Finding("SLURM", "fix", f"{where} names the partition '{one}', which is not there or not up", f"slurm_partition: {(default or sorted(up) or ['<name>'])[0]}   under {where} in {SLURM_PROFILE}")
     if not default and "default-resources" not in profile.partitions:
-        yield Finding("SLURM", "mend", "the cluster has no default partition and the profile names none", f"slurm_partition: {(sorted(up) or ['<name>'])[0]}   under default-resources in {SLURM_PROFILE}")
+        yield Finding("SLURM", "fix", "the cluster has no default partition and the profile names none", f"slurm_partition: {(sorted(up) or ['<name>'])[0]}   under default-resources in {SLURM_PROFILE}")
     if config is not None and config.deep.gpus_per_fold > 0:
         with_gpu = sorted({name.rstrip("*") for name, available, gres in rows if available == "up" and "gpu" in gres})
         folds_go_to = (profile.partitions.get("train_fold") or profile.partitions.get("default-resources") or ",".join(default)).split(",")
         if not with_gpu:
-            yield Finding("SLURM", "mend", "no partition offers a GPU (GRES gpu), but the config says deep.gpus_per_fold: 1", "deep: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES")
+            yield Finding("SLURM", "fix", "no partition offers a GPU (GRES gpu), but the config says deep.gpus_per_fold: 1", "deep: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES")
         elif not set(folds_go_to) & set(with_gpu):
-            yield Finding("SLURM", "mend", f"the folds go to the partition '{','.join(folds_go_to)}', which has no GPU", f"train_fold: {{slurm_partition: {with_gpu[0]}}}   under set-resources in {SLURM_PROFILE}; also score_images, score_masked, explain_gradcam")
+            yield Finding("SLURM", "fix", f"the folds go to the partition '{','.join(folds_go_to)}', which has no GPU", f"train_fold: {{slurm_partition: {with_gpu[0]}}}   under set-resources in {SLURM_PROFILE}; also score_images, score_masked, explain_gradcam")
         else:
             how = "--gres, as the profile says" if profile.asks_gres else "--gpus"
             yield Finding("SLURM", "ok", f"GPUs in {', '.join(with_gpu)}, asked for by {how}")
@@ -404,24 +404,41 @@ def check_accounting(profile: Profile) -> Iterator[Finding]:
     keeps = not accounting.endswith("none") and accounting not in ("", "(null)")
     remembered = int(re.match(r"\d*", found.get("MinJobAge", ""))[0] or 0)
     if profile.status_command == "sacct" and not keeps:
-        yield Finding("SLURM", "mend", "accounting is off, and the profile asks sacct for the state of jobs: Snakemake would wait for ever", f"slurm-status-command: squeue   in {SLURM_PROFILE}")
+        yield Finding("SLURM", "fix", "accounting is off, and the profile asks sacct for the state of jobs: Snakemake would wait for ever", f"slurm-status-command: squeue   in {SLURM_PROFILE}")
     elif profile.status_command == "squeue" and remembered < 3 * profile.first_look:
         line = "slurm-status-command: sacct" if keeps else f"slurm-init-seconds-before-status-checks: {max(1, remembered // 3)}"
-        yield Finding("SLURM", "mend", f"SLURM forgets ended jobs after {remembered} s (MinJobAge), and squeue is asked first after {profile.first_look:.0f} s", f"{line}   in {SLURM_PROFILE}")
+        yield Finding("SLURM", "fix", f"SLURM forgets ended jobs after {remembered} s (MinJobAge), and squeue is asked first after {profile.first_look:.0f} s", f"{line}   in {SLURM_PROFILE}")
     else:
         yield Finding("SLURM", "ok", f"accounting {'on' if keeps else 'off'}, states of jobs by {profile.status_command}")
+
+
+def check_tables(config: Config) -> Iterator[Finding]:
+    """What `make check-data` would refuse in the tables of the centres with data of their own; their films are not looked at."""
+    own = [center for center in config.running if center.patients is not None and center.dxa is not None]
+    if not own:
+        return
+    try:
+        from scripts.check.table_faults import table_faults
+    except ImportError as error:
+        yield Finding("tables", "note", f"not looked at: the Python package '{error.name}' is missing", "make setup")
+        return
+    faults = [said for center in own for said in table_faults(center, config.intake.frontal_view.model_dump())]
+    yield from (Finding("tables", "fix", said) for said in faults)
+    if not faults:
+        yield Finding("tables", "ok", "they can be read; 'make check-data' says what they and the films will give")
 
 
 # ------------------------------------------------------------------------------------------------------------
 
 
 def examine(files: list[str]) -> Iterator[Finding]:
-    """All that is looked at, in the order in which it is to be mended."""
+    """All that is looked at, in the order in which it is to be fixed."""
     yield from check_python()
     config, findings = read(files)
     yield from findings
     if config is not None:
         yield from check_paths_and_key(config, files)
+        yield from check_tables(config)
         yield from check_weights(config)
     yield from check_r(config)
     yield from check_git()
@@ -433,22 +450,23 @@ def examine(files: list[str]) -> Iterator[Finding]:
 
 
 def described(found: Finding) -> str:
-    """A finding as text: a line, and one more for what mends it."""
+    """A finding as text: a line, and one more for what fixes it."""
     first, *rest = found.said.splitlines() or [""]
-    lines = [f"{found.state.upper() if found.state == 'mend' else found.state:<5} {found.about:<8} {first}", *(f"{'':15}{line}" for line in rest)]
-    return "\n".join([*lines, f"{'':15}-> {found.line}"] if found.line else lines)
+    state = "TO FIX" if found.state == "fix" else found.state
+    lines = [f"{state:<6} {found.about:<8} {first}", *(f"{'':16}{line}" for line in rest)]
+    return "\n".join([*lines, f"{'':16}-> {found.line}"] if found.line else lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the findings; 1 where something must be mended before a run."""
+    """Print the findings; 1 where something must be fixed before a run."""
     parser = argparse.ArgumentParser(description="What of this machine and this config a run would stumble over.")
     parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="laid over config.yaml")
     chosen = parser.parse_args(arguments)
     faults = 0
     for found in examine(["config.yaml", *chosen.configfile]):
         print(described(found), flush=True)
-        faults += found.state == "mend"
-    print(f"\n{faults} thing(s) to mend before a run: see the lines MEND above." if faults else "\nA run can start.")
+        faults += found.state == "fix"
+    print(f"\n{faults} thing(s) to fix before a run: see the lines 'TO FIX' above." if faults else "\nA run can start.")
     return 1 if faults else 0
 
 

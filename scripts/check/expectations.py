@@ -14,11 +14,13 @@ import pandas as pd
 
 from scripts.cohort.selection import Counted, Selection, select_cohort
 from scripts.common.config import EXCLUSIONS, Center
-from scripts.common.errors import StudyError
+from scripts.common.errors import StudyError, sentences_of
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.common.manifest import check_contents, read_manifest
+from scripts.common.plain_text import code_key
 from scripts.common.tables import BIRTH_DATES, FILMS, empty_table, read_table
+from scripts.intake.cells import codes, is_missing
 from scripts.intake.codestream import NATIVE
 from scripts.intake.dicom_reading import (
     Film,
@@ -41,21 +43,24 @@ from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
 from scripts.intake.review_table import read_review, verdicts_of
 from scripts.intake.source_tables import (
     FEWEST_FOR_A_COLUMN,
+    OTHER_SITES,
     USUAL_BMI,
     Reading,
-    codes,
-    column,
-    is_missing,
-    read_cells,
     read_dxa,
     read_images,
     read_patients,
+    site_codes,
     views,
-    without_impossible_births,
 )
+from scripts.intake.table_checks import account, checked, reasons, refuse_unjoined
+from scripts.intake.table_columns import column, read_cells
 
-MOST_CODES = 6
+MOST_CODES = 12
 """Unknown codes shown per column."""
+FEWEST_WITH_A_CODE = 3
+"""Patients who must have a code of more than two characters before it is shown."""
+FEWEST_OF_ONE_BIRTH, MOST_OF_ONE_BIRTH = 4, 0.02
+"""Patients with one and the same birth date, and their share, from which on it is a hint."""
 MOST_HEAVY = 0.02
 """Share of rows that may have a body mass index above the usual ones before another unit is suspected."""
 MOST_FLAGGED = 0.5
@@ -91,6 +96,7 @@ class Expectation:
     hints: list[str] = field(default_factory=list)
     missing: list[tuple[str, str, int, int]] = field(default_factory=list)
     issues: list[tuple[str, str, int]] = field(default_factory=list)
+    accounts: list[str] = field(default_factory=list)
     unknown_codes: list[tuple[str, list[str]]] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     selection: Selection | None = None
@@ -118,7 +124,7 @@ def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[s
 def _film_rows(
     center: Center, files: list[FoundFile], images: ImageTable | None, names: Pseudonyms, patterns: dict, log: Log
 ) -> tuple[pd.DataFrame, list[str], int, set[str]]:
-    """FILMS rows from headers alone, with ``source_id``; the ids as they are written; of how many usable films no manufacturer is kept
+    """FILMS rows from headers alone, with ``source_id`` and the header's ``birth_date``; the ids as they are written; of how many usable films no manufacturer is kept
     though one is given; and all image ids that the run may give the files.
 
     A PNG's header is its row of ``images``, whose ids are normalised already.
@@ -161,9 +167,10 @@ def _film_rows(
                 "verdict_reason": "",
                 "png": "",
                 "source_id": film.patient_id if known else "",
+                "birth_date": film.birth_date.isoformat() if known and film.birth_date else "",
             }
         )
-    frame = pd.DataFrame(rows, columns=[*FILMS, "source_id"])
+    frame = pd.DataFrame(rows, columns=[*FILMS, "source_id", "birth_date"])
     frame["age"], frame["enrolled"] = frame["age"].astype("Int64"), frame["enrolled"].astype("Int64")
     return frame, written, makers_lost, image_ids
 
@@ -179,6 +186,8 @@ def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
         "leading_zeros: drop": {"leading_zeros": "drop"},
         "upper: true": {"upper": True},
         "strip: true": {"strip": True},
+        "separators: drop": {"separators": "drop"},
+        "separators: drop, leading_zeros: drop": {"separators": "drop", "leading_zeros": "drop"},
         "leading_zeros: drop, upper: true": {"leading_zeros": "drop", "upper": True},
     }
     found = []
@@ -219,35 +228,103 @@ def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], name
     return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"], []
 
 
-def _unknown(table: dict, where: str, coded: list[tuple[str, str, dict]], patterns: dict) -> list[tuple[str, list[str]]]:
+def _unknown(kind: str, table: dict, where: str, patterns: dict) -> list[tuple[str, list[str]]]:
     """Codes in the table that the config doesn't know: (key of the config, codes). ``patterns`` is ``intake.frontal_view``."""
     frame = read_cells(table, where)
+    names = table["columns"]
+    ids = column(frame, names["patient_id"], f"{where}.columns.patient_id")
     found = []
-    for key, name, coding in coded:
-        cells = column(frame, name, f"{where}.{key}")
-        unknown = codes(cells, coding)[1]
+    for key, name, coding in _coded(kind, table):
+        try:
+            cells = site_codes(frame, names, f"{where}.columns") if key == "columns.site" else column(frame, name, f"{where}.{key}")
+        except StudyError:
+            continue  # the reading says so
+        unknown = codes(cells, coding, table.get("missing") or ())[1]
+        if key == "columns.site":
+            keys = cells.map(lambda cell: code_key(cell).casefold())
+            unknown &= ~keys.isin(OTHER_SITES) & ~keys.str.rpartition("/")[2].isin(OTHER_SITES)
         if key == "columns.view":
             unknown &= views(cells, coding, patterns) == UNKNOWN
-        counted = Counter(cells[unknown])
-        # A code recurs. A column of values that hardly do may hold names or ids: they are not printed.
-        if len(counted) > MOST_CODES or (len(counted) > 3 and max(counted.values()) < 3):
-            found.append((f"{where}.{key}", [f"{len(counted)} different ones, not shown: is this the right column?"]))
-        elif counted:
-            found.append((f"{where}.{key}", [code[:20] for code, _ in counted.most_common()]))
+        if not unknown.any():
+            continue
+        several = ids[unknown].groupby(cells[unknown]).nunique().sort_values(ascending=False)
+        # A code is one or two plain characters, or several patients have it. Anything else may be a name or an id: it is not shown.
+        shown = [code for code, n in several.items() if (len(code) <= 2 and code.isascii()) or n >= FEWEST_WITH_A_CODE][:MOST_CODES]
+        left = len(several) - len(shown)
+        told = [f"{left} {'more ' if shown else ''}different one(s), not shown{'' if shown else ': is this the right column?'}"] if left else []
+        found.append((f"{where}.{key}", [code[:30] for code in shown] + told))
     return found
 
 
-def _missing(name: str, reading: Reading) -> list[tuple[str, str, int, int]]:
-    """(table, column, empty or unreadable cells, rows) of every column with some."""
+LABELS = {"height": "height_cm", "weight": "weight_kg", "file": "file"}
+"""Columns of the config whose column in a reading is called otherwise."""
+
+
+def _missing(name: str, reading: Reading, table: dict) -> list[tuple[str, str, int, int]]:
+    """(table, column, empty or unreadable cells, rows) of every mapped column with some."""
     cells = reading.cells
+    mapped = [key for key, column_name in {**table["columns"], **table.get("exclusions", {})}.items() if column_name]
     found = []
-    for label in cells.columns:
-        if label in ("_row", "source_id"):
+    for key in mapped:
+        label = LABELS.get(key, key)
+        if label not in cells or label in ("patient_id", "site", "scan", "device"):
             continue
         absent = cells[label].isna() | cells[label].astype("object").map(lambda v: v == "")
-        if 0 < int(absent.sum()) < len(cells):
+        if label == "t_score":
+            absent &= cells["t_below"].isna() & cells["t_above"].isna()
+        if absent.any():
             found.append((name, label, int(absent.sum()), len(cells)))
     return found
+
+
+def _shared_births(patients: Reading, where: str) -> list[str]:
+    """A hint where many rows share one birth date: it may stand for an unknown one."""
+    born = patients.rows.dropna(subset=["birth_date"]).drop_duplicates("source_id")["birth_date"]
+    often = int(born.value_counts().max()) if len(born) else 0
+    if often < FEWEST_OF_ONE_BIRTH or often < MOST_OF_ONE_BIRTH * len(born):
+        return []
+    return [f"{where}.columns.birth_date: {often} of {len(born)} patients have the same birth date; does it stand for an unknown one?"]
+
+
+def _ranges_alone(dxa: Reading, sites: list[str], where: str) -> list[str]:
+    """A hint where exams have results of vertebrae but none that counts as the lumbar spine."""
+    if "lumbar" not in sites:
+        return []
+    cells = dxa.cells[dxa.cells["exam_date"].notna() & dxa.cells["code"].ne("")]
+    spine = cells["code"].str.rpartition("/")[2].str.fullmatch(r"l[1-4](-l?[1-4])?")
+    exams = cells.assign(lumbar=cells["site"].eq("lumbar"), spine=spine).groupby(["source_id", "exam_date"])[["lumbar", "spine"]].any()
+    n = int((exams["spine"] & ~exams["lumbar"]).sum())
+    if not n:
+        return []
+    return [
+        f"{where}.site_coding.lumbar: {n} of {len(exams)} exams have results of vertebrae but none under a code of the lumbar spine; if a range such as L2-L4 "
+        "counts for the label, add it there"
+    ]
+
+
+def _against_headers(films: pd.DataFrame, births: dict[str, str], found: Pseudonymous, patients: Reading, names: Pseudonyms, where: str) -> list[str]:
+    """Hints where table and film headers disagree on who a patient is, or headers tell what the table lacks.
+
+    ``births``: date of birth of the films' headers by pseudonym.
+    """
+    told = {names.patient(i): day for i, day in zip(patients.rows["source_id"], patients.rows["birth_date"]) if not pd.isna(day)}
+    both = sorted(set(told) & set(births))
+    differ = [i for i in both if told[i].isoformat() != births[i]]
+    hints = []
+    if differ:
+        hints.append(
+            f"{where}: of {len(both)} patients whose films have a birth date, {len(differ)} have another one in the patient table; they may be joined with somebody else's row"
+        )
+    standing = films[(films["status"] == "accepted") & films["patient_id"].isin(found.patients["patient_id"])]
+    aged = set(standing.loc[standing["age"].notna(), "patient_id"])
+    no_birth = set(found.patients.loc[found.patients["age"].isna(), "patient_id"]) - set(told)
+    if no_birth & aged:
+        hints.append(f"{where}: {len(no_birth & aged)} patients have no usable birth date or age in the table; the age of their film's header counts")
+    no_sex = set(found.patients.loc[found.patients["sex"] == "", "patient_id"])
+    sexed = set(standing.loc[standing["sex"].isin(["F", "M"]), "patient_id"])
+    if no_sex & sexed:
+        hints.append(f"{where}: {len(no_sex & sexed)} patients have no usable sex in the table; that of their film's header counts")
+    return hints
 
 
 def expect(
@@ -272,7 +349,7 @@ def expect(
         if center.images is not None:
             where = f"centers[{center.name}].images"
             tables["images"] = center.images.model_dump(mode="json")
-            result.unknown_codes += _unknown(tables["images"], where, _coded("images", tables["images"]), patterns)
+            result.unknown_codes += _unknown("images", tables["images"], where, patterns)
             images = read_images(tables["images"], ids, patterns, where)
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
@@ -286,44 +363,53 @@ def expect(
         result.views = Counter(films.loc[films["status"] == "accepted", "view"])
         result.film_ids = set(films["source_id"]) - {""}
     except StudyError as error:
-        result.faults.append(str(error))
+        result.faults += sentences_of(error)
     if center.review is not None:
         try:
             verdicts = read_review(center.review, f"centers[{center.name}].review")
             if films is not None:
                 verdicts_of(verdicts, center.name, image_ids)
         except StudyError as error:
-            result.faults.append(str(error))
+            result.faults += sentences_of(error)
     readings: dict[str, Reading] = {}
     for kind, read in (("patients", read_patients), ("dxa", read_dxa)):
         where = f"centers[{center.name}].{kind}"
         try:
             cells = column(read_cells(tables[kind], where), tables[kind]["columns"]["patient_id"], f"{where}.columns.patient_id")
             written[kind] = [cell for cell, gone in zip(cells, is_missing(cells)) if not gone]
-            result.unknown_codes += _unknown(tables[kind], where, _coded(kind, tables[kind]), patterns)
+            result.unknown_codes += _unknown(kind, tables[kind], where, patterns)
+        except StudyError:
+            pass  # the reading below says so, with all else that is wrong
+        try:
             readings[kind] = read(tables[kind], ids, where)
         except StudyError as error:
-            result.faults.append(str(error))
+            result.faults += sentences_of(error)
     if len(readings) == 2:
-        try:
-            readings["patients"] = without_impossible_births(
-                readings["patients"], readings["dxa"], images, f"centers[{center.name}].patients"
-            )
-        except StudyError as error:
-            result.faults.append(str(error))
-    for kind, reading in {**readings, **({} if images is None else {"images": images})}.items():
-        result.missing += _missing(kind, reading)
-        result.issues += [(kind, reason, n) for reason, n in sorted(Counter(reading.issues["reason"]).items())]
+        both = checked(readings["patients"], readings["dxa"], images, tables["dxa"], f"centers[{center.name}]")
+        readings["patients"], readings["dxa"], faults = both
+        result.faults += faults
+    looked_at = {**readings, **({} if images is None else {"images": images})}
+    for kind, reading in looked_at.items():
+        result.accounts.append(account(kind, reading))
+        result.hints += reading.form
+        result.missing += _missing(kind, reading, tables[kind])
+        result.issues += [(kind, reason, n) for reason, n, _ in reasons(reading)]
     result.tables_read = set(readings)
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
     if "patients" in readings:
         born = readings["patients"].rows[["source_id", "birth_date"]].dropna()
         result.people = {(i, day.isoformat()) for i, day in zip(born["source_id"], born["birth_date"]) if i in result.film_ids}
-    if len(written) == 3:
-        result.hints += _hints(written, ids)
+    hints = _hints(written, ids) if len(written) == 3 else []
+    result.hints += hints
+    if films is not None and "patients" in readings and not hints:
+        try:
+            refuse_unjoined(result.film_ids, result.patient_ids, ("films", "patient table"), f"centers[{center.name}].patients")
+        except StudyError as error:
+            result.faults += sentences_of(error)
     if "patients" in readings:
         result.hints += _odd_values(readings["patients"].cells, f"centers[{center.name}].patients")
+        result.hints += _shared_births(readings["patients"], f"centers[{center.name}].patients")
         told = tables["patients"]["exclusions"]
         absent = [flag for flag in settings["exclusions"] if not told.get(flag)]
         if absent:
@@ -332,7 +418,9 @@ def expect(
             )
     if "dxa" in readings:
         result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
-    if not result.faults and films is not None:
+        result.hints += _ranges_alone(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
+    joined = result.film_ids & result.patient_ids & result.dxa_ids
+    if len(readings) == 2 and films is not None and (joined or not result.faults):
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)
         told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
         sexes = told.merge(found.patients[["patient_id", "sex"]], on="patient_id", suffixes=("_film", "_table"))
@@ -344,6 +432,9 @@ def expect(
                 "check the column and its codes."
             )
         result.hints += _born_after_films(films, found)
+        told = films[(films["birth_date"] != "") & (films["status"] == "accepted")]
+        births = dict(zip(told["patient_id"], told["birth_date"]))
+        result.hints += _against_headers(films, births, found, readings["patients"], names, f"centers[{center.name}].patients")
         try:
             result.selection = _select(films[list(FILMS)], found, settings)
             _judge_labels(result)
@@ -353,7 +444,8 @@ def expect(
                 if set(screened["patient_id"]) & set(found.patients["patient_id"]):
                     result.screened = _select(screened, found, settings)
         except StudyError as error:
-            result.faults.append(str(error))
+            if not result.faults:
+                result.faults += sentences_of(error)
     return result
 
 
@@ -394,7 +486,7 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
                 setattr(result, look, selection)
         _judge_labels(result)
     except StudyError as error:
-        result.faults.append(str(error))
+        result.faults += sentences_of(error)
     return result
 
 

@@ -172,12 +172,24 @@ class SiteCoding(Coding):
     lumbar: list[str] = Field(["lumbar", "L1-L4", "L1-4", "spine", "腰椎"], description="What stands for the lumbar spine.")
     femoral_neck: list[str] = Field(["femoral_neck", "neck", "FN", "股骨颈"], description="What stands for the femoral neck.")
     total_hip: list[str] = Field(["total_hip", "hip", "TH", "全髋"], description="What stands for the total hip.")
+    other: list[str] = Field(
+        [],
+        description="Further codes of sites that the study doesn't look at, beside the usual ones (forearm, Ward's, trochanter, single vertebrae ...). "
+        "A row whose code is in none of these lists may be of any site.",
+    )
 
 
 class TableFile(Section):
     path: str = Field(description="CSV, TSV or Excel file.")
     sheet: str | None = Field(None, description="Sheet of an Excel file; the first one if not given.")
+    header_row: int | None = Field(
+        None, ge=1, description="Row of the file that holds the headings, counted from 1; if not given, the first row, or the first one that has the columns."
+    )
     encoding: str = Field("utf-8-sig", description="Encoding of a CSV or TSV file, e.g. utf-8-sig or gb18030.")
+    missing: list[str] = Field(
+        [],
+        description="Further words or numbers that stand for 'no value' in this table, beside the usual ones (empty, NA, not measured, 未测, -9.9, 999 ...).",
+    )
     date_format: str | None = Field(
         None, description="Format of the dates, e.g. `%d/%m/%Y`; if not given ISO dates (2024-07-31 or 20240731) and Excel dates are read."
     )
@@ -219,6 +231,14 @@ class DxaColumns(Section):
     site: str = Field(description="Column with the measured site.")
     bmd: str = Field(description="Column with the bone mineral density (g/cm2).")
     t_score: str = Field(description="Column with the T-score.")
+    scan: str | None = Field(
+        None,
+        description="Column that tells the site together with `site`, such as the scan type where spine and hip both have a `Total`. The codes of "
+        "`site_coding` are then written `scan / site`, e.g. `AP Spine / Total`.",
+    )
+    device: str | None = Field(
+        None, description="Column that tells one densitometer from another. T-scores are checked against densities within one device."
+    )
 
     @model_validator(mode="after")
     def _columns(self) -> DxaColumns:
@@ -229,6 +249,11 @@ class DxaColumns(Section):
 class DxaTable(TableFile):
     columns: DxaColumns = Field(description="Which column holds what.")
     site_coding: SiteCoding = Field(default_factory=SiteCoding, description="How the sites are coded; rows of other sites are left aside.")
+    most_odd_t_scores: Fraction = Field(
+        0.02,
+        description="Largest share of rows whose T-score may lie more than 0.2 off the line through T-score over density of the same site, device and sex. "
+        "Above it the table is refused: the column may hold Z-scores, or a code stand for two regions.",
+    )
 
 
 class ImageColumns(Section):
@@ -295,6 +320,7 @@ class IdNormaliser(Section):
     strip: bool = Field(True, description="Leave out spaces around an id.")
     leading_zeros: Literal["keep", "drop"] = Field("keep", description="What to do with leading zeros, e.g. where Excel dropped them.")
     upper: bool = Field(False, description="Write letters as capitals.")
+    separators: Literal["keep", "drop"] = Field("keep", description="What to do with hyphens, dots, slashes, underscores and spaces within an id (`0023-1745`).")
 
 
 class Center(Section):

@@ -9,3 +9,16 @@ class StudyError(Exception):
     The message is one plain sentence or two. It never holds a patient's identifier, a source file's name
     or a cell's content: those stay in ``private/``.
     """
+
+
+class StudyErrors(StudyError):
+    """Several things that the user can fix, found in one look; ``sentences`` holds one for each."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        self.sentences = sentences
+        super().__init__(sentences[0] if len(sentences) == 1 else "\n  - ".join(["Several things:", *sentences]))
+
+
+def sentences_of(error: StudyError) -> list[str]:
+    """The sentences of an error, one for each thing to fix."""
+    return error.sentences if isinstance(error, StudyErrors) else [str(error)]

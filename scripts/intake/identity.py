@@ -13,11 +13,13 @@ _PADDING = "\0"
 def normalise_id(text: str, ids: dict) -> str:
     """The id as ``centers[].ids`` says: spaces around it left out, leading zeros dropped, letters as capitals.
 
-    ``ids`` holds ``strip``, ``leading_zeros`` (keep or drop) and ``upper``. An id of zeros only stays ``0``.
+    ``ids`` holds ``strip``, ``separators`` and ``leading_zeros`` (keep or drop) and ``upper``. An id of zeros only stays ``0``.
     """
     text = text.rstrip(_PADDING)
     if ids["strip"]:
         text = text.strip()
+    if ids.get("separators") == "drop":
+        text = re.sub(r"[-./_\\\s]", "", text)
     if ids["leading_zeros"] == "drop" and text:
         text = text.lstrip("0") or "0"
     if ids["upper"]:

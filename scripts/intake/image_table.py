@@ -5,19 +5,23 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from scripts.intake.listing import batch_of, path_of_text
-from scripts.intake.source_tables import NOTES, ROW, Reading, column, file_key, read_cells
+from scripts.intake.source_tables import NOTES, Reading, file_key
+from scripts.intake.table_columns import ROW, column, read_cells
+
+SLIPPED = ("too_many_cells", "too_few_cells")
+"""Reasons of rows whose cells don't stand under their headings."""
 
 
 @dataclass(frozen=True)
 class ImageRow:
     """A row of the image table in the study's terms; date and id are the source's own.
 
-    ``whole`` is False where the row has more cells than the heading, so that none of them can be trusted.
+    ``whole`` is False where the row has more or fewer cells than the heading, so that none of them can be trusted.
     """
 
     source_id: str
@@ -36,7 +40,7 @@ class ImageTable:
 
     def __init__(self, reading: Reading, bits: int) -> None:
         self.bits = bits
-        slipped = set(reading.issues.loc[reading.issues["reason"] == "too_many_cells", ROW])
+        slipped = set(reading.issues.loc[reading.issues["reason"].isin(SLIPPED), ROW])
         self._rows: dict[str, list[ImageRow]] = {}
         for number, cells in zip(reading.cells[ROW], reading.cells.itertuples(index=False)):
             row = ImageRow(
@@ -69,12 +73,14 @@ def rows_without_file(reading: Reading, paths: Iterable[str]) -> Reading:
     cells = reading.cells
     faults = reading.issues[~reading.issues["reason"].isin(NOTES)]
     absent = ~cells["file"].isin(found) & ~cells[ROW].isin(faults[ROW])
-    slipped = cells[ROW].isin(faults.loc[faults["reason"] == "too_many_cells", ROW])
+    slipped = cells[ROW].isin(faults.loc[faults["reason"].isin(SLIPPED), ROW])
     claimed = cells[cells["file"].isin(found)].groupby("file")["source_id"].nunique()
     sure = cells["file"].isin(claimed.index[claimed == 1]) & ~slipped
     issues = pd.concat([reading.issues, pd.DataFrame({ROW: cells.loc[absent, ROW], "reason": "no_such_file"})])
     set_aside = sorted(set(cells["source_id"]) - set(cells.loc[sure, "source_id"]) - {""})
-    return Reading(reading.rows, issues.sort_values([ROW, "reason"], ignore_index=True), cells, set_aside, other_site=[])
+    issues = issues.sort_values([ROW, "reason"], ignore_index=True)
+    rows = reading.rows[~reading.rows[ROW].isin(cells.loc[absent, ROW])]
+    return replace(reading, rows=rows, issues=issues, set_aside=set_aside, other_site=[])
 
 
 def row_fingerprints(table: dict, where: str, paths: Iterable[str], n_batches: int) -> list[str]:
@@ -88,7 +94,7 @@ def row_fingerprints(table: dict, where: str, paths: Iterable[str], n_batches: i
     cells = pd.DataFrame({field: column(frame, name, f"{where}.columns.{field}") for field, name in given.items()})
     path_of = {file_key(path_of_text(path)): path for path in paths}
     lines: list[list[str]] = [[] for _ in range(n_batches)]
-    for row, slipped in zip(cells.itertuples(index=False), frame["_too_long"]):
+    for row, slipped in zip(cells.itertuples(index=False), frame["_too_long"] | frame["_too_short"]):
         key = file_key(row.file)
         lines[batch_of(path_of.get(key, key), n_batches)].append("\x1f".join([*row, str(slipped)]))
     return [hashlib.sha256("\n".join(sorted(part)).encode()).hexdigest()[:16] for part in lines]

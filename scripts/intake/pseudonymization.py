@@ -34,10 +34,25 @@ class Pseudonymous:
     rows: pd.DataFrame
 
 
-def _contradicting(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.Series:
-    """Which rows belong to a group of ``by`` that has more than one content of ``values``; missing counts as a content."""
-    text = rows[values].astype("object").where(rows[values].notna(), "").astype(str).agg("\x1f".join, axis=1)
-    return text.groupby([rows[name].astype(str) for name in by]).transform("nunique") > 1
+def _disagree(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.Series:
+    """Which rows are of a group of ``by`` in which two rows have different contents of one of ``values``.
+
+    An empty cell contradicts nothing. Numbers that differ by rounding errors of a spreadsheet (1e-6) agree.
+    """
+    if rows.empty:
+        return pd.Series(False, index=rows.index)
+    keys = [rows[name].astype("object").where(rows[name].notna(), "").astype(str) for name in by]
+    found = pd.Series(False, index=rows.index)
+    for name in values:
+        content = rows[name].astype("float64").round(6) if pd.api.types.is_numeric_dtype(rows[name]) else rows[name].replace("", None)
+        found |= content.groupby(keys).transform("nunique") > 1
+    return found
+
+
+VISIT = ("source_id", "measured_on")
+BODY = ("age", "height_cm", "weight_kg", *EXCLUSIONS)
+EXAM = ("source_id", "exam_date", "site", "code", "unreadable")
+RESULT = ("bmd", "t_score", "t_below", "t_above")
 
 
 def patient_conflicts(rows: pd.DataFrame) -> pd.Series:
@@ -46,19 +61,48 @@ def patient_conflicts(rows: pd.DataFrame) -> pd.Series:
     Sex and birth date must agree in all rows of a patient where given; height, weight, age and flags in all rows of one
     visit (``measured_on``).
     """
-    conflict = pd.Series(False, index=rows.index)
-    for name in ("sex", "birth_date"):
-        given = rows[rows[name].notna() & (rows[name] != "")]
-        several = given[name].astype(str).groupby(given["source_id"]).nunique()
-        conflict |= rows["source_id"].isin(several.index[several > 1])
-    visits = rows.assign(measured_on=rows["measured_on"].astype("object").where(rows["measured_on"].notna(), ""))
-    within = _contradicting(visits, ["source_id", "measured_on"], ["age", "height_cm", "weight_kg", *EXCLUSIONS])
-    return conflict | rows["source_id"].isin(set(rows.loc[within, "source_id"]))
+    conflict = _disagree(rows, ["source_id"], ["sex", "birth_date"]) | _disagree(rows, list(VISIT), list(BODY))
+    return rows["source_id"].isin(set(rows.loc[conflict, "source_id"]))
 
 
 def dxa_conflicts(rows: pd.DataFrame) -> pd.Series:
-    """Which rows contradict another of the same patient, date and site."""
-    return _contradicting(rows, ["source_id", "exam_date", "site"], ["bmd", "t_score"])
+    """Which rows contradict another of the same patient, date and code of a site.
+
+    Rows of other codes are other measurements of the site (left and right, several ranges of vertebrae) and contradict nothing.
+    """
+    sure = rows["unreadable"].eq(0)
+    return (_disagree(rows[sure], list(EXAM), list(RESULT)).reindex(rows.index, fill_value=False)) & sure
+
+
+def _joined(rows: pd.DataFrame, conflict: pd.Series, by: list[str]) -> pd.DataFrame:
+    """``rows`` with those of one group of ``by`` put into one, each cell the first that is filled; ``conflict`` ones stay as they are."""
+    rows = rows.assign(conflict=conflict.astype(int))
+    marked, rest = rows[conflict], rows[~conflict]
+    if rest.empty:
+        return rows
+    empty = {name: rest[name].astype("object").where(rest[name].notna(), "").astype(str) for name in by}
+    filled = rest.replace("", None).groupby([empty[name] for name in by], sort=False)[list(rows.columns)].first()
+    parts = [part for part in (marked, filled.reset_index(drop=True)) if not part.empty]
+    numeric = {name: "float64" for name in rows.columns if pd.api.types.is_numeric_dtype(rows[name])}
+    return pd.concat(parts, ignore_index=True).astype(numeric)
+
+
+def visits_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per patient and visit, with ``conflict``; sex and birth date of a patient stand in all of them."""
+    conflict = patient_conflicts(rows)
+    for name in ("sex", "birth_date"):
+        told = rows[rows[name].notna() & (rows[name] != "") & ~conflict].drop_duplicates("source_id").set_index("source_id")[name]
+        known = rows["source_id"].map(told.to_dict())
+        gap = rows[name].isna() | (rows[name] == "")
+        rows = rows.assign(**{name: rows[name].astype("object").where(~gap, known)})
+    joined = _joined(rows, conflict, list(VISIT))
+    return joined.assign(sex=joined["sex"].astype("object").where(joined["sex"].notna(), ""))
+
+
+def exams_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """One row per patient, exam and code of a site, with ``conflict``."""
+    joined = _joined(rows, dxa_conflicts(rows), list(EXAM))
+    return joined.assign(site=joined["site"].astype("object").where(joined["site"].notna(), ""))
 
 
 def _shifted(day: object, source_id: str, names: Pseudonyms) -> str:
@@ -74,7 +118,7 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Rea
     everybody = sorted(set(patients.rows["source_id"]) | set(dxa.rows["source_id"]))
     pseudonym = {source: names.patient(source) for source in everybody}
 
-    rows = patients.rows
+    rows, results = visits_of(patients.rows), exams_of(dxa.rows)
     visits = pd.DataFrame(
         {
             "patient_id": rows["source_id"].map(pseudonym),
@@ -84,20 +128,14 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Rea
             "weight_kg": rows["weight_kg"],
             "measured_on": [_shifted(d, s, names) for d, s in zip(rows["measured_on"], rows["source_id"])],
             **{flag: rows[flag] for flag in EXCLUSIONS},
-            "conflict": patient_conflicts(rows).astype(int),
+            "conflict": rows["conflict"],
         }
     )
     exams = pd.DataFrame(
         {
-            "patient_id": dxa.rows["source_id"].map(pseudonym),
-            "exam_date": [_shifted(d, s, names) for d, s in zip(dxa.rows["exam_date"], dxa.rows["source_id"])],
-            "site": dxa.rows["site"],
-            "bmd": dxa.rows["bmd"],
-            "t_score": dxa.rows["t_score"],
-            "t_below": dxa.rows["t_below"],
-            "t_above": dxa.rows["t_above"],
-            "unreadable": dxa.rows["unreadable"],
-            "conflict": dxa_conflicts(dxa.rows).astype(int),
+            "patient_id": results["source_id"].map(pseudonym),
+            "exam_date": [_shifted(d, s, names) for d, s in zip(results["exam_date"], results["source_id"])],
+            **{name: results[name] for name in ("site", "bmd", "t_score", "t_below", "t_above", "unreadable", "conflict")},
         }
     )
     born = rows[rows["birth_date"].notna()].drop_duplicates("source_id").set_index("source_id")["birth_date"].to_dict()

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from scripts.common.errors import StudyErrors
 from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
@@ -10,7 +11,8 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_table import rows_without_file
 from scripts.intake.listing import LISTING
 from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
-from scripts.intake.source_tables import read_dxa, read_images, read_patients, without_impossible_births
+from scripts.intake.source_tables import read_dxa, read_images, read_patients
+from scripts.intake.table_checks import account, checked
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     made, settings = snakemake.output, snakemake.params  # noqa: F821
@@ -22,7 +24,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     if settings.images:
         images = read_images(settings.images, settings.ids, settings.frontal_view, f"centers[{center}].images")
         images = rows_without_file(images, read_table(snakemake.input.listing, LISTING)["path"])  # noqa: F821
-    patients = without_impossible_births(patients, dxa, images, f"centers[{center}].patients")
+    patients, dxa, faults = checked(patients, dxa, images, settings.dxa, f"centers[{center}]")
+    if faults:
+        raise StudyErrors(faults)
     tables = pseudonymize(patients, dxa, names, images)
     write_table(tables.patients, made.patients, PATIENTS)
     write_table(tables.dxa, made.dxa, DXA)
@@ -33,5 +37,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         write_table(frame, path, columns)
         Path(path).chmod(0o600)
     log.say(f"{len(tables.patients)} rows of {tables.patients['patient_id'].nunique()} patients, {len(tables.dxa)} DXA results")
+    for table, reading in (("patients", patients), ("dxa", dxa), *((("images", images),) if images else ())):
+        log.say(f"  {account(table, reading)}")
+        for said in reading.form:
+            log.say(f"  NOTE: {said}")
     for table, reason, count in tables.issues.itertuples(index=False):
         log.say(f"  {table}: {reason}: {count}")

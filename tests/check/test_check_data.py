@@ -75,7 +75,7 @@ def test_it_foretells_the_cohort_and_shows_nobody(look):
     assert found.n_files == 10 and dict(found.refused) == {"lateral": 1, "not_dicom": 1} and found.faults == []
     assert len(found.selection.cohort) == 8 and int(found.selection.cohort["label"].sum()) == 2
     assert "8 of 8 (100 %)" in said and "8 patients, 2 with osteoporosis (25 %)" in said
-    assert "forearm" in said, "codes that the config doesn't know are shown"
+    assert "other site: 1 rows" in said and "dxa: 9 rows = 8 used + 0 set aside with a reason + 1 not needed" in said
     assert "77003" not in said and "1950-03-13" not in said and "20200615" not in said
 
 
@@ -87,11 +87,11 @@ def test_ids_that_do_not_join_bring_a_hint(look):
 
 def test_a_wrong_unit_is_named_and_the_rest_still_said(look):
     found, said = look("id,sex,born,height,weight\n77001,F,1950-01-01,1.6,60\n77002,F,1950-01-01,1.7,60\n")
-    assert "TO MEND" in said and "height_unit to m" in said and "view PA: 8" in said and found.selection is None
+    assert "TO FIX" in said and "height_unit to m" in said and "view PA: 8" in said and found.selection is None
 
 
 def test_a_patient_with_unreadable_rows_alone_is_foretold(look):
-    rows = [f"77{n:03d},F,{'1950-03-1' + str(n) if n else 'some day'},160,6{n}" for n in range(8)]
+    rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}{'' if n else ',slipped'}" for n in range(8)]
     found, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n77100,F,1950-01-01,16,60\n")
     assert found.selection.excluded["reason"].value_counts().to_dict() == {"unreadable_row": 1, "no_film": 1}
     assert "left out, unreadable row: 1" in said
@@ -100,7 +100,7 @@ def test_a_patient_with_unreadable_rows_alone_is_foretold(look):
 def test_a_column_of_names_is_not_shown_as_codes(look):
     rows = [f"77{n:03d},Person{n},1950-03-1{n},160,6{n}" for n in range(8)]
     _, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n")
-    assert "8 different ones, not shown" in said and "Person" not in said
+    assert "8 different one(s), not shown" in said and "Person" not in said
 
 
 def test_a_swapped_coding_of_the_sex_is_named(look):
@@ -112,7 +112,7 @@ def test_a_swapped_coding_of_the_sex_is_named(look):
 def test_ids_are_not_compared_with_a_table_that_cannot_be_read(look):
     rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}" for n in range(8)]
     found, said = look("id,sex,birthday,height,weight\n" + "\n".join(rows) + "\n")
-    assert len(found.faults) == 1 and "TO MEND: centers[c].patients.columns.birth_date: the table has no column" in said
+    assert len(found.faults) == 1 and "TO FIX: centers[c].patients.columns.birth_date: the table has no column" in said
     assert "patient table: not compared" in said and "0 of 8" not in said
     assert "patients of the films in the DXA table: 8 of 8" in said
 
@@ -137,16 +137,16 @@ def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tm
     _, said = look(dicom=None, png=str(tmp_path / "png"), images={**images, "bits": 12})
     assert "16-bit films" not in said
     found, said = look(dicom=None, png=str(tmp_path / "png"), images={**images, "bits": 10})
-    assert "TO MEND: centers[c].images.bits: 7 of 7 16-bit films" in said and "use 12 bits" in said
+    assert "TO FIX: centers[c].images.bits: 7 of 7 16-bit films" in said and "use 12 bits" in said
     assert "f3.png" not in said and "77003" not in said
     table = (tmp_path / "i.csv").read_text()
-    (tmp_path / "i.csv").write_text(table.replace("PA,F,no", "立位,F,有文字", 2), encoding="utf-8")
+    (tmp_path / "i.csv").write_text(table.replace("PA,F,no", "立位,F,有文字", 3), encoding="utf-8")
     found, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
-    assert found.refused["unreadable_burned_in"] == 2 and "images: unreadable burned in: 2 rows" in said and "images: unknown view: 2" in said
+    assert found.refused["unreadable_burned_in"] == 3 and "images: unreadable burned in: 3 rows" in said and "images: unknown view: 3" in said
     assert "columns.view: codes that the config doesn't know: 立位" in said and "columns.burned_in: codes that the config doesn't know: 有文字" in said
     (tmp_path / "i.csv").write_text(table.replace(",no", ",有文字"), encoding="utf-8")
     _, said = look(dicom=None, png=str(tmp_path / "png"), images=images)
-    assert "TO MEND: centers[c].images.columns.burned_in: most of its cells" in said
+    assert "TO FIX: centers[c].images.columns.burned_in: most of its cells" in said
 
 
 def test_a_manufacturer_that_is_not_kept_is_counted(look):
@@ -160,7 +160,7 @@ def test_flags_coded_the_wrong_way_round_are_named(look):
     rows = [f"77{n:03d},F,1950-03-1{n},160,6{n},{int(n > 1)}" for n in range(8)]
     table = "id,sex,born,height,weight,spine\n" + "\n".join(rows) + "\n"
     found, said = look(table, {"exclusions": {"abnormal_spine": "spine"}, "flag_coding": {"yes": ["0"], "no": ["1"]}})
-    assert "TO MEND: centers[c]: no patient with osteoporosis is left" in said and "wrong way round" in said
+    assert "TO FIX: centers[c]: no patient with osteoporosis is left" in said and "wrong way round" in said
     assert len(found.selection.cohort) == 6
     found, said = look(table, {"exclusions": {"abnormal_spine": "spine"}, "flag_coding": {"yes": ["0"], "no": ["1"]}}, role="external")
     assert found.faults == [] and "HINT: centers[c]: no patient with osteoporosis is left" in said
@@ -178,7 +178,11 @@ def test_codes_of_sites_that_the_config_does_not_know_are_named(look, tmp_path):
     (tmp_path / "mine.csv").write_text("id,day,site,bmd,t\n" + "\n".join(rows) + "\n")
     columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
     dxa = {"path": str(tmp_path / "mine.csv"), "columns": columns}
-    (hint,) = [h for h in look(dxa=dxa)[0].hints if "site_coding" in h]
+    found, said = look(dxa=dxa)
+    assert ["16 rows hold 2 code(s)" in fault and "make check-data lists them" in fault for fault in found.faults] == [True]
+    assert "codes that the config doesn't know: Hals, Hip total" in said
+    aside = {**dxa, "site_coding": {"other": ["Hals", "Hip total"]}}
+    (hint,) = [h for h in look(dxa=aside)[0].hints if "site_coding" in h]
     assert "no row is of femoral_neck or total_hip" in hint and "16 of 24 rows" in hint
     known = {**dxa, "site_coding": {"femoral_neck": ["Hals"], "total_hip": ["Hip total"]}}
     assert not [h for h in look(dxa=known)[0].hints if "site_coding" in h]
@@ -188,7 +192,7 @@ def test_years_of_two_digits_are_named(look):
     rows = [f"77{n:03d},F,1{n}.03.{50 + 3 * n},160,6{n}" for n in range(8)]
     head = "id,sex,born,height,weight\n"
     _, said = look(head + "\n".join(rows) + "\n", {"date_format": "%d.%m.%y"})
-    assert "TO MEND: centers[c].patients.columns.birth_date: most birth dates lie after" in said
+    assert "TO FIX: centers[c].patients.columns.birth_date: most birth dates lie after" in said
     late = [row if n else "77000,F,10.03.2021,160,60" for n, row in enumerate(f"77{n:03d},F,1{n}.03.1950,160,6{n}" for n in range(8))]
     found, said = look(head + "\n".join(late) + "\n", {"date_format": "%d.%m.%Y"})
     assert found.faults == [] and "patients: born after exam: 1 rows" in said and "left out, too young" not in said
@@ -197,7 +201,7 @@ def test_years_of_two_digits_are_named(look):
 def test_a_slip_in_the_readers_table_is_named(look, tmp_path):
     (tmp_path / "r.csv").write_text("image_id,verdict\nI0123456789ABCDEF,maybe\n")
     _, said = look(review=str(tmp_path / "r.csv"))
-    assert "TO MEND: centers[c].review: row 2: the verdict must be" in said
+    assert "TO FIX: centers[c].review: row 2: the verdict must be" in said
 
 
 def test_a_verdict_on_a_film_that_is_not_there_is_named(look, tmp_path):
@@ -207,7 +211,7 @@ def test_a_verdict_on_a_film_that_is_not_there_is_named(look, tmp_path):
     assert look(review=str(tmp_path / "r.csv"))[0].faults == []
     (tmp_path / "r.csv").write_text(f"image_id,verdict\n{known[0]},pass\nI0123456789ABCDEF,reject\n")
     _, said = look(review=str(tmp_path / "r.csv"))
-    assert "TO MEND: centers[c].review: row 3: no film of this centre has this image id" in said
+    assert "TO FIX: centers[c].review: row 3: no film of this centre has this image id" in said
 
 
 def test_patients_of_the_development_centre_in_an_external_one_are_counted(look):
@@ -229,7 +233,7 @@ def test_another_key_than_the_results_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main([]) == 1
     said = capsys.readouterr().out
-    assert "TO MEND: The study key" in said and "1 thing(s) to mend" in said
+    assert "TO FIX: The study key" in said and "1 thing(s) to fix" in said
 
 
 def test_exclusions_that_a_table_does_not_tell_are_named(look):

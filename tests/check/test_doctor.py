@@ -65,7 +65,7 @@ def only(findings):
 def test_an_old_python_is_told(monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2, "final", 0))
     found = only(check_python())
-    assert found.state == "mend" and "3.9.2" in found.said and "apt-get install" in found.line
+    assert found.state == "fix" and "3.9.2" in found.said and "apt-get install" in found.line
 
 
 def test_packages_are_compared_with_the_pins(monkeypatch):
@@ -80,18 +80,18 @@ def test_packages_are_compared_with_the_pins(monkeypatch):
 
     monkeypatch.setattr(doctor.importlib.metadata, "version", absent)
     found = only(check_python())
-    assert found.state == "mend" and found.line == "make setup" and "torch" in found.said
+    assert found.state == "fix" and found.line == "make setup" and "torch" in found.said
 
 
 @pytest.mark.parametrize(
     ("prints", "status", "state", "said"),
     [
         ("R 4.2.2 pROC\n", 0, "ok", "4.2.2 with pROC"),
-        ("R 4.2.2 \n", 0, "mend", "pROC is missing"),
-        ("R 3.6.3 pROC\n", 0, "mend", "4.1 or newer"),
-        ("R 4.0.9 pROC\n", 0, "mend", "4.1 or newer"),
-        ("cannot open shared object file\n", 1, "mend", "ends with status 1"),
-        ("", 0, "mend", "ends with status 0"),
+        ("R 4.2.2 \n", 0, "fix", "pROC is missing"),
+        ("R 3.6.3 pROC\n", 0, "fix", "4.1 or newer"),
+        ("R 4.0.9 pROC\n", 0, "fix", "4.1 or newer"),
+        ("cannot open shared object file\n", 1, "fix", "ends with status 1"),
+        ("", 0, "fix", "ends with status 0"),
     ],
 )
 def test_r(command, prints, status, state, said):
@@ -103,7 +103,7 @@ def test_r(command, prints, status, state, said):
 
 def test_r_that_is_absent_or_not_needed(command):
     found = only(check_r(study()))
-    assert found.state == "mend" and "r-cran-proc" in found.line and "engine: numpy" in found.line
+    assert found.state == "fix" and "r-cran-proc" in found.line and "engine: numpy" in found.line
     found = only(check_r(study(statistics={"engine": "numpy"})))
     assert found.state == "note" and not found.line
 
@@ -131,12 +131,12 @@ def gpu(config, seen=None):
 
 def test_no_gpu(command):
     assert gpu(study()).state == "ok"
-    assert gpu(study(deep={"device": "cuda"})).state == "mend"
+    assert gpu(study(deep={"device": "cuda"})).state == "fix"
     found = gpu(study(deep={"gpus_per_fold": 1}))
-    assert found.state == "mend" and "gpus_per_fold: 0" in found.line
+    assert found.state == "fix" and "gpus_per_fold: 0" in found.line
     assert gpu(study(deep={"gpus_per_fold": 1, "device": "cpu"})).state == "ok"
     command("sinfo", f"{doctor.NO_CLUSTER}\n", 1)  # SLURM's programs alone make no cluster
-    assert gpu(study(deep={"gpus_per_fold": 1})).state == "mend" and gpu(study(deep={"device": "cuda"})).state == "mend"
+    assert gpu(study(deep={"gpus_per_fold": 1})).state == "fix" and gpu(study(deep={"device": "cuda"})).state == "fix"
     command("sinfo")  # a login node: its GPUs are elsewhere
     assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
 
@@ -167,7 +167,7 @@ def test_a_driver_that_does_not_work(command, prints, status):
     command("nvidia-smi", prints, status)
     assert gpu(study()).state == "note"
     found = gpu(study(deep={"gpus_per_fold": 1}))
-    assert found.state == "mend" and "nvidia-smi" in found.line
+    assert found.state == "fix" and "nvidia-smi" in found.line
 
 
 def test_gpus_and_what_pytorch_sees_of_them(command):
@@ -177,7 +177,7 @@ def test_gpus_and_what_pytorch_sees_of_them(command):
     assert found.state == "ok" and "2 x NVIDIA A100" in found.said and "gpu=2" in found.line
     assert gpu(on, (1, "12.8")) == doctor.Finding("GPU", "ok", "2 x NVIDIA A100-SXM4-40GB, driver 535.183.01")
     found = gpu(on, (0, "13.0"))
-    assert found.state == "mend" and "535.183.01 is too old for CUDA 13.0" in found.said and "CUDA 13.0" in found.line
+    assert found.state == "fix" and "535.183.01 is too old for CUDA 13.0" in found.said and "CUDA 13.0" in found.line
     assert gpu(study(), (0, "13.0")).state == "note"
     assert gpu(on, None).line == "make setup"
     assert "gpus_per_fold: 1" in gpu(study(), (2, "12.8")).line
@@ -211,7 +211,7 @@ def test_disk(folder, monkeypatch):
     assert only(doctor.check_disk(study())).state == "ok"
     free(monkeypatch, 10**9)
     found = only(doctor.check_disk(study()))
-    assert found.state == "mend" and found.said.startswith("1 GB free, about")
+    assert found.state == "fix" and found.said.startswith("1 GB free, about")
     (folder / "results").mkdir()
     (folder / "results/predictions.csv").write_text("")
     assert only(doctor.check_disk(study())).state == "note"
@@ -247,7 +247,7 @@ def test_config_and_paths(folder):
     assert config is not None and only(findings).state == "ok"
     (folder / "wrong.yaml").write_text("deep: {trainng: {}}\n")
     config, findings = doctor.read(["config.yaml", "wrong.yaml"])
-    assert config is None and only(findings).state == "mend" and "did you mean 'training'" in only(findings).said
+    assert config is None and only(findings).state == "fix" and "did you mean 'training'" in only(findings).said
     _, findings = doctor.read(["config.yaml", "absent.yaml"])
     assert "'absent.yaml' can't be opened" in only(findings).said
     config = real_config(folder)
@@ -255,7 +255,7 @@ def test_config_and_paths(folder):
     (folder / "table.csv").unlink()
     (folder / "private/study.key").chmod(0o644)
     paths, key = doctor.check_paths_and_key(config)
-    assert paths.state == key.state == "mend"
+    assert paths.state == key.state == "fix"
     assert "there is no file 'table.csv'" in paths.said and "study.key" not in paths.said
     assert "chmod 600" in key.said
 
@@ -275,7 +275,7 @@ def test_weights(folder):
     (folder / IMAGENET).parent.mkdir()
     (folder / IMAGENET).write_bytes(b"cut")
     found = only(doctor.check_weights(config))
-    assert found.state == "mend" and "cut or another file" in found.said and str(IMAGENET) in found.line
+    assert found.state == "fix" and "cut or another file" in found.said and str(IMAGENET) in found.line
 
 
 def test_a_weights_file_is_tried_before_a_run(folder):
@@ -287,7 +287,7 @@ def test_a_weights_file_is_tried_before_a_run(folder):
     assert only(doctor.check_weights(fits)).state == "ok"
     for init, changes, said in (("weights.pt", {}, "holds a trained network"), ("trunk.pt", {"trunk_width": 16}, "another architecture")):
         found = only(doctor.check_weights(study(deep={"init": init, "architecture": {**architecture, **changes}})))
-        assert found.state == "mend" and said in found.said
+        assert found.state == "fix" and said in found.said
 
 
 def test_more_threads_than_cores(monkeypatch, command):
@@ -314,7 +314,7 @@ def test_no_slurm_says_nothing(command):
 def test_a_controller_that_does_not_answer(command, prints, status):
     command("sinfo", prints, status)
     found = only(check_slurm(study(), PROFILE))
-    assert found.state == "mend" and "controller" in found.said
+    assert found.state == "fix" and "controller" in found.said
 
 
 def test_slurm_installed_on_a_machine_of_no_cluster(command):
@@ -328,7 +328,7 @@ def slurm(command, config, profile, partitions=PARTITIONS, settings=NO_ACCOUNTIN
     command("sinfo", partitions)
     command("scontrol", settings)
     found = list(check_slurm(config, profile))
-    assert all(one.line for one in found if one.state == "mend")
+    assert all(one.line for one in found if one.state == "fix")
     return [one for one in found if one.state != "ok"], found
 
 
@@ -394,8 +394,8 @@ def test_the_exit_status_tells_and_a_line_mends(command, folder, capsys):
     command("Rscript", "R 4.5.0 \n")
     assert doctor.main([]) == 1
     text = capsys.readouterr().out
-    assert "MEND  R        the package pROC is missing\n               -> apt-get install -y r-cran-proc" in text
-    assert "1 thing(s) to mend" in text and str(folder) not in text
+    assert "TO FIX R        the package pROC is missing\n                -> apt-get install -y r-cran-proc" in text
+    assert "1 thing(s) to fix" in text and str(folder) not in text
 
 
 def test_it_runs_on_a_bare_python(folder):

@@ -10,19 +10,12 @@ import pytest
 from scripts.common.config import DxaTable, PatientTable
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
+from scripts.intake.cells import codes, numbers, read_date
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.pseudonymization import pseudonymize
-from scripts.intake.source_tables import (
-    ROW,
-    codes,
-    dates,
-    numbers,
-    read_cells,
-    read_date,
-    read_dxa,
-    read_patients,
-    without_impossible_births,
-)
+from scripts.intake.source_tables import dates, read_dxa, read_patients
+from scripts.intake.table_checks import account, with_odd_t_scores, without_impossible_births
+from scripts.intake.table_columns import ROW, read_cells
 
 IDS = {"strip": True, "leading_zeros": "drop", "upper": False}
 HEAD = "id,sex,born,height,weight,spine\n"
@@ -59,7 +52,7 @@ def test_a_plain_table_is_read(tmp_path):
     assert reading.rows["abnormal_spine"].tolist()[:2] == [0.0, 1.0] and pd.isna(reading.rows["abnormal_spine"].iloc[2])
 
 
-def test_bad_cells_set_their_rows_aside(tmp_path):
+def test_a_bad_cell_is_missing_and_a_row_without_id_set_aside(tmp_path):
     bad = (
         "4,X,1950-01-01,160,60,0\n5,F,31.12.1950,160,60,0\n6,F,1950-01-01,16,60,0\n7,F,1950-01-01,160,abc,0\n"
         ",F,1950-01-01,160,60,0\n9,F,1950-01-01,160,60,perhaps\n10,F,1950-01-01,160,60,0,surplus\n11,,,,,\n"
@@ -70,7 +63,11 @@ def test_bad_cells_set_their_rows_aside(tmp_path):
         11: "unknown_sex_code", 12: "unreadable_birth_date", 13: "implausible_height", 14: "unreadable_weight",
         15: "no_patient_id", 16: "unreadable_flag", 17: "too_many_cells",
     }  # fmt: skip
-    assert reading.rows["source_id"].tolist() == ["1", "2", "3", "9", "11"], "an empty cell is no fault"
+    assert reading.rows["source_id"].tolist() == ["1", "2", "3", "4", "5", "6", "7", "9", "11"], "one bad cell costs its value alone"
+    rows = reading.rows.set_index("source_id")
+    assert rows.loc["4", "sex"] == "" and rows.loc["5", "birth_date"] is None
+    assert pd.isna(rows.loc["6", "height_cm"]) and pd.isna(rows.loc["7", "weight_kg"]) and rows.loc["7", "height_cm"] == 160
+    assert account("patients", reading) == "patients: 17 rows = 9 used + 2 set aside with a reason + 6 not needed (identical, other sites, empty)"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +79,7 @@ def test_bad_cells_set_their_rows_aside(tmp_path):
         (GOOD, {"head": HEAD.replace("height", "Groesse")}, "no column 'height'; none of its"),
         (GOOD.replace("160,", "1.60,").replace("172.5", "1.725").replace("158,", "1.58,"), {}, "heights look like m, not cm"),
         (GOOD, {"height_unit": "m"}, "heights look like cm, not m: set centers\\[c\\].patients.height_unit to cm"),
-        (GOOD.replace("-", "."), {}, "give their format in centers\\[c\\].patients.date_format"),
+        (GOOD.replace("-", "x"), {}, "give their format in centers\\[c\\].patients.date_format"),
         (GOOD.replace(",F,", ",w,").replace(",M,", ",m,"), {}, "sex_coding"),
         (GOOD.replace(",60,", ",600,").replace(",80,", ",800,"), {}, "no weights in kg"),
         ("", {}, "no rows"),
@@ -124,8 +121,11 @@ def test_excel_with_numbers_as_ids_and_dates(tmp_path):
     rows = read_patients(table, {**IDS, "leading_zeros": "keep"}, "w").rows
     assert rows["source_id"].tolist() == ["00007", "12345"] and rows["weight_kg"].tolist() == [60.5, 80.0]
     assert [str(d) for d in rows["birth_date"]] == ["1950-03-17", "1948-01-02"] and rows["abnormal_spine"].tolist() == [0, 1]
-    with pytest.raises(StudyError, match="did you mean 'people'"):
+    with pytest.raises(StudyError, match="no sheet 'peple'; the workbook has 2") as caught:
         read_cells({**table, "sheet": "peple"}, "w")
+    assert "people" not in str(caught.value), "a sheet's name may be a patient's"
+    with pytest.raises(StudyError, match="differs in capitals or spaces"):
+        read_cells({**table, "sheet": "People "}, "w")
 
 
 def test_semicolons_tabs_and_chinese_headings(tmp_path):
@@ -145,8 +145,12 @@ def test_dxa_table(tmp_path):
     body = GOOD_DXA + "3,2020-01-01,forearm,0.5,-1\n4,not a day,lumbar,0.9,-1\n5,2020-01-01,lumbar,9.9,-1\n6,2020-01-01,lumbar,0.9,\n"
     reading = dxa(tmp_path, body)
     assert issues(reading) == {5: "other_site", 6: "unreadable_exam_date", 7: "implausible_bmd"}
-    assert reading.rows["site"].tolist() == ["lumbar", "femoral_neck", "total_hip", "lumbar"]
-    assert pd.isna(reading.rows["t_score"].iloc[-1])
+    assert reading.rows["site"].tolist() == ["lumbar", "femoral_neck", "total_hip", "lumbar", "lumbar", "lumbar"]
+    assert reading.rows["unreadable"].tolist() == [0, 0, 0, 1, 0, 0] and pd.isna(reading.rows["t_score"].iloc[-1])
+    undated, dense = reading.rows.iloc[3], reading.rows.iloc[4]
+    assert undated["exam_date"] is None and pd.isna(undated["t_score"]), "what can't be dated gives no number to any exam"
+    assert pd.isna(dense["bmd"]) and dense["t_score"] == -1, "an impossible density costs no T-score"
+    assert account("dxa", reading) == "dxa: 7 rows = 5 used + 1 set aside with a reason + 1 not needed (identical, other sites, empty)"
     with pytest.raises(StudyError, match="mg/cm2"):
         dxa(tmp_path, GOOD_DXA.replace("0.9", "900").replace("0.7", "700").replace("1.0", "1000"))
     with pytest.raises(StudyError, match="site_coding"):
@@ -158,12 +162,12 @@ def cells(*values):
 
 
 def test_numbers_dates_and_codes():
-    values, bad = numbers(cells("1.5", "1,5", "-2", "\u22122", "", "NA", "abc", "1 000", "1e2"))
-    assert values.dropna().tolist() == [1.5, 1.5, -2.0, -2.0, 100.0] and bad.sum() == 2
+    read = numbers(cells("1.5", "1,5", "-2", "\u22122", "", "NA", "abc", "1 000", "1e2"))
+    assert read.values.dropna().tolist() == [1.5, 1.5, -2.0, -2.0, 100.0] and read.unreadable.sum() == 2
     _, bad = dates(cells("2020-02-30", "2020-02-29", "20200229", "2020/2/9", "2020-02-29 00:00:00", ""), None)
     assert bad.tolist() == [True, False, False, False, False, False]
     assert read_date("05/06/2020", "%d/%m/%Y") == datetime.date(2020, 6, 5)
-    assert read_date("2020-06-05", "%d/%m/%Y") == datetime.date(2020, 6, 5), "Excel's own dates"
+    assert read_date("2020-06-05", "%d/%m/%Y") == datetime.date(2020, 6, 5), "the year first has one meaning"
     assert read_date("1020-06-05", None) is None
     meaning, unknown = codes(cells("1.0", "f", "FEMALE", "", "x"), {"F": ["F", "female"], "M": ["M", "1"]})
     assert meaning.tolist() == ["M", "F", "F", "", ""] and unknown.tolist() == [False] * 4 + [True]
@@ -230,18 +234,21 @@ def test_issues_are_counted(tmp_path, key_names):
 
 def test_patients_with_unreadable_rows_alone_are_named(tmp_path, key_names):
     """4 and 5 have no row of use, 6 and 7 rows of the forearm alone; 1 and 3 have another row; one row has no id."""
-    bad = "4,X,1950-01-01,160,60,0\n4,F,1950-01-01,16,60,0\n1,X,1950-03-17,160,60,0\n,X,1950-01-01,160,60,0\n"
+    bad = "4,F,1950-01-01,160,60,0,surplus\n4,F,1950-01-01,160,60\n1,X,1950-03-17,160,60,0\n,X,1950-01-01,160,60,0\n" + GOOD * 4
     bad_dxa = (
-        "3,2020-01-01,lumbar,9.9,-1\n3,2020-01-01,neck,0.9,-1\n4,2020-01-01,,0.9,-1\n4,2020-01-01,forearm,0.5,-1\n"
+        "3,2020-01-01,lumbar,0.9,-1x\n3,2020-01-01,neck,0.9,-1\n4,2020-01-01,,0.9,-1\n4,2020-01-01,forearm,0.5,-1\n"
         "5,not a day,lumbar,0.9,-1\n6,2020-01-01,forearm,0.5,-1\n6,not a day,forearm,0.5,-1\n7,not a day,forearm,0.5,-1\n"
     )
     found = pseudonymize(patients(tmp_path, GOOD + bad), dxa(tmp_path, GOOD_DXA + bad_dxa), key_names)
     named = [("4", "patients"), ("4", "dxa"), ("5", "dxa"), ("6", "dxa_other_site"), ("7", "dxa_other_site")]
     expected = sorted((key_names.patient(source), table) for source, table in named)
     assert list(found.set_aside.itertuples(index=False, name=None)) == expected
-    for table, frame in (("patients", found.patients), ("dxa", found.dxa), ("dxa_other_site", found.dxa)):
+    sure = found.dxa[found.dxa["unreadable"] == 0]
+    for table, frame in (("patients", found.patients), ("dxa", sure), ("dxa_other_site", found.dxa)):
         aside = found.set_aside.loc[found.set_aside["table"] == table, "patient_id"]
         assert not set(aside) & set(frame["patient_id"])
+    undecided = set(found.dxa.loc[found.dxa["unreadable"] == 1, "patient_id"])
+    assert undecided == {key_names.patient(source) for source in "345"}
     none = pseudonymize(patients(tmp_path, GOOD), dxa(tmp_path, GOOD_DXA), key_names)
     assert none.set_aside.empty and list(none.set_aside) == ["patient_id", "table"]
 
@@ -262,29 +269,40 @@ def test_weights_in_pounds_are_refused(tmp_path):
         patients(tmp_path, table(2.2046))
 
 
-def densities(tmp_path, lost=(), contradicting=()):
-    """Sixty exams whose T-scores are (density - 1.0) / 0.12; rows ``lost`` lack their minus sign, ``contradicting`` have the opposite."""
+def people(tmp_path, n):
+    """A patient table of ``n`` women with the ids 0 to n - 1."""
+    return patients(tmp_path, "".join(f"{i},F,1950-03-17,160,{60 + i % 9},0\n" for i in range(n)))
+
+
+def densities(tmp_path, lost=(), contradicting=(), other=(), **changes):
+    """Two hundred exams whose T-scores are (density - 1.0) / 0.12; rows ``lost`` lack their minus sign, ``contradicting`` have the opposite,
+    ``other`` are of another region."""
     rows = []
-    for i in range(60):
-        bmd = 0.55 + 0.009 * i
-        t = (bmd - 1.0) / 0.12 + 0.2 * ((i * 7) % 5 - 2) / 2
+    for i in range(200):
+        bmd = 0.55 + 0.0027 * i
+        t = (bmd - 1.0) / 0.12
         t = abs(t) if i in lost else -t if i in contradicting else t
-        rows.append(f"{i},2020-01-05,lumbar,{bmd:.3f},{t:.1f}\n")
-    return dxa(tmp_path, "".join(rows))
+        rows.append(f"{i},2020-01-05,lumbar,{bmd - 0.2 * (i in other):.3f},{t:.1f}\n")
+    table = DxaTable.model_validate({"path": "x", "columns": DXA_COLUMNS, **changes}).model_dump(mode="json")
+    return with_odd_t_scores(dxa(tmp_path, "".join(rows)), people(tmp_path, 200), table, "c.dxa")
 
 
 def test_t_scores_that_contradict_the_density_are_refused(tmp_path):
     assert "doubtful_t_score" not in set(densities(tmp_path).issues["reason"])
     with pytest.raises(StudyError, match="'lumbar' don't rise with the bone density"):
-        densities(tmp_path, lost=set(range(60)) - {3, 20, 40})  # one negative value is no proof of the others
+        densities(tmp_path, lost=set(range(200)) - {3, 20, 40})  # one negative value is no proof of the others
     with pytest.raises(StudyError, match="lost their minus signs"):
-        densities(tmp_path, contradicting=range(60))
+        densities(tmp_path, contradicting=range(200))
 
 
-def test_a_few_t_scores_without_their_sign_are_counted(tmp_path):
-    reading = densities(tmp_path, lost={1, 5, 11})
-    assert {row: reason for row, reason in issues(reading).items() if reason == "doubtful_t_score"} == dict.fromkeys((3, 7, 13), "doubtful_t_score")
-    assert len(reading.rows) == 60, "they are used: the table may be right"
+def test_a_few_odd_t_scores_are_counted_and_many_refused(tmp_path):
+    reading = densities(tmp_path, lost={1, 5, 11}, other={100})
+    odd = {row: reason for row, reason in issues(reading).items() if reason == "doubtful_t_score"}
+    assert odd == dict.fromkeys((3, 7, 13, 102), "doubtful_t_score")
+    assert len(reading.rows) == 200, "they are used: the table may be right"
+    with pytest.raises(StudyError, match=r"10 of 200 T-scores \(5 %\) don't fit .*one code for two regions.*most_odd_t_scores"):
+        densities(tmp_path, other=range(60, 70))
+    assert len(densities(tmp_path, other=range(60, 70), most_odd_t_scores=0.05).rows) == 200
 
 
 def test_a_share_of_weights_in_pounds_is_counted(tmp_path):
@@ -301,9 +319,8 @@ def test_births_after_an_exam_are_an_issue_of_their_own(tmp_path, key_names):
     assert "1950" not in str(caught.value) and "2050" not in str(caught.value)
     reading = patients(tmp_path, GOOD.replace("1950", "2050") + "004,F,2050-01-01,160,60,0\n")
     kept = without_impossible_births(reading, exams, None, "w")
-    assert kept.rows["source_id"].tolist() == ["2", "3", "4"] and kept.set_aside == ["1"]
+    assert kept.rows["source_id"].tolist() == ["1", "2", "3", "4"] and kept.set_aside == []
+    assert kept.rows["birth_date"].isna().tolist() == [True, False, False, False], "then the film's header tells the age"
     assert kept.issues.to_dict("records") == [{ROW: 2, "reason": "born_after_exam"}]
-    found = pseudonymize(kept, exams, key_names)
-    assert found.set_aside.to_dict("records") == [{"patient_id": key_names.patient("1"), "table": "patients"}]
     same = patients(tmp_path, GOOD)
     assert without_impossible_births(same, exams, None, "w") is same

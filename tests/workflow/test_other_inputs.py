@@ -258,7 +258,7 @@ def test_check_data_foretells_both_kinds(receiving):
         n = len(table(receiving.path / COHORT.format(name)))
         assert name in said and f": {n} patients" in said
     assert "not in image table: 1" in png and "no such file: 1 rows" in png
-    assert "handed over by another site" in received and "not compared" not in received and "TO MEND" not in received
+    assert "handed over by another site" in received and "not compared" not in received and "TO FIX" not in received
     manifest = receiving.path / "data/received/manifest.json"
     whole = manifest.read_text()
     for batches in (2, 9):
