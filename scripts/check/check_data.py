@@ -86,13 +86,14 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"TO FIX: {error}\n")
             faults += 1
         cohort = config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
+        split = config.cohort.model_dump(mode="json", include={"test_fraction", "folds"})
         looked_at: list[Expectation] = []
         for entry in config.running:
             center = with_sources(entry)
             if entry.simulate is not None and not Path(center.dicom).is_dir():
                 print(f"{entry.name} ({entry.role})\n  simulated; its data are not made yet\n")
                 continue
-            found = expect(center, key, config.intake.frontal_view.model_dump(), cohort, Log(None, "check_data"))
+            found = expect(center, key, config.intake.frontal_view.model_dump(), cohort, Log(None, "check_data"), split=split)
             print("\n".join(described(found)) + "\n", flush=True)
             faults += len(found.faults)
             looked_at.append(found)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.cohort.selection import Counted, Selection, select_cohort
+from scripts.cohort.split import empty_lock, split_patients
 from scripts.common.config import EXCLUSIONS, Center
 from scripts.common.errors import StudyError, sentences_of
 from scripts.common.key import StudyKey
@@ -59,6 +60,10 @@ MOST_CODES = 12
 """Unknown codes shown per column."""
 FEWEST_WITH_A_CODE = 3
 """Patients who must have a code of more than two characters before it is shown."""
+FEW_PATIENTS, MOST_IN_CONFLICT = 5, 0.02
+"""Patients with contradicting rows, and their share, from which on a table must be fixed."""
+MOST_OTHER_BIRTH = 0.2
+"""Share of patients whose birth date may differ between table and film headers before a wrong join is suspected."""
 FEWEST_OF_ONE_BIRTH, MOST_OF_ONE_BIRTH = 4, 0.02
 """Patients with one and the same birth date, and their share, from which on it is a hint."""
 MOST_HEAVY = 0.02
@@ -277,6 +282,48 @@ def _missing(name: str, reading: Reading, table: dict) -> list[tuple[str, str, i
     return found
 
 
+NOTES_TOLD = {
+    "date_stored_as_number": "dates are stored as day numbers without a date format; they were read as Excel counts them",
+    "date_moved_by_time_zone": "dates stand in the evening of the day before, as midnights of another time zone do; they were moved to the day meant",
+    "day_and_month_exchanged": "dates are stored with day and month exchanged (all stored dates have a day up to 12, all dates left as text one above): an Excel of "
+    "another country opened the file; they were exchanged back. Better export the table again, with this column as text",
+    "placeholder_birth_date": "birth dates are days that stand for an unknown one (such as 1900-01-01); they count as missing",
+    "born_after_exam": "birth dates lie after an exam of the patient; they count as missing",
+    "exchanged_height_and_weight": "rows seem to have height and weight exchanged; both count as missing there",
+    "no_value_code": "numbers stand for 'no value' (such as -9.9 or 999); they count as missing. Name further ones in 'missing'",
+    "remark_behind_number": "numbers have a mark or a remark behind them, which is left out",
+    "person_under_two_ids": "rows are of persons who seem to stand under two ids (same birth date, sex, height and DXA results); leave one out, since a person must not be trained on and tested",
+    "doubtful_t_score": "T-scores don't fit the bone density of their row; they are used",
+}
+"""What a note of the reading means to the user; the number of rows stands before it."""
+
+
+def _told_of_notes(kind: str, reading: Reading, table: dict, where: str) -> list[str]:
+    """Hints on what was read with care, and on mapped columns that are wholly empty."""
+    counted = Counter(reading.issues["reason"])
+    found = [f"{where}: {counted[reason]} {said}" for reason, said in NOTES_TOLD.items() if counted[reason]]
+    for _, label, absent, rows in _missing(kind, reading, table):
+        if absent == rows:
+            found.append(f"{where}: the column of {label.removesuffix('_cm').removesuffix('_kg')} is wholly empty or unreadable")
+    return found
+
+
+def _contradictions(found: Pseudonymous, where: str) -> list[str]:
+    """A sentence for each table in which so many patients have contradicting rows that the table can hardly be meant so."""
+    told = []
+    causes = {
+        "patients": "rows of one patient and visit that differ; is 'columns.measured_on' missing, or does one id stand for several people?",
+        "dxa": "several results of one day under one site code that differ; does a code stand for two regions (Hologic's 'Total' of spine and hip: give "
+        "columns.scan), or one id for several people?",
+    }
+    for kind, cause in causes.items():
+        table = getattr(found, kind)
+        n, marked = table["patient_id"].nunique(), table.loc[table["conflict"] == 1, "patient_id"].nunique()
+        if marked >= FEW_PATIENTS and marked > MOST_IN_CONFLICT * n:
+            told.append(f"{where}.{kind}: {marked} of {n} patients have {cause}")
+    return told
+
+
 def _shared_births(patients: Reading, where: str) -> list[str]:
     """A hint where many rows share one birth date: it may stand for an unknown one."""
     born = patients.rows.dropna(subset=["birth_date"]).drop_duplicates("source_id")["birth_date"]
@@ -302,17 +349,18 @@ def _ranges_alone(dxa: Reading, sites: list[str], where: str) -> list[str]:
     ]
 
 
-def _against_headers(films: pd.DataFrame, births: dict[str, str], found: Pseudonymous, patients: Reading, names: Pseudonyms, where: str) -> list[str]:
-    """Hints where table and film headers disagree on who a patient is, or headers tell what the table lacks.
+def _against_headers(films: pd.DataFrame, births: dict[str, str], found: Pseudonymous, patients: Reading, names: Pseudonyms, where: str) -> tuple[list[str], list[str]]:
+    """Hints and faults where table and film headers disagree on who a patient is, or headers tell what the table lacks.
 
     ``births``: date of birth of the films' headers by pseudonym.
     """
     told = {names.patient(i): day for i, day in zip(patients.rows["source_id"], patients.rows["birth_date"]) if not pd.isna(day)}
     both = sorted(set(told) & set(births))
     differ = [i for i in both if told[i].isoformat() != births[i]]
-    hints = []
+    hints, faults = [], []
     if differ:
-        hints.append(
+        many = len(differ) >= FEW_PATIENTS and len(differ) > MOST_OTHER_BIRTH * len(both)
+        (faults if many else hints).append(
             f"{where}: of {len(both)} patients whose films have a birth date, {len(differ)} have another one in the patient table; they may be joined with somebody else's row"
         )
     standing = films[(films["status"] == "accepted") & films["patient_id"].isin(found.patients["patient_id"])]
@@ -324,16 +372,16 @@ def _against_headers(films: pd.DataFrame, births: dict[str, str], found: Pseudon
     sexed = set(standing.loc[standing["sex"].isin(["F", "M"]), "patient_id"])
     if no_sex & sexed:
         hints.append(f"{where}: {len(no_sex & sexed)} patients have no usable sex in the table; that of their film's header counts")
-    return hints
+    return hints, faults
 
 
 def expect(
-    center: Center, key: StudyKey, patterns: dict, cohort: dict, log: Log, root: Path = Path()
+    center: Center, key: StudyKey, patterns: dict, cohort: dict, log: Log, root: Path = Path(), split: dict | None = None
 ) -> Expectation:
     """Look at one centre's films (headers only) and tables, and select its cohort.
 
-    ``center`` has its sources filled in, ``patterns`` is ``intake.frontal_view``, ``cohort`` the config's section. Where
-    an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts are used as well.
+    ``center`` has its sources filled in, ``patterns`` is ``intake.frontal_view``, ``cohort`` the config's section. ``split``
+    (``test_fraction``, ``folds``): the development centre's patients must be enough for it. Where an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts are used as well.
     """
     result = Expectation(center.name, center.role)
     settings = {**cohort, "center": center.name, "role": center.role}
@@ -392,6 +440,7 @@ def expect(
     for kind, reading in looked_at.items():
         result.accounts.append(account(kind, reading))
         result.hints += reading.form
+        result.hints += _told_of_notes(kind, reading, tables[kind], f"centers[{center.name}].{kind}")
         result.missing += _missing(kind, reading, tables[kind])
         result.issues += [(kind, reason, n) for reason, n, _ in reasons(reading)]
     result.tables_read = set(readings)
@@ -431,13 +480,19 @@ def expect(
                 f"centers[{center.name}].patients.sex_coding: table and film headers differ on the sex of {100 * differ:.0f} % of the patients; "
                 "check the column and its codes."
             )
+        result.faults += _contradictions(found, f"centers[{center.name}]")
         result.hints += _born_after_films(films, found)
         told = films[(films["birth_date"] != "") & (films["status"] == "accepted")]
         births = dict(zip(told["patient_id"], told["birth_date"]))
-        result.hints += _against_headers(films, births, found, readings["patients"], names, f"centers[{center.name}].patients")
+        hints, faults = _against_headers(films, births, found, readings["patients"], names, f"centers[{center.name}].patients")
+        result.hints += hints
+        result.faults += faults
         try:
             result.selection = _select(films[list(FILMS)], found, settings)
             _judge_labels(result)
+            if split is not None and center.role == "development" and not result.faults:
+                drawn = {**split, "center": center.name, "lock": ""}
+                split_patients(result.selection.cohort.reset_index(drop=True), empty_lock(), drawn, key)
             earlier = root / f"results/intake/{center.name}/films.csv"
             if earlier.is_file():
                 screened = read_table(earlier, FILMS)

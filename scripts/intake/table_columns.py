@@ -145,6 +145,8 @@ def form_notes(frame: pd.DataFrame, where: str) -> list[str]:
         found.append(f"{where}: the sheet that is read is hidden in Excel")
     if file.other_sheets:
         found.append(f"{where}: the workbook has {file.other_sheets} further sheet(s) with rows, which are not read")
+    if file.before_midnight:
+        found.append(f"{where}: {file.before_midnight} stored dates lie seconds before a day, as web exports write them; the day that follows was taken")
     merged = sum(isinstance(cell, Merged) for label in frame.columns if isinstance(label, int) for cell in frame[label])
     if merged:
         found.append(f"{where}: {merged} cells are merged over several rows; ids, dates and words of such a cell count for each of them")

@@ -35,7 +35,8 @@ class FileRows:
 
     ``numbers``: each row's number in the file, the first is 1. ``hidden``: how many of them Excel hides. ``formulas``: columns (from
     0) and how many of their cells hold a formula without a value. ``other_sheets``: how many further sheets the workbook shows.
-    ``hidden_sheet``: the sheet that was read is hidden. ``serial_base``: the day 0 of day numbers, None in text files.
+    ``hidden_sheet``: the sheet that was read is hidden. ``serial_base``: the day 0 of day numbers, None in text files. ``before_midnight``: stored dates that lie seconds before a
+    day and were taken for it.
     """
 
     rows: list[list[str]]
@@ -45,6 +46,7 @@ class FileRows:
     other_sheets: int = 0
     hidden_sheet: bool = False
     serial_base: datetime.datetime | None = None
+    before_midnight: int = 0
 
 
 # ------------------------------------------------------------------------------------------------ Excel
@@ -70,11 +72,14 @@ def zero_format(value: int, number_format: str) -> str | None:
     return ("-" if value < 0 else "") + "".join(out)
 
 
+def _before_midnight(moment: datetime.datetime) -> bool:
+    return (moment + NEAR_MIDNIGHT).date() != moment.date()
+
+
 def _day(moment: datetime.datetime) -> StoredDate:
     """A stored moment's date, a moment just before midnight taken for it; a time of day stays behind the date."""
-    rounded = moment + NEAR_MIDNIGHT
-    if rounded.date() != moment.date():
-        return StoredDate(rounded.date().isoformat())
+    if _before_midnight(moment):
+        return StoredDate((moment + NEAR_MIDNIGHT).date().isoformat())
     midnight = moment.hour == moment.minute == 0
     return StoredDate(moment.date().isoformat() if midnight else moment.strftime("%Y-%m-%d %H:%M:%S"))
 
@@ -135,6 +140,7 @@ def _excel_rows(path: Path, sheet: str | None, where: str) -> FileRows:
     base = book.epoch
     cells = [list(row) for row in table.iter_rows()]
     texts = [[_excel_text(cell, base) for cell in row] for row in cells]
+    late = sum(_before_midnight(cell.value) for row in cells for cell in row if isinstance(cell.value, datetime.datetime))
     for area in table.merged_cells.ranges:
         if area.max_row > area.min_row and area.min_row <= len(texts):
             content = Merged(texts[area.min_row - 1][area.min_col - 1])
@@ -158,6 +164,7 @@ def _excel_rows(path: Path, sheet: str | None, where: str) -> FileRows:
         len(shown),
         table.sheet_state != "visible",
         base,
+        late,
     )
 
 
