@@ -9,6 +9,8 @@ says how collinear a variable is.
 OSTA, the Osteoporosis Self-assessment Tool for Asians, is 0.2 * (weight in kg - age in years), lower meaning a higher risk (Koh
 et al., Osteoporos Int 2001;12:699). It stands here untruncated and with its sign turned, so that higher means a higher
 risk. It is no probability and has no coefficients; nothing is fitted but the value that stands for a missing weight.
+It is rounded as values are that meet a clinical cut-off (``scripts/common/cutoffs.py``), so that equal
+indices are equal numbers.
 
 A missing value is replaced by the median of the patients that the model is fitted to, in the cross-validation those of the
 other folds. Sex is 1 for female, 0 for male; where it is missing, what most patients are.
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.tables import Columns
 
@@ -80,7 +83,7 @@ class Linear:
         """Probabilities, or minus the index for OSTA, (patients,)."""
         values = filled(matrix(cohort, self.variables), self.median)
         linear = (values - self.mean) / self.sd @ self.coefficients + self.intercept
-        return 1 / (1 + np.exp(-linear)) if self.logit else linear
+        return 1 / (1 + np.exp(-linear)) if self.logit else rounded(linear)
 
 
 def matrix(cohort: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
+from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.intervals import completed_years, months_between
 from scripts.common.tables import COHORT, COHORT_FURTHER
@@ -26,13 +28,28 @@ FILM_STEPS = (
     "outside_enrolment",
 )
 TABLE_STEPS = ("unreadable_row", "not_in_patients_table", "no_dxa", "conflicting_rows")
-PAIR_STEPS = ("age_unknown", "too_young", "no_pair_in_interval", "no_t_score")
+PAIR_STEPS = (
+    "age_unknown",
+    "too_young",
+    "no_pair_in_interval",
+    "undecided_dxa",
+    "too_few_sites",
+    "no_t_score",
+)
 
-SITE_SCORES = {name: name.removeprefix("t_score_") for name in COHORT_FURTHER if name.startswith("t_score_")}
-"""Column of each site's T-score, and the site."""
+NOTES = ("op_with_unreadable_row", "sex_from_header", "sex_differs", "age_from_header", "age_differs")
+"""What the flow also tells of the included patients, without adding it up: rows of the kind ``note``."""
+
+OF_SITES = {name: kind for name, kind in COHORT_FURTHER.items() if name.startswith(("t_score_", "label_"))}
+"""Columns with each site's T-score and label, and their types."""
 
 OLDEST_AGE = 90
 """Ages above 89 are written as 90 (45 CFR 164.514(b)(2)(i)(C)); selection uses the true age."""
+
+DAYS_A_YEAR = 365.25
+
+AGE_TOLERANCE = 1
+"""Years by which the film header's age may differ from the table's before the patient goes under review."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,7 @@ class Selection:
     """The outcome for one centre.
 
     ``cohort``: a row per included patient (COHORT), by patient id. ``flow``: a row per step (FLOW); found is
-    included + the sum of the excluded. ``excluded``: ``patient_id, reason``, by patient id.
+    included + the sum of the excluded; NOTES follow. ``excluded``: ``patient_id, reason``, by patient id.
     """
 
     cohort: pd.DataFrame
@@ -61,7 +78,8 @@ class Counted:
 
 def steps(settings: dict) -> list[str]:
     """The reasons for exclusion in the order in which the first one counts."""
-    names = [*FILM_STEPS, *TABLE_STEPS, *PAIR_STEPS, *settings["exclusions"]]
+    pairs = [name for name in PAIR_STEPS if name != "too_few_sites" or settings["min_sites"] > 1]
+    names = [*FILM_STEPS, *TABLE_STEPS, *pairs, *settings["exclusions"]]
     if settings["missing_flag"] == "exclude":
         names.append("exclusion_flag_missing")
     if settings["review"] == "exclude":
@@ -112,8 +130,11 @@ def select_cohort(
     shift = _shifts(birth_dates)
     films = films.assign(day=_days(films, "film_date", shift))
     visits = patients.assign(day=_days(patients, "measured_on", shift))
-    exams = dxa[dxa["site"].isin(settings["sites"])]
+    # an unreadable row may be of any site; one without a date may be of any exam
+    exams = dxa[dxa["site"].isin(settings["sites"]) | dxa["site"].eq("")]
     exams = exams.assign(day=_days(exams, "exam_date", shift))
+    has_date = exams["day"].notna()
+    undated, exams = exams[~has_date], as_exams(exams[has_date], settings["exam_window_days"])
     birth = _days(birth_dates, "birth_date", shift).set_axis(birth_dates["patient_id"].to_numpy())
 
     failing = pd.DataFrame(False, index=everybody, columns=steps(settings))
@@ -154,42 +175,49 @@ def select_cohort(
     # Tables.
     listed, examined = ~without(patients), ~without(exams)
     rows_aside = ~without(set_aside[set_aside["table"] == "patients"])
-    exams_aside = ~without(set_aside[set_aside["table"] == "dxa"])
+    exams_aside = ~without(set_aside[set_aside["table"] == "dxa"]) | (~without(undated) & ~examined)
     failing["unreadable_row"] = alone["unreadable_row"] = rows_aside | exams_aside
     failing["not_in_patients_table"] = alone["not_in_patients_table"] = ~listed & ~rows_aside
     failing["no_dxa"] = alone["no_dxa"] = ~examined & ~exams_aside
     failing["conflicting_rows"] = alone["conflicting_rows"] = everybody.isin(contradicting)
 
     # Age at each film, then pairs of film and exam.
-    ages = _ages(frontal[dated], visits, birth, counted)
-    old = ages > settings["older_than"]
-    for step, passes in (("age_unknown", ages.notna()), ("too_young", old)):
+    people = everybody[listed]
+    ages = _ages(frontal[dated], visits, birth, counted, people)
+    old = ages["age"] > settings["older_than"]
+    for step, passes in (("age_unknown", ages["age"].notna()), ("too_young", old)):
         left = left[passes.reindex(left.index, fill_value=False)]
         failing[step] = without(left)
-    unknown = without(frontal[dated & ages.notna().reindex(frontal.index, fill_value=False)])
+    unknown = without(frontal[dated & ages["age"].notna().reindex(frontal.index, fill_value=False)])
     alone["age_unknown"] = unknown & everybody.isin(frontal.loc[dated, "patient_id"]) & listed
     alone["too_young"] = (
         without(frontal[old.reindex(frontal.index, fill_value=False)]) & ~unknown & frontal_patient
     )
 
-    labelled = _exam_labels(exams, settings)
-    exam_days = (
-        exams[["patient_id", "exam_date", "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
-    )
+    labels = exam_labels(exams, undated, settings)
+    exam_days = exams[[*EXAM, "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
     pairs = frontal[dated].merge(exam_days, on="patient_id")
     months = months_between(pairs["day"], pairs["exam_day"]) if counted is None else _counted_months(pairs, counted, settings)
     pairs = pairs.assign(months=months.astype("int64"))
     pairs = pairs[pairs["months"] <= settings["interval_months"]]
     paired_patient = everybody.isin(frontal.loc[dated, "patient_id"]) & everybody.isin(exams["patient_id"])
     alone["no_pair_in_interval"] = without(pairs) & paired_patient
-    pairs = pairs[pairs["image_id"].isin(left["image_id"])]
-    failing["no_pair_in_interval"] = without(pairs)
-    alone["no_t_score"] = without(labelled) & examined
-    pairs = pairs.merge(labelled, on=["patient_id", "exam_date"])
-    failing["no_t_score"] = without(pairs)
+    failing["no_pair_in_interval"] = without(pairs[pairs["image_id"].isin(left["image_id"])])
 
-    rows = _first_pairs(pairs, settings["first_pair_by"])
-    rows = _described(rows, visits, ages.set_axis(frontal.loc[ages.index, "image_id"]), settings)
+    # The first pair decides, whether or not its exam has a label: to pass over an exam since it is damaged would
+    # choose patients by the damage. Only an exam in which no T-score was measured gives way to a later one.
+    pairs = pairs.merge(labels, on=EXAM)
+    rows = _first_pairs(pairs[pairs["image_id"].isin(left["image_id"])], settings["first_pair_by"])
+    of_any_film = _first_pairs(pairs, settings["first_pair_by"])
+    for step, outcome in (("undecided_dxa", UNDECIDED), ("too_few_sites", TOO_FEW_SITES)):
+        if step in failing:
+            failing[step] = ~without(rows[rows["outcome"] == outcome])
+            alone[step] = ~without(of_any_film[of_any_film["outcome"] == outcome])
+    failing["no_t_score"] = without(rows)
+    alone["no_t_score"] = without(labels) & examined
+    rows = rows[rows["outcome"] == LABELLED]
+    ages = ages.set_axis(frontal.loc[ages.index, "image_id"])
+    rows = _described(rows, visits, ages, settings)
 
     # The patient's own exclusion criteria.
     flags = patients.groupby("patient_id")[list(settings["exclusions"])].max().reindex(everybody)
@@ -203,9 +231,9 @@ def select_cohort(
         failing["under_review"] = alone["under_review"] = under
 
     reason = _first_failing(failing)
-    cohort = rows[rows["patient_id"].isin(everybody[reason == ""])]
-    cohort = cohort.sort_values("patient_id", ignore_index=True)[[*COHORT, *COHORT_FURTHER]]
-    flow = _flow(reason, alone, rows, settings)
+    included = rows[rows["patient_id"].isin(everybody[reason == ""])]
+    cohort = included.sort_values("patient_id", ignore_index=True)[[*COHORT, *COHORT_FURTHER]]
+    flow = pd.concat([_flow(reason, alone, rows, settings), _notes(included, settings)], ignore_index=True)
     if cohort.empty:
         raise StudyError(_nobody(reason, settings))
     excluded = pd.DataFrame({"patient_id": everybody, "reason": reason.to_numpy()})
@@ -235,19 +263,18 @@ def _days(frame: pd.DataFrame, column: str, shift: pd.Series) -> pd.Series:
 
 
 def _conflicting(patients: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.DataFrame) -> set[str]:
-    """Patients whose rows contradict each other.
+    """Patients whose rows contradict each other: marked so by intake, or with two sexes or two birth dates.
 
-    Marked so by intake, or with two sexes, two birth dates, or two results of one exam and site.
+    Several results of one exam and site are no contradiction by themselves (left and right); intake tells those
+    that are.
     """
     marked = {
         *patients.loc[patients["conflict"].eq(1).fillna(False), "patient_id"],
         *dxa.loc[dxa["conflict"].eq(1).fillna(False), "patient_id"],
     }
     sexes = patients[patients["sex"].ne("")].groupby("patient_id")["sex"].nunique()
-    results = dxa[["patient_id", "exam_date", "site", "bmd", "t_score"]].drop_duplicates()
-    twice = results[results.duplicated(["patient_id", "exam_date", "site"])]
     births = birth_dates[birth_dates["birth_date"].ne("")].groupby("patient_id")["birth_date"].nunique()
-    return {*marked, *sexes.index[sexes > 1], *births.index[births > 1], *twice["patient_id"]}
+    return {*marked, *sexes.index[sexes > 1], *births.index[births > 1]}
 
 
 def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
@@ -264,9 +291,14 @@ def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
 
 
 def _ages(
-    films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series, counted: Counted | None
-) -> pd.Series:
-    """Completed years at each film: by the birth date, else by the age given. Indexed as ``films``."""
+    films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series, counted: Counted | None, listed: pd.Index
+) -> pd.DataFrame:
+    """Completed years at each film, indexed as ``films``: ``age``, ``from_header`` and ``differs``.
+
+    By the birth date, else by the age given, else, of patients who are ``listed`` in the patient table, by the
+    film's header. ``differs`` is true where the header's age lies further from the table's than AGE_TOLERANCE and
+    the years between the film and the visit at which the age was given.
+    """
     if counted is None:
         by_birth = completed_years(_looked_up(birth, films["patient_id"]), films["day"])
     else:
@@ -274,8 +306,19 @@ def _ages(
             counted.film_ages, on=["patient_id", "film_date"], how="left", validate="many_to_one"
         )
         by_birth = told["age"].astype("float64").set_axis(films.index)
-    given = _nearest_visits(films, visits[visits["age"].notna()])["age"]
-    return by_birth.fillna(np.floor(given.astype("float64")))
+    visit = _nearest_visits(films, visits[visits["age"].notna()])
+    table = by_birth.fillna(np.floor(rounded(visit["age"].astype("float64"))))
+    header = films["age"].astype("float64")
+    from_header = table.isna() & header.notna() & films["patient_id"].isin(listed)
+    apart = (table.clip(upper=OLDEST_AGE) - header.clip(upper=OLDEST_AGE)).abs()
+    gap = (visit["gap"].dt.days / DAYS_A_YEAR).where(by_birth.isna()).fillna(0.0)
+    return pd.DataFrame(
+        {
+            "age": table.where(~from_header, header),
+            "from_header": from_header,
+            "differs": apart > AGE_TOLERANCE + gap,
+        }
+    )
 
 
 def _counted_months(pairs: pd.DataFrame, counted: Counted, settings: dict) -> pd.Series:
@@ -288,29 +331,6 @@ def _counted_months(pairs: pd.DataFrame, counted: Counted, settings: dict) -> pd
             f"{int(months.isna().sum())} pairs. Ask the site to make it again with 'make handover'."
         )
     return months.set_axis(pairs.index)
-
-
-def _exam_labels(exams: pd.DataFrame, settings: dict) -> pd.DataFrame:
-    """Label of each exam with a T-score: ``patient_id, exam_date, t_score, bmd, dxa_site, n_sites, label``, and the T-score of
-    each site.
-
-    The lowest T-score over the configured sites decides (WHO: at or below -2.5); of equal ones the first site
-    of the config. A row with BMD alone has no part in it.
-    """
-    scored = exams[exams["t_score"].notna()].drop_duplicates(
-        ["patient_id", "exam_date", "site", "bmd", "t_score"]
-    )
-    scored = scored.assign(place=scored["site"].map({s: i for i, s in enumerate(settings["sites"])}))
-    exam = ["patient_id", "exam_date"]
-    counts = scored.groupby(exam)["site"].nunique().rename("n_sites").reset_index()
-    lowest = scored.sort_values([*exam, "t_score", "place", "bmd"]).drop_duplicates(exam)
-    lowest = lowest.rename(columns={"site": "dxa_site"})[[*exam, "t_score", "bmd", "dxa_site"]].merge(
-        counts, on=exam
-    )
-    for column, site in SITE_SCORES.items():
-        own = scored[scored["site"].eq(site)].groupby(exam)["t_score"].min().rename(column)
-        lowest = lowest.merge(own.reset_index(), on=exam, how="left")
-    return lowest.assign(label=(lowest["t_score"] <= settings["op_t_score"]).astype("int64"))
 
 
 def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
@@ -328,8 +348,11 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
     return pairs.loc[first]
 
 
-def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settings: dict) -> pd.DataFrame:
-    """Chosen pairs with every column of COHORT and COHORT_FURTHER; ``ages`` by image id. Development has no ``set`` yet."""
+def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, settings: dict) -> pd.DataFrame:
+    """Chosen pairs with every column of COHORT and COHORT_FURTHER, and of NOTES (true or false).
+
+    ``ages`` as ``_ages`` gives them, by image id. Development has no ``set`` yet.
+    """
     measured = visits[visits["height_cm"].notna() | visits["weight_kg"].notna()]
     body = _nearest_visits(rows, measured)
     told = (
@@ -339,8 +362,10 @@ def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settin
         .set_index("patient_id")["sex"]
     )
     sex = _looked_up(told.astype("object"), rows["patient_id"]).fillna("")
-    doubtful = rows["sex"].ne("") & rows["sex"].ne(sex)
-    in_doubt = rows["verdict"].eq("review") | ~rows["view"].isin(["PA", "AP"]) | doubtful
+    other_sex = rows["sex"].ne("") & rows["sex"].ne(sex)
+    age = ages.reindex(rows["image_id"]).set_axis(rows.index)
+    in_doubt = rows["verdict"].eq("review") | ~rows["view"].isin(["PA", "AP"])
+    in_doubt |= other_sex | age["differs"].eq(True)
     from_header = sex.eq("") & rows["sex"].isin(["F", "M"])
     height = body["height_cm"].astype("float64")
     weight = body["weight_kg"].astype("float64")
@@ -352,7 +377,7 @@ def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settin
             "fold": pd.array([pd.NA] * len(rows), dtype="Int64"),
             "label": rows["label"].astype("Int64"),
             "sex": sex.where(~from_header, rows["sex"]),
-            "age": _looked_up(ages, rows["image_id"]).clip(upper=OLDEST_AGE).astype("Int64"),
+            "age": age["age"].astype("float64").clip(upper=OLDEST_AGE).astype("Int64"),
             "height_cm": height,
             "weight_kg": weight,
             "bmi": weight / (height / 100) ** 2,
@@ -365,9 +390,20 @@ def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.Series, settin
             "manufacturer": rows["manufacturer"],
             "review": in_doubt.astype("Int64"),
             "dxa_interval_months": rows["months"].astype("Int64"),
-            **{column: rows[column].astype("float64") for column in SITE_SCORES},
+            **{name: _of_site(rows, name, kind) for name, kind in OF_SITES.items()},
+            "op_with_unreadable_row": rows["label"].eq(1) & rows["unreadable"].eq(1),
+            "sex_from_header": from_header,
+            "sex_differs": sex.ne("") & other_sex,
+            "age_from_header": age["from_header"].eq(True),
+            "age_differs": age["differs"].eq(True),
         }
     )
+
+
+def _of_site(rows: pd.DataFrame, column: str, kind: str) -> pd.Series:
+    """A column of one site; empty where the site is not studied."""
+    values = rows[column] if column in rows.columns else pd.Series(pd.NA, index=rows.index, dtype="Int64")
+    return values.astype("float64" if kind == "float" else "Int64")
 
 
 def _first_failing(failing: pd.DataFrame) -> pd.Series:
@@ -400,6 +436,17 @@ def _flow(reason: pd.Series, alone: pd.DataFrame, rows: pd.DataFrame, settings: 
     )
     flow = pd.DataFrame(lines, columns=["step", "n_patients", "n_op", "kind", "n_any"])
     flow.insert(0, "center", settings["center"])
+    return flow.astype({"n_patients": "Int64", "n_op": "Int64", "n_any": "Int64"})
+
+
+def _notes(included: pd.DataFrame, settings: dict) -> pd.DataFrame:
+    """Rows of the kind ``note``: to how many of the included patients each of NOTES applies."""
+    lines = []
+    for name in NOTES:
+        those = included[included[name].astype(bool)]
+        n, n_op = len(those), int(those["label"].eq(1).sum())
+        lines.append((settings["center"], name, n, n_op, "note", n))
+    flow = pd.DataFrame(lines, columns=["center", "step", "n_patients", "n_op", "kind", "n_any"])
     return flow.astype({"n_patients": "Int64", "n_op": "Int64", "n_any": "Int64"})
 
 

@@ -3,13 +3,15 @@
 from scripts.cohort.split import read_lock, split_patients, write_lock
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, read_table, write_table
+from scripts.common.tables import COHORT, COHORT_FURTHER, read_table, write_table
+
+WHOLE = {**COHORT, **COHORT_FURTHER}
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     params, result = snakemake.params, snakemake.output  # noqa: F821
     before = read_lock(params.settings["lock"])
     cohort, lock = split_patients(
-        read_table(snakemake.input.selected, COHORT),  # noqa: F821
+        read_table(snakemake.input.selected, WHOLE),  # noqa: F821
         before,
         params.settings,
         open_key(params.key_file, params.seed),
@@ -18,7 +20,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     for name in ("train", "internal_test"):
         part = cohort[cohort["set"] == name]
         log.say(f"{name}: {len(part)} patients, {int(part['label'].sum())} with osteoporosis")
-        write_table(part, result[name], COHORT)
+        write_table(part, result[name], WHOLE)
     log.say(
         f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before"
     )

@@ -115,10 +115,10 @@ def film_ages(films: pd.DataFrame, birth_dates: pd.DataFrame) -> pd.DataFrame:
 
 
 def pair_months(films: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.DataFrame) -> pd.DataFrame:
-    """PAIR_MONTHS of every film and exam of a patient."""
+    """PAIR_MONTHS of every film and exam of a patient; a row without a date has none."""
     shifts = birth_dates.set_index("patient_id")["shift_days"]
     days = films.loc[films["film_date"] != "", ["patient_id", "film_date"]].drop_duplicates()
-    exams = dxa[["patient_id", "exam_date"]].drop_duplicates()
+    exams = dxa.loc[dxa["exam_date"] != "", ["patient_id", "exam_date"]].drop_duplicates()
     both = days.merge(exams, on="patient_id").sort_values(["patient_id", "film_date", "exam_date"], ignore_index=True)
     months = months_between(
         _true(both["film_date"], both["patient_id"], shifts), _true(both["exam_date"], both["patient_id"], shifts)

@@ -219,6 +219,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "analysis_without_review": ("Without patients under review", "剔除待复核患者"),
     "analysis_dxa_within_1_month": ("DXA within 1 month", "DXA 间隔 1 个月内"),
     "analysis_dxa_within_3_months": ("DXA within 3 months", "DXA 间隔 3 个月内"),
+    "analysis_most_sites": ("As many DXA sites known as anybody has", "已知 DXA 部位数为最多者"),
     "analysis_lumbar_only": ("Label by lumbar T-score", "仅按腰椎 T 值判定"),
     "analysis_femoral_neck_only": ("Label by femoral neck T-score", "仅按股骨颈 T 值判定"),
     "level_<=1 month": ("≤ 1 month", "≤ 1 个月"),

@@ -318,9 +318,11 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     """The flow of each centre: who was left out adds up with who is included to who was found.
 
     The number included is known from other tables. Where few were left out in all, neither the number found nor any reason's is
-    told.
+    told. Notes on the included are left out: they count parts of whom other tables count other parts.
     """
     counts = ("n_patients", "n_op", "n_any")
+    if sets.smallest > 1:
+        rows[:] = [row for row in rows if row["kind"] != "note"]
     for center in {row["center"] for row in rows}:
         of_center = [row for row in rows if row["center"] == center]
         out = [row for row in of_center if row["kind"] == "excluded"]

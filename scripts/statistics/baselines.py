@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.tables import Columns, read_table
 from scripts.statistics.auc_comparison import DELONG, compare_set
@@ -70,7 +71,7 @@ def baseline_performance(
     seed: int,
 ) -> pd.DataFrame:
     """``PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the published one."""
-    scored = frame.assign(**{PUBLISHED: frame["osta"]})
+    scored = frame.assign(**{PUBLISHED: rounded(frame["osta"])})
     names = [*BASELINES, PUBLISHED]
     thresholds = {name: cut for name, (cut, _) in cuts.items()}
     table = performance_table(scored, names, sets, thresholds, confidence, replicates, seed)

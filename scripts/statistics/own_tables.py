@@ -22,6 +22,7 @@ import yaml
 
 from scripts.common.config import Config, read_config
 from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table
@@ -125,8 +126,10 @@ def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, 
 _LIMITS = {
     "age": (18, 120), "height_cm": (80, 250), "weight_kg": (20, 350), "bmi": (8, 100), "bmd": (0, 3), "t_score": (-10, 10),
     "t_score_lumbar": (-10, 10), "t_score_femoral_neck": (-10, 10), "t_score_total_hip": (-10, 10),
+    "label_lumbar": (0, 1), "label_femoral_neck": (0, 1), "label_total_hip": (0, 1),
 }  # fmt: skip
-"""What a value may be, in years, cm, kg, kg/m2, g/cm2 and standard deviations; beyond it a unit or a column is wrong."""
+"""What a value may be, in years, cm, kg, kg/m2, g/cm2 and standard deviations, and a label of a site; beyond it a unit
+or a column is wrong."""
 
 
 def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFrame:
@@ -180,7 +183,7 @@ def _check_numbers(frame: pd.DataFrame, name: str, kind: str) -> None:
     if beyond.any():
         raise StudyError(f"The cohort: '{name}' lies outside {low} to {high} in {_rows(beyond)}; look at its unit.")
     if name == "age":
-        numbers = np.floor(numbers)
+        numbers = np.floor(rounded(numbers))
     if kind == "int":
         broken = numbers.notna() & numbers.ne(numbers.round())
         if broken.any():

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from scripts.common.cutoffs import at_most
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
@@ -72,11 +73,15 @@ def recorded(frame: pd.DataFrame) -> set[str]:
     return {name for name in frame.columns if (frame[name].notna() & frame[name].ne("").fillna(False)).any()}
 
 
-def analyses(frame: pd.DataFrame, op_t_score: float, variables: Collection[str]) -> list[Analysis]:
+def analyses(
+    frame: pd.DataFrame, op_t_score: float, variables: Collection[str], most_sites: int = 0
+) -> list[Analysis]:
     """The main analysis and the others, for the patients of ``frame``, that the study's recorded ``variables`` allow.
 
-    A T-score of a site at or below ``op_t_score`` is osteoporosis where that site alone gives the label; patients without it are
-    left out.
+    Where one site alone gives the label, it is that of ``label_<site>``; in a cohort without this column a T-score of
+    the site at or below ``op_t_score`` is osteoporosis. Patients without either are left out. ``most_sites`` is the
+    largest number of known sites that a patient of the study has; those with fewer are left out of the analysis of
+    that name.
     """
     labels = frame["label"].to_numpy(dtype=np.int64)
     everybody = np.ones(len(frame), dtype=bool)
@@ -88,7 +93,11 @@ def analyses(frame: pd.DataFrame, op_t_score: float, variables: Collection[str])
         for window in WINDOWS:
             name = f"dxa_within_{window}_month" + ("s" if window > 1 else "")
             found.append(Analysis(name, months <= window, labels, counted))
-    if "t_score" in variables:
+    if most_sites > 1:
+        known = (frame["n_sites"].fillna(0) >= most_sites).to_numpy(dtype=bool)
+        note = "" if known.any() else f"refused: nobody has {most_sites} sites known"
+        found.append(Analysis("most_sites", known, labels, note))
+    if "t_score" in variables or not {f"label_{site}" for site in SITES}.isdisjoint(variables):
         found += [_by_site(frame, site, labels, op_t_score) for site in SITES]
     if not set(_MEASURED).isdisjoint(variables):
         measured = everybody.copy()
@@ -102,13 +111,19 @@ def analyses(frame: pd.DataFrame, op_t_score: float, variables: Collection[str])
 def _by_site(frame: pd.DataFrame, site: str, labels: np.ndarray, op_t_score: float) -> Analysis:
     name, column = f"{site}_only", f"t_score_{site}"
     nobody = np.zeros(len(frame), dtype=bool)
+    if f"label_{site}" in frame.columns:
+        told = pd.to_numeric(frame[f"label_{site}"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        known = np.isfinite(told)
+        if not known.any():
+            return Analysis(name, nobody, labels, f"refused: nobody has a label_{site}")
+        return Analysis(name, known, np.where(known, told, labels).astype(np.int64))
     if column not in frame.columns:
         return Analysis(name, nobody, labels, f"refused: cohort.csv has no {column}, and t_score alone is that of the lowest site")
     scores = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
     known = np.isfinite(scores)
     if not known.any():
         return Analysis(name, nobody, labels, f"refused: nobody has a {column}")
-    return Analysis(name, known, np.where(known, scores <= op_t_score, labels).astype(np.int64))
+    return Analysis(name, known, np.where(known, at_most(scores, op_t_score), labels).astype(np.int64))
 
 
 def auc_change(
@@ -185,10 +200,11 @@ def sensitivity_table(
     An analysis on a variable that no patient has is left out.
     """
     models, variables, rows = list(models), recorded(frame), []
+    most_sites = int(frame["n_sites"].max()) if "n_sites" in variables else 0
     for name in sets:
         part = frame[frame["set"] == name]
         labels, scores = arrays(part, models)
-        for analysis in analyses(part, op_t_score, variables):
+        for analysis in analyses(part, op_t_score, variables, most_sites):
             own = measures(analysis.labels[analysis.kept], scores[:, analysis.kept], models, thresholds, confidence)
             for row, values in zip(own, scores, strict=True):
                 called = values >= thresholds[row["model"]]

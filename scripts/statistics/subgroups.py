@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.cutoffs import at_least, below
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
 from scripts.statistics.delong import NONE, auc_with_covariance
@@ -69,11 +70,11 @@ def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
     maker = frame["manufacturer"].to_numpy(dtype=object)
     yield "sex", "female", sex == "F"
     yield "sex", "male", sex == "M"
-    yield "age", "<65", age < 65
-    yield "age", ">=65", age >= 65
-    yield "bmi", "<18.5", bmi < 18.5
-    yield "bmi", "18.5-24.9", (bmi >= 18.5) & (bmi < 25)
-    yield "bmi", ">=25", bmi >= 25
+    yield "age", "<65", below(age, 65)
+    yield "age", ">=65", at_least(age, 65)
+    yield "bmi", "<18.5", below(bmi, 18.5)
+    yield "bmi", "18.5-24.9", at_least(bmi, 18.5) & below(bmi, 25)
+    yield "bmi", ">=25", at_least(bmi, 25)
     for name in sorted({str(m) for m in maker if m}):
         yield "manufacturer", name, maker == name
     yield "dxa_interval", "<=1 month", months <= 1
@@ -181,7 +182,7 @@ def prevalence_table(
     """``PREVALENCE`` for the configured populations; estimated among test patients of the population's age only."""
     rows = []
     for population in populations:
-        old_enough = frame["age"].to_numpy(dtype=float, na_value=np.nan) >= population["from_age"]
+        old_enough = at_least(frame["age"].to_numpy(dtype=float, na_value=np.nan), population["from_age"])
         for name in sets:
             part = frame[old_enough & (frame["set"] == name).to_numpy()]
             labels, scores = arrays(part, list(models))

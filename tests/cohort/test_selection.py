@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.cohort.selection import Counted, completed_years, select_cohort, steps
-from scripts.common.config import EXCLUSIONS, Cohort
+from scripts.common.config import EXCLUSIONS, SITES, Cohort
 from scripts.common.errors import StudyError
 from scripts.common.intervals import within_months
 from scripts.common.tables import (
@@ -41,7 +41,7 @@ def criteria(role="development", **changes):
 def film(patient, image, day="2020-05-10", **changes):
     row = {
         "image_id": image, "patient_id": patient, "status": "accepted", "reason": "", "film_date": day,
-        "same_day_order": 1, "view": "PA", "sex": "F", "age": 60, "manufacturer": "Maker", "enrolled": 1,
+        "same_day_order": 1, "view": "PA", "sex": "F", "age": 65, "manufacturer": "Maker", "enrolled": 1,
         "burned_in": "NO", "verdict": "pass", "verdict_reason": "", "png": f"x/{image}.png",
     }  # fmt: skip
     return {**row, **changes}
@@ -69,6 +69,10 @@ def exam(patient, t_score, site="lumbar", day="2020-05-20", bmd=0.7, **changes):
         "conflict": 0,
     }
     return {**row, **changes}
+
+
+def unreadable(patient, site="lumbar", **changes):
+    return exam(patient, None, site, unreadable=1, **changes)
 
 
 def aside(patient, table):
@@ -217,9 +221,11 @@ ONE = {
         ({"patients": [person("P1", conflict=1)]}, "conflicting_rows"),
         ({"patients": [person("P1"), person("P1", sex="M")]}, "conflicting_rows"),
         ({"dxa": [exam("P1", -3.0, conflict=1)]}, "conflicting_rows"),
-        ({"dxa": [exam("P1", -3.0), exam("P1", -1.0)]}, "conflicting_rows"),
+        ({"dxa": [exam("P1", -3.0), exam("P1", -1.0)]}, "included"),
         ({"dxa": [exam("P1", -3.0), exam("P1", -3.0)]}, "included"),
-        ({"birth_dates": []}, "age_unknown"),
+        ({"birth_dates": [], "films": [film("P1", "I1", age=None)]}, "age_unknown"),
+        ({"birth_dates": []}, "included"),
+        ({"birth_dates": [], "films": [film("P1", "I1", age=40)]}, "too_young"),
         ({"birth_dates": [born("P1", "1979-05-11")]}, "too_young"),
         ({"birth_dates": [born("P1", "1979-05-10")]}, "included"),
         ({"dxa": [exam("P1", -3.0, day="2020-11-11")]}, "no_pair_in_interval"),
@@ -227,6 +233,17 @@ ONE = {
         ({"dxa": [exam("P1", -3.0, day="2019-11-10")]}, "included"),
         ({"dxa": [exam("P1", -3.0, day="2019-11-09")]}, "no_pair_in_interval"),
         ({"dxa": [exam("P1", None)]}, "no_t_score"),
+        ({"dxa": [exam("P1", -1.0), unreadable("P1", "total_hip")]}, "undecided_dxa"),
+        ({"dxa": [exam("P1", -3.0), unreadable("P1", "total_hip")]}, "included"),
+        ({"dxa": [exam("P1", -1.0), unreadable("P1", "")]}, "undecided_dxa"),
+        ({"dxa": [exam("P1", -1.0), unreadable("P1", "total_hip", day="")]}, "undecided_dxa"),
+        ({"dxa": [exam("P1", -1.0), unreadable("P1", "forearm")]}, "included"),
+        ({"dxa": [unreadable("P1", "")]}, "undecided_dxa"),
+        ({"dxa": [unreadable("P1", "forearm")]}, "no_dxa"),
+        ({"dxa": [unreadable("P1", day="")]}, "unreadable_row"),
+        ({"dxa": [exam("P1", -1.0), unreadable("P1", day="2020-09-01")]}, "included"),
+        ({"dxa": [exam("P1", -1.0, conflict=1), unreadable("P1")]}, "conflicting_rows"),
+        ({"dxa": [unreadable("P1", day="2021-09-01")]}, "no_pair_in_interval"),
         *(({"patients": [person("P1", **{flag: 1})]}, flag) for flag in EXCLUSIONS),
         ({"patients": [person("P1", abnormal_spine=1, poor_image_quality=1)]}, "abnormal_spine"),
         ({"patients": [person("P1", abnormal_spine=None)]}, "included"),
@@ -247,6 +264,112 @@ def test_the_first_failing_reason(choose, changed, reason):
         line = flow_of(selection, reason)
         assert (line["n_patients"], line["n_any"]) == (1, 1)
     assert flow_of(selection, "found")["n_patients"] == 2
+
+
+@pytest.mark.parametrize(
+    ("dxa", "reason", "label"),
+    [
+        # the first exam is damaged: a later one would be chosen by the damage
+        ([unreadable("P1", day="2020-05-20"), exam("P1", -3.0, day="2020-08-01")], "undecided_dxa", None),
+        ([unreadable("P1", day="2020-05-20"), exam("P1", -1.0, day="2020-08-01")], "undecided_dxa", None),
+        ([exam("P1", -1.0, day="2020-05-20"), unreadable("P1", day="2020-08-01")], "included", 0),
+        ([exam("P1", -3.0, day="2020-05-20"), unreadable("P1", day="2020-08-01")], "included", 1),
+        # damaged, but outside the interval
+        ([unreadable("P1", day="2019-05-20"), exam("P1", -1.0, day="2020-08-01")], "included", 0),
+        # never measured: gives way to a later exam
+        ([exam("P1", None, day="2020-05-20"), exam("P1", -1.0, day="2020-08-01")], "included", 0),
+        # of which exam the row is can't be read: of either
+        (
+            [exam("P1", None, day="2020-05-20"), exam("P1", -1.0, day="2020-08-01"), unreadable("P1", day="")],
+            "undecided_dxa",
+            None,
+        ),
+        # spine on one day, hip on the next
+        ([exam("P1", -1.0), exam("P1", -3.0, "total_hip", day="2020-05-21")], "included", 1),
+        ([exam("P1", -1.0), unreadable("P1", "total_hip", day="2020-05-21")], "undecided_dxa", None),
+    ],
+)
+def test_the_first_exam_decides_even_where_it_is_damaged(choose, dxa, reason, label):
+    selection = choose(**{**ONE, "dxa": dxa})
+    assert reason_of(selection) == reason
+    if label is not None:
+        assert row_of(selection)["label"] == label
+
+
+def test_too_few_sites_for_no_osteoporosis(choose):
+    few = {**ONE, "dxa": [exam("P1", -1.0)]}
+    others = [exam("P0", -1.0, "total_hip")]
+    assert reason_of(choose(**{**few, "dxa": [*few["dxa"], *others]}, min_sites=2)) == "too_few_sites"
+    assert reason_of(choose(**{**few, "dxa": [exam("P1", -3.0), *others]}, min_sites=2)) == "included"
+    assert reason_of(choose(**{**few, "dxa": [exam("P1", None), *others]}, min_sites=2)) == "no_t_score"
+    assert reason_of(choose(**few)) == "included" and "too_few_sites" not in steps(criteria())
+
+
+def test_what_is_set_aside_and_who_stays_is_counted(choose):
+    """P1 has osteoporosis by one row with another unreadable, P2 would have none: he is set aside, P1 stays."""
+    rows = {
+        "films": [film("P1", "I1"), film("P2", "I2")],
+        "patients": [person("P1"), person("P2")],
+        "dxa": [
+            *(exam("P1", -3.0), unreadable("P1", "total_hip")),
+            *(exam("P2", -1.0), unreadable("P2", "total_hip")),
+        ],
+        "birth_dates": [born("P1"), born("P2")],
+    }
+    selection = choose(**rows)
+    assert flow_of(selection, "undecided_dxa")[["n_patients", "n_any"]].tolist() == [1, 1]
+    assert pd.isna(flow_of(selection, "undecided_dxa")["n_op"]), "nobody knows their label"
+    assert flow_of(selection, "op_with_unreadable_row")[["n_patients", "n_op", "kind"]].tolist() == [1, 1, "note"]
+    row = row_of(selection)
+    assert row["label"] == 1 and pd.isna(row["t_score"]), "the unreadable one may be lower"
+
+
+def test_an_empty_patient_table_cell_is_filled_from_the_film_and_said(choose):
+    def told(birth="1955-01-15", sex="F", age=None, measured_on="", **of_film):
+        rows = {
+            "films": [film("P1", "I1", **of_film)],
+            "patients": [person("P1", sex=sex, age=age, measured_on=measured_on)],
+            "birth_dates": [born("P1", birth)],
+            "dxa": ONE["dxa"],
+        }
+        selection = choose(**rows)
+        notes = selection.flow[selection.flow["kind"] == "note"].set_index("step")["n_patients"]
+        return row_of(selection)["age"], row_of(selection)["review"], set(notes.index[notes > 0])
+
+    assert told() == (65, 0, set())
+    assert told(birth="", age=None) == (65, 0, {"age_from_header"})
+    assert told(sex="") == (65, 1, {"sex_from_header"})
+    assert told(sex="M") == (65, 1, {"sex_differs"})
+
+
+@pytest.mark.parametrize(
+    ("birth", "given_age", "measured_on", "header", "doubtful"),
+    [
+        ("1955-01-15", None, "", 64, False),
+        ("1955-01-15", None, "", 66, False),
+        ("1955-01-15", None, "", 63, True),
+        ("1955-01-15", None, "", 45, True),
+        ("1955-01-15", None, "", None, False),
+        ("1922-01-15", None, "", 90, False),
+        ("1922-01-15", None, "", 85, True),
+        ("", 65.0, "", 63, True),
+        ("", 65.0, "", 64, False),
+        # the age of a visit three years later
+        ("", 68.0, "2023-05-10", 65, False),
+        ("", 70.0, "2023-05-10", 65, True),
+    ],
+)
+def test_an_age_unlike_the_film_headers_is_reviewed(choose, birth, given_age, measured_on, header, doubtful):
+    rows = {
+        "films": [film("P1", "I1", age=header)],
+        "patients": [person("P1", age=given_age, measured_on=measured_on)],
+        "birth_dates": [born("P1", birth)],
+        "dxa": ONE["dxa"],
+    }
+    selection = choose(**rows)
+    assert row_of(selection)["review"] == int(doubtful)
+    assert flow_of(selection, "age_differs")["n_patients"] == int(doubtful)
+    assert reason_of(choose(**rows, review="exclude")) == ("under_review" if doubtful else "included")
 
 
 def test_policies_of_missing_flags_and_of_review(choose):
@@ -313,9 +436,10 @@ def test_nobody_included_says_where_they_were_lost(tmp_path):
     frames = through_files(tmp_path, **{**ONE, "dxa": []})
     with pytest.raises(StudyError, match=r"None of the 1 patient ids of centre 'alpha'.*no_dxa 1"):
         select_cohort(**frames, settings=criteria())
+    ageless = {**ONE, "films": [film("P1", "I1", age=None)]}
     for empty in ("films", "patients", "birth_dates"):
         with pytest.raises(StudyError, match="None of the 1 patient ids"):
-            select_cohort(**through_files(tmp_path, **{**ONE, empty: []}), settings=criteria())
+            select_cohort(**through_files(tmp_path, **{**ageless, empty: []}), settings=criteria())
     with pytest.raises(StudyError, match="has no patient at all"):
         select_cohort(**through_files(tmp_path), settings=criteria())
 
@@ -351,6 +475,11 @@ def test_a_film_taken_too_young_gives_way_to_a_later_one(choose):
     films = [film("P1", "I1", "2020-05-10"), film("P1", "I2", "2020-05-12")]
     row = row_of(choose(**{**ONE, "films": films, "birth_dates": [born("P1", "1979-05-12")]}))
     assert (row["image_id"], row["age"]) == ("I2", 41)
+
+
+def test_ages_that_a_spreadsheet_stores_a_hair_too_low(choose):
+    stored = {"patients": [person("P1", age=40.99999999999999)], "birth_dates": []}
+    assert row_of(choose(**{**ONE, **stored, "films": [film("P1", "I1", age=None)]}))["age"] == 41
 
 
 def test_label_from_the_lowest_site_of_the_paired_exam(choose):
@@ -497,12 +626,9 @@ PERSON_ROWS = st.builds(
     poor_image_quality=st.sampled_from([0, 0, 0, 1]),
     conflict=st.sampled_from([0, 0, 0, 0, 1]),
 )
-EXAM_ROWS = st.builds(
-    exam,
-    NAMES,
-    st.sampled_from([None, -3.0, -2.5, -1.0]),
-    site=st.sampled_from(["lumbar", "femoral_neck", "total_hip"]),
-    day=DAYS,
+EXAM_ROWS = st.one_of(
+    st.builds(exam, NAMES, st.sampled_from([None, -3.0, -2.5, -1.0]), site=st.sampled_from(SITES), day=DAYS),
+    st.builds(unreadable, NAMES, site=st.sampled_from([*SITES, ""]), day=st.one_of(st.just(""), DAYS)),
 )
 ASIDE_ROWS = st.builds(aside, NAMES, st.sampled_from(["patients", "dxa", "dxa_other_site"]))
 BIRTHS = st.builds(born, NAMES, st.sampled_from(["1950-02-28", "1979-06-01", "1980-02-29", "2001-01-01"]))
@@ -590,8 +716,9 @@ def test_every_patient_is_accounted_for_once(world, policy):
     assert of_kind["found"] == of_kind["included"] + of_kind["excluded"] == len(everybody)
     assert (flow["n_any"] >= flow["n_patients"]).all()
     unreadable = flow.loc[flow["step"] == "unreadable_row", "n_any"].item()
-    aside_rows = frames["set_aside"]
-    assert unreadable == aside_rows.loc[aside_rows["table"] != "dxa_other_site", "patient_id"].nunique()
+    aside_rows, exams = frames["set_aside"], frames["dxa"]
+    undated = {*exams["patient_id"]} - {*exams.loc[exams["exam_date"] != "", "patient_id"]}
+    assert unreadable == len({*aside_rows.loc[aside_rows["table"] != "dxa_other_site", "patient_id"], *undated})
     assert flow.loc[flow["kind"] == "excluded", "step"].tolist() == steps(criteria(**policy))
     assert set(flow.columns) == set(FLOW)
     ages = selection.cohort["age"]

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from scripts.cohort.selection import FILM_STEPS, PAIR_STEPS, TABLE_STEPS
+from scripts.cohort.selection import FILM_STEPS, NOTES, PAIR_STEPS, TABLE_STEPS
 from scripts.common.config import EXCLUSIONS
-from scripts.common.flow_words import FLOW_WORDS
+from scripts.common.flow_words import FLOW_WORDS, NOTE_WORDS
 from scripts.report import formatting as fmt
 from scripts.report.wording import _WORDS
 from scripts.statistics.words import WORDS
@@ -45,3 +45,4 @@ def test_the_same_english_words_have_the_same_chinese_in_figures_and_report():
 def test_every_step_of_the_flow_has_words():
     steps = {*FILM_STEPS, *TABLE_STEPS, *PAIR_STEPS, *EXCLUSIONS, "exclusion_flag_missing", "under_review", "included"}
     assert set(FLOW_WORDS) == steps
+    assert tuple(NOTE_WORDS) == NOTES

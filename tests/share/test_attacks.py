@@ -83,6 +83,7 @@ def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     for column, agreeing, known in (("t_score_lumbar", 0.8, 0.9), ("t_score_femoral_neck", 0.97, 0.97)):
         low = (label == 1) & (site.random(len(label)) < agreeing)
         cohort[column] = np.where(site.random(len(label)) < known, np.where(low, -3.0, -1.0), np.nan)
+    cohort["n_sites"] = np.where(site.random(len(label)) < 0.95, 3, 2)
     predictions = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
     for model, skill in (("deep", 4.0), ("clinical", 0.7), ("combined", 1.8)):
         predictions[model] = 1 / (1 + np.exp(-(skill * (label - 0.5) + rng.normal(0, 1, len(label)))))
@@ -241,6 +242,7 @@ class Facts:
         measured = frame[["height_cm", "weight_kg", "bmi"]].notna().all(axis=1)
         analyses = {"main": ("whole", age > 0), "without_review": ("review", frame["review"] != 1), "dxa_within_1_month": ("dxa_interval", days <= 30),
                     "dxa_within_3_months": ("dxa_interval", days <= 90), "complete_cases": ("bmi", measured),
+                    "most_sites": ("n_sites", frame["n_sites"] >= 3),
                     **{f"{site}_only": (site, frame[f"t_score_{site}"].notna()) for site in ("lumbar", "femoral_neck")}}  # fmt: skip
         in_set = {name: (frame["set"] == name).to_numpy() for name in SIZES}
         whole = [*rows(archive, "statistics/table2.csv"), *rows(archive, "statistics/baseline_performance.csv"), *rows(archive, "statistics/delong.csv")]

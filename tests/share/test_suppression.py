@@ -93,6 +93,14 @@ def test_flow_hides_small_steps_and_one_more_and_keeps_the_sum_ambiguous():
     assert shown["included"] == ("100", "40", "100")
 
 
+def test_flow_leaves_out_what_it_notes_of_the_included():
+    """Whether anybody's age came from a film, or nobody's, is not told by the table that goes out."""
+    given = [step("found", 150, kind="found"), step("no_dxa", 50), step("included", 100, 40, kind="included")]
+    for n in (0, 2, 60):
+        rows = packed("cohort/flow.csv", *given, step("age_from_header", n, 0, kind="note"))
+        assert [row["step"] for row in rows] == ["found", "no_dxa", "included"]
+
+
 def metrics(**given):
     row = {"set": "internal_test", "model": "deep", "n": 50, "n_pos": 20, "auc": 0.9, "accuracy": 0.8, "ppv": 0.7, "f1": 0.7, "f1_low": 0.6}
     return {**row, **given}

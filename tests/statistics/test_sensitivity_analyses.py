@@ -38,7 +38,10 @@ def patients(predictions, cohort, tmp_path):
     which = rng.integers(0, 3, n)
     for place, site in enumerate(("lumbar", "femoral_neck", "total_hip")):
         own = np.where(which == place, lowest, lowest + rng.uniform(0.1, 1.5, n))
-        cohort[f"t_score_{site}"] = np.where((which != place) & (rng.random(n) < 0.15), np.nan, own)
+        known = pd.Series((which == place) | (rng.random(n) >= 0.15))
+        cohort[f"t_score_{site}"] = np.where(known, own, np.nan)
+        cohort[f"label_{site}"] = pd.Series(own <= -2.5).astype("Int64").where(known)
+    cohort["n_sites"] = cohort[[name for name in cohort.columns if name.startswith("label_")]].notna().sum(axis=1)
     cohort["dxa_interval_months"] = np.ceil(cohort["dxa_interval_days"].abs() / 30.44).astype(int)
     write_table(cohort, tmp_path / "cohort.csv", COHORT)
     assert set(COHORT_FURTHER) < set(cohort.columns)
@@ -59,13 +62,15 @@ def test_who_is_in_each_analysis(patients):
         "without_review": inside["review"] == 0,
         "dxa_within_1_month": inside["dxa_interval_months"] <= 1,
         "dxa_within_3_months": inside["dxa_interval_months"] <= 3,
+        "most_sites": inside["n_sites"] == 3,
         "lumbar_only": inside["t_score_lumbar"].notna(),
         "femoral_neck_only": inside["t_score_femoral_neck"].notna(),
         "complete_cases": inside[["height_cm", "weight_kg", "bmi"]].notna().all(axis=1),
     }.items():
         row = table.loc[(analysis, "external_1", "deep")]
         assert row["n"] == kept.sum() and row["note"] == "", analysis
-    assert {one.name for one in analyses(patients, -2.5, recorded(patients))} == set(table.index.get_level_values("analysis"))
+    names = {one.name for one in analyses(patients, -2.5, recorded(patients), 3)}
+    assert names == set(table.index.get_level_values("analysis"))
     assert (table.loc["main", "auc_minus_main"] == 0).all()
     assert (table.loc["main", "auc_minus_main_ci_method"] == SAME).all() and table.loc["main", "auc_minus_main_low"].isna().all()
 
@@ -85,6 +90,35 @@ def test_one_site_gives_the_label_alone(patients):
     assert row["sensitivity"] == pytest.approx((part.loc[op, "deep"] >= CUTS["deep"]).mean())
     assert row["sensitivity_minus_main_ci_method"] == "bootstrap, percentile"
     assert row["sensitivity_minus_main_low"] <= row["sensitivity_minus_main"] <= row["sensitivity_minus_main_high"]
+
+
+def test_a_site_known_by_a_bound_alone_counts(patients):
+    """To leave out those whose T-score is told as "<-3.0" would leave out patients with osteoporosis alone."""
+    low = patients["t_score_lumbar"] < -3
+    bounded = patients.assign(t_score_lumbar=patients["t_score_lumbar"].mask(low))
+    pd.testing.assert_frame_equal(table_of(bounded), table_of(patients))
+    without = table_of(bounded.drop(columns=["label_lumbar", "label_femoral_neck"]))
+    known = bounded.loc[bounded["set"] == "external_1", "t_score_lumbar"].notna()
+    assert without.loc[("lumbar_only", "external_1", "deep"), "n"] == known.sum()
+
+
+def test_a_cohort_without_t_scores_has_analyses_by_label(patients):
+    """Every T-score told as a bound: the labels of the sites stay."""
+    bounds = patients.assign(**{name: np.nan for name in patients.columns if name.startswith("t_score")})
+    pd.testing.assert_frame_equal(table_of(bounds), table_of(patients))
+
+
+@pytest.mark.parametrize("stored", [-2.5, -2.4999999999999996])
+def test_a_t_score_at_the_cut_off_is_osteoporosis_however_it_is_stored(patients, stored):
+    given = patients.drop(columns=["label_lumbar", "label_femoral_neck"]).assign(t_score_lumbar=stored)
+    site = next(one for one in analyses(given, -2.5, recorded(given)) if one.name == "lumbar_only")
+    assert site.labels.all()
+
+
+def test_a_set_in_which_nobody_has_as_many_sites_says_so(patients):
+    few = patients.assign(n_sites=patients["n_sites"].mask(patients["set"] == "external_1", 2))
+    assert (table_of(few).loc[("most_sites", "external_1"), "note"] == "refused: nobody has 3 sites known").all()
+    assert "most_sites" not in table_of(patients.assign(n_sites=1)).index.get_level_values("analysis")
 
 
 def test_a_cohort_without_the_further_columns_says_what_is_refused(predictions, cohort):
