@@ -67,6 +67,21 @@ def _other_inputs(run: RunFiles, zh: bool) -> str:
     return out
 
 
+def _exam_rule(cohort: dict[str, Any], zh: bool) -> str:
+    """What is one DXA exam, and when it has no label."""
+    window, sites = cohort["exam_window_days"], cohort["min_sites"]
+    if zh:
+        out = f"首日起 {window} 天内的 DXA 记录视为同一次检查。" if window else "同一日期的 DXA 记录视为同一次检查。"
+        out += "首对检查中有 T 值无法读取或仅知界值而不能判定者，除非另有 T 值足以判定骨质疏松，否则予以排除，不以后续检查代替。"
+        return out + (f"判定无骨质疏松至少须有 {sites} 个部位已知。" if sites > 1 else "")
+    out = f"DXA rows within {plural(window, 'day')} of an exam's first one were one exam. " if window else "DXA rows of one date were one exam. "
+    out += (
+        "Where a T-score of the first pair's exam could not be read, or only a bound of it was known that left the label open, the "
+        "patient was excluded, unless another T-score of that exam proved OP; no later exam took its place. "
+    )
+    return out + (f"No OP needed {plural(sites, 'known site')} or more. " if sites > 1 else "")
+
+
 def _facts(run: RunFiles) -> dict[str, Any]:
     status = run.files["status"].value_counts()
     cohort = run.cohort
@@ -139,7 +154,8 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 f"纳入标准：拍片时周岁大于 {cohort['older_than']} 岁；正位胸片与 DXA 检查相隔不超过 {cohort['interval_months']} 个日历月（不分先后）。"
                 + (f"排除标准依次为（各中心仅按其表中有记录者）：{_listed(exclusions, zh)}。" if exclusions else "未设排除标准。")
                 + f"有多次检查者取首对，依次按{_listed(order, zh)}确定。配对检查中{sites}的最低 T 值 ≤ {decimal(cohort['op_t_score'], 1)} 为骨质疏松。"
-                f"建模中心按标签分层，以密钥散列排序，{train_percent} % 为训练集，{test_percent} % 为内部测试集；训练集分为 {cohort['folds']} 个分层折。",
+                + _exam_rule(cohort, zh)
+                + f"建模中心按标签分层，以密钥散列排序，{train_percent} % 为训练集，{test_percent} % 为内部测试集；训练集分为 {cohort['folds']} 个分层折。",
             ),
             (
                 "胸片",
@@ -191,7 +207,9 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             f"{cohort['interval_months']} calendar months apart, in either order. "
             + (f"Exclusion, in this order, each in the centres whose tables tell of it: {_listed(exclusions, zh)}. " if exclusions else "There was no exclusion criterion. ")
             + f"Of several exams the first pair counted, by {', '.join(order)}. A lowest T-score of {decimal(cohort['op_t_score'], 1)} or below over {sites} of the "
-            f"paired exam was OP. The development centre was split by keyed-hash rank within each label into {train_percent} % training "
+            "paired exam was OP. "
+            + _exam_rule(cohort, zh)
+            + f"The development centre was split by keyed-hash rank within each label into {train_percent} % training "
             f"and {test_percent} % internal test; training was divided into {cohort['folds']} stratified folds.",
         ),
         (
@@ -247,6 +265,9 @@ SMALL_CLASS = 50
 """Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
 
 
+MOST_SET_ASIDE = 0.02
+"""Above this share of a centre's patients with a pair, those set aside for want of a sure label are named among the limits."""
+
 UNEVEN = 3.0
 """Folds are said to spread unevenly where the largest SD of a fold's logits is more than so many times the smallest."""
 
@@ -280,6 +301,42 @@ def _learning(run: RunFiles, zh: bool, set_names: dict[str, str]) -> list[str]:
                 else f"{set_names[name]}: all patients have the same deep score, so its threshold, heat maps and all else made from it mean nothing."
             )
     return out
+
+
+def _set_aside(run: RunFiles, zh: bool) -> list[str]:
+    """A sentence on patients who have a pair but no sure label; none where they are few in every centre.
+
+    Whoever has osteoporosis by a readable value stays, so that leaving out the others chooses patients by their outcome.
+    """
+    named, total = [], 0
+    for center in run.centers:
+        rows = run.flow[run.flow["center"] == center].reset_index(drop=True)
+        steps = {step: place for place, step in enumerate(rows["step"])}
+        if "undecided_dxa" not in steps:
+            continue
+        paired = rows.loc[steps["undecided_dxa"] :]
+        paired = int(paired.loc[paired["kind"].isin(["excluded", "included"]), "n_patients"].sum())
+        aside = int(rows.loc[rows["step"].isin(["undecided_dxa", "too_few_sites"]), "n_patients"].sum())
+        if aside > MOST_SET_ASIDE * paired:
+            stay = int(rows.loc[rows["step"] == "op_with_unreadable_row", "n_patients"].sum())
+            share = percentage(round(aside / paired, 3))
+            name = run.center_of(center)
+            named.append(
+                f"{name} {count(aside)}/{count(paired)} 例（{share} %，另有 {count(stay)} 例仍判定为骨质疏松而保留）"
+                if zh
+                else f"{name} {count(aside)} of {count(paired)} ({share} %; {count(stay)} more stayed, with OP)"
+            )
+            total += aside
+    if not named:
+        return []
+    return [
+        f"因 DXA 数值无法读取或已知部位过少而排除的患者共 {count(total)} 例：{'；'.join(named)}。另有可读数值证实骨质疏松者予以保留，"
+        "故排除与结局有关：骨质疏松的比例偏高，无骨质疏松者偏少。"
+        if zh
+        else f"Patients with a pair who were set aside since a DXA value can't be read or too few sites are known: {count(total)} "
+        f"({'; '.join(named)}). Those whom a readable value proves to have osteoporosis stayed, so this selects on the outcome: "
+        "the share with osteoporosis tends to be too high."
+    ]
 
 
 def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]:
@@ -318,10 +375,12 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
     review = int((run.cohort["review"] == 1).sum())
     if review:
         out.append(
-            f"{count(review)} 例纳入患者待复核（胸片被标记，或表格与胸片文件头中的性别不一致）；敏感性分析将其剔除。"
+            f"{count(review)} 例纳入患者待复核（胸片被标记，或表格与胸片文件头中的性别或年龄不一致）；敏感性分析将其剔除。"
             if zh
-            else f"Included patients under review (a flagged film, or a sex that differs between table and film): {count(review)}; a sensitivity analysis leaves them out."
+            else "Included patients under review (a flagged film, or a sex or an age that differs between table and film): "
+            f"{count(review)}; a sensitivity analysis leaves them out."
         )
+    out += _set_aside(run, zh)
     if config["deep"]["init"] == "random":
         out.append(
             "网络由随机权重开始训练，而非论文所用的 ImageNet 权重。"

@@ -148,7 +148,7 @@ class Report:
         return frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
 
     def _titles(self, *keys: str) -> list[Column]:
-        texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule"}
+        texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule", "note"}
         texts |= {"variables", "model_a", "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
         return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
 
@@ -207,13 +207,29 @@ class Report:
                 number_cell(row["n_op"], fmt.count),
                 number_cell(row["n_any"], fmt.count),
             ]
-            for row in self.run.flow.to_dict("records")
+            for row in self.run.flow[self.run.flow["kind"] != "note"].to_dict("records")
         ]
         columns = self._titles("center", "step", "patients", "n_pos", "any_reason")
         return [
             self._figure("flow", self.words("flow_caption")),
             _table("table-flow", self.words("flow_table_caption"), columns, rows, [self.words("flow_note")]),
+            *self._flow_notes(),
         ]
+
+    def _flow_notes(self) -> list[Any]:
+        """What the flow notes of included patients, as a table; nothing where it applies to nobody."""
+        flow = self.run.flow
+        rows = [
+            [
+                text_cell(self.names.center(row["center"])),
+                text_cell(self.words(f"note_{row['step']}")),
+                number_cell(row["n_patients"], fmt.count),
+                number_cell(row["n_op"], fmt.count),
+            ]
+            for row in flow[(flow["kind"] == "note") & (flow["n_patients"] > 0)].to_dict("records")
+        ]
+        columns = self._titles("center", "note", "patients", "n_pos")
+        return [_table("table-flow-notes", self.words("flow_notes_caption"), columns, rows)] if rows else []
 
     def _step(self, row: dict[str, Any]) -> str:
         if row["kind"] == "set":
@@ -313,7 +329,10 @@ class Report:
                 cells.append(_spread(row[k]) if k in ("op", "non_op") else cell)
             rows.append(cells)
         columns = self._titles("center", "variable", *("n_missing" if key == "missing" else key for key in keys))
-        return [_table("table-1", self.words("table1_caption"), columns, rows, [self.words("table1_note")], LONG_MAIN_TABLE)]
+        notes = [self.words("table1_note")]
+        if "missing" in frame and frame.loc[frame["variable"] == "t_score", "missing"].gt(0).any():
+            notes.append(self.words("table1_t_score_note"))
+        return [_table("table-1", self.words("table1_caption"), columns, rows, notes, LONG_MAIN_TABLE)]
 
     def table2(self) -> list[Any]:
         words = self.words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scripts.common.errors import StudyError
-from scripts.common.flow_words import FLOW_WORDS
+from scripts.common.flow_words import FLOW_WORDS, NOTE_WORDS
 
 LANGUAGES = ("en", "zh")
 
@@ -159,6 +159,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     # steps of the flow
     "step_found": ("Found in tables or films", "表格或胸片中发现"),
     **{f"step_{step}": words for step, words in FLOW_WORDS.items()},
+    **{f"note_{note}": words for note, words in NOTE_WORDS.items()},
+    "flow_notes_caption": ("Of the included patients", "纳入患者中"),
     # why files are quarantined, films flagged or rejected
     "reason_unreadable_file": ("File can't be read", "文件无法打开"),
     "reason_not_dicom": ("Not a DICOM file", "不是 DICOM 文件"),
@@ -316,6 +318,10 @@ _WORDS: dict[str, tuple[str, str]] = {
         "P beside it where an expected count is below 5. SMD: standardised mean difference.",
         "均数±标准差或例数。Welch t 检验；Pearson χ² 检验（无连续性校正），期望频数小于 5 时并列 Fisher 精确概率。SMD：标准化均数差。",
     ),
+    "table1_t_score_note": (
+        "A T-score of which only a bound is known, or that need not be the lowest since another can't be read, counts as missing.",
+        "仅知界值的 T 值，以及因另有数值无法读取而未必最低的 T 值，计为缺失。",
+    ),
     "table2_caption": ("Performance of the models in each test set, with {level} % CI", "各模型在各测试集的效能（{level}% CI）"),
     "thresholds_caption": ("Thresholds, frozen on the training patients' out-of-fold scores", "由训练集折外评分确定并固定的阈值"),
     "table2_note": (
@@ -400,8 +406,9 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "sensitivity_caption": ("Sensitivity analyses beside the main analysis", "敏感性分析与主分析对照"),
     "sensitivity_note": (
-        "Under review are patients whose film was flagged by its exposure or has an unknown view, or whose sex differs between table and film.",
-        "待复核患者：胸片曝光被标记、投照体位不明，或表格与胸片文件头中的性别不一致。",
+        "Under review are patients whose film was flagged by its exposure or has an unknown view, or whose sex or age differs "
+        "between table and film.",
+        "待复核患者：胸片曝光被标记、投照体位不明，或表格与胸片文件头中的性别或年龄不一致。",
     ),
     "missing_caption": ("Missing values by centre and variable", "各中心各变量的缺失数"),
     "missing_note": ("The models of the clinical variables take a missing value as missing.", "含临床变量的模型将缺失值按缺失处理。"),

@@ -61,6 +61,8 @@ def table_1(
         notes.append(words("note1_fisher"))
     if gaps:
         notes.append(words("note1_missing", list=words.comma.join(gaps)))
+    if table1.loc[table1["variable"] == "t_score", "missing"].gt(0).any():
+        notes.append(words("note1_t_score"))
     capped = missing.groupby("center")["n_capped"].sum()
     capped = [f"{words.place(center)} {int(capped[center])}" for center in centers if capped.get(center, 0)]
     if capped:

@@ -114,9 +114,8 @@ def _by_site(frame: pd.DataFrame, site: str, labels: np.ndarray, op_t_score: flo
     if f"label_{site}" in frame.columns:
         told = pd.to_numeric(frame[f"label_{site}"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         known = np.isfinite(told)
-        if not known.any():
-            return Analysis(name, nobody, labels, f"refused: nobody has a label_{site}")
-        return Analysis(name, known, np.where(known, told, labels).astype(np.int64))
+        if known.any():
+            return Analysis(name, known, np.where(known, told, labels).astype(np.int64))
     if column not in frame.columns:
         return Analysis(name, nobody, labels, f"refused: cohort.csv has no {column}, and t_score alone is that of the lowest site")
     scores = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)

@@ -120,6 +120,7 @@ WORDS: dict[str, dict[str, str]] = {
         "note1": "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex: Pearson's χ² test without "
         "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men). BMI: body mass index; BMD: bone mineral density.",
         "note1_missing": "Values missing: {list}.",
+        "note1_t_score": "T-scores of which only a bound is known, or that need not be the lowest, count as missing.",
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
         "note1_capped": "Ages above 89 are counted as 90 (patients: {list}).",
         "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
@@ -242,6 +243,7 @@ WORDS: dict[str, dict[str, str]] = {
         "note1": "数值为均数 ± 标准差或例数（%）。连续变量采用 Welch t 检验；性别采用 Pearson χ² 检验（未作连续性校正）。"
         "SMD：标准化均数差，OP 减非 OP（性别为男性比例）。",
         "note1_missing": "缺失值：{list}。",
+        "note1_t_score": "仅知界值或未必为最低的 T 值计为缺失。",
         "note1_fisher": "方括号内为 Fisher 精确检验 P 值（期望频数小于 5 时）。",
         "note1_capped": "89 岁以上按 90 岁计（例数：{list}）。",
         "note2": "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以 †）；F1：自助法百分位；其余：Wilson 法。",

@@ -90,6 +90,13 @@ def test_osta_is_the_published_index_turned():
         fit(alone, "age")
 
 
+def test_equal_indices_are_equal_numbers():
+    ages = np.arange(40, 95)
+    rows = pd.DataFrame({"age": ages, "weight_kg": ages - 5.0, "label": ages % 2})
+    assert len(set(0.2 * ages - 0.2 * (ages - 5.0))) > 1, "nothing was at stake"
+    assert set(fit(rows, "osta").score(rows)) == {1.0}, "ties would be broken by floating point"
+
+
 def test_missing_values_take_medians_of_the_patients_that_the_model_is_fitted_to():
     values = np.array([[1.0, np.nan], [5.0, np.nan], [np.nan, np.nan], [9.0, np.nan], [7.0, np.nan]])
     assert medians(values).tolist() == [5.0, 0.0]

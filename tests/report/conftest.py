@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import read_config
+from scripts.common.flow_words import NOTE_WORDS
 from scripts.common.key import simulated_key
 from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, Columns, write_table
 from scripts.report.provenance import provenance, provenance_text
@@ -156,8 +157,11 @@ def _cohort(centers: list[str], rng: np.random.Generator) -> pd.DataFrame:
 def _flow(centers: list[str]) -> pd.DataFrame:
     rows = []
     for center in centers:
-        for step, n, kind in (("found", 100, "found"), ("too_young", 12, "excluded"), ("no_dxa", 8, "excluded"), ("included", 80, "included")):
-            rows.append({"center": center, "step": step, "n_patients": n, "n_op": 27 if kind == "included" else None, "kind": kind, "n_any": n})
+        steps = {"too_young": 12, "no_dxa": 7, "undecided_dxa": 1, "no_t_score": 0}
+        parts = [("found", 100, "found"), *((step, n, "excluded") for step, n in steps.items()), ("included", 80, "included")]
+        for step, n, kind in [*parts, *((note, 0, "note") for note in NOTE_WORDS)]:
+            n_op = {"included": 27, "note": 0}.get(kind)
+            rows.append({"center": center, "step": step, "n_patients": n, "n_op": n_op, "kind": kind, "n_any": n})
     return pd.DataFrame(rows)
 
 

@@ -57,6 +57,12 @@ def test_the_published_cut_off_is_an_index_of_minus_one_or_below(frame):
     assert row["rule"] == "published"
 
 
+def test_an_index_at_the_published_cut_off_is_positive_however_it_is_stored(frame):
+    cuts = baseline_thresholds(frame, "youden", None)
+    table = baseline_performance(frame.assign(osta=0.9999999999999998), SETS, cuts, 0.95, 200, 1)
+    assert (table.loc[table["model"] == PUBLISHED, "sensitivity"] == 1).all()
+
+
 def test_only_training_patients_decide_a_threshold(frame):
     before = baseline_thresholds(frame, "youden", None)
     changed = frame.copy()

@@ -11,7 +11,9 @@ import pytest
 from scripts.common.errors import StudyError
 from scripts.statistics.auc_comparison import delong_table
 from scripts.statistics.calibration import calibration_tables
+from scripts.statistics.cohort_description import count_missing, describe
 from scripts.statistics.decision_curves import best_ranges, decision_curves, threshold_grid
+from scripts.statistics.manuscript_tables import table_1
 from scripts.statistics.model_differences import (
     benefit_differences_table,
     differences_table,
@@ -19,8 +21,9 @@ from scripts.statistics.model_differences import (
 )
 from scripts.statistics.performance import performance_table
 from scripts.statistics.sensitivity_analyses import sensitivity_table
-from scripts.statistics.subgroups import prevalence_table, subgroup_table
+from scripts.statistics.subgroups import levels, prevalence_table, subgroup_table
 from scripts.statistics.thresholds import freeze
+from scripts.statistics.words import Language
 
 MODELS = ["deep", "clinical", "combined"]
 PRIMARY = ["combined", "clinical"]
@@ -143,6 +146,38 @@ def test_both_engines_tell_the_same_of_a_hard_set(study, case):
     asked = min(CASES[case][:2]) >= 2
     assert (by_r["engine"] == ("pROC" if asked else "numpy")).all()
     pd.testing.assert_frame_equal(by_r.drop(columns="engine"), own.drop(columns="engine"), rtol=1e-9, atol=1e-12)
+
+
+def test_classes_of_age_and_bmi_at_their_limits():
+    """A BMI of 25 is 24.999999999999996 for some heights and weights."""
+    stored = [18.499999999999996, 18.5, 24.999999999999996, 25.0, 24.9, np.nan]
+    frame = pd.DataFrame({"age": [64, 65, 65, 65, 66, 90], "bmi": stored, "sex": "F", "manufacturer": "", "dxa_interval_days": 1})
+    of = {f"{name} {level}": mask.tolist() for name, level, mask in levels(frame)}
+    assert of["bmi <18.5"] == [False] * 6
+    assert of["bmi 18.5-24.9"] == [True, True, False, False, True, False]
+    assert of["bmi >=25"] == [False, False, True, True, False, False]
+    assert of["age <65"] == [True, False, False, False, False, False]
+
+
+@pytest.mark.parametrize("told", ["none", "non_op"])
+def test_tables_of_patients_whose_t_scores_are_bounds(study, told):
+    """No T-score and no BMD of anybody, or of those with osteoporosis: counted as missing, nothing else moves."""
+    frame, cuts = study(40, 60)
+    gone = np.ones(len(frame), dtype=bool) if told == "none" else (frame["label"] == 1).to_numpy()
+    bounds = frame.assign(**{name: frame[name].mask(gone) for name in ("t_score", "bmd")}, n_sites=1, center="internal")
+    before, after = (describe(one, ["internal"]).set_index("variable") for one in (frame.assign(center="internal"), bounds))
+    others = [name for name in before.index if name not in ("t_score", "bmd")]
+    pd.testing.assert_frame_equal(before.loc[others], after.loc[others])
+    assert ("t_score" in after.index) == (told == "non_op"), "a variable that nobody has a value of has no row"
+    missing = count_missing(bounds).groupby("variable")["n_missing"].sum()
+    assert missing["t_score"] == missing["bmd"] == gone.sum()
+    if told == "non_op":
+        row = after.loc["t_score"]
+        assert row["op"] == "" and row["op_missing"] == gone.sum() and row["note"] and np.isnan(row["p_value"])
+    words = Language("en")
+    page = table_1(after.reset_index(), count_missing(bounds), ["internal"], words, False)
+    assert (words("note1_t_score") in page.notes) == (told == "non_op")
+    check(tables(bounds, cuts))
 
 
 @pytest.mark.parametrize("spoiled", [np.nan, np.inf])

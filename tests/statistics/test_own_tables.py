@@ -154,6 +154,8 @@ REFUSED = {
     "sex": (known_cell("sex", "w", 2), "'sex' must be F, M or empty, but is something else in 1 row(s), the first in line 4"),
     "age": (known_cell("age", "old"), "'age' must be a number or empty"),
     "age in months": (known_cell("age", 800), "'age' lies outside 18 to 120"),
+    "a site's label of 2": (lambda s, k: (s, k.assign(label_lumbar=2)), "'label_lumbar' lies outside 0 to 1"),
+    "half a label": (lambda s, k: (s, k.assign(label_lumbar=0.5)), "'label_lumbar' must be a whole number or empty"),
     "taken name": (lambda s, k: (s.rename(columns={"a": "all"}), k), "the score column 'all' needs another name"),
     "brace in a set": (lambda s, k: (s.assign(set=s["set"].replace("hospital_b", "b{1}")), k), "the name 'b{1}' (sets) holds one of"),
     "angle bracket in a model": (lambda s, k: (s.rename(columns={"a": "net <2>"}), k), "the name 'net <2>' (models) holds one of"),
@@ -196,7 +198,8 @@ def test_a_folder_with_something_else_is_left_alone(tmp_path, cohort, prediction
 
 def test_cells_are_taken_as_they_stand(tmp_path, cohort, predictions):
     scored, known = foreign(cohort, predictions, ["a", "b"])
-    known = known.assign(age=known["age"] + 0.7, bmi=22.123456789012345, remark="x")
+    lumbar = np.where(cohort["label"] == 1, "1", "")
+    known = known.assign(age=known["age"] + 0.7, bmi=22.123456789012345, label_lumbar=lumbar, t_score="", remark="x")
     write(tmp_path, scored, known)
     chosen = tmp_path / "chosen.yaml"
     chosen.write_text("tables: {models: [b], centers: [hospital_c, hospital_b, own_hospital]}\n", encoding="utf-8")
@@ -204,6 +207,11 @@ def test_cells_are_taken_as_they_stand(tmp_path, cohort, predictions):
     read = pd.read_csv(tmp_path / "out/results/cohort/cohort.csv", dtype=str)
     assert "remark" not in read.columns and set(read["bmi"]) == {repr(22.123456789012345)}
     assert (read["age"].astype(int) == cohort["age"].astype(int)).all()
+    assert read["label_lumbar"].fillna("").tolist() == lumbar.tolist() and read["t_score"].isna().all()
+    write(tmp_path, scored, known.assign(age=cohort["age"] - 1e-12))
+    prepare(str(tmp_path / "p.csv"), str(tmp_path / "c.csv"), None, tmp_path / "out", [str(chosen)])
+    again = pd.read_csv(tmp_path / "out/results/cohort/cohort.csv", dtype=str)
+    assert (again["age"] == read["age"]).all(), "an age that a spreadsheet stores a hair too low"
     assert list(pd.read_csv(tmp_path / "out/results/predictions.csv").columns) == ["patient_id", "center", "set", "fold", "label", "b"]
     config = yaml.safe_load((tmp_path / "out/config.yaml").read_text(encoding="utf-8"))
     assert config["tables"]["centers"] == ["hospital_c", "hospital_b", "own_hospital"] and config["statistics"]["primary_contrast"] is None
