@@ -39,10 +39,10 @@ class Film:
 
 @dataclass
 class Exam:
-    """One DXA exam: rows of (site, BMD, T-score or None); ``unreadable`` spoils its date in the table."""
+    """One DXA exam: rows of (site, BMD, T-score or None, or a text in its place); ``unreadable`` spoils its date in the table."""
 
     day: datetime.date
-    rows: list[tuple[str, float, float | None]]
+    rows: list[tuple[str, float, float | str | None]]
     unreadable: bool = False
 
 
@@ -255,6 +255,17 @@ def _no_t_score(patient: Patient) -> None:
     patient.exams = [replace(exam, rows=[(site, bmd, None) for site, bmd, _ in exam.rows if site != "forearm"])]
 
 
+def _unreadable_t_scores(patient: Patient) -> None:
+    """Every T-score that makes the osteoporosis has a digit that can't be read."""
+    exam = patient.exams[0]
+    rows = [(site, bmd, f"{t:.0f}.?" if t <= -2.5 and site != "forearm" else t) for site, bmd, t in exam.rows]
+    patient.exams = [replace(exam, rows=rows)]
+
+
+def _unreadable_exam_dates(patient: Patient) -> None:
+    patient.exams = [replace(exam, unreadable=True) for exam in patient.exams]
+
+
 def _no_films(patient: Patient) -> None:
     patient.films = []
 
@@ -287,8 +298,8 @@ _HARMFUL: list[tuple[str, bool, str, Callable[[Patient], None]]] = [
     ("conflicting_height", False, "conflicting_rows", _rows({}, {"height_change": 9.0})),
     ("conflicting_sex", True, "conflicting_rows", _rows({}, {"other_sex": True})),
     ("no_t_score", False, "no_t_score", _no_t_score),
-    ("height_in_wrong_unit", True, "unreadable_row", _rows({"wrong_unit": True})),
-    ("unreadable_birth_date", False, "unreadable_row", _rows({"unreadable_birth": True})),
+    ("unreadable_t_score", True, "undecided_dxa", _unreadable_t_scores),
+    ("unreadable_exam_dates", False, "unreadable_row", _unreadable_exam_dates),
     ("no_film", True, "no_film", _no_films),
     ("only_unreadable_rows", False, "no_film", _only_unreadable_rows),
 ]

@@ -30,7 +30,7 @@ def table_contents(center: Center, patients: list[Patient]) -> dict[str, list[di
         person, who = patient.person, patient.identity
         for change in patient.table_rows:
             height = person.height_cm + change.get("height_change", 0.0)
-            in_metres = (table.height_unit == "m") != bool(change.get("wrong_unit"))
+            in_metres = table.height_unit == "m"
             sex = person.sex if not change.get("other_sex") else {"F": "M", "M": "F"}[person.sex]
             birth = _UNREADABLE if change.get("unreadable_birth") else _day(person.birth_date, table.date_format)
             flags = table.exclusions.model_dump()
