@@ -30,11 +30,12 @@ import cv2
 import numpy as np
 import torch
 
-from scripts.deep.arithmetic import exact_arithmetic
+from scripts.deep.arithmetic import autocast, exact_arithmetic
+from scripts.deep.augmentation import augment
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.network import HybridNetwork
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.training import HISTORY, Interrupted, train
+from scripts.deep.training import HISTORY, Interrupted, loss_terms, train
 from tests.bench import deep, naive_network
 
 BATCH = deep.TRAINING["batch_size"]
@@ -212,6 +213,88 @@ def naive(found: Findings, paths: list[Path], threads: int, steps: int) -> None:
     found.say("naive script, scoring fp32", {"films/s": round(32 / (time.perf_counter() - began), 1)})
 
 
+def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) -> None:
+    """Milliseconds of a bf16 training step by part on the GPU's clock, of the whole step on the host's, and of its launches alone.
+
+    Where the launches take as long as the step, the host is what limits it.
+    """
+    torch.manual_seed(1)
+    options = deep.settings("bf16")
+    network = HybridNetwork(**deep.ARCHITECTURE).to(stack.device, memory_format=torch.channels_last).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
+    labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
+    rows, names = list(range(batch)), ("films", "augmentation", "forward", "backward", "clipping", "optimiser")
+    spent, host, whole = dict.fromkeys(names, 0.0), 0.0, 0.0
+    for number in range(rounds + 3):
+        if number == 3:
+            spent, host = dict.fromkeys(names, 0.0), 0.0
+            torch.cuda.synchronize()
+            whole = time.perf_counter()
+        marks = [torch.cuda.Event(enable_timing=True) for _ in range(len(names) + 1)]
+        began = time.perf_counter()
+        marks[0].record()
+        x = stack.standardize(next(iter(stack.stream([rows]))), rows)
+        marks[1].record()
+        x = augment(x, number, options["augmentation"])
+        marks[2].record()
+        with autocast(stack.device, "bf16"):
+            logits = network(x)
+        first, second = loss_terms(*logits, labels)
+        optimizer.zero_grad(set_to_none=True)
+        marks[3].record()
+        (first + second).backward()
+        marks[4].record()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        marks[5].record()
+        optimizer.step()
+        marks[6].record()
+        host += time.perf_counter() - began
+        torch.cuda.synchronize()
+        for name, start, end in zip(names, marks, marks[1:]):
+            spent[name] += start.elapsed_time(end)
+    whole = time.perf_counter() - whole
+    found.say(f"a step of {batch} films, ms", {
+        **{name: round(ms / rounds, 2) for name, ms in spent.items()},
+        "launching": round(1000 * host / rounds, 2), "whole": round(1000 * whole / rounds, 2),
+        "films/s": round(batch * rounds / whole, 1),
+    })  # fmt: skip
+
+
+def replayed(found: Findings, stack: FilmStack, batch: int = 8, rounds: int = 40) -> None:
+    """Films per second of the same forward and backward pass as a CUDA graph: what is left when the host launches nothing."""
+    torch.manual_seed(1)
+    torch.set_deterministic_debug_mode("default")
+    network = HybridNetwork(**deep.ARCHITECTURE).to(stack.device, memory_format=torch.channels_last).train()
+    labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
+    x = stack.batch(range(batch))
+
+    def step() -> None:
+        for parameter in network.parameters():
+            parameter.grad = None
+        with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
+            logits = network(x)
+        first, second = loss_terms(*logits, labels)
+        (first + second).backward()
+
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            step()
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    torch.cuda.synchronize()
+    began = time.perf_counter()
+    for _ in range(rounds):
+        graph.replay()
+    torch.cuda.synchronize()
+    took = time.perf_counter() - began
+    torch.set_deterministic_debug_mode("error")
+    found.say(f"forward and backward of {batch} films as a CUDA graph", {"ms": round(1000 * took / rounds, 2), "films/s": round(batch * rounds / took, 1)})
+
+
 def without_determinism(found: Findings, stack: FilmStack, steps: int) -> None:
     """What exact repetition costs: the same training with any algorithm allowed and the fastest convolutions chosen by trial."""
     torch.set_deterministic_debug_mode("default")
@@ -259,6 +342,8 @@ def main() -> None:
             (20, "agreement", lambda: agreement(found, cache, held)),
             (20, "resume fp32", lambda: resume(found, held, "fp32")),
             (20, "determinism", lambda: without_determinism(found, held, steps)),
+            (30, "step", lambda: [step_parts(found, held, n) for n in (8, 16, 32)]),
+            (20, "graph", lambda: replayed(found, held)),
             (30, "profile", lambda: deep.where_the_time_goes(held, 5)),
         ]
         for need, name, work in parts:
