@@ -1,15 +1,15 @@
 """What a DXA exam says of osteoporosis, and whether it can say it at all.
 
 An exam is one or several rows, each a measurement of a site; a site may be measured several times (left and
-right). The lowest T-score over the studied sites decides (WHO: osteoporosis at or below -2.5), and a value that
-can't be read never becomes another label:
+right). The lowest T-score over the studied sites decides (WHO: osteoporosis at or below -2.5), and a value
+that can't be read never becomes another label:
 
 - A T-score at or below the cut-off, or one known to be at most so much (``t_below``), proves osteoporosis,
   whatever else is unknown.
-- A row is *undecided* where it can't be read, or where only a bound is known that doesn't tell on which side of
-  the cut-off the T-score lies. Without proof of osteoporosis an exam with an undecided row has no label: the
-  T-score that can't be read could be the lowest. A row whose site can't be read may be any site, one whose date
-  can't be read may be of any exam of the patient.
+- A row is *undecided* where it can't be read, or where only a bound is known that doesn't tell on which side
+  of the cut-off the T-score lies. Without proof of osteoporosis an exam with an undecided row has no label:
+  the T-score that can't be read could be the lowest. A row whose site can't be read may be any site, one
+  whose date can't be read may be of any exam of the patient.
 - Otherwise the exam says 'no osteoporosis', if enough sites are known: by a number, or by a bound at or above
   the cut-off (``t_above``), which clears the site.
 - A row that was never measured (no T-score, nothing unreadable) has no part in it.
@@ -28,10 +28,11 @@ LABELLED, UNDECIDED, TOO_FEW_SITES = "labelled", "undecided", "too_few_sites"
 
 
 def as_exams(rows: pd.DataFrame, window_days: int) -> pd.DataFrame:
-    """Dated DXA rows with the exam that they belong to: ``exam_date`` and ``day`` become those of its first row.
+    """Dated DXA rows with the exam that they belong to: ``exam_date`` and ``day`` become those of its first
+    row.
 
-    Rows of a patient whose days (``day``, datetime) lie at most ``window_days`` after the exam's first one are
-    of one exam.
+    Rows of a patient whose days (``day``, datetime) lie at most ``window_days`` after the exam's first one
+    are of one exam.
     """
     days = rows[["patient_id", "exam_date", "day"]].drop_duplicates().sort_values(["patient_id", "day"])
     numbers = days["day"].to_numpy().astype("datetime64[D]").astype("int64")
@@ -61,10 +62,10 @@ def exam_labels(dated: pd.DataFrame, undated: pd.DataFrame, settings: dict) -> p
     Returns
     -------
     pd.DataFrame
-        ``patient_id, exam_date, outcome`` (LABELLED, UNDECIDED or TOO_FEW_SITES) and, where labelled, ``label``,
-        ``t_score``, ``bmd``, ``dxa_site``, ``n_sites`` (sites that are known by themselves), ``unreadable`` (1
-        where a row is undecided all the same), and per site ``t_score_<site>`` and ``label_<site>``. A T-score
-        stands only where it is certainly the lowest.
+        ``patient_id, exam_date, outcome`` (LABELLED, UNDECIDED or TOO_FEW_SITES) and, where labelled,
+        ``label``, ``t_score``, ``bmd``, ``dxa_site``, ``n_sites`` (sites that are known by themselves),
+        ``unreadable`` (1 where a row is undecided all the same), and per site ``t_score_<site>`` and
+        ``label_<site>``. A T-score stands only where it is certainly the lowest.
     """
     rows = _judged(dated, undated, settings)
     exams = rows.groupby(EXAM)
@@ -92,7 +93,8 @@ def exam_labels(dated: pd.DataFrame, undated: pd.DataFrame, settings: dict) -> p
 
 
 def _judged(dated: pd.DataFrame, undated: pd.DataFrame, settings: dict) -> pd.DataFrame:
-    """Every row with every exam and site that it may be of, and what it tells: ``proved``, ``known``, ``undecided``.
+    """Every row with every exam and site that it may be of, and what it tells: ``proved``, ``known``,
+    ``undecided``.
 
     ``t_below`` and ``t_above`` are kept only where they stand for a T-score that is missing.
     """

@@ -204,8 +204,8 @@ def select_cohort(
     alone["no_pair_in_interval"] = without(pairs) & paired_patient
     failing["no_pair_in_interval"] = without(pairs[pairs["image_id"].isin(left["image_id"])])
 
-    # The first pair decides, whether or not its exam has a label: to pass over an exam since it is damaged would
-    # choose patients by the damage. Only an exam in which no T-score was measured gives way to a later one.
+    # The first pair decides, whether or not its exam has a label: to pass over an exam since it is damaged
+    # would choose patients by the damage. Only an exam without any measured T-score gives way to a later one.
     pairs = pairs.merge(labels, on=EXAM)
     rows = _first_pairs(pairs[pairs["image_id"].isin(left["image_id"])], settings["first_pair_by"])
     of_any_film = _first_pairs(pairs, settings["first_pair_by"])
@@ -265,8 +265,8 @@ def _days(frame: pd.DataFrame, column: str, shift: pd.Series) -> pd.Series:
 def _conflicting(patients: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.DataFrame) -> set[str]:
     """Patients whose rows contradict each other: marked so by intake, or with two sexes or two birth dates.
 
-    Several results of one exam and site are no contradiction by themselves (left and right); intake tells those
-    that are.
+    Several results of one exam and site are no contradiction by themselves (left and right); intake tells
+    those that are.
     """
     marked = {
         *patients.loc[patients["conflict"].eq(1).fillna(False), "patient_id"],
@@ -295,9 +295,9 @@ def _ages(
 ) -> pd.DataFrame:
     """Completed years at each film, indexed as ``films``: ``age``, ``from_header`` and ``differs``.
 
-    By the birth date, else by the age given, else, of patients who are ``listed`` in the patient table, by the
-    film's header. ``differs`` is true where the header's age lies further from the table's than AGE_TOLERANCE and
-    the years between the film and the visit at which the age was given.
+    By the birth date, else by the age given, else, of patients who are ``listed`` in the patient table, by
+    the film's header. ``differs`` is true where the header's age lies further from the table's than
+    AGE_TOLERANCE and the years between the film and the visit at which the age was given.
     """
     if counted is None:
         by_birth = completed_years(_looked_up(birth, films["patient_id"]), films["day"])

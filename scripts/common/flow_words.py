@@ -1,4 +1,4 @@
-"""The steps of the patients' flow in English and Chinese, as the flow figure and the report's tables name them."""
+"""The steps of the patients' flow in English and Chinese, as the flow figure and the report name them."""
 
 from __future__ import annotations
 

@@ -138,16 +138,17 @@ COHORT_FURTHER: Columns = {
     "label_femoral_neck": "int",
     "label_total_hip": "int",
 }
-"""Columns behind COHORT that the sensitivity analyses read where they stand: the fewest calendar months within which
-film and exam lie, and of each site of the paired exam the T-score and the label by that site alone. Both are empty
-where the site was not measured or is not studied; the T-score also where it isn't certainly the lowest (a bound,
-an unreadable row), the label where an unreadable row may tell another one."""
+"""Columns behind COHORT that the sensitivity analyses read where they stand: the fewest calendar months
+within which film and exam lie, and of each site of the paired exam the T-score and the label by that site
+alone. Both are empty where the site was not measured or is not studied; the T-score also where it isn't
+certainly the lowest (a bound, an unreadable row), the label where an unreadable row may tell another one."""
 
 FLOW: Columns = {"center": "text", "step": "text", "n_patients": "int", "n_op": "int", "kind": "text", "n_any": "int"}
-"""``results/cohort/flow.csv``: ``kind`` is found, excluded or included; ``n_any`` counts a reason non-exclusively.
+"""``results/cohort/flow.csv``: ``kind`` is found, excluded or included; ``n_any`` counts a reason
+non-exclusively.
 
-Rows of the kind ``set`` divide the included patients, rows of the kind ``note`` tell something of some of them;
-neither is added up.
+Rows of the kind ``set`` divide the included patients, rows of the kind ``note`` tell something of some of
+them; neither is added up.
 """
 
 PREDICTIONS: Columns = {

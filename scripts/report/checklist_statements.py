@@ -223,11 +223,13 @@ class Statements:
         chinese = "，".join(f"{name} {count(n)}" for name, n in some.items()) or "无"
         policy = {"include": ("kept", "保留"), "exclude": ("excluded", "排除")}[self.config["cohort"]["missing_flag"]]
         flow = self.run.flow.groupby("step")["n_patients"].sum()
-        unlabelled, undecided, few = (int(flow.get(step, 0)) for step in ("no_t_score", "undecided_dxa", "too_few_sites"))
+        unlabelled, undecided, few = (
+            int(flow.get(step, 0)) for step in ("no_t_score", "undecided_dxa", "too_few_sites")
+        )
         return Statement(
             f"Missing clinical values among the included: {english}; XGBoost takes them as missing, the baselines put the training median there. Excluded for want of a T-score: "
-            f"{count(unlabelled)}, since a DXA value that can't be read leaves the label open: {count(undecided)}, for too few DXA sites: "
-            f"{count(few)}. Patients without an exclusion flag are {policy[0]}.",
+            f"{count(unlabelled)}, since a DXA value that can't be read leaves the label open: {count(undecided)}, "
+            f"for too few DXA sites: {count(few)}. Patients without an exclusion flag are {policy[0]}.",
             f"纳入者临床变量缺失：{chinese}；XGBoost 按缺失处理，基线方法以训练集中位数填补。因无 T 值排除 {count(unlabelled)} 例，因 DXA 数值无法读取而标签不能判定排除 {count(undecided)} 例，"
             f"因 DXA 部位过少排除 {count(few)} 例。排除标志缺失者{policy[1]}。",
         )

@@ -74,10 +74,12 @@ def _exam_rule(cohort: dict[str, Any], zh: bool) -> str:
         out = f"首日起 {window} 天内的 DXA 记录视为同一次检查。" if window else "同一日期的 DXA 记录视为同一次检查。"
         out += "首对检查中有 T 值无法读取或仅知界值而不能判定者，除非另有 T 值足以判定骨质疏松，否则予以排除，不以后续检查代替。"
         return out + (f"判定无骨质疏松至少须有 {sites} 个部位已知。" if sites > 1 else "")
-    out = f"DXA rows within {plural(window, 'day')} of an exam's first one were one exam. " if window else "DXA rows of one date were one exam. "
+    rows = f"within {plural(window, 'day')} of an exam's first one" if window else "of one date"
+    out = f"DXA rows {rows} were one exam. "
     out += (
-        "Where a T-score of the first pair's exam could not be read, or only a bound of it was known that left the label open, the "
-        "patient was excluded, unless another T-score of that exam proved OP; no later exam took its place. "
+        "Where a T-score of the first pair's exam could not be read, or only a bound of it was known that left "
+        "the label open, the patient was excluded, unless another T-score of that exam proved OP; no later exam "
+        "took its place. "
     )
     return out + (f"No OP needed {plural(sites, 'known site')} or more. " if sites > 1 else "")
 
@@ -266,7 +268,7 @@ SMALL_CLASS = 50
 
 
 MOST_SET_ASIDE = 0.02
-"""Above this share of a centre's patients with a pair, those set aside for want of a sure label are named among the limits."""
+"""Above this share of a centre's patients with a pair, the limits name those set aside without a label."""
 
 UNEVEN = 3.0
 """Folds are said to spread unevenly where the largest SD of a fold's logits is more than so many times the smallest."""
@@ -306,7 +308,8 @@ def _learning(run: RunFiles, zh: bool, set_names: dict[str, str]) -> list[str]:
 def _set_aside(run: RunFiles, zh: bool) -> list[str]:
     """A sentence on patients who have a pair but no sure label; none where they are few in every centre.
 
-    Whoever has osteoporosis by a readable value stays, so that leaving out the others chooses patients by their outcome.
+    Whoever has osteoporosis by a readable value stays, so that leaving out the others chooses patients by
+    their outcome.
     """
     named, total = [], 0
     for center in run.centers:
@@ -333,9 +336,9 @@ def _set_aside(run: RunFiles, zh: bool) -> list[str]:
         f"因 DXA 数值无法读取或已知部位过少而排除的患者共 {count(total)} 例：{'；'.join(named)}。另有可读数值证实骨质疏松者予以保留，"
         "故排除与结局有关：骨质疏松的比例偏高，无骨质疏松者偏少。"
         if zh
-        else f"Patients with a pair who were set aside since a DXA value can't be read or too few sites are known: {count(total)} "
-        f"({'; '.join(named)}). Those whom a readable value proves to have osteoporosis stayed, so this selects on the outcome: "
-        "the share with osteoporosis tends to be too high."
+        else "Patients with a pair who were set aside since a DXA value can't be read or too few sites are "
+        f"known: {count(total)} ({'; '.join(named)}). Those whom a readable value proves to have osteoporosis "
+        "stayed, so this selects on the outcome: the share with osteoporosis tends to be too high."
     ]
 
 

@@ -148,7 +148,19 @@ class Report:
         return frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
 
     def _titles(self, *keys: str) -> list[Column]:
-        texts = {"set", "model", "center", "variable", "reason", "test", "step", "status", "engine", "rule", "note"}
+        texts = {
+            "set",
+            "model",
+            "center",
+            "variable",
+            "reason",
+            "test",
+            "step",
+            "status",
+            "engine",
+            "rule",
+            "note",
+        }
         texts |= {"variables", "model_a", "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
         return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
 

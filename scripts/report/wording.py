@@ -319,7 +319,8 @@ _WORDS: dict[str, tuple[str, str]] = {
         "均数±标准差或例数。Welch t 检验；Pearson χ² 检验（无连续性校正），期望频数小于 5 时并列 Fisher 精确概率。SMD：标准化均数差。",
     ),
     "table1_t_score_note": (
-        "A T-score of which only a bound is known, or that need not be the lowest since another can't be read, counts as missing.",
+        "A T-score of which only a bound is known, or that need not be the lowest since another can't be "
+        "read, counts as missing.",
         "仅知界值的 T 值，以及因另有数值无法读取而未必最低的 T 值，计为缺失。",
     ),
     "table2_caption": ("Performance of the models in each test set, with {level} % CI", "各模型在各测试集的效能（{level}% CI）"),
@@ -406,8 +407,8 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "sensitivity_caption": ("Sensitivity analyses beside the main analysis", "敏感性分析与主分析对照"),
     "sensitivity_note": (
-        "Under review are patients whose film was flagged by its exposure or has an unknown view, or whose sex or age differs "
-        "between table and film.",
+        "Under review are patients whose film was flagged by its exposure or has an unknown view, or whose "
+        "sex or age differs between table and film.",
         "待复核患者：胸片曝光被标记、投照体位不明，或表格与胸片文件头中的性别或年龄不一致。",
     ),
     "missing_caption": ("Missing values by centre and variable", "各中心各变量的缺失数"),

@@ -128,8 +128,8 @@ _LIMITS = {
     "t_score_lumbar": (-10, 10), "t_score_femoral_neck": (-10, 10), "t_score_total_hip": (-10, 10),
     "label_lumbar": (0, 1), "label_femoral_neck": (0, 1), "label_total_hip": (0, 1),
 }  # fmt: skip
-"""What a value may be, in years, cm, kg, kg/m2, g/cm2 and standard deviations, and a label of a site; beyond it a unit
-or a column is wrong."""
+"""What a value may be, in years, cm, kg, kg/m2, g/cm2 and standard deviations, and a label of a site; beyond
+it a unit or a column is wrong."""
 
 
 def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFrame:

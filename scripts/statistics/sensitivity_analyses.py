@@ -78,10 +78,10 @@ def analyses(
 ) -> list[Analysis]:
     """The main analysis and the others, for the patients of ``frame``, that the study's recorded ``variables`` allow.
 
-    Where one site alone gives the label, it is that of ``label_<site>``; in a cohort without this column a T-score of
-    the site at or below ``op_t_score`` is osteoporosis. Patients without either are left out. ``most_sites`` is the
-    largest number of known sites that a patient of the study has; those with fewer are left out of the analysis of
-    that name.
+    Where one site alone gives the label, it is that of ``label_<site>``; in a cohort without this column a
+    T-score of the site at or below ``op_t_score`` is osteoporosis. Patients without either are left out.
+    ``most_sites`` is the largest number of known sites that a patient of the study has; those with fewer are
+    left out of the analysis of that name.
     """
     labels = frame["label"].to_numpy(dtype=np.int64)
     everybody = np.ones(len(frame), dtype=bool)

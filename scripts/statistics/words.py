@@ -120,7 +120,7 @@ WORDS: dict[str, dict[str, str]] = {
         "note1": "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex: Pearson's χ² test without "
         "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men). BMI: body mass index; BMD: bone mineral density.",
         "note1_missing": "Values missing: {list}.",
-        "note1_t_score": "T-scores of which only a bound is known, or that need not be the lowest, count as missing.",
+        "note1_t_score": "T-scores known by a bound alone, or that need not be the lowest, count as missing.",
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
         "note1_capped": "Ages above 89 are counted as 90 (patients: {list}).",
         "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "

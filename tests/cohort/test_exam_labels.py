@@ -133,9 +133,8 @@ def test_the_t_score_stands_only_where_it_is_certainly_the_lowest(rows, t_score,
 
 
 def test_each_site_by_itself():
-    rows = [
-        row(-3.0), unreadable(), row(-1.0, "femoral_neck"), row(-1.2, "femoral_neck"), row(site="total_hip", t_below=-3.0),
-    ]  # fmt: skip
+    neck = [row(-1.0, "femoral_neck"), row(-1.2, "femoral_neck")]
+    rows = [row(-3.0), unreadable(), *neck, row(site="total_hip", t_below=-3.0)]
     one = labels_of(rows).iloc[0]
     assert (one["label_lumbar"], one["label_femoral_neck"], one["label_total_hip"]) == (1, 0, 1)
     assert (
@@ -193,7 +192,7 @@ DAMAGED = st.builds(
 @settings(max_examples=40, derandomize=True, deadline=None)
 @given(st.lists(DAMAGED, min_size=1, max_size=7), st.data(), st.sampled_from([1, 2]), st.sampled_from([0, 1]))
 def test_damage_never_turns_a_label_into_the_other(rows, data, min_sites, window):
-    """Numbers, and sites with them, are replaced by unreadable ones: every exam stays, and keeps its label or has none."""
+    """Numbers, and sites with them, can't be read any more: an exam keeps its label or has none."""
     how = st.sampled_from(["whole", "whole", "number", "site"])
     damaged = []
     for one in rows:

@@ -280,7 +280,11 @@ def test_the_first_failing_reason(choose, changed, reason):
         ([exam("P1", None, day="2020-05-20"), exam("P1", -1.0, day="2020-08-01")], "included", 0),
         # of which exam the row is can't be read: of either
         (
-            [exam("P1", None, day="2020-05-20"), exam("P1", -1.0, day="2020-08-01"), unreadable("P1", day="")],
+            [
+                exam("P1", None, day="2020-05-20"),
+                exam("P1", -1.0, day="2020-08-01"),
+                unreadable("P1", day=""),
+            ],
             "undecided_dxa",
             None,
         ),
@@ -306,7 +310,7 @@ def test_too_few_sites_for_no_osteoporosis(choose):
 
 
 def test_what_is_set_aside_and_who_stays_is_counted(choose):
-    """P1 has osteoporosis by one row with another unreadable, P2 would have none: he is set aside, P1 stays."""
+    """P1 has osteoporosis by one row, another is unreadable; P2 would have none and is set aside."""
     rows = {
         "films": [film("P1", "I1"), film("P2", "I2")],
         "patients": [person("P1"), person("P2")],
@@ -319,7 +323,11 @@ def test_what_is_set_aside_and_who_stays_is_counted(choose):
     selection = choose(**rows)
     assert flow_of(selection, "undecided_dxa")[["n_patients", "n_any"]].tolist() == [1, 1]
     assert pd.isna(flow_of(selection, "undecided_dxa")["n_op"]), "nobody knows their label"
-    assert flow_of(selection, "op_with_unreadable_row")[["n_patients", "n_op", "kind"]].tolist() == [1, 1, "note"]
+    assert flow_of(selection, "op_with_unreadable_row")[["n_patients", "n_op", "kind"]].tolist() == [
+        1,
+        1,
+        "note",
+    ]
     row = row_of(selection)
     assert row["label"] == 1 and pd.isna(row["t_score"]), "the unreadable one may be lower"
 
@@ -718,7 +726,9 @@ def test_every_patient_is_accounted_for_once(world, policy):
     unreadable = flow.loc[flow["step"] == "unreadable_row", "n_any"].item()
     aside_rows, exams = frames["set_aside"], frames["dxa"]
     undated = {*exams["patient_id"]} - {*exams.loc[exams["exam_date"] != "", "patient_id"]}
-    assert unreadable == len({*aside_rows.loc[aside_rows["table"] != "dxa_other_site", "patient_id"], *undated})
+    assert unreadable == len(
+        {*aside_rows.loc[aside_rows["table"] != "dxa_other_site", "patient_id"], *undated}
+    )
     assert flow.loc[flow["kind"] == "excluded", "step"].tolist() == steps(criteria(**policy))
     assert set(flow.columns) == set(FLOW)
     ages = selection.cohort["age"]

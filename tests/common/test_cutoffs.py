@@ -14,7 +14,15 @@ STORED = -2.4999999999999996
 
 @pytest.mark.parametrize(
     ("value", "reached"),
-    [(-2.5, True), (STORED, True), (-2.51, True), (-2.49, False), (-2.46, False), (-2.49999, False), (np.nan, False)],
+    [
+        (-2.5, True),
+        (STORED, True),
+        (-2.51, True),
+        (-2.49, False),
+        (-2.46, False),
+        (-2.49999, False),
+        (np.nan, False),
+    ],
 )
 def test_at_or_below_a_cut_off(value, reached):
     assert bool(at_most(value, -2.5)) is reached

@@ -158,10 +158,16 @@ def _flow(centers: list[str]) -> pd.DataFrame:
     rows = []
     for center in centers:
         steps = {"too_young": 12, "no_dxa": 7, "undecided_dxa": 1, "no_t_score": 0}
-        parts = [("found", 100, "found"), *((step, n, "excluded") for step, n in steps.items()), ("included", 80, "included")]
+        parts = [
+            ("found", 100, "found"),
+            *((step, n, "excluded") for step, n in steps.items()),
+            ("included", 80, "included"),
+        ]
         for step, n, kind in [*parts, *((note, 0, "note") for note in NOTE_WORDS)]:
             n_op = {"included": 27, "note": 0}.get(kind)
-            rows.append({"center": center, "step": step, "n_patients": n, "n_op": n_op, "kind": kind, "n_any": n})
+            rows.append(
+                {"center": center, "step": step, "n_patients": n, "n_op": n_op, "kind": kind, "n_any": n}
+            )
     return pd.DataFrame(rows)
 
 

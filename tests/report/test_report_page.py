@@ -206,14 +206,24 @@ def test_methods_hold_the_runs_own_numbers(study, configs):
 @pytest.mark.parametrize(
     ("language", "window", "said"),
     [
-        ("en", 3, ("DXA rows within 3 days of an exam's first one were one exam.", "no later exam took its place", "No OP needed 2 known sites")),
+        (
+            "en",
+            3,
+            (
+                "DXA rows within 3 days of an exam's first one were one exam.",
+                "no later exam took its place",
+                "No OP needed 2 known sites",
+            ),
+        ),
         ("en", 0, ("DXA rows of one date were one exam.",)),
         ("zh", 3, ("首日起 3 天内的 DXA 记录视为同一次检查", "不以后续检查代替", "至少须有 2 个部位已知")),
         ("zh", 0, ("同一日期的 DXA 记录视为同一次检查",)),
     ],
 )
 def test_methods_tell_what_an_exam_is_and_when_it_has_no_label(study, configs, language, window, said):
-    config = configs["simulated"](study={"language": language}, cohort={"min_sites": 2, "exam_window_days": window})
+    config = configs["simulated"](
+        study={"language": language}, cohort={"min_sites": 2, "exam_window_days": window}
+    )
     text = html.unescape(report_html(study(config)))
     assert not [sentence for sentence in said if sentence not in text]
     one = html.unescape(report_html(study(configs["simulated"](study={"language": language}))))
@@ -223,12 +233,15 @@ def test_methods_tell_what_an_exam_is_and_when_it_has_no_label(study, configs, l
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", "can't be read or too few sites are known: 9 (External 1 9 of 90 (10 %; 4 more stayed, with OP)). Those whom"),
+        (
+            "en",
+            "can't be read or too few sites are known: 9 (External 1 9 of 90 (10 %; 4 more stayed, with OP)). Those whom",
+        ),
         ("zh", "共 9 例：External 1 9/90 例（10 %，另有 4 例仍判定为骨质疏松而保留）。"),
     ],
 )
 def test_a_share_set_aside_by_its_outcome_is_a_limit(study, configs, language, said):
-    """Of the pairs 1 of 82 is few; 8 undecided and 1 with too few sites of 90 is told, with those who stayed."""
+    """1 of 82 pairs is few; 8 undecided and 1 with too few sites of 90 are told, with those who stayed."""
     run = study(configs["simulated"](study={"language": language}))
     text = html.unescape(report_html(run))
     assert "selects on the outcome" not in text and "排除与结局有关" not in text
@@ -237,14 +250,22 @@ def test_a_share_set_aside_by_its_outcome_is_a_limit(study, configs, language, s
     here = flow["center"] == "external_1"
     for step, n in (("undecided_dxa", 8), ("no_t_score", 1), ("op_with_unreadable_row", 4)):
         flow.loc[here & (flow["step"] == step), ["n_patients", "n_any"]] = n
-    few = pd.DataFrame([{"center": "external_1", "step": "too_few_sites", "n_patients": 1, "kind": "excluded", "n_any": 1}])
+    few = pd.DataFrame(
+        [{"center": "external_1", "step": "too_few_sites", "n_patients": 1, "kind": "excluded", "n_any": 1}]
+    )
     place = flow.index[here & (flow["step"] == "undecided_dxa")][0] + 1
     flow = pd.concat([flow[:place], few, flow[place:]], ignore_index=True)
     text = html.unescape(report_html(dataclasses.replace(run, flow=flow)))
     assert said in text
     page = Page(report_html(dataclasses.replace(run, flow=flow)))
-    assert page.cells["table-flow-notes"][:3] == ["External 1", Words(language)("note_op_with_unreadable_row"), "4"]
-    assert not [cell for cell in page.cells["table-flow"] if cell == Words(language)("note_op_with_unreadable_row")]
+    assert page.cells["table-flow-notes"][:3] == [
+        "External 1",
+        Words(language)("note_op_with_unreadable_row"),
+        "4",
+    ]
+    assert not [
+        cell for cell in page.cells["table-flow"] if cell == Words(language)("note_op_with_unreadable_row")
+    ]
 
 
 def test_t_scores_known_by_a_bound_are_said_to_be_missing(study):

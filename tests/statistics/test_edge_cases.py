@@ -151,7 +151,15 @@ def test_both_engines_tell_the_same_of_a_hard_set(study, case):
 def test_classes_of_age_and_bmi_at_their_limits():
     """A BMI of 25 is 24.999999999999996 for some heights and weights."""
     stored = [18.499999999999996, 18.5, 24.999999999999996, 25.0, 24.9, np.nan]
-    frame = pd.DataFrame({"age": [64, 65, 65, 65, 66, 90], "bmi": stored, "sex": "F", "manufacturer": "", "dxa_interval_days": 1})
+    frame = pd.DataFrame(
+        {
+            "age": [64, 65, 65, 65, 66, 90],
+            "bmi": stored,
+            "sex": "F",
+            "manufacturer": "",
+            "dxa_interval_days": 1,
+        }
+    )
     of = {f"{name} {level}": mask.tolist() for name, level, mask in levels(frame)}
     assert of["bmi <18.5"] == [False] * 6
     assert of["bmi 18.5-24.9"] == [True, True, False, False, True, False]
@@ -161,19 +169,27 @@ def test_classes_of_age_and_bmi_at_their_limits():
 
 @pytest.mark.parametrize("told", ["none", "non_op"])
 def test_tables_of_patients_whose_t_scores_are_bounds(study, told):
-    """No T-score and no BMD of anybody, or of those with osteoporosis: counted as missing, nothing else moves."""
+    """No T-score and BMD of anybody, or of those with osteoporosis: they are missing, nothing else moves."""
     frame, cuts = study(40, 60)
     gone = np.ones(len(frame), dtype=bool) if told == "none" else (frame["label"] == 1).to_numpy()
-    bounds = frame.assign(**{name: frame[name].mask(gone) for name in ("t_score", "bmd")}, n_sites=1, center="internal")
-    before, after = (describe(one, ["internal"]).set_index("variable") for one in (frame.assign(center="internal"), bounds))
+    bounds = frame.assign(
+        **{name: frame[name].mask(gone) for name in ("t_score", "bmd")}, n_sites=1, center="internal"
+    )
+    before, after = (
+        describe(one, ["internal"]).set_index("variable") for one in (frame.assign(center="internal"), bounds)
+    )
     others = [name for name in before.index if name not in ("t_score", "bmd")]
     pd.testing.assert_frame_equal(before.loc[others], after.loc[others])
-    assert ("t_score" in after.index) == (told == "non_op"), "a variable that nobody has a value of has no row"
+    assert ("t_score" in after.index) == (told == "non_op"), (
+        "a variable that nobody has a value of has no row"
+    )
     missing = count_missing(bounds).groupby("variable")["n_missing"].sum()
     assert missing["t_score"] == missing["bmd"] == gone.sum()
     if told == "non_op":
         row = after.loc["t_score"]
-        assert row["op"] == "" and row["op_missing"] == gone.sum() and row["note"] and np.isnan(row["p_value"])
+        assert (
+            row["op"] == "" and row["op_missing"] == gone.sum() and row["note"] and np.isnan(row["p_value"])
+        )
     words = Language("en")
     page = table_1(after.reset_index(), count_missing(bounds), ["internal"], words, False)
     assert (words("note1_t_score") in page.notes) == (told == "non_op")

@@ -41,7 +41,9 @@ def patients(predictions, cohort, tmp_path):
         known = pd.Series((which == place) | (rng.random(n) >= 0.15))
         cohort[f"t_score_{site}"] = np.where(known, own, np.nan)
         cohort[f"label_{site}"] = pd.Series(own <= -2.5).astype("Int64").where(known)
-    cohort["n_sites"] = cohort[[name for name in cohort.columns if name.startswith("label_")]].notna().sum(axis=1)
+    cohort["n_sites"] = (
+        cohort[[name for name in cohort.columns if name.startswith("label_")]].notna().sum(axis=1)
+    )
     cohort["dxa_interval_months"] = np.ceil(cohort["dxa_interval_days"].abs() / 30.44).astype(int)
     write_table(cohort, tmp_path / "cohort.csv", COHORT)
     assert set(COHORT_FURTHER) < set(cohort.columns)
@@ -93,7 +95,7 @@ def test_one_site_gives_the_label_alone(patients):
 
 
 def test_a_site_known_by_a_bound_alone_counts(patients):
-    """To leave out those whose T-score is told as "<-3.0" would leave out patients with osteoporosis alone."""
+    """To leave out T-scores told as "<-3.0" would leave out patients with osteoporosis alone."""
     low = patients["t_score_lumbar"] < -3
     bounded = patients.assign(t_score_lumbar=patients["t_score_lumbar"].mask(low))
     pd.testing.assert_frame_equal(table_of(bounded), table_of(patients))
@@ -117,7 +119,9 @@ def test_a_t_score_at_the_cut_off_is_osteoporosis_however_it_is_stored(patients,
 
 def test_a_set_in_which_nobody_has_as_many_sites_says_so(patients):
     few = patients.assign(n_sites=patients["n_sites"].mask(patients["set"] == "external_1", 2))
-    assert (table_of(few).loc[("most_sites", "external_1"), "note"] == "refused: nobody has 3 sites known").all()
+    assert (
+        table_of(few).loc[("most_sites", "external_1"), "note"] == "refused: nobody has 3 sites known"
+    ).all()
     assert "most_sites" not in table_of(patients.assign(n_sites=1)).index.get_level_values("analysis")
 
 
