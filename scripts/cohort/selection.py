@@ -175,7 +175,8 @@ def select_cohort(
     # Tables.
     listed, examined = ~without(patients), ~without(exams)
     rows_aside = ~without(set_aside[set_aside["table"] == "patients"])
-    exams_aside = ~without(set_aside[set_aside["table"] == "dxa"]) | (~without(undated) & ~examined)
+    # a row that can't be read but has a date is an exam that is judged with its film, below
+    exams_aside = ~examined & (~without(set_aside[set_aside["table"] == "dxa"]) | ~without(undated))
     failing["unreadable_row"] = alone["unreadable_row"] = rows_aside | exams_aside
     failing["not_in_patients_table"] = alone["not_in_patients_table"] = ~listed & ~rows_aside
     failing["no_dxa"] = alone["no_dxa"] = ~examined & ~exams_aside

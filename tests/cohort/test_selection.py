@@ -241,6 +241,12 @@ ONE = {
         ({"dxa": [unreadable("P1", "")]}, "undecided_dxa"),
         ({"dxa": [unreadable("P1", "forearm")]}, "no_dxa"),
         ({"dxa": [unreadable("P1", day="")]}, "unreadable_row"),
+        ({"dxa": [unreadable("P1", day="")], "set_aside": [aside("P1", "dxa")]}, "unreadable_row"),
+        ({"dxa": [unreadable("P1")], "set_aside": [aside("P1", "dxa")]}, "undecided_dxa"),
+        (
+            {"dxa": [unreadable("P1", day="2021-09-01")], "set_aside": [aside("P1", "dxa")]},
+            "no_pair_in_interval",
+        ),
         ({"dxa": [exam("P1", -1.0), unreadable("P1", day="2020-09-01")]}, "included"),
         ({"dxa": [exam("P1", -1.0, conflict=1), unreadable("P1")]}, "conflicting_rows"),
         ({"dxa": [unreadable("P1", day="2021-09-01")]}, "no_pair_in_interval"),
@@ -733,6 +739,26 @@ def test_every_patient_is_accounted_for_once(world, policy):
     assert set(flow.columns) == set(FLOW)
     ages = selection.cohort["age"]
     assert (ages > 40).all() and (selection.cohort["dxa_interval_days"].abs() <= 184).all()
+
+
+@QUICK
+@given(WORLDS, st.data(), st.sampled_from([1, 2]))
+def test_damage_of_dxa_rows_changes_nobodys_label(world, data, min_sites):
+    """T-scores, and sites with them, that can't be read any more: a patient keeps label, film and exam, or leaves."""
+    damaged = []
+    for row in world["dxa"]:
+        fault = data.draw(st.sampled_from(["none", "t_score", "site"])) if row["t_score"] else "none"
+        lost = {} if fault == "none" else {"t_score": None, "unreadable": 1}
+        damaged.append({**row, **lost, **({"site": ""} if fault == "site" else {})})
+    others = {**criteria(), "min_sites": min_sites, "sites": ["femoral_neck", "lumbar", "total_hip"]}
+    plain = exam("P9", -1.0, "total_hip")
+    before, after = (
+        select_cohort(**as_frames({**world, "dxa": [*rows, plain]}), settings=others).cohort.set_index("patient_id")
+        for rows in (world["dxa"], damaged)
+    )
+    assert set(after.index) <= set(before.index), "damage brought somebody in"
+    for name in ("label", "image_id", "dxa_interval_days"):
+        assert (after[name] == before.loc[after.index, name]).all(), name
 
 
 @QUICK

@@ -72,7 +72,11 @@ def test_values_of_the_contract(finished):
     assert sorted(train["fold"].unique()) == [0, 1, 2, 3, 4]
     assert cohort.loc[cohort["set"] != "train", "fold"].isna().all()
     assert set(cohort["label"]) == {0, 1} and set(cohort["sex"]) == {"F", "M"}
-    assert ((cohort["t_score"] <= -2.5) == (cohort["label"] == 1)).all()
+    sure = cohort[cohort["t_score"].notna()]
+    assert ((sure["t_score"] <= -2.5) == (sure["label"] == 1)).all()
+    flow = pd.read_csv(finished.path / "results/cohort/flow.csv").set_index("step")["n_patients"]
+    assert flow["op_with_unreadable_row"].sum() == cohort["t_score"].isna().sum() == 3, "one planted in each centre"
+    assert (cohort.loc[cohort["t_score"].isna(), "label"] == 1).all()
     assert (cohort["age"] > 40).all() and (cohort["age"] <= 90).all()
     assert (cohort["bmi"] - cohort["weight_kg"] / (cohort["height_cm"] / 100) ** 2).abs().max() < 0.01
     predictions = pd.read_csv(finished.path / "results/predictions.csv")
