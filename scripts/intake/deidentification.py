@@ -24,7 +24,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
 from scripts.intake.codestream import NATIVE, BrokenStream, clean_codestream, stream_geometry
-from scripts.intake.dicom_reading import Film, Unusable, text, transfer_syntax
+from scripts.intake.dicom_reading import Film, Unusable, modality, near, text, transfer_syntax
 from scripts.intake.identifier_scan import identifiers_in_stream, identifiers_left
 from scripts.intake.identity import Pseudonyms, dicom_date
 from scripts.intake.pixels import RLE, ShortPixels, decoded_values, native_values
@@ -149,7 +149,7 @@ class _Builder:
         first = parts[0] if parts[0] in ("ORIGINAL", "DERIVED") else ""
         second = parts[1] if parts[1] in ("PRIMARY", "SECONDARY") else ""
         if first and second:
-            self._set(new, keyword, [first, second, ""] if text(source, "Modality") == "DX" else [first, second])
+            self._set(new, keyword, [first, second, ""] if modality(source) == "DX" else [first, second])
 
     def standard_uid(self, new: Dataset, source: Dataset, keyword: str) -> None:
         value = text(source, keyword)
@@ -164,7 +164,8 @@ class _Builder:
 
     def shift_date(self, new: Dataset, source: Dataset, keyword: str) -> None:
         day = dicom_date(text(source, keyword))
-        if day is not None:
+        # a date far from the film's is a wrong clock's; the first day of a reset clock is known, and would tell the shift
+        if day is not None and (self.film.film_date is None or near(day, self.film.film_date)):
             self._make(new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8))
         elif keyword == "StudyDate":
             new.StudyDate = ""
@@ -182,7 +183,8 @@ class _Builder:
     def copy_code(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword not in source:
             return
-        parts, terms = text(source, keyword).upper().split("\\"), allowed_terms(keyword)
+        said = modality(source) if keyword == "Modality" else text(source, keyword).upper()
+        parts, terms = said.split("\\"), allowed_terms(keyword)
         if _count_fits(keyword, len(parts)) and terms.issuperset(parts):
             self._set(new, keyword, parts if len(parts) > 1 else parts[0])
         elif "" in terms:
