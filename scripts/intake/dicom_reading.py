@@ -303,27 +303,33 @@ DAYS_APART = 180
 
 
 def film_date_of(dataset: Dataset) -> tuple[datetime.date | None, bool]:
-    """The film's date, None where none is certain, and whether dates of the header lie more than ``DAYS_APART`` apart.
+    """The film's date, and whether dates of the header lie more than ``DAYS_APART`` apart, as a wrong clock makes them.
 
-    The first of ``DATES_OF_A_FILM`` counts where StudyDate lies near it. Where it doesn't, a clock was wrong: the
-    acquisition's date is left out if all that is told of content and series lies near StudyDate, else none is certain.
-    Without StudyDate the first date counts where no other contradicts it.
+    The first of ``DATES_OF_A_FILM`` counts where StudyDate lies near it. Where it doesn't, one of two must be borne out:
+
+    - StudyDate, where all that is told of content and series lies near it: the acquisition's date is left out, and
+      the next one counts.
+    - The first date, where at least two other than StudyDate are told, none of which contradicts it, and StudyDate is
+      later: an older film that was put into a newer study. Not so on a 1 January, from which reset clocks count.
+
+    Else none is certain (None), nor is one without StudyDate that another contradicts.
     """
     told = [(keyword, dicom_date(text(dataset, keyword))) for keyword in DATES_OF_A_FILM]
-    given = [(keyword, day) for keyword, day in told if day is not None]
-    if not given:
+    given = {keyword: day for keyword, day in told if day is not None}
+    days = list(given.values())
+    if not days:
         return None, False
-    days = [day for _, day in given]
+    first, study = days[0], given.pop("StudyDate", None)
     if (max(days) - min(days)).days <= DAYS_APART:
-        return days[0], False
-    keyword, study = given[-1]
-    if keyword != "StudyDate":
-        return None, True
-    if near(days[0], study):
-        return days[0], True
-    backing = [day for keyword, day in given if keyword in _OF_ITS_FILES]
-    sure = given[0][0] in _ACQUISITION and backing and all(near(day, study) for day in backing)
-    return (backing[0] if sure else None), True
+        return first, False
+    if study is None or near(first, study):
+        return (None if study is None else first), True
+    backing = [day for keyword, day in given.items() if keyword in _OF_ITS_FILES]
+    if backing and all(near(day, study) for day in backing):
+        return backing[0], True
+    agreed = len(given) > 1 and all(near(day, first) for day in given.values())
+    older = max(given.values()) < study and (first.month, first.day) != (1, 1)
+    return (first if agreed and older else None), True
 
 
 def near(day: datetime.date, other: datetime.date) -> bool:

@@ -303,7 +303,6 @@ CLOCKS = ("20000101", "20990101", "19700101", "20180305", "2030-01-01")
             "2019-03-06",
         ),
         ({"AcquisitionDate": "clock", "StudyDate": RIGHT}, None),
-        ({"AcquisitionDate": RIGHT, "ContentDate": RIGHT, "SeriesDate": RIGHT, "StudyDate": "clock"}, None),
         ({"AcquisitionDate": "clock", "ContentDate": "clock", "SeriesDate": RIGHT, "StudyDate": RIGHT}, None),
         ({"ContentDate": "clock", "SeriesDate": RIGHT, "StudyDate": RIGHT}, None),
         ({"AcquisitionDate": "clock", "ContentDate": RIGHT, "SeriesDate": RIGHT}, None),
@@ -338,6 +337,30 @@ def test_a_clock_that_was_wrong_is_no_date_of_a_film(
         names.shifted(facts.film_date, facts.patient_id),
         False,
     )
+
+
+OLDER = {"SeriesDate": "19950926", "ContentDate": "19950927", "StudyDate": "20040826"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, datetime.date(1995, 9, 27)),
+        ({"AcquisitionDate": "19950926"}, datetime.date(1995, 9, 26)),
+        ({"SeriesDate": None}, None),
+        ({"StudyDate": "19900826"}, None),
+        ({"SeriesDate": "20000101", "ContentDate": "20000101"}, None),
+        ({"SeriesDate": "20990704", "ContentDate": "20990704"}, None),
+        ({"AcquisitionDate": "20010926"}, None),
+    ],
+)
+def test_an_older_film_in_a_newer_study_has_the_date_of_the_film(make_film, save, names, patterns, tmp_path, changes, found):
+    film = make_film(AcquisitionDate=None)
+    for keyword, day in (OLDER | changes).items():
+        if day is not None:
+            setattr(film, keyword, day)
+    facts = film_of(read_source(save(film, tmp_path / "film.dcm")), names, patterns)
+    assert (facts.film_date, facts.dates_differ) == (found, True)
 
 
 def test_dates_that_lie_near_each_other_are_taken_in_their_order(facts):

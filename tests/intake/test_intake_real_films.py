@@ -91,7 +91,9 @@ def lossless(tmp_path_factory):
     for name in (*(f"{film}_{coding}" for film in ("RG2", "RG3") for coding in CODINGS), "mlut_18"):
         film = pydicom.dcmread(REAL / "dicom" / f"{name}.dcm")
         film.BodyPartExamined, film.Modality, film.ViewPosition = "CHEST", "CR", "PA"
-        film.PatientID, film.StudyDate = "7", "20200131"
+        film.PatientID, film.StudyDate, film.AcquisitionDate = "7", "20200131", "20200131"
+        for keyword in ("SeriesDate", "ContentDate"):
+            film.pop(keyword, None)
         film.save_as(target / "in" / name)
     names = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c", {"strip": True, "leading_zeros": "keep", "upper": False})
     intake(target / "in", target, names, FrontalView().model_dump(), Log(None, "test", echo=False))
