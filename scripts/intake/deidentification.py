@@ -41,6 +41,7 @@ METHOD_CODES = (
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _IMPLEMENTATION_UID = "2.25.190546352318426390513206541278604713991"
+_IMPLEMENTATION_NAME = "OSTEOCXR"
 _CHEST_CODE = ("51185008", "SCT", "Chest")
 _VIEW_CODES = {"PA": ("272479007", "SCT", "postero-anterior"), "AP": ("399348003", "SCT", "antero-posterior")}
 
@@ -116,7 +117,7 @@ class _Builder:
         self.source, self.film, self.names = source, film, names
         self.pseudonymous_id = names.patient(film.patient_id)
         self.copied: list[str] = []
-        self.made: list[str] = [self.pseudonymous_id, METHOD]
+        self.made: list[str] = [self.pseudonymous_id, METHOD, _IMPLEMENTATION_UID, _IMPLEMENTATION_NAME]
 
     def build(self) -> Dataset:
         new = Dataset()
@@ -366,7 +367,7 @@ def _written(builder: _Builder) -> tuple[bytes, tuple[bytes, ...]]:
     meta.MediaStorageSOPInstanceUID = new.SOPInstanceUID
     meta.TransferSyntaxUID = syntax
     meta.ImplementationClassUID = _IMPLEMENTATION_UID
-    meta.ImplementationVersionName = "OSTEOCXR"
+    meta.ImplementationVersionName = _IMPLEMENTATION_NAME
     new.file_meta = meta
     new.preamble = b"\0" * 128
     buffer = io.BytesIO()
