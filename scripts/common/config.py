@@ -417,9 +417,10 @@ class Exposure(Section):
     review_mean: tuple[Fraction, Fraction] = Field((0.20, 0.80), description="Review when the mean of the window lies outside.")
     review_polarity: float = Field(
         0.0,
-        ge=-1,
-        le=1,
-        description="Review when mediastinum minus lungs, in shares of the full range, is below this: the film may be inverted.",
+        ge=-1.5,
+        le=1.5,
+        description="Review when the measure of polarity (mediastinum minus lungs, plus abdomen minus the film's "
+        "median, in ranks of its pixels) is below this: the film may be inverted.",
     )
     refit: bool = Field(
         True, description="Refit range and mean per centre and manufacturer (median and MAD). A refitted measure may only flag."
