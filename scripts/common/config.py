@@ -779,8 +779,8 @@ class Statistics(Section):
 class Report(Section):
     show_films: Literal["not_burned_in", "signed_off"] = Field(
         "not_burned_in",
-        description="Films are shown only where the tag BurnedInAnnotation is NO. `signed_off` shows all; write it only after somebody has "
-        "looked at every film shown.",
+        description="Films are shown (contact sheets, figures, report, `make share`) only where the tag BurnedInAnnotation is NO. "
+        "`signed_off` shows all; write it only after somebody has looked at every film shown.",
     )
     signed_off_by: str | None = Field(None, description="Who signed off on the films shown; needed for `signed_off`.")
 
