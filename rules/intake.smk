@@ -136,9 +136,9 @@ rule read_review:
 rule screen_exposure:
     """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
 
-    In go the batches' tables and the list, every file of which must be in one of them; out come the centre's films, a row
-    for every file found, the exposure's measures and verdicts, and a table of what was rejected or flagged, for a
-    reader to fill in. Fixed rules reject; refitted measures only flag.
+    In go the batches' tables and the list, every file of which must be in one of them; out come the centre's
+    films, a row for every file found, the exposure's measures and verdicts, and a table of what was rejected
+    or flagged, for a reader to fill in. Fixed rules reject; refitted measures only flag.
     """
     input:
         listing="private/{center}/listing.csv",
@@ -175,8 +175,9 @@ rule screen_exposure:
 rule draw_contact_sheets:
     """Draw contact sheets of a centre's films that were rejected or flagged, each with its reason.
 
-    In go the centre's films with their verdicts and the PNGs; out come sheets on which a film that may not be shown
-    (report.show_films) is left blank. A rule of its own, so that a sign-off draws the sheets again and nothing else.
+    In go the centre's films with their verdicts and the PNGs; out come sheets on which a film that may not be
+    shown (report.show_films) is left blank. A rule of its own, so that a sign-off draws the sheets again and
+    nothing else.
     """
     input:
         films="results/intake/{center}/films.csv",

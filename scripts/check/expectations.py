@@ -177,7 +177,7 @@ def _film_rows(
                 "source_id": film.patient_id if known else "",
                 "birth_date": film.birth_date.isoformat() if known and film.birth_date else "",
                 "dates_differ": film is not None and film.dates_differ,
-                "in_the_future": film is not None and film.film_date is not None and film.film_date > tomorrow,
+                "in_the_future": bool(film and film.film_date and film.film_date > tomorrow),
             }
         )
     frame = pd.DataFrame(rows, columns=[*FILMS, "source_id", "birth_date", "dates_differ", "in_the_future"])
@@ -595,17 +595,22 @@ def _sites_not_told(dxa: Reading, sites: list[str], where: str) -> list[str]:
 
 
 def _odd_film_dates(films: pd.DataFrame) -> list[str]:
-    """Hints where a device's clock was wrong: dates of one header that contradict each other, films of days to come."""
+    """Hints where a device's clock was wrong: dates of one header that contradict each other, films of days
+    to come."""
     differ, future = films[films["dates_differ"]], int(films["in_the_future"].sum())
     found = []
     if len(differ):
         borne_out = int((differ["film_date"] != "").sum())
         found.append(
-            f"film dates of one header differ by years (more than {DAYS_APART} days): {len(differ)} films; {borne_out} of them keep the date that "
-            f"the others bear out, {len(differ) - borne_out} are set aside where nothing says which is right"
+            f"film dates of one header differ by years (more than {DAYS_APART} days): {len(differ)} films; "
+            f"{borne_out} of them keep the date that the others bear out, {len(differ) - borne_out} are set aside "
+            "where nothing says which is right"
         )
     if future:
-        found.append(f"{future} films are dated in the future; the clock of their device was wrong, and so may be the dates of its other films")
+        found.append(
+            f"{future} films are dated in the future; the clock of their device was wrong, and so may be the "
+            "dates of its other films"
+        )
     return found
 
 

@@ -419,8 +419,8 @@ class Exposure(Section):
         0.0,
         ge=-1.5,
         le=1.5,
-        description="Review when the measure of polarity (mediastinum minus lungs, plus abdomen minus the film's "
-        "median, in ranks of its pixels) is below this: the film may be inverted.",
+        description="Review when the measure of polarity (mediastinum minus lungs, plus abdomen minus the "
+        "film's median, in ranks of its pixels) is below this: the film may be inverted.",
     )
     refit: bool = Field(
         True, description="Refit range and mean per centre and manufacturer (median and MAD). A refitted measure may only flag."
@@ -451,8 +451,8 @@ class Ocr(Section):
 class FrontalView(Section):
     pa: list[str] = Field(
         [r"(?<![A-Z])P\.?[-/ ]?A(?![A-Z])", "postero[- ]?anterior", "^(?!.*(床[旁边]|前[后後]位)).*正位", "[后後]前位"],
-        description="Patterns in SeriesDescription that mean PA: regular expressions, found in capitals and small "
-        "letters, with and without accents; `_` counts as a space.",
+        description="Patterns in SeriesDescription that mean PA: regular expressions, found in capitals and "
+        "small letters, with and without accents; `_` counts as a space.",
     )
     ap: list[str] = Field(
         [r"(?<![A-Z])A\.?[-/ ]?P(?![A-Z])", "antero[- ]?posterior", "床[旁边]", "前[后後]位"],
@@ -460,11 +460,12 @@ class FrontalView(Section):
     )
     lateral: list[str] = Field(
         [
-            "(?<![A-Z])(LAT|LL|RL)(?![A-Z])", "(?<![A-Z])latera", "latero", "seitl", "profil", "perfil", "obli[qk]",
+            "(?<![A-Z])(LAT|LL|RL)(?![A-Z])",
+            "(?<![A-Z])latera", "latero", "seitl", "profil", "perfil", "obli[qk]",
             "schrag", "boczn", "bocn", "боков", "[侧側][位面]", "斜位", "側像", "측면",
         ],
-        description="Patterns that mean lateral or oblique. A description that has them and those of another list "
-        "names two views, as an order does, and says nothing of the one film.",
+        description="Patterns that mean lateral or oblique. A description that has them and those of another "
+        "list names two views, as an order does, and says nothing of the one film.",
     )  # fmt: skip
     frontal: list[str] = Field(
         [
@@ -472,17 +473,19 @@ class FrontalView(Section):
             "(?<![0-9])2 ?-?(v(?![A-Z])|vw|views?|ebenen|incid|proj|planes)",
             "(two|zwei|deux|dos|due) (views?|ebenen|incid|proj|planes)",
         ],
-        description="Patterns that mean frontal, or two views, without saying PA or AP. Alone they leave the view "
-        "unknown, and so they do beside one for lateral.",
+        description="Patterns that mean frontal, or two views, without saying PA or AP. Alone they leave the "
+        "view unknown, and so they do beside one for lateral.",
     )  # fmt: skip
     chest: list[str] = Field(
         [
             "chest", "cxr", "thorax", "torax", "torace", "lung", "pulmo", "polmon", "poumon", "poitrine",
-            "brust(?!wirbel|bein|drus|krebs)", "borstkas", "bryst(?!ben)", "klatka", "klp", "hrudnik", "mellkas",
-            "keuhko", "gogus", "akciger", "грудн(ой|ая) клет", "легк", "огк", "胸(?!椎|骨|锁|鎖|腰)", "肺", "흉부", "가슴",
+            "brust(?!wirbel|bein|drus|krebs)",
+            "borstkas", "bryst(?!ben)", "klatka", "klp", "hrudnik", "mellkas",
+            "keuhko", "gogus", "akciger",
+            "грудн(ой|ая) клет", "легк", "огк", "胸(?!椎|骨|锁|鎖|腰)", "肺", "흉부", "가슴",
         ],
-        description="Patterns in BodyPartExamined that mean the chest. A film of another part of the body is set "
-        "aside; one that names none, or in a character set that can't be told, is not.",
+        description="Patterns in BodyPartExamined that mean the chest. A film of another part of the body is "
+        "set aside; one that names none, or in a character set that can't be told, is not.",
     )  # fmt: skip
 
     @field_validator("pa", "ap", "lateral", "frontal", "chest")
@@ -779,8 +782,9 @@ class Statistics(Section):
 class Report(Section):
     show_films: Literal["not_burned_in", "signed_off"] = Field(
         "not_burned_in",
-        description="Films are shown (contact sheets, figures, report, `make share`) only where the tag BurnedInAnnotation is NO. "
-        "`signed_off` shows all; write it only after somebody has looked at every film shown.",
+        description="Films are shown (contact sheets, figures, report, `make share`) only where the tag "
+        "BurnedInAnnotation is NO. `signed_off` shows all; write it only after somebody has looked at every "
+        "film shown.",
     )
     signed_off_by: str | None = Field(None, description="Who signed off on the films shown; needed for `signed_off`.")
 

@@ -1,9 +1,9 @@
 """Which films may be shown, and which pictures made of films: the one place that decides it.
 
-Contact sheets, figures, report and ``make share`` ask here. A film may have a name burned into its pixels. One whose header
-says that it has none (BurnedInAnnotation NO) may be shown; one whose header says nothing only after somebody has looked at the
-films and signed for it (``report.show_films: signed_off``). A film that declares burned-in text never comes so far: it
-is quarantined.
+Contact sheets, figures, report and ``make share`` ask here. A film may have a name burned into its pixels.
+One whose header says that it has none (BurnedInAnnotation NO) may be shown; one whose header says nothing
+only after somebody has looked at the films and signed for it (``report.show_films: signed_off``). A film that
+declares burned-in text never comes so far: it is quarantined.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ POLICIES = ("not_burned_in", "signed_off")
 
 
 def signed_off(policy: str) -> bool:
-    """Whether somebody signed for all films. ``policy`` is ``report.show_films``; raises ``StudyError`` for any other word."""
+    """Whether somebody signed for all films. ``policy`` is ``report.show_films``; raises ``StudyError`` for
+    any other word."""
     if policy not in POLICIES:
         raise StudyError(f"report.show_films: '{policy}' is no policy; use {' or '.join(POLICIES)}.")
     return policy == "signed_off"
@@ -31,7 +32,8 @@ def showable(burned_in: pd.Series, policy: str) -> pd.Series:
 
 @dataclass(frozen=True)
 class SheetDecision:
-    """How many films a contact sheet is of, how many of them are left blank on it, and whether a page may show it."""
+    """How many films a contact sheet is of, how many of them are left blank on it, and whether a page may
+    show it."""
 
     films: int
     undeclared: int

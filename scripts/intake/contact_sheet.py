@@ -1,7 +1,7 @@
 """Contact sheets: small pictures of the films that were rejected or flagged, each with its reason.
 
-Blind to label and score: neither exists yet when the sheet is made. A film that may not be shown (``film_policy``) has an empty
-place with its id and reasons.
+Blind to label and score: neither exists yet when the sheet is made. A film that may not be shown
+(``film_policy``) has an empty place with its id and reasons.
 """
 
 from __future__ import annotations
@@ -55,15 +55,20 @@ def _thumbnail(path: str | Path) -> np.ndarray:
     return tile
 
 
-def films_of_sheet(films: pd.DataFrame, exposure: pd.DataFrame, verdict: str, policy: str) -> list[tuple[str, str, str]]:
-    """What ``draw_contact_sheets`` draws of a centre's films with ``verdict``: without a path where one may not be shown.
+def films_of_sheet(
+    films: pd.DataFrame, exposure: pd.DataFrame, verdict: str, policy: str
+) -> list[tuple[str, str, str]]:
+    """What ``draw_contact_sheets`` draws of a centre's films with ``verdict``: without a path where one may
+    not be shown.
 
-    ``films`` is the centre's ``films.csv``, ``exposure`` its ``exposure.csv``, ``policy`` ``report.show_films``.
+    ``films`` is the centre's ``films.csv``, ``exposure`` its ``exposure.csv``, ``policy``
+    ``report.show_films``.
     """
     paths = films["png"].where(showable(films["burned_in"], policy), "")
     path_of = dict(zip(films["image_id"], paths))
     on_sheet = exposure[exposure["verdict"] == verdict]
-    return [(image, reason, path_of[image]) for image, reason in zip(on_sheet["image_id"], on_sheet["reason"])]
+    named = zip(on_sheet["image_id"], on_sheet["reason"])
+    return [(image, reason, path_of[image]) for image, reason in named]
 
 
 def draw_contact_sheets(
@@ -71,9 +76,9 @@ def draw_contact_sheets(
 ) -> int:
     """Draw all films on sheets of at most ``FILMS_A_SHEET`` and return the number of sheets.
 
-    ``films`` holds (image id, reasons joined by ``;``, path of the PNG, or empty where it may not be shown). The first sheet is written to ``first``, the others
-    to ``further/<name>_02.png`` and so on; without a film the first one says ``none``. ``synthetic`` puts SYNTHETIC on the
-    face of each.
+    ``films`` holds (image id, reasons joined by ``;``, path of the PNG, or empty where it may not be shown).
+    The first sheet is written to ``first``, the others to ``further/<name>_02.png`` and so on; without a film
+    the first one says ``none``. ``synthetic`` puts SYNTHETIC on the face of each.
     """
     pages = [films[at : at + FILMS_A_SHEET] for at in range(0, len(films), FILMS_A_SHEET)] or [[]]
     count = f"{len(films)} film{'' if len(films) == 1 else 's'}"

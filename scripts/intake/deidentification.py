@@ -165,7 +165,7 @@ class _Builder:
 
     def shift_date(self, new: Dataset, source: Dataset, keyword: str) -> None:
         day = dicom_date(text(source, keyword))
-        # a date far from the film's is a wrong clock's; the first day of a reset clock is known, and would tell the shift
+        # a date far from the film's is a wrong clock's: the first day of a reset one is known and tells the shift
         if day is not None and (self.film.film_date is None or near(day, self.film.film_date)):
             self._make(new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8))
         elif keyword == "StudyDate":
@@ -302,7 +302,8 @@ _ALWAYS_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 def _coded_image(source: Dataset, declared: str) -> tuple[str, bytes]:
     """The transfer syntax of a film's pixels and their coded frame; no bytes where they are not coded.
 
-    The name that a file gives its syntax is no proof: the stream's own markers are (``codestream.syntax_of``).
+    The name that a file gives its syntax is no proof: the stream's own markers are
+    (``codestream.syntax_of``).
     """
     if declared in NATIVE and not (source["PixelData"].is_undefined_length and source.PixelData[:4] == _ITEM):
         return declared, b""
@@ -347,7 +348,7 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
             body = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
         body += b"\0" * (len(body) % 2)
         return EXPLICIT_LITTLE_ENDIAN, (struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, len(body)), body)
-    if precision < stored:  # the stream knows how many bits it codes; a header of more would make a pale film of it
+    if precision < stored:  # the stream knows its bits; a header of more would make the film pale
         if int(source.get("PixelRepresentation") or 0) == 1:  # where the sign then stands nobody can say
             raise Unusable("unreadable_pixels")
         new.BitsStored, new.HighBit, new.BitsAllocated = precision, precision - 1, 8 if precision <= 8 else 16

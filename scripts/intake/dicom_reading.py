@@ -218,7 +218,8 @@ def text(dataset: Dataset, keyword: str) -> str:
 
 
 def certain_text(dataset: Dataset, keyword: str, declared: Sequence[str]) -> tuple[str, bool]:
-    """``text``, and whether a character set is known that reads it. ``declared`` are the header's (``declared_sets``)."""
+    """``text``, and whether a character set is known that reads it. ``declared`` are the header's
+    (``declared_sets``)."""
     raw = raw_text(dataset, keyword)
     if raw is not None:
         found, certain = decoded(raw, declared)
@@ -249,10 +250,11 @@ def transfer_syntax(dataset: Dataset) -> str:
 class Film:
     """What a header says of a film, in the study's terms. Dates and the id are the source's own.
 
-    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date`` is the
-    header's, None where it has none that can be read; it is compared with the patient table and written nowhere.
-    ``chest`` is False where the header names another part of the body, ``dates_differ`` True where its dates lie more than
-    ``DAYS_APART`` days apart: then ``film_date`` is None, or the one that the others bear out.
+    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date``
+    is the header's, None where it has none that can be read; it is compared with the patient table and
+    written nowhere. ``chest`` is False where the header names another part of the body, ``dates_differ`` True
+    where its dates lie more than ``DAYS_APART`` days apart: then ``film_date`` is None, or the one that the
+    others bear out.
     """
 
     patient_id: str
@@ -299,18 +301,22 @@ DATES_OF_A_FILM = (*_ACQUISITION, *_OF_ITS_FILES, "StudyDate")
 """Where a film's date is looked for, in this order."""
 
 DAYS_APART = 180
-"""Days that two dates of one header may lie apart. Above, a clock was reset (2000-01-01) or set wrong (2099, another year)."""
+"""Days that two dates of one header may lie apart. Above, a clock was reset (2000-01-01) or set wrong (2099,
+another year)."""
 
 
 def film_date_of(dataset: Dataset) -> tuple[datetime.date | None, bool]:
-    """The film's date, and whether dates of the header lie more than ``DAYS_APART`` apart, as a wrong clock makes them.
+    """The film's date, and whether dates of the header lie more than ``DAYS_APART`` apart, as a wrong clock
+    makes them.
 
-    The first of ``DATES_OF_A_FILM`` counts where StudyDate lies near it. Where it doesn't, one of two must be borne out:
+    The first of ``DATES_OF_A_FILM`` counts where StudyDate lies near it. Where it doesn't, one of two must be
+    borne out:
 
-    - StudyDate, where all that is told of content and series lies near it: the acquisition's date is left out, and
-      the next one counts.
-    - The first date, where at least two other than StudyDate are told, none of which contradicts it, and StudyDate is
-      later: an older film that was put into a newer study. Not so on a 1 January, from which reset clocks count.
+    - StudyDate, where all that is told of content and series lies near it: the acquisition's date is left
+      out, and the next one counts.
+    - The first date, where at least two other than StudyDate are told, none of which contradicts it, and
+      StudyDate is later: an older film that was put into a newer study. Not so on a 1 January, from which
+      reset clocks count.
 
     Else none is certain (None), nor is one without StudyDate that another contradicts.
     """
@@ -351,8 +357,10 @@ def _time(dataset: Dataset) -> str:
     return ""
 
 
+_OF_A_CODE = ("CodingSchemeDesignator", "CodeValue", "CodeMeaning")
 _FURTHER_DESCRIPTIONS = ("ProtocolName", "AcquisitionDeviceProcessingDescription")
-"""What else a device says of the single film, where a word for lateral settles a view that is unknown so far."""
+"""What else a device says of the single film, where a word for lateral settles a view that is unknown so
+far."""
 
 
 def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]]) -> Film:
@@ -364,8 +372,7 @@ def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]])
     sequence = dataset.get("ViewCodeSequence")
     for item in sequence if isinstance(sequence, pydicom.Sequence) else ():
         own = declared_sets(item) or declared
-        said = (certain_text(item, keyword, own)[0] for keyword in ("CodingSchemeDesignator", "CodeValue", "CodeMeaning"))
-        codes.append(tuple(said))
+        codes.append(tuple(certain_text(item, keyword, own)[0] for keyword in _OF_A_CODE))
     part, certain = certain_text(dataset, "BodyPartExamined", declared)
     sex = text(dataset, "PatientSex").upper()
     return Film(

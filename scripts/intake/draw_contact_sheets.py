@@ -1,4 +1,5 @@
-"""Draw contact sheets of a centre's films that were rejected or flagged, those left blank that may not be shown."""
+"""Draw contact sheets of a centre's films that were rejected or flagged, those left blank that may not be
+shown."""
 
 from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log

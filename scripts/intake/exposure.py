@@ -1,11 +1,12 @@
 """Exposure of a film: measures of the 16-bit image, fixed rules, and a refit that may only flag.
 
-All measures are of the thoracic window and in shares of the film's full range (0 to 1). Clipped: share of pixels at the
-film's own lowest or highest value. Range: P99 - P1. Noise: Immerkaer's estimate (J. Immerkaer, Fast noise variance
-estimation, CVIU 64(2), 1996) over the range. Polarity, in ranks of the film's pixels (0 darkest, 1 brightest), which no exposure
-and no curve of a device moves: how much brighter the mediastinum is than the lungs, plus how much brighter the abdomen is than
-the film's median. The first alone fails where the chest lies off the centre, as on bedside films. All are places in
-the exposed field, so that collimated or padded borders don't move them.
+All measures are of the thoracic window and in shares of the film's full range (0 to 1). Clipped: share of
+pixels at the film's own lowest or highest value. Range: P99 - P1. Noise: Immerkaer's estimate (J. Immerkaer,
+Fast noise variance estimation, CVIU 64(2), 1996) over the range. Polarity, in ranks of the film's pixels (0
+darkest, 1 brightest), which no exposure and no curve of a device moves: how much brighter the mediastinum is
+than the lungs, plus how much brighter the abdomen is than the film's median. The first alone fails where the
+chest lies off the centre, as on bedside films. All are places in the exposed field, so that collimated or
+padded borders don't move them.
 """
 
 from __future__ import annotations
@@ -125,7 +126,8 @@ _CHEST_ROWS = (0.30, 0.55)
 _MEDIASTINUM = (0.45, 0.58)
 _LUNGS = ((0.20, 0.36), (0.66, 0.82))
 _ABDOMEN = ((0.85, 1.0), (0.35, 0.65))
-"""Where chest, mediastinum, lungs and abdomen (rows, columns) lie in the exposed field, as fractions of its height and width."""
+"""Where chest, mediastinum, lungs and abdomen (rows, columns) lie in the exposed field, as fractions of its
+height and width."""
 
 
 def _exposed_field(film: np.ndarray) -> np.ndarray:
@@ -147,7 +149,8 @@ def _exposed_field(film: np.ndarray) -> np.ndarray:
 
 
 def _ranks(film: np.ndarray) -> np.ndarray:
-    """The share of a film's pixels that are darker than each, those of the same value counted half; NaN stay NaN."""
+    """The share of a film's pixels that are darker than each, those of the same value counted half; NaN stay
+    NaN."""
     known = film[~np.isnan(film)]
     _, places, counts = np.unique(known, return_inverse=True, return_counts=True)
     middle = (np.cumsum(counts) - 0.5 * counts) / max(known.size, 1)
@@ -157,7 +160,8 @@ def _ranks(film: np.ndarray) -> np.ndarray:
 
 
 def polarity_of(image: np.ndarray, padding: np.ndarray | None = None) -> float:
-    """From -1.5 to 1.5, negative where a film seems inverted, of which it has the opposite sign; NaN where a place has no pixels."""
+    """From -1.5 to 1.5, negative where a film seems inverted, of which it has the opposite sign; NaN where a
+    place has no pixels."""
     step = max(1, max(image.shape) // (4 * _SMALL))
     film = image[::step, ::step].astype(np.float32)
     scale = min(1.0, _SMALL / max(film.shape))

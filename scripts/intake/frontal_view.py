@@ -1,7 +1,9 @@
-"""Whether a film is frontal: by ViewPosition, else by ViewCodeSequence, else by patterns in SeriesDescription.
+"""Whether a film is frontal: by ViewPosition, else by ViewCodeSequence, else by patterns in
+SeriesDescription.
 
-What names two views, as an order does (``CHEST PA AND LATERAL``, ``胸部正侧位``), says nothing of the one film: unknown. Where
-the view would stay unknown, another description of the film that names a lateral one alone makes it lateral.
+What names two views, as an order does (``CHEST PA AND LATERAL``, ``胸部正侧位``), says nothing of the one film:
+unknown. Where the view would stay unknown, another description of the film that names a lateral one alone
+makes it lateral.
 """
 
 from __future__ import annotations
@@ -65,7 +67,8 @@ def _without_accents(text: str) -> str:
 
 
 def matches(text: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the patterns is found in a text, in capitals or small letters, with accents or without."""
+    """Whether one of the patterns is found in a text, in capitals or small letters, with accents or
+    without."""
     plain = _plain(text)
     bare = _without_accents(plain)
     return any(re.search(p, plain, re.IGNORECASE) or re.search(p, bare, re.IGNORECASE) for p in patterns)
@@ -74,7 +77,8 @@ def matches(text: str, patterns: Sequence[str]) -> bool:
 def _by_pattern(text: str, patterns: dict[str, list[str]]) -> str:
     """The one kind whose patterns match ``text``; unknown when none or several match.
 
-    A word for frontal that says neither PA nor AP makes no kind by itself, and beside one for lateral it names two views.
+    A word for frontal that says neither PA nor AP makes no kind by itself, and beside one for lateral it
+    names two views.
     """
     if not text:
         return UNKNOWN
@@ -94,9 +98,9 @@ def view_of(
 ) -> str:
     """PA, AP, lateral or unknown.
 
-    ``position`` is ViewPosition, ``codes`` holds (scheme, value, meaning) of ViewCodeSequence, ``description`` is
-    SeriesDescription, ``patterns`` the config's ``intake.frontal_view`` (pa, ap, lateral, frontal). ``further`` are other
-    descriptions of the film; they only ever say lateral.
+    ``position`` is ViewPosition, ``codes`` holds (scheme, value, meaning) of ViewCodeSequence,
+    ``description`` is SeriesDescription, ``patterns`` the config's ``intake.frontal_view`` (pa, ap, lateral,
+    frontal). ``further`` are other descriptions of the film; they only ever say lateral.
     """
     known = _POSITIONS.get(_plain(position).strip().upper())
     if known is not None:

@@ -1,12 +1,12 @@
 """Text of a header, read whatever character set it was written in.
 
-DICOM says the set in SpecificCharacterSet (PS3.3 C.12.1.1.2). Devices leave it out or name a wrong one, and write Chinese into
-code strings (CS), which have no set at all. So the declared set is tried first, then UTF-8, then GB18030; what none of
-them reads is told as uncertain, never as an error.
+DICOM says the set in SpecificCharacterSet (PS3.3 C.12.1.1.2). Devices leave it out or name a wrong one, and
+write Chinese into code strings (CS), which have no set at all. So the declared set is tried first, then
+UTF-8, then GB18030; what none of them reads is told as uncertain, never as an error.
 
-Two things are better evidence than a declaration. Bytes that form characters of UTF-8 of three bytes and more are UTF-8:
-the same bytes in GB18030 or in a Latin set are gibberish. A Latin set reads any bytes, so it says little; where the bytes
-above 127 come in pairs as GB18030 writes Chinese, they are Chinese.
+Two things are better evidence than a declaration. Bytes that form characters of UTF-8 of three bytes and more
+are UTF-8: the same bytes in GB18030 or in a Latin set are gibberish. A Latin set reads any bytes, so it says
+little; where the bytes above 127 come in pairs as GB18030 writes Chinese, they are Chinese.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 
 _TEXT = frozenset({"CS", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
-"""Value representations whose bytes are read here. CS is ASCII by the standard (PS3.5 6.2) and not so in files."""
+"""Value representations whose bytes are read here. CS is ASCII by the standard (PS3.5 6.2) and not so in
+files."""
 
 _LATIN = frozenset(
     codecs.lookup(name).name
@@ -31,12 +32,14 @@ _LATIN = frozenset(
 _ASCII = codecs.lookup("ascii").name
 _ESCAPE = b"\x1b"
 _ESCAPED = ("iso_ir_58", "iso2022_jp", "iso2022_jp_2", "euc_kr", "iso_ir_144")
-"""Sets that a text with escape sequences may name itself (PS3.3 table C.12-3), tried where the header declares no set."""
+"""Sets that a text with escape sequences may name itself (PS3.3 table C.12-3), tried where the header
+declares no set."""
 
 _SEQUENCES = re.compile("|".join(re.escape(code.decode("ascii")) for code in CODES_TO_ENCODINGS))
 
 _CUT = {15, 16, *range(60, 65)}
-"""Lengths in bytes of a text that may have been cut within a character: CS holds 16, LO 64, and devices count bytes."""
+"""Lengths in bytes of a text that may have been cut within a character: CS holds 16, LO 64, and devices count
+bytes."""
 
 _CONTROL = re.compile("[\x80-\x9f]")
 _PAIR = rb"(?:[\x81-\xfe][\x80-\xfe])"
@@ -67,10 +70,11 @@ def _strict(raw: bytes, codec: str) -> str | None:
 
 
 def _chinese(raw: bytes) -> str | None:
-    """The text by GB18030 where its bytes come in pairs, as Chinese does; None where they rather are accented letters.
+    """The text by GB18030 where its bytes come in pairs, as Chinese does; None where they rather are accented
+    letters.
 
-    A single pair beside a Latin letter is taken for two letters (``Grosse`` with its umlaut and sharp s), and so is a pair
-    whose second byte is ASCII, unless it stands among others.
+    A single pair beside a Latin letter is taken for two letters (``Grosse`` with its umlaut and sharp s), and
+    so is a pair whose second byte is ASCII, unless it stands among others.
     """
     found = _strict(raw, "gb18030")
     if found is None or _LONELY.search(raw):
@@ -84,8 +88,8 @@ def _chinese(raw: bytes) -> str | None:
 def decoded(raw: bytes, declared: Sequence[str] = ()) -> tuple[str, bool]:
     """The text of a value's bytes, and whether a character set is known that reads it.
 
-    ``declared`` holds the terms of SpecificCharacterSet. An uncertain text holds the ASCII of the value; what it has
-    beyond is a guess by Latin-1.
+    ``declared`` holds the terms of SpecificCharacterSet. An uncertain text holds the ASCII of the value; what
+    it has beyond is a guess by Latin-1.
     """
     if _ESCAPE in raw:
         sets = [name for name in map(_codec, declared) if name] or ["ascii"]
@@ -121,7 +125,8 @@ def declared_sets(dataset: Dataset) -> list[str]:
 
 
 def raw_text(dataset: Dataset, keyword: str) -> bytes | None:
-    """The bytes of a text as the file has them; None where the value is absent, no text, or was not read from a file."""
+    """The bytes of a text as the file has them; None where the value is absent, no text, or was not read from
+    a file."""
     tag = tag_for_keyword(keyword)
     if tag is None or tag not in dataset:
         return None

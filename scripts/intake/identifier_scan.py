@@ -1,9 +1,9 @@
 """A search of a new file for identifying values of its source.
 
-A second line of defence behind the allow-list. Skipped, since they would cry wolf: values of five bytes or fewer, UIDs of
-the standard, values that the software made itself (a new UID holds any six digits sooner or later), words that makers of
-devices use, and uncompressed pixels. Capitals and small letters count as the same. Values are looked for in values: bytes
-that only two neighbouring elements make together are none.
+A second line of defence behind the allow-list. Skipped, since they would cry wolf: values of five bytes or
+fewer, UIDs of the standard, values that the software made itself (a new UID holds any six digits sooner or
+later), words that makers of devices use, and uncompressed pixels. Capitals and small letters count as the
+same. Values are looked for in values: bytes that only two neighbouring elements make together are none.
 """
 
 from __future__ import annotations
@@ -83,9 +83,11 @@ def _values(dataset: Dataset) -> Iterator[tuple[int, str, bytes]]:
 
 
 def _hidden_items(value: bytes) -> list[Dataset]:
-    """The items of a sequence that is stored as UN, as archives keep private ones: implicit VR (PS3.5 6.2.2). None if it is none.
+    """The items of a sequence that is stored as UN, as archives keep private ones: implicit VR (PS3.5 6.2.2).
+    None if it is none.
 
-    Read as one text it would give values that run into the next element's tag: false hits, and true ones missed.
+    Read as one text it would give values that run into the next element's tag: false hits, and true ones
+    missed.
     """
     if not value or value[:4] != b"\xfe\xff\x00\xe0":
         return []
@@ -96,7 +98,8 @@ def _hidden_items(value: bytes) -> list[Dataset]:
 
 
 def _written_values(header: bytes) -> bytes:
-    """All values of a file's header, its meta information's too, parted by two zero bytes that no text holds."""
+    """All values of a file's header, its meta information's too, parted by two zero bytes that no text
+    holds."""
     new = pydicom.dcmread(io.BytesIO(header), stop_before_pixels=True)
     found: list[bytes] = []
 

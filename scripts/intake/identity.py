@@ -14,8 +14,8 @@ _PADDING = "\0"
 def normalise_id(text: str, ids: dict) -> str:
     """The id as ``centers[].ids`` says: spaces around it left out, leading zeros dropped, letters as capitals.
 
-    First, in films and tables alike, full-width letters and digits become plain ones (Unicode's NFKC), and signs that
-    nobody sees (zero-width spaces, byte order marks, the category Cf) are left out.
+    First, in films and tables alike, full-width letters and digits become plain ones (Unicode's NFKC), and
+    signs that nobody sees (zero-width spaces, byte order marks, the category Cf) are left out.
 
     ``ids`` holds ``strip``, ``separators`` and ``leading_zeros`` (keep or drop) and ``upper``. An id of zeros only stays ``0``.
     """
@@ -70,8 +70,9 @@ class Pseudonyms:
 def dicom_date(text: str) -> datetime.date | None:
     """The date of a DA or DT value, None where there is none that is certain.
 
-    ``20240731`` with a time behind or not, and what files hold against the standard: ``2024.07.31`` (PS3.5 6.2, old files),
-    ``2024-07-31``, ``2024/7/31``. Days before 1801 are refused: no film is older, and a shift must not leave the calendar.
+    ``20240731`` with a time behind or not, and what files hold against the standard: ``2024.07.31`` (PS3.5
+    6.2, old files), ``2024-07-31``, ``2024/7/31``. Days before 1801 are refused: no film is older, and a
+    shift must not leave the calendar.
     """
     text = unicodedata.normalize("NFKC", text).strip()
     match = re.match(r"(\d{4})(\d{2})(\d{2})", text) or re.match(

@@ -231,7 +231,8 @@ class Mapping:
 
 
 def has_table(item: Dataset) -> bool:
-    """Whether an item of ModalityLUTSequence holds a table; one with neither descriptor nor data means no LUT."""
+    """Whether an item of ModalityLUTSequence holds a table; one with neither descriptor nor data means no
+    LUT."""
     return any(keyword in item and item[keyword].VM > 0 for keyword in ("LUTDescriptor", "LUTData"))
 
 

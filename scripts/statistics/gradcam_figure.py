@@ -51,7 +51,7 @@ def read_maps(path: str | Path, cases: pd.DataFrame) -> tuple[np.ndarray, np.nda
 def films_to_show(films_tables: Sequence[str | Path], policy: str) -> Collection[str]:
     """Image ids of the films that may be shown under ``report.show_films``."""
     tables = [read_table(path, FILMS) for path in films_tables]
-    return {image for table in tables for image in table.loc[showable(table["burned_in"], policy), "image_id"]}
+    return {image for table in tables for image in table["image_id"][showable(table["burned_in"], policy)]}
 
 
 def window(film: np.ndarray) -> np.ndarray:

@@ -1,8 +1,9 @@
 """How often the rule of polarity is right on films that nobody here made: ``python -m tests.bench.polarity``.
 
-Each film of the folders below ``../shared/real`` is measured as it is and inverted. A film that is right and flagged is a false
-flag, an inverted one that isn't flagged a miss. The places that the measure looks at were chosen on hospital_a; the other
-films took no part in it. It also cuts away parts of each side, as a film does that is centred badly.
+Each film of the folders below ``../shared/real`` is measured as it is and inverted. A film that is right and
+flagged is a false flag, an inverted one that isn't flagged a miss. The places that the measure looks at were
+chosen on hospital_a; the other films took no part in it. It also cuts away parts of each side, as a film does
+that is centred badly.
 """
 
 from __future__ import annotations
@@ -49,9 +50,12 @@ def cut(film: np.ndarray, side: str, share: float) -> np.ndarray:
 
 
 def faults(film: np.ndarray) -> tuple[bool, bool]:
-    """Whether an 8-bit film is flagged as it is, and whether it isn't when inverted, under the rules as shipped."""
+    """Whether an 8-bit film is flagged as it is, and whether it isn't when inverted, under the rules as
+    shipped."""
     least = Exposure().review_polarity
-    right, inverted = (polarity_of(np.ascontiguousarray(values).astype(np.uint16) << 8) for values in (film, 255 - film))
+    right, inverted = (
+        polarity_of(np.ascontiguousarray(values).astype(np.uint16) << 8) for values in (film, 255 - film)
+    )
     return right < least, not inverted < least
 
 
@@ -63,7 +67,9 @@ def count(films: list[np.ndarray]) -> tuple[int, int]:
 
 def main() -> None:
     """Print films, false flags and misses by source and view, then by what was cut away."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--real", type=Path, default=REAL, help="folder of the real films")
     real = parser.parse_args().real
     everything: dict[str, list[np.ndarray]] = {}
@@ -73,7 +79,10 @@ def main() -> None:
         everything[source] = [film for _, film in found]
         for view in ("PA", "AP"):
             films = [film for said, film in found if said == view]
-            print(f"{source:<11} {view:<5} {len(films):>5}  {count(films)[0]:>11}  {count(films)[1]:>6}", flush=True)
+            print(
+                f"{source:<11} {view:<5} {len(films):>5}  {count(films)[0]:>11}  {count(films)[1]:>6}",
+                flush=True,
+            )
     print("\ncut away of hospital_b and cxr: false flags and misses over all four sides")
     films = everything["hospital_b"] + everything["cxr"]
     for share in CUTS[1:]:

@@ -242,12 +242,14 @@ def test_exclusions_that_a_table_does_not_tell_are_named(look):
 
 
 def test_clocks_that_were_wrong_are_counted(look, tmp_path):
-    write_film(tmp_path / "films/borne_out", "0077000", 91, AcquisitionDate="20000101", ContentDate="20200615")
+    clock, day = "20000101", "20200615"
+    write_film(tmp_path / "films/borne_out", "0077000", 91, AcquisitionDate=clock, ContentDate=day)
     write_film(tmp_path / "films/doubtful", "0077001", 92, AcquisitionDate="20000101")
     write_film(tmp_path / "films/future", "0077002", 93, StudyDate="20990101")
     found, said = look()
     assert found.refused["film_dates_differ"] == 1 and "not usable, film dates differ: 1" in said
-    assert "differ by years (more than 180 days): 2 films; 1 of them keep the date that the others bear out, 1 are set aside" in said
+    assert "differ by years (more than 180 days): 2 films; 1 of them keep the date that" in said
+    assert "the others bear out, 1 are set aside" in said
     assert "1 films are dated in the future" in said
     for told in ("2000", "2099", "0077"):
         assert told not in said.replace("100 %", "")

@@ -1,4 +1,5 @@
-"""Whole centres whose films' headers are written as hospitals write them (beside the checkout, never in it)."""
+"""Whole centres whose films' headers are written as hospitals write them (beside the checkout, never in
+it)."""
 
 from __future__ import annotations
 
@@ -23,8 +24,16 @@ pytestmark = [
 @pytest.mark.parametrize(
     ("case", "views", "hint"),
     [
-        ("047_m_clock", {"PA": 60}, "film dates of one header differ by years (more than 180 days): 12 films"),
-        ("048_m_future", {"PA": 60}, "film dates of one header differ by years (more than 180 days): 12 films"),
+        (
+            "047_m_clock",
+            {"PA": 60},
+            "film dates of one header differ by years (more than 180 days): 12 films",
+        ),
+        (
+            "048_m_future",
+            {"PA": 60},
+            "film dates of one header differ by years (more than 180 days): 12 films",
+        ),
         ("050_m_zhengce", {"unknown": 60}, ""),
         ("051_m_idfull", {"PA": 60}, ""),
     ],

@@ -341,7 +341,8 @@ def test_many_films_go_on_several_sheets_each_of_readable_size(tmp_path):
 
 
 def test_a_contact_sheet_shows_no_film_that_may_not_be_shown(tmp_path):
-    """A header that says nothing of burned-in text: nothing of the film is on the sheet until somebody signed for it."""
+    """A header that says nothing of burned-in text: nothing of the film is on the sheet until somebody signed
+    for it."""
     film = tmp_path / "film.png"
     cv2.imwrite(str(film), np.random.default_rng(1).integers(0, 65535, (60, 50), dtype=np.uint16))
     table = pd.DataFrame(

@@ -354,7 +354,9 @@ OLDER = {"SeriesDate": "19950926", "ContentDate": "19950927", "StudyDate": "2004
         ({"AcquisitionDate": "20010926"}, None),
     ],
 )
-def test_an_older_film_in_a_newer_study_has_the_date_of_the_film(make_film, save, names, patterns, tmp_path, changes, found):
+def test_an_older_film_in_a_newer_study_has_the_date_of_the_film(
+    make_film, save, names, patterns, tmp_path, changes, found
+):
     film = make_film(AcquisitionDate=None)
     for keyword, day in (OLDER | changes).items():
         if day is not None:
