@@ -279,6 +279,8 @@ class _Builder:
             return
         data = source.LUTData
         if not isinstance(data, bytes):
+            if not isinstance(data, pydicom.multival.MultiValue | list):  # one entry, or none
+                raise Unusable("unreadable_pixels")
             data = struct.pack(f"<{len(data)}H", *(int(v) & 0xFFFF for v in data))
         elif transfer_syntax(self.source) == "1.2.840.10008.1.2.2":
             data = struct.pack(f"<{len(data) // 2}H", *struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2]))

@@ -30,6 +30,24 @@ _LATIN = frozenset(
     for name in ("latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15", "cp1252")
 )
 _ASCII = codecs.lookup("ascii").name
+_WRITTEN_SETS = {
+    re.sub(r"[^a-z0-9]", "", name): name
+    for name in (
+        "utf8",
+        "gb18030",
+        "gbk",
+        "gb2312",
+        "cp936",
+        "big5",
+        "shift_jis",
+        "euc_jp",
+        "euc_kr",
+        "cp949",
+        "cp1252",
+    )
+} | {re.sub(r"[^a-z0-9]", "", term.lower()): codec for term, codec in python_encoding.items() if term}
+"""Sets by what devices write besides the standard's terms: usual names, terms without space or underscore."""
+
 _ESCAPE = b"\x1b"
 _ESCAPED = ("iso_ir_58", "iso2022_jp", "iso2022_jp_2", "euc_kr", "iso_ir_144")
 """Sets that a text with escape sequences may name itself (PS3.3 table C.12-3), tried where the header
@@ -49,12 +67,11 @@ _LONELY = re.compile(
 
 
 def _codec(term: str) -> str:
-    """Python's name of a declared set; empty where the term is none."""
-    try:
-        found = codecs.lookup(python_encoding.get(term) or term).name
-    except LookupError:
-        return ""
-    return _ASCII if term in ("", "ISO_IR 6", "ISO 2022 IR 6") else found
+    """Python's name of a declared set; empty where the term is none that is known."""
+    if term in ("", "ISO_IR 6", "ISO 2022 IR 6"):
+        return _ASCII
+    written = python_encoding.get(term) or _WRITTEN_SETS.get(re.sub(r"[^a-z0-9]", "", term.lower()), "")
+    return codecs.lookup(written).name if written else ""
 
 
 def _strict(raw: bytes, codec: str) -> str | None:

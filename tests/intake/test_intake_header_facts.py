@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import random
 
 import pydicom
 import pytest
@@ -130,6 +131,35 @@ def test_a_text_that_no_set_reads_is_unknown(make_film, save, names, patterns, t
 )
 def test_what_a_declaration_is_worth(raw, sets, read):
     assert decoded(raw, sets) == (read, True)
+
+
+def test_no_bytes_and_no_declaration_make_the_reader_fail():
+    rng = random.Random(5)
+    sets = [
+        *SETS[1:],
+        "",
+        "ISO 2022 IR 58",
+        "ISO 2022 IR 87",
+        "ISO 2022 IR 149",
+        "ISO_IR 13",
+        "ISO_IR 144",
+        "hex",
+        "\ud800",
+        "utf-7",
+    ]
+    starts = [
+        b"",
+        b"\x1b",
+        b"\x1b$)A",
+        b"\x1b(B",
+        b"\x1b$B",
+        LATERAL_WORDS.encode(),
+        LATERAL_WORDS.encode("gb18030"),
+    ]
+    for _ in range(800):
+        raw = rng.choice(starts) + rng.randbytes(rng.randrange(20))
+        read, _ = decoded(raw, rng.sample(sets, rng.randrange(3)))
+        assert isinstance(read, str)
 
 
 def test_latin_letters_without_a_declaration_are_a_guess(make_film, save, names, patterns, tmp_path):
