@@ -136,9 +136,9 @@ rule read_review:
 rule screen_exposure:
     """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
 
-    In go the batches' tables and the list, every file of which must be in one of them; out come the centre's films, a row
-    for every file found, the exposure's measures and verdicts, contact sheets of what was rejected or flagged, and
-    a table of these films for a reader to fill in. Fixed rules reject; refitted measures only flag.
+    In go the batches' tables and the list, every file of which must be in one of them; out come the centre's
+    films, a row for every file found, the exposure's measures and verdicts, and a table of what was rejected
+    or flagged, for a reader to fill in. Fixed rules reject; refitted measures only flag.
     """
     input:
         listing="private/{center}/listing.csv",
@@ -151,9 +151,6 @@ rule screen_exposure:
         films="results/intake/{center}/films.csv",
         files="results/intake/{center}/files.csv",
         exposure="results/intake/{center}/exposure.csv",
-        reject_sheet="results/intake/{center}/contact_sheet_reject.png",
-        review_sheet="results/intake/{center}/contact_sheet_review.png",
-        further_sheets=directory("results/intake/{center}/contact_sheets"),
         template="results/intake/{center}/review_template.csv",
     log:
         "logs/screen_exposure/{center}.log",
@@ -171,9 +168,41 @@ rule screen_exposure:
         enrolment=lambda wildcards: (
             plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
         ),
-        synthetic=CFG.synthetic,
     script:
         "../scripts/intake/screen_exposure.py"
+
+
+rule draw_contact_sheets:
+    """Draw contact sheets of a centre's films that were rejected or flagged, each with its reason.
+
+    In go the centre's films with their verdicts and the PNGs; out come sheets on which a film that may not be
+    shown (report.show_films) is left blank. A rule of its own, so that a sign-off draws the sheets again and
+    nothing else.
+    """
+    input:
+        films="results/intake/{center}/films.csv",
+        exposure="results/intake/{center}/exposure.csv",
+        png_folders=of_batches("results/intake/{center}/png/batch_{batch}"),
+    output:
+        reject_sheet="results/intake/{center}/contact_sheet_reject.png",
+        review_sheet="results/intake/{center}/contact_sheet_review.png",
+        further_sheets=directory("results/intake/{center}/contact_sheets"),
+    log:
+        "logs/draw_contact_sheets/{center}.log",
+    benchmark:
+        "benchmarks/draw_contact_sheets/{center}.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(15),
+    params:
+        code=code("scripts/intake/draw_contact_sheets.py"),
+        show_films=CFG.report.show_films,
+        synthetic=CFG.synthetic,
+    script:
+        "../scripts/intake/draw_contact_sheets.py"
 
 
 rule pseudonymize_tables:

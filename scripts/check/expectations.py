@@ -6,6 +6,7 @@ foretells is what a run finds. It writes nothing.
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from scripts.common.tables import BIRTH_DATES, FILMS, empty_table, read_table
 from scripts.intake.cells import codes, is_missing
 from scripts.intake.codestream import NATIVE
 from scripts.intake.dicom_reading import (
+    DAYS_APART,
     Film,
     Unusable,
     film_of,
@@ -135,6 +137,7 @@ def _film_rows(
     A PNG's header is its row of ``images``, whose ids are normalised already.
     """
     silence_readers()
+    tomorrow = datetime.date.today() + datetime.timedelta(days=1)  # of other time zones
     rows, written, seen, makers_lost, image_ids = [], [], set(), 0, set()
     for found in log.progress(files, len(files), "headers"):
         path, uid = Path(center.films) / path_of_text(found.path), ""
@@ -173,9 +176,11 @@ def _film_rows(
                 "png": "",
                 "source_id": film.patient_id if known else "",
                 "birth_date": film.birth_date.isoformat() if known and film.birth_date else "",
+                "dates_differ": film is not None and film.dates_differ,
+                "in_the_future": bool(film and film.film_date and film.film_date > tomorrow),
             }
         )
-    frame = pd.DataFrame(rows, columns=[*FILMS, "source_id", "birth_date"])
+    frame = pd.DataFrame(rows, columns=[*FILMS, "source_id", "birth_date", "dates_differ", "in_the_future"])
     frame["age"], frame["enrolled"] = frame["age"].astype("Int64"), frame["enrolled"].astype("Int64")
     return frame, written, makers_lost, image_ids
 
@@ -402,6 +407,7 @@ def expect(
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
         films, written["films"], result.n_makers_lost, image_ids = _film_rows(center, files, table, names, patterns, log)
+        result.hints += _odd_film_dates(films)
         if table is not None:
             hints, faults = _bits_used(center, films, files, names)
             result.hints += hints
@@ -586,6 +592,26 @@ def _sites_not_told(dxa: Reading, sites: list[str], where: str) -> list[str]:
         f"{where}.site_coding: no row is of {' or '.join(absent)}, from which labels are taken as well, and {other} of {len(dxa.cells)} rows have codes "
         "that the config doesn't know; add the codes, or leave these sites out of cohort.sites"
     ]
+
+
+def _odd_film_dates(films: pd.DataFrame) -> list[str]:
+    """Hints where a device's clock was wrong: dates of one header that contradict each other, films of days
+    to come."""
+    differ, future = films[films["dates_differ"]], int(films["in_the_future"].sum())
+    found = []
+    if len(differ):
+        borne_out = int((differ["film_date"] != "").sum())
+        found.append(
+            f"film dates of one header differ by years (more than {DAYS_APART} days): {len(differ)} films; "
+            f"{borne_out} of them keep the date that the others bear out, {len(differ) - borne_out} are set aside "
+            "where nothing says which is right"
+        )
+    if future:
+        found.append(
+            f"{future} films are dated in the future; the clock of their device was wrong, and so may be the "
+            "dates of its other films"
+        )
+    return found
 
 
 def _born_after_films(films: pd.DataFrame, found: Pseudonymous) -> list[str]:

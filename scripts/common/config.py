@@ -417,9 +417,10 @@ class Exposure(Section):
     review_mean: tuple[Fraction, Fraction] = Field((0.20, 0.80), description="Review when the mean of the window lies outside.")
     review_polarity: float = Field(
         0.0,
-        ge=-1,
-        le=1,
-        description="Review when mediastinum minus lungs, in shares of the full range, is below this: the film may be inverted.",
+        ge=-1.5,
+        le=1.5,
+        description="Review when the measure of polarity (mediastinum minus lungs, plus abdomen minus the "
+        "film's median, in ranks of its pixels) is below this: the film may be inverted.",
     )
     refit: bool = Field(
         True, description="Refit range and mean per centre and manufacturer (median and MAD). A refitted measure may only flag."
@@ -449,12 +450,45 @@ class Ocr(Section):
 
 class FrontalView(Section):
     pa: list[str] = Field(
-        [r"\bPA\b", r"postero-?anterior", "胸部正位", "后前位"], description="Patterns in SeriesDescription that mean PA."
+        [r"(?<![A-Z])P\.?[-/ ]?A(?![A-Z])", "postero[- ]?anterior", "^(?!.*(床[旁边]|前[后後]位)).*正位", "[后後]前位"],
+        description="Patterns in SeriesDescription that mean PA: regular expressions, found in capitals and "
+        "small letters, with and without accents; `_` counts as a space.",
     )
-    ap: list[str] = Field([r"\bAP\b", r"antero-?posterior", "床旁", "前后位"], description="Patterns that mean AP.")
-    lateral: list[str] = Field([r"\bLAT\b", r"\bLL\b", r"\bRL\b", "lateral", "侧位"], description="Patterns that mean lateral.")
+    ap: list[str] = Field(
+        [r"(?<![A-Z])A\.?[-/ ]?P(?![A-Z])", "antero[- ]?posterior", "床[旁边]", "前[后後]位"],
+        description="Patterns that mean AP.",
+    )
+    lateral: list[str] = Field(
+        [
+            "(?<![A-Z])(LAT|LL|RL)(?![A-Z])",
+            "(?<![A-Z])latera", "latero", "seitl", "profil", "perfil", "obli[qk]",
+            "schrag", "boczn", "bocn", "боков", "[侧側][位面]", "斜位", "側像", "측면",
+        ],
+        description="Patterns that mean lateral or oblique. A description that has them and those of another "
+        "list names two views, as an order does, and says nothing of the one film.",
+    )  # fmt: skip
+    frontal: list[str] = Field(
+        [
+            "正.{0,2}[侧側斜]", "正面", "frontal", "(?<![A-Z])(face|frente|front)(?![A-Z])", "прям",
+            "(?<![0-9])2 ?-?(v(?![A-Z])|vw|views?|ebenen|incid|proj|planes)",
+            "(two|zwei|deux|dos|due) (views?|ebenen|incid|proj|planes)",
+        ],
+        description="Patterns that mean frontal, or two views, without saying PA or AP. Alone they leave the "
+        "view unknown, and so they do beside one for lateral.",
+    )  # fmt: skip
+    chest: list[str] = Field(
+        [
+            "chest", "cxr", "thorax", "torax", "torace", "lung", "pulmo", "polmon", "poumon", "poitrine",
+            "brust(?!wirbel|bein|drus|krebs)",
+            "borstkas", "bryst(?!ben)", "klatka", "klp", "hrudnik", "mellkas",
+            "keuhko", "gogus", "akciger",
+            "грудн(ой|ая) клет", "легк", "огк", "胸(?!椎|骨|锁|鎖|腰)", "肺", "흉부", "가슴",
+        ],
+        description="Patterns in BodyPartExamined that mean the chest. A film of another part of the body is "
+        "set aside; one that names none, or in a character set that can't be told, is not.",
+    )  # fmt: skip
 
-    @field_validator("pa", "ap", "lateral")
+    @field_validator("pa", "ap", "lateral", "frontal", "chest")
     @classmethod
     def _patterns(cls, patterns: list[str]) -> list[str]:
         for pattern in patterns:
@@ -748,8 +782,9 @@ class Statistics(Section):
 class Report(Section):
     show_films: Literal["not_burned_in", "signed_off"] = Field(
         "not_burned_in",
-        description="Films are shown only where the tag BurnedInAnnotation is NO. `signed_off` shows all; write it only after somebody has "
-        "looked at every film shown.",
+        description="Films are shown (contact sheets, figures, report, `make share`) only where the tag "
+        "BurnedInAnnotation is NO. `signed_off` shows all; write it only after somebody has looked at every "
+        "film shown.",
     )
     signed_off_by: str | None = Field(None, description="Who signed off on the films shown; needed for `signed_off`.")
 

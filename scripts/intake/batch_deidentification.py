@@ -12,6 +12,7 @@ from scripts.common.log import Log
 from scripts.common.tables import Columns, write_table
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import (
+    DAYS_APART,
     Film,
     Unusable,
     film_of,
@@ -93,6 +94,7 @@ def deidentify_batch(
     listed.sort()
     rows: list[dict] = []
     taken: set[str] = set()
+    n_differ = n_settled = 0
     with atomic_folder(films_folder) as target:
 
         def written(item: tuple[str, str]) -> tuple[str, Film | None, str, str, str]:
@@ -134,6 +136,8 @@ def deidentify_batch(
             if fault:
                 log.only_file(f"a file was put aside after an unexpected {fault}")
             uid_id = names.image_of_uid(uid) if uid else ""
+            if film and film.dates_differ:
+                n_differ, n_settled = n_differ + 1, n_settled + (film.film_date is not None)
             if image_id == uid_id:
                 taken.add(uid_id)
             rows.append(
@@ -178,3 +182,8 @@ def deidentify_batch(
     log.say(f"batch {batch}: {len(frame)} files, {accepted} de-identified, {len(frame) - accepted} quarantined")
     for reason, count in sorted(Counter(frame.loc[frame["reason"] != "", "reason"]).items()):
         log.say(f"  {reason}: {count}")
+    if n_differ:
+        log.say(
+            f"  dates of one header more than {DAYS_APART} days apart: {n_differ} films, "
+            f"{n_settled} of them with a date that the others bear out"
+        )

@@ -143,6 +143,67 @@ def clean_codestream(frame: bytes, transfer_syntax: str) -> bytes:
     return _CLEANERS[transfer_syntax](frame)
 
 
+_JPEG_2000_FILE = b"\x00\x00\x00\x0cjP  \r\n\x87\n"
+_RLE_FIRST = (64).to_bytes(4, "little")
+_SEQUENTIAL, _PROGRESSIVE, _LOSSLESS, _JPEG_LS = {0xC0, 0xC1}, {0xC2}, {0xC3}, {0xF7}
+_JPEG_NAMES = {
+    **dict.fromkeys(("50", "51"), _SEQUENTIAL | _PROGRESSIVE),
+    **dict.fromkeys(("57", "70"), _LOSSLESS),
+    **dict.fromkeys(("80", "81"), _JPEG_LS),
+}
+_RLE = "1.2.840.10008.1.2.5"
+
+
+def syntax_of(stream: bytes, declared: str) -> str:
+    """The transfer syntax that a coded image is written in: ``declared``, unless the stream's markers say
+    another one.
+
+    Archives that code films anew sometimes leave the old name: JPEG baseline as JPEG lossless, any of them as
+    uncompressed. A stream whose kind can't be told keeps the declared name, and what reads it says what is
+    wrong with it.
+    """
+    jpeg = "1.2.840.10008.1.2.4."
+    if stream[:4] == b"\xff\x4f\xff\x51" or stream[:12] == _JPEG_2000_FILE:
+        if _CLEANERS.get(declared) is _clean_jpeg2000:
+            return declared
+        high_throughput = b"\xff\x50" in stream[:256]  # CAP (T.814)
+        return f"{jpeg}203" if high_throughput else f"{jpeg}91"
+    if stream[:2] == b"\xff\xd8":
+        frame, scan = _first_frame(stream)
+        if frame is None:
+            return declared
+        if frame in _JPEG_NAMES.get(declared.removeprefix(jpeg), ()):
+            return declared
+        if frame in _JPEG_LS:
+            return f"{jpeg}81" if scan else f"{jpeg}80"  # NEAR of the scan (T.87 C.2.3): 0 is lossless
+        if frame in _LOSSLESS:
+            return f"{jpeg}57"
+        if frame == 0xC0:
+            return f"{jpeg}50"
+        return f"{jpeg}51" if frame in _SEQUENTIAL | _PROGRESSIVE else declared
+    if 1 <= int.from_bytes(stream[:4], "little") <= 15 and stream[4:8] == _RLE_FIRST:
+        return _RLE
+    return declared
+
+
+def _first_frame(stream: bytes) -> tuple[int | None, int]:
+    """The marker of a JPEG stream's first frame (None without one), and the third last byte of its scan's
+    header: NEAR in JPEG-LS."""
+    at, frame = 2, None
+    while at + 4 <= len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        if marker == 0xFF or marker in _STANDALONE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+        if marker in _FRAMES and frame is None:
+            frame = marker
+        if marker == 0xDA:
+            return frame, stream[end - 3] if at + 4 < end <= len(stream) else 0
+        at = end
+    return frame, 0
+
+
 def stream_geometry(stream: bytes, transfer_syntax: str) -> tuple[int, int, int]:
     """Rows, columns and bits of the image that a JPEG, JPEG-LS or JPEG 2000 stream says it holds.
 

@@ -1,6 +1,7 @@
 """Contact sheets: small pictures of the films that were rejected or flagged, each with its reason.
 
-Blind to label and score: neither exists yet when the sheet is made.
+Blind to label and score: neither exists yet when the sheet is made. A film that may not be shown
+(``film_policy``) has an empty place with its id and reasons.
 """
 
 from __future__ import annotations
@@ -9,14 +10,19 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from scripts.common.files import atomic_path
+from scripts.common.film_policy import showable
 
 _TILE, _TEXT, _GAP, _HEAD = 200, 68, 12, 60
 _COLUMNS = 5
 _LINES = 3
 FILMS_A_SHEET = 60
 """Films on one sheet, 1072 x 3432 pixels; further ones go on further sheets."""
+
+_EMPTY = 225
+"""Grey of the place of a film that may not be shown."""
 
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
@@ -49,17 +55,35 @@ def _thumbnail(path: str | Path) -> np.ndarray:
     return tile
 
 
+def films_of_sheet(
+    films: pd.DataFrame, exposure: pd.DataFrame, verdict: str, policy: str
+) -> list[tuple[str, str, str]]:
+    """What ``draw_contact_sheets`` draws of a centre's films with ``verdict``: without a path where one may
+    not be shown.
+
+    ``films`` is the centre's ``films.csv``, ``exposure`` its ``exposure.csv``, ``policy``
+    ``report.show_films``.
+    """
+    paths = films["png"].where(showable(films["burned_in"], policy), "")
+    path_of = dict(zip(films["image_id"], paths))
+    on_sheet = exposure[exposure["verdict"] == verdict]
+    named = zip(on_sheet["image_id"], on_sheet["reason"])
+    return [(image, reason, path_of[image]) for image, reason in named]
+
+
 def draw_contact_sheets(
     films: list[tuple[str, str, str]], title: str, synthetic: bool, first: str | Path, further: str | Path, name: str
 ) -> int:
     """Draw all films on sheets of at most ``FILMS_A_SHEET`` and return the number of sheets.
 
-    ``films`` holds (image id, reasons joined by ``;``, path of the PNG). The first sheet is written to ``first``, the others
-    to ``further/<name>_02.png`` and so on; without a film the first one says ``none``. ``synthetic`` puts SYNTHETIC on the
-    face of each.
+    ``films`` holds (image id, reasons joined by ``;``, path of the PNG, or empty where it may not be shown).
+    The first sheet is written to ``first``, the others to ``further/<name>_02.png`` and so on; without a film
+    the first one says ``none``. ``synthetic`` puts SYNTHETIC on the face of each.
     """
     pages = [films[at : at + FILMS_A_SHEET] for at in range(0, len(films), FILMS_A_SHEET)] or [[]]
     count = f"{len(films)} film{'' if len(films) == 1 else 's'}"
+    hidden = sum(not path for _, _, path in films)
+    count += f", {hidden} not shown (report.show_films)" if hidden else ""
     for number, page in enumerate(pages, start=1):
         path = Path(first) if number == 1 else Path(further) / f"{name}_{number:02d}.png"
         words = f"{title}: {count}" + (f", page {number} of {len(pages)}" if len(pages) > 1 else "")
@@ -91,7 +115,11 @@ def _draw(films: list[tuple[str, str, str]], title: str, note: str, synthetic: b
     for number, (image_id, reason, png) in enumerate(films):
         x = _GAP + number % _COLUMNS * (_TILE + _GAP)
         y = _HEAD + number // _COLUMNS * (_TILE + _TEXT + _GAP)
-        sheet[y : y + _TILE, x : x + _TILE] = _thumbnail(png)[:, :, None]
+        if png:
+            sheet[y : y + _TILE, x : x + _TILE] = _thumbnail(png)[:, :, None]
+        else:
+            sheet[y : y + _TILE, x : x + _TILE] = _EMPTY
+            _write(sheet, "not shown", x + 64, y + _TILE // 2, 0.45, 90)
         for line, part in enumerate((image_id, *_reasons(reason))):
             _write(sheet, _fitted(part, 0.4, _TILE), x, y + _TILE + 14 + 16 * line, 0.4)
     done, data = cv2.imencode(".png", sheet)

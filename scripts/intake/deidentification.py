@@ -23,11 +23,11 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
-from scripts.intake.codestream import NATIVE, BrokenStream, clean_codestream, stream_geometry
-from scripts.intake.dicom_reading import Film, Unusable, text, transfer_syntax
+from scripts.intake.codestream import NATIVE, BrokenStream, clean_codestream, stream_geometry, syntax_of
+from scripts.intake.dicom_reading import Film, Unusable, modality, near, text, transfer_syntax
 from scripts.intake.identifier_scan import identifiers_in_stream, identifiers_left
 from scripts.intake.identity import Pseudonyms, dicom_date
-from scripts.intake.pixels import RLE, ShortPixels, decoded_values, native_values
+from scripts.intake.pixels import RLE, ShortPixels, decoded_values, has_table, native_values
 
 ALLOWED_TAGS = Path(__file__).with_name("allowed_tags.csv")
 
@@ -41,6 +41,7 @@ METHOD_CODES = (
 
 EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _IMPLEMENTATION_UID = "2.25.190546352318426390513206541278604713991"
+_IMPLEMENTATION_NAME = "OSTEOCXR"
 _CHEST_CODE = ("51185008", "SCT", "Chest")
 _VIEW_CODES = {"PA": ("272479007", "SCT", "postero-anterior"), "AP": ("399348003", "SCT", "antero-posterior")}
 
@@ -116,7 +117,7 @@ class _Builder:
         self.source, self.film, self.names = source, film, names
         self.pseudonymous_id = names.patient(film.patient_id)
         self.copied: list[str] = []
-        self.made: list[str] = [self.pseudonymous_id, METHOD]
+        self.made: list[str] = [self.pseudonymous_id, METHOD, _IMPLEMENTATION_UID, _IMPLEMENTATION_NAME]
 
     def build(self) -> Dataset:
         new = Dataset()
@@ -149,7 +150,7 @@ class _Builder:
         first = parts[0] if parts[0] in ("ORIGINAL", "DERIVED") else ""
         second = parts[1] if parts[1] in ("PRIMARY", "SECONDARY") else ""
         if first and second:
-            self._set(new, keyword, [first, second, ""] if text(source, "Modality") == "DX" else [first, second])
+            self._set(new, keyword, [first, second, ""] if modality(source) == "DX" else [first, second])
 
     def standard_uid(self, new: Dataset, source: Dataset, keyword: str) -> None:
         value = text(source, keyword)
@@ -164,7 +165,8 @@ class _Builder:
 
     def shift_date(self, new: Dataset, source: Dataset, keyword: str) -> None:
         day = dicom_date(text(source, keyword))
-        if day is not None:
+        # a date far from the film's is a wrong clock's: the first day of a reset one is known and tells the shift
+        if day is not None and (self.film.film_date is None or near(day, self.film.film_date)):
             self._make(new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8))
         elif keyword == "StudyDate":
             new.StudyDate = ""
@@ -182,7 +184,8 @@ class _Builder:
     def copy_code(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword not in source:
             return
-        parts, terms = text(source, keyword).upper().split("\\"), allowed_terms(keyword)
+        said = modality(source) if keyword == "Modality" else text(source, keyword).upper()
+        parts, terms = said.split("\\"), allowed_terms(keyword)
         if _count_fits(keyword, len(parts)) and terms.issuperset(parts):
             self._set(new, keyword, parts if len(parts) > 1 else parts[0])
         elif "" in terms:
@@ -251,7 +254,7 @@ class _Builder:
 
     def sequence(self, new: Dataset, source: Dataset, keyword: str) -> None:
         items = source.get(keyword)
-        if not isinstance(items, Sequence) or not items:
+        if not isinstance(items, Sequence) or not items or not has_table(items[0]):
             return
         item = Dataset()
         for row in allowed_tags():
@@ -264,9 +267,9 @@ class _Builder:
             kind = text(source, keyword).upper()
             new.ModalityLUTType = kind if kind in allowed_terms(keyword) else "US"
             return
-        descriptor = [int(v) for v in source.LUTDescriptor]
-        if len(descriptor) != 3:
+        if "LUTData" not in source or _multiplicity(source, "LUTDescriptor") != 3:  # half a table
             raise Unusable("unreadable_pixels")
+        descriptor = [int(v) for v in source.LUTDescriptor]
         if keyword == "LUTDescriptor":
             signed = int(self.source.get("PixelRepresentation") or 0) == 1
             values = [v - 0x10000 if signed and v > 0x7FFF else v for v in descriptor]
@@ -276,6 +279,8 @@ class _Builder:
             return
         data = source.LUTData
         if not isinstance(data, bytes):
+            if not isinstance(data, pydicom.multival.MultiValue | list):  # one entry, or none
+                raise Unusable("unreadable_pixels")
             data = struct.pack(f"<{len(data)}H", *(int(v) & 0xFFFF for v in data))
         elif transfer_syntax(self.source) == "1.2.840.10008.1.2.2":
             data = struct.pack(f"<{len(data) // 2}H", *struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2]))
@@ -292,24 +297,44 @@ def _multiplicity(dataset: Dataset, keyword: str) -> int:
     return dataset[keyword].VM if keyword in dataset else 0
 
 
+_ITEM = b"\xfe\xff\x00\xe0"
+_ALWAYS_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
+
+
+def _coded_image(source: Dataset, declared: str) -> tuple[str, bytes]:
+    """The transfer syntax of a film's pixels and their coded frame; no bytes where they are not coded.
+
+    The name that a file gives its syntax is no proof: the stream's own markers are
+    (``codestream.syntax_of``).
+    """
+    if declared in NATIVE and not (source["PixelData"].is_undefined_length and source.PixelData[:4] == _ITEM):
+        return declared, b""
+    try:
+        frame = pydicom.encaps.get_frame(source.PixelData, 0, number_of_frames=1)
+    except Exception:  # broken items around the stream
+        raise Unusable("unreadable_pixels") from None
+    return syntax_of(frame, declared), frame
+
+
 def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...]]:
     """The new file's transfer syntax and the bytes of its pixel element. May correct the pixel module of ``new``."""
-    syntax = transfer_syntax(source)
     if "PixelData" not in source or not source.PixelData:
         raise Unusable("no_pixels")
     stored = int(source.get("BitsStored") or source.BitsAllocated)
+    declared = transfer_syntax(source)
+    syntax, frame = _coded_image(source, declared)
     if syntax not in NATIVE and syntax != RLE:
         try:
-            frame = clean_codestream(pydicom.encaps.get_frame(source.PixelData, 0, number_of_frames=1), syntax)
+            frame = clean_codestream(frame, syntax)
             rows, columns, precision = stream_geometry(frame, syntax)
         except BrokenStream:
             raise Unusable("cut_short") from None
-        except Exception:  # broken items around the stream
-            raise Unusable("unreadable_pixels") from None
         if (rows, columns) != (int(source.Rows), int(source.Columns)):  # more than the film may stand beside it
             raise Unusable("unreadable_pixels")
         if identifiers_in_stream(source, frame):
             raise Unusable("identifier_left")
+        if syntax != declared and syntax in _ALWAYS_LOSSY:
+            new.LossyImageCompression, new.LossyImageCompressionMethod = "01", "ISO_10918_1"
     # a coded image with more bits than are stored may bear an overlay in them: it is written uncompressed, without
     if syntax in NATIVE or syntax == RLE or precision > stored:
         try:
@@ -325,6 +350,10 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
             body = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
         body += b"\0" * (len(body) % 2)
         return EXPLICIT_LITTLE_ENDIAN, (struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, len(body)), body)
+    if precision < stored:  # the stream knows its bits; a header of more would make the film pale
+        if int(source.get("PixelRepresentation") or 0) == 1:  # where the sign then stands nobody can say
+            raise Unusable("unreadable_pixels")
+        new.BitsStored, new.HighBit, new.BitsAllocated = precision, precision - 1, 8 if precision <= 8 else 16
     frame += b"\0" * (len(frame) % 2)
     start = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0)
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(frame))
@@ -341,7 +370,7 @@ def _written(builder: _Builder) -> tuple[bytes, tuple[bytes, ...]]:
     meta.MediaStorageSOPInstanceUID = new.SOPInstanceUID
     meta.TransferSyntaxUID = syntax
     meta.ImplementationClassUID = _IMPLEMENTATION_UID
-    meta.ImplementationVersionName = "OSTEOCXR"
+    meta.ImplementationVersionName = _IMPLEMENTATION_NAME
     new.file_meta = meta
     new.preamble = b"\0" * 128
     buffer = io.BytesIO()

@@ -12,6 +12,7 @@ import re
 import stat
 import warnings
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from scripts.intake.codestream import COMPRESSED, NATIVE
-from scripts.intake.frontal_view import LATERAL, view_of
+from scripts.intake.frontal_view import LATERAL, matches, view_of
+from scripts.intake.header_text import declared_sets, decoded, raw_text
 from scripts.intake.identity import Pseudonyms, dicom_date
 
 REASONS = {
@@ -46,6 +48,7 @@ REASONS = {
     "burned_in_text": "the header says that text is burned into the film",
     "unreadable_burned_in": "what the header or the image table says of burned-in text is neither yes nor no",
     "no_film_date": "no readable date of the film",
+    "film_dates_differ": "dates of the header lie more than 180 days apart, and nothing says which is right",
     "identifier_left": "an identifying value was found in the new file, which was not written",
     "unreadable_pixels": "the pixels can't be decoded",
     "duplicate": "the same film is there already",
@@ -57,7 +60,6 @@ _CR = "1.2.840.10008.5.1.4.1.1.1"
 _DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
 _DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
 _SECONDARY_CAPTURE = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.2")
-_CHEST = re.compile(r"CHEST|THORAX|TORAX|LUNG|胸|肺", re.IGNORECASE)
 
 LARGEST_FILE = 256 << 20
 """Bytes above which a file is no film; a deflated one counts inflated."""
@@ -212,15 +214,25 @@ def _parse(handle, stop: bool) -> Dataset:
 
 def text(dataset: Dataset, keyword: str) -> str:
     """A value as one line of text, several values joined by a backslash; empty where absent or unreadable."""
+    return certain_text(dataset, keyword, declared_sets(dataset))[0]
+
+
+def certain_text(dataset: Dataset, keyword: str, declared: Sequence[str]) -> tuple[str, bool]:
+    """``text``, and whether a character set is known that reads it. ``declared`` are the header's
+    (``declared_sets``)."""
+    raw = raw_text(dataset, keyword)
+    if raw is not None:
+        found, certain = decoded(raw, declared)
+        return "\\".join(part.strip(" \0") for part in found.split("\\")).strip(" \0"), certain
     try:
         value = dataset.get(keyword)
     except Exception:  # the value can't be decoded
-        return ""
+        return "", False
     if value is None or isinstance(value, pydicom.Sequence | bytes):
-        return ""
+        return "", value is None
     if isinstance(value, pydicom.multival.MultiValue | list):
-        return "\\".join(str(part).strip() for part in value)
-    return str(value).strip(" \0")
+        return "\\".join(str(part).strip() for part in value), True
+    return str(value).strip(" \0"), True
 
 
 def transfer_syntax(dataset: Dataset) -> str:
@@ -238,8 +250,11 @@ def transfer_syntax(dataset: Dataset) -> str:
 class Film:
     """What a header says of a film, in the study's terms. Dates and the id are the source's own.
 
-    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date`` is the
-    header's, None where it has none that can be read; it is compared with the patient table and written nowhere.
+    ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date``
+    is the header's, None where it has none that can be read; it is compared with the patient table and
+    written nowhere. ``chest`` is False where the header names another part of the body, ``dates_differ`` True
+    where its dates lie more than ``DAYS_APART`` days apart: then ``film_date`` is None, or the one that the
+    others bear out.
     """
 
     patient_id: str
@@ -251,6 +266,8 @@ class Film:
     manufacturer: str
     burned_in: str
     birth_date: datetime.date | None = None
+    chest: bool = True
+    dates_differ: bool = False
 
 
 PLAIN_MANUFACTURER = re.compile(r"[A-Za-z0-9 .,&()/+-]{0,64}")
@@ -278,8 +295,53 @@ def _age(dataset: Dataset, born: datetime.date | None, film_date: datetime.date 
     return min(years, 90)
 
 
-DATES_OF_A_FILM = ("AcquisitionDate", "AcquisitionDateTime", "ContentDate", "SeriesDate", "StudyDate")
+_ACQUISITION = ("AcquisitionDate", "AcquisitionDateTime")
+_OF_ITS_FILES = ("ContentDate", "SeriesDate")
+DATES_OF_A_FILM = (*_ACQUISITION, *_OF_ITS_FILES, "StudyDate")
 """Where a film's date is looked for, in this order."""
+
+DAYS_APART = 180
+"""Days that two dates of one header may lie apart. Above, a clock was reset (2000-01-01) or set wrong (2099,
+another year)."""
+
+
+def film_date_of(dataset: Dataset) -> tuple[datetime.date | None, bool]:
+    """The film's date, and whether dates of the header lie more than ``DAYS_APART`` apart, as a wrong clock
+    makes them.
+
+    The first of ``DATES_OF_A_FILM`` counts where StudyDate lies near it. Where it doesn't, one of two must be
+    borne out:
+
+    - StudyDate, where all that is told of content and series lies near it: the acquisition's date is left
+      out, and the next one counts.
+    - The first date, where at least two other than StudyDate are told, none of which contradicts it, and
+      StudyDate is later: an older film that was put into a newer study. Not so on a 1 January, from which
+      reset clocks count.
+
+    Else none is certain (None), nor is one without StudyDate that another contradicts.
+    """
+    told = [(keyword, dicom_date(text(dataset, keyword))) for keyword in DATES_OF_A_FILM]
+    given = {keyword: day for keyword, day in told if day is not None}
+    days = list(given.values())
+    if not days:
+        return None, False
+    first, study = days[0], given.pop("StudyDate", None)
+    if (max(days) - min(days)).days <= DAYS_APART:
+        return first, False
+    if study is None or near(first, study):
+        return (None if study is None else first), True
+    backing = [day for keyword, day in given.items() if keyword in _OF_ITS_FILES]
+    if backing and all(near(day, study) for day in backing):
+        return backing[0], True
+    agreed = len(given) > 1 and all(near(day, first) for day in given.values())
+    older = max(given.values()) < study and (first.month, first.day) != (1, 1)
+    return (first if agreed and older else None), True
+
+
+def near(day: datetime.date, other: datetime.date) -> bool:
+    """Whether two dates of one header can both be right: at most ``DAYS_APART`` days apart."""
+    return abs((day - other).days) <= DAYS_APART
+
 
 _TIMES_OF_A_FILM = ("AcquisitionTime", "AcquisitionDateTime", "ContentTime", "SeriesTime", "StudyTime")
 
@@ -295,30 +357,50 @@ def _time(dataset: Dataset) -> str:
     return ""
 
 
+_OF_A_CODE = ("CodingSchemeDesignator", "CodeValue", "CodeMeaning")
+_FURTHER_DESCRIPTIONS = ("ProtocolName", "AcquisitionDeviceProcessingDescription")
+"""What else a device says of the single film, where a word for lateral settles a view that is unknown so
+far."""
+
+
 def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]]) -> Film:
     """Read the facts of a film from its header. ``patterns`` is the config's ``intake.frontal_view``."""
-    film_date = next((d for d in (dicom_date(text(dataset, k)) for k in DATES_OF_A_FILM) if d), None)
+    film_date, dates_differ = film_date_of(dataset)
     born = dicom_date(text(dataset, "PatientBirthDate"))
+    declared = declared_sets(dataset)
     codes = []
     sequence = dataset.get("ViewCodeSequence")
     for item in sequence if isinstance(sequence, pydicom.Sequence) else ():
-        codes.append((text(item, "CodingSchemeDesignator"), text(item, "CodeValue"), text(item, "CodeMeaning")))
+        own = declared_sets(item) or declared
+        codes.append(tuple(certain_text(item, keyword, own)[0] for keyword in _OF_A_CODE))
+    part, certain = certain_text(dataset, "BodyPartExamined", declared)
     sex = text(dataset, "PatientSex").upper()
     return Film(
         patient_id=names.normalised(text_of_id(dataset)),
         film_date=film_date,
         acquisition_time=_time(dataset),
-        view=view_of(text(dataset, "ViewPosition"), codes, text(dataset, "SeriesDescription"), patterns),
+        view=view_of(
+            text(dataset, "ViewPosition"),
+            codes,
+            text(dataset, "SeriesDescription"),
+            patterns,
+            [part, *(text(dataset, keyword) for keyword in _FURTHER_DESCRIPTIONS)],
+        ),
         sex=sex if sex in ("F", "M") else "",
         age=_age(dataset, born, film_date),
         manufacturer=manufacturer_of(dataset),
         burned_in={"YES": "YES", "NO": "NO", "": "unknown"}.get(text(dataset, "BurnedInAnnotation").upper(), "unreadable"),
         birth_date=born,
+        chest=not part or not certain or matches(part, patterns.get("chest", ())),
+        dates_differ=dates_differ,
     )
 
 
 def text_of_id(dataset: Dataset) -> str:
     """The patient id as written, without the padding that DICOM puts behind it."""
+    raw = raw_text(dataset, "PatientID")
+    if raw is not None:
+        return decoded(raw, declared_sets(dataset))[0].rstrip(" \0")
     try:
         value = dataset.get("PatientID")
     except Exception:  # the value can't be decoded
@@ -336,17 +418,22 @@ def _number(dataset: Dataset, keyword: str, default: int) -> int:
         return -1
 
 
+def modality(dataset: Dataset) -> str:
+    """Modality in capitals. ``DR``, which devices write and the standard doesn't know, is read as ``DX``."""
+    written = text(dataset, "Modality").upper()
+    return "DX" if written == "DR" else written
+
+
 def refusal(dataset: Dataset, film: Film) -> str:
     """Why a film can't be used, as far as its header says; empty where it can. The first reason in a fixed order."""
     sop_class = text(dataset, "SOPClassUID")
-    if text(dataset, "Modality").upper() not in ("CR", "DX"):
+    if modality(dataset) not in ("CR", "DX"):
         return "not_cr_or_dx"
     if sop_class == _DX_PROCESSING or text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
         return "for_processing"
     if sop_class not in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE):
         return "not_cr_or_dx"
-    part = text(dataset, "BodyPartExamined")
-    if part and not _CHEST.search(part):
+    if not film.chest:
         return "not_chest"
     if film.view == LATERAL:
         return "lateral"
@@ -364,7 +451,7 @@ def refusal(dataset: Dataset, film: Film) -> str:
     if film.burned_in == "unreadable":
         return "unreadable_burned_in"
     if film.film_date is None:
-        return "no_film_date"
+        return "film_dates_differ" if film.dates_differ else "no_film_date"
     return ""
 
 

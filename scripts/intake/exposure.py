@@ -1,9 +1,12 @@
 """Exposure of a film: measures of the 16-bit image, fixed rules, and a refit that may only flag.
 
-All measures are of the thoracic window and in shares of the film's full range (0 to 1). Clipped: share of pixels at the
-film's own lowest or highest value. Range: P99 - P1. Noise: Immerkaer's estimate (J. Immerkaer, Fast noise variance
-estimation, CVIU 64(2), 1996) over the range. Polarity: median of the mediastinum minus median of the lung fields, found as bands of the
-exposed field, so that collimated or padded borders don't move them.
+All measures are of the thoracic window and in shares of the film's full range (0 to 1). Clipped: share of
+pixels at the film's own lowest or highest value. Range: P99 - P1. Noise: Immerkaer's estimate (J. Immerkaer,
+Fast noise variance estimation, CVIU 64(2), 1996) over the range. Polarity, in ranks of the film's pixels (0
+darkest, 1 brightest), which no exposure and no curve of a device moves: how much brighter the mediastinum is
+than the lungs, plus how much brighter the abdomen is than the film's median. The first alone fails where the
+chest lies off the centre, as on bedside films. All are places in the exposed field, so that collimated or
+padded borders don't move them.
 """
 
 from __future__ import annotations
@@ -111,7 +114,7 @@ def measure(
         if response.size:
             noise = float(np.sqrt(np.pi / 2) / 6 * cv2.norm(response, cv2.NORM_L1) / response.size) / full
     found["noise_ratio"] = noise / spread if spread > 0 else (0.0 if noise == 0 else float("inf"))
-    found["polarity"] = _polarity(image, padding) / 65535.0
+    found["polarity"] = polarity_of(image, padding)
     return found
 
 
@@ -122,7 +125,9 @@ _EVEN = 0.03
 _CHEST_ROWS = (0.30, 0.55)
 _MEDIASTINUM = (0.45, 0.58)
 _LUNGS = ((0.20, 0.36), (0.66, 0.82))
-"""Where chest, mediastinum and lungs lie in the exposed field, as fractions of its height and width."""
+_ABDOMEN = ((0.85, 1.0), (0.35, 0.65))
+"""Where chest, mediastinum, lungs and abdomen (rows, columns) lie in the exposed field, as fractions of its
+height and width."""
 
 
 def _exposed_field(film: np.ndarray) -> np.ndarray:
@@ -143,8 +148,20 @@ def _exposed_field(film: np.ndarray) -> np.ndarray:
     return film
 
 
-def _polarity(image: np.ndarray, padding: np.ndarray | None = None) -> float:
-    """Median of the mediastinum minus that of the lung fields; negative where lungs are the brighter. NaN where one has no pixels."""
+def _ranks(film: np.ndarray) -> np.ndarray:
+    """The share of a film's pixels that are darker than each, those of the same value counted half; NaN stay
+    NaN."""
+    known = film[~np.isnan(film)]
+    _, places, counts = np.unique(known, return_inverse=True, return_counts=True)
+    middle = (np.cumsum(counts) - 0.5 * counts) / max(known.size, 1)
+    ranks = np.full(film.shape, np.nan, np.float64)
+    ranks[~np.isnan(film)] = middle[places.reshape(-1)]
+    return ranks
+
+
+def polarity_of(image: np.ndarray, padding: np.ndarray | None = None) -> float:
+    """From -1.5 to 1.5, negative where a film seems inverted, of which it has the opposite sign; NaN where a
+    place has no pixels."""
     step = max(1, max(image.shape) // (4 * _SMALL))
     film = image[::step, ::step].astype(np.float32)
     scale = min(1.0, _SMALL / max(film.shape))
@@ -155,14 +172,16 @@ def _polarity(image: np.ndarray, padding: np.ndarray | None = None) -> float:
         small[cv2.resize(valid, size, interpolation=cv2.INTER_AREA) < 0.999] = np.nan
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # medians of nothing are NaN
-        field = _exposed_field(small)
-        height, width = field.shape
-        band = field[int(_CHEST_ROWS[0] * height) : max(int(_CHEST_ROWS[1] * height), int(_CHEST_ROWS[0] * height) + 1)]
+        field = _ranks(_exposed_field(small))
 
-        def median(left: float, right: float) -> float:
-            return float(np.nanmedian(band[:, int(left * width) : max(int(right * width), int(left * width) + 1)]))
+        def median(rows: tuple[float, float], columns: tuple[float, float]) -> float:
+            parts = []
+            for side, (start, stop) in zip(field.shape, (rows, columns)):
+                parts.append(slice(int(start * side), max(int(stop * side), int(start * side) + 1)))
+            return float(np.nanmedian(field[tuple(parts)]))
 
-        return median(*_MEDIASTINUM) - 0.5 * sum(median(*lung) for lung in _LUNGS)
+        chest = median(_CHEST_ROWS, _MEDIASTINUM) - 0.5 * sum(median(_CHEST_ROWS, lung) for lung in _LUNGS)
+        return chest + median(*_ABDOMEN) - 0.5
 
 
 def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:

@@ -1,15 +1,18 @@
 """A search of a new file for identifying values of its source.
 
-A second line of defence behind the allow-list. Skipped, since they would cry wolf: values of five bytes or fewer, UIDs of
-the standard, values that the software made itself (a new UID holds any six digits sooner or later), words that makers of
-devices use, and uncompressed pixels. Capitals and small letters count as the same.
+A second line of defence behind the allow-list. Skipped, since they would cry wolf: values of five bytes or
+fewer, UIDs of the standard, values that the software made itself (a new UID holds any six digits sooner or
+later), words that makers of devices use, and uncompressed pixels. Capitals and small letters count as the
+same. Values are looked for in values: bytes that only two neighbouring elements make together are none.
 """
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 
+import pydicom
 from pydicom.datadict import dictionary_VR
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -72,12 +75,52 @@ def _values(dataset: Dataset) -> Iterator[tuple[int, str, bytes]]:
                 yield from _values(item)
         elif vr in _SEARCHED:
             value = element.value if isinstance(element, RawDataElement) else _encoded(element.value)
-            if value:
+            items = _hidden_items(value) if vr == "UN" else []
+            for item in items:
+                yield from _values(item)
+            if value and not items:
                 yield int(tag), vr, value
+
+
+def _hidden_items(value: bytes) -> list[Dataset]:
+    """The items of a sequence that is stored as UN, as archives keep private ones: implicit VR (PS3.5 6.2.2).
+    None if it is none.
+
+    Read as one text it would give values that run into the next element's tag: false hits, and true ones
+    missed.
+    """
+    if not value or value[:4] != b"\xfe\xff\x00\xe0":
+        return []
+    try:
+        return list(pydicom.filereader.read_sequence(io.BytesIO(value), True, True, len(value), "iso8859"))
+    except Exception:  # other bytes that begin like an item
+        return []
+
+
+def _written_values(header: bytes) -> bytes:
+    """All values of a file's header, its meta information's too, parted by two zero bytes that no text
+    holds."""
+    new = pydicom.dcmread(io.BytesIO(header), stop_before_pixels=True)
+    found: list[bytes] = []
+
+    def collect(dataset: Dataset) -> None:
+        for tag in tuple(dataset.keys()):
+            element = dataset.get_item(tag)
+            if element.VR == "SQ":
+                for item in dataset[tag].value:
+                    collect(item)
+            else:
+                found.append(_encoded(element.value))
+
+    collect(new.file_meta)
+    collect(new)
+    return b"\0\0".join(found)
 
 
 def _encoded(value: object) -> bytes:
     """A value that was decoded already, as bytes again."""
+    if value is None:
+        return b""
     if isinstance(value, bytes):
         return value
     if isinstance(value, PersonName):
@@ -129,16 +172,17 @@ def identifiers_left(source: Dataset, header: bytes, made: list[str], copied: li
     of one (a description that repeats the manufacturer's name). Every word of ``manufacturer``, the one free text that is
     kept, is compared with the words of persons' names, however short.
     """
+    written = _written_values(header)
     for value in sorted({v.encode("ascii", "ignore") for v in made if len(v) >= SHORTEST}, key=len, reverse=True):
-        header = header.replace(value, b"\0" * len(value))
-    header = header.upper()
+        written = written.replace(value, b"\0" * len(value))
+    written = written.upper()
     names, others = identifying_values(source)
     purposely = [value.encode("ascii", "ignore").upper() for value in copied]
-    found = {value for value in names if value.upper() in header and not _says_only_the_maker(value)}
+    found = {value for value in names if value.upper() in written and not _says_only_the_maker(value)}
     found |= {
         value
         for value in others - names
-        if value.upper() in header and not any(value.upper() in text for text in purposely)
+        if value.upper() in written and not any(value.upper() in text for text in purposely)
     }
     return len(found) + len(_words(manufacturer) & _words_of_names(source))
 

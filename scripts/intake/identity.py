@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import unicodedata
 
 from scripts.common.key import StudyKey
 
@@ -13,9 +14,13 @@ _PADDING = "\0"
 def normalise_id(text: str, ids: dict) -> str:
     """The id as ``centers[].ids`` says: spaces around it left out, leading zeros dropped, letters as capitals.
 
+    First, in films and tables alike, full-width letters and digits become plain ones (Unicode's NFKC), and
+    signs that nobody sees (zero-width spaces, byte order marks, the category Cf) are left out.
+
     ``ids`` holds ``strip``, ``separators`` and ``leading_zeros`` (keep or drop) and ``upper``. An id of zeros only stays ``0``.
     """
-    text = text.rstrip(_PADDING)
+    text = unicodedata.normalize("NFKC", text.rstrip(_PADDING))
+    text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
     if ids["strip"]:
         text = text.strip()
     if ids.get("separators") == "drop":
@@ -63,15 +68,20 @@ class Pseudonyms:
 
 
 def dicom_date(text: str) -> datetime.date | None:
-    """The date of a DA or DT value (``20240731...``; ``2024.07.31`` of old files), None where there is none.
+    """The date of a DA or DT value, None where there is none that is certain.
 
-    Days before 1801 are refused: no film is older, and a shift must not leave the calendar.
+    ``20240731`` with a time behind or not, and what files hold against the standard: ``2024.07.31`` (PS3.5
+    6.2, old files), ``2024-07-31``, ``2024/7/31``. Days before 1801 are refused: no film is older, and a
+    shift must not leave the calendar.
     """
-    match = re.match(r"\s*(\d{4})\.?(\d{2})\.?(\d{2})", text)
+    text = unicodedata.normalize("NFKC", text).strip()
+    match = re.match(r"(\d{4})(\d{2})(\d{2})", text) or re.match(
+        r"(\d{4})([-./])(\d{1,2})\2(\d{1,2})(?!\d)", text
+    )
     if match is None:
         return None
     try:
-        day = datetime.date(*map(int, match.groups()))
+        day = datetime.date(*(int(part) for part in match.groups() if part.isdecimal()))
     except ValueError:
         return None
     return day if day.year > 1800 else None

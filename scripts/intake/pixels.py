@@ -101,9 +101,9 @@ def decoded_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
 
         cells = imagecodecs.jpeg8_decode(frame)
     elif transfer_syntax in _JPEG_LS:
-        import jpeg_ls
+        import imagecodecs
 
-        cells = np.asarray(jpeg_ls.decode(np.frombuffer(frame, np.uint8)))
+        cells = imagecodecs.jpegls_decode(frame)  # takes a zero byte before the end, which pyjpegls refuses
     elif transfer_syntax == RLE:
         from pydicom.pixels import get_decoder
 
@@ -230,10 +230,16 @@ class Mapping:
         return LookupTable.of_text(self.lut_data, self.lut_first, self.bits)
 
 
+def has_table(item: Dataset) -> bool:
+    """Whether an item of ModalityLUTSequence holds a table; one with neither descriptor nor data means no
+    LUT."""
+    return any(keyword in item and item[keyword].VM > 0 for keyword in ("LUTDescriptor", "LUTData"))
+
+
 def _lookup_table(dataset: Dataset) -> LookupTable | None:
     """The modality LUT of a header, None without one."""
     sequence = dataset.get("ModalityLUTSequence")
-    if not sequence:
+    if not sequence or not has_table(sequence[0]):
         return None
     entries, first, bits = (int(v) for v in sequence[0].LUTDescriptor)
     entries = entries & 0xFFFF or 65536

@@ -1,9 +1,7 @@
-"""Settle a centre's films: duplicates, exposure, the reader's overrides; draw what was rejected or flagged."""
+"""Settle a centre's films: duplicates, exposure, the reader's overrides."""
 
-from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
 from scripts.common.tables import FILES, FILMS, write_table
-from scripts.intake.contact_sheet import draw_contact_sheets
 from scripts.intake.screening import (
     EXPOSURE,
     REVIEW_TEMPLATE,
@@ -26,13 +24,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(screened.files, made.files, FILES)
     write_table(screened.exposure, made.exposure, EXPOSURE)
     write_table(screened.template, made.template, REVIEW_TEMPLATE)
-    paths = dict(zip(screened.films["image_id"], screened.films["png"]))
-    with atomic_folder(made.further_sheets) as further:
-        for verdict, path in (("reject", made.reject_sheet), ("review", made.review_sheet)):
-            shown = screened.exposure[screened.exposure["verdict"] == verdict]
-            films = [(i, r, paths[i]) for i, r in zip(shown["image_id"], shown["reason"])]
-            title = f"{center}, {'rejected' if verdict == 'reject' else 'for review'}"
-            draw_contact_sheets(films, title, settings.synthetic, path, further, verdict)
     counts = screened.files.groupby(["status", "reason"]).size()
     log.say(f"{len(screened.files)} files found")
     for (status, reason), count in counts.items():

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.scores import ONE_SCORE
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
 from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
-from scripts.report.film_policy import contact_sheet_decision
 from scripts.report.methods_text import limits, methods, percentage
 from scripts.report.model_card_text import model_card
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri

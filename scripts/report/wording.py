@@ -183,6 +183,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "reason_unsupported": ("Coding of pixels not read", "像素编码不支持"),
     "reason_burned_in_text": ("Burned-in text declared", "声明有烧录文字"),
     "reason_no_film_date": ("No date of the film", "胸片无日期"),
+    "reason_film_dates_differ": ("Dates of the header contradict each other", "文件头日期互相矛盾"),
     "reason_identifier_left": ("Identifier found in the new file", "新文件中仍有标识信息"),
     "reason_unreadable_pixels": ("Pixels can't be decoded", "像素无法解码"),
     "reason_duplicate": ("Duplicate", "重复"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.errors import StudyError
+from scripts.common.film_policy import signed_off
 from scripts.share.breakdowns import Table
 from scripts.share.suppression import HIDDEN, TABLES, Sets, sets_of, suppressed
 
@@ -181,14 +182,14 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
             complete.add(name)
         else:
             chosen.hidden.append(name)
-    signed_off = provenance["config"]["report"]["show_films"] == "signed_off"
+    signed = signed_off(provenance["config"]["report"]["show_films"])
     for path in sorted(p for folder in ("figures", "tables") for p in (results / folder).glob("*") if p.is_file()):
         name = path.relative_to(results).as_posix()
         stem = name.rsplit(".", 1)[0]
         if any(path.match(pattern) for patterns in NEVER.values() for pattern in patterns):
             continue
         if stem == "figures/gradcam":
-            reason = "" if signed_off else "films are on it, and nobody signed off on them (report.show_films)"
+            reason = "" if signed else "films are on it, and nobody signed off on them (report.show_films)"
         elif stem in COUNTING:
             reason = COUNTING[stem] if smallest > 1 else ""
         elif stem not in DERIVED:

@@ -3,7 +3,7 @@
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table
 from scripts.statistics import style
-from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
+from scripts.statistics.gradcam_figure import CASES, draw_gradcam, films_to_show, read_maps
 from scripts.statistics.shortcut_figure import draw_shortcuts
 from scripts.statistics.shortcuts import SHORTCUTS
 from scripts.statistics.training_figure import HISTORY, draw_training
@@ -25,9 +25,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
 
     cases = read_table(read.cases, CASES)
     films, heat = read_maps(read.maps, cases)
-    allowed = showable(read.films, given.show_films == "signed_off")
+    allowed = films_to_show(read.films, given.show_films)
     style.save(
         draw_gradcam(cases, films, heat, allowed, words, given.synthetic), [out.gradcam, *out.gradcam_copies]
     )
-    hidden = 0 if allowed is None else int((~cases["image_id"].isin(list(allowed))).sum())
+    hidden = int((~cases["image_id"].isin(list(allowed))).sum())
     log.say(f"{len(cases)} cases of the heat maps, {hidden} of their films not shown")

@@ -13,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from scripts.common.errors import StudyError
+from scripts.common.film_policy import showable
 from scripts.common.tables import FILMS, Columns, read_table
 from scripts.statistics.style import DOUBLE_COLUMN, GREY, PALE, mark_synthetic
 from scripts.statistics.words import Language
@@ -47,12 +48,10 @@ def read_maps(path: str | Path, cases: pd.DataFrame) -> tuple[np.ndarray, np.nda
     return films, heat
 
 
-def showable(films_tables: Sequence[str | Path], sign_off: bool) -> Collection[str] | None:
-    """Image ids of the films that may be shown: those whose BurnedInAnnotation is NO. None means all, by sign-off."""
-    if sign_off:
-        return None
+def films_to_show(films_tables: Sequence[str | Path], policy: str) -> Collection[str]:
+    """Image ids of the films that may be shown under ``report.show_films``."""
     tables = [read_table(path, FILMS) for path in films_tables]
-    return {image for table in tables for image in table.loc[table["burned_in"] == "NO", "image_id"]}
+    return {image for table in tables for image in table["image_id"][showable(table["burned_in"], policy)]}
 
 
 def window(film: np.ndarray) -> np.ndarray:

@@ -239,3 +239,17 @@ def test_another_key_than_the_results_is_named(tmp_path, monkeypatch, capsys):
 def test_exclusions_that_a_table_does_not_tell_are_named(look):
     (hint,) = [h for h in look()[0].hints if "patients.exclusions: no column for" in h]
     assert "secondary_osteoporosis" in hint and "nobody of this centre is excluded" in hint
+
+
+def test_clocks_that_were_wrong_are_counted(look, tmp_path):
+    clock, day = "20000101", "20200615"
+    write_film(tmp_path / "films/borne_out", "0077000", 91, AcquisitionDate=clock, ContentDate=day)
+    write_film(tmp_path / "films/doubtful", "0077001", 92, AcquisitionDate="20000101")
+    write_film(tmp_path / "films/future", "0077002", 93, StudyDate="20990101")
+    found, said = look()
+    assert found.refused["film_dates_differ"] == 1 and "not usable, film dates differ: 1" in said
+    assert "differ by years (more than 180 days): 2 films; 1 of them keep the date that" in said
+    assert "the others bear out, 1 are set aside" in said
+    assert "1 films are dated in the future" in said
+    for told in ("2000", "2099", "0077"):
+        assert told not in said.replace("100 %", "")

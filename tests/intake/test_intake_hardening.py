@@ -330,12 +330,12 @@ def test_killed_from_outside_is_an_error_and_no_reason_of_a_film():
 
 
 def test_a_decoder_that_crashes_the_process_leaves_the_other_films(folder, tmp_path, monkeypatch):
-    import jpeg_ls
+    import imagecodecs
 
     films = {f"{kind}": whole_film(kind) for kind in ("jpeg_ls", "jpeg_2000")}
     for name, content in films.items():
         (folder / name).write_bytes(content)
-    monkeypatch.setattr(jpeg_ls, "decode", lambda *_: ctypes.string_at(0))
+    monkeypatch.setattr(imagecodecs, "jpegls_decode", lambda *_: ctypes.string_at(0))
     assert intake(folder, tmp_path, Remembering()) == {"jpeg_ls": "reader_failed", "jpeg_2000": "converted"}
 
 

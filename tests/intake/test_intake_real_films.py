@@ -20,6 +20,7 @@ from scripts.intake.exposure import measure
 from scripts.intake.identifier_scan import identifying_values
 from scripts.intake.pixels import Mapping, decoded_values, film_image, modality_values, stored_values
 from scripts.intake.screening import read_batches, screen
+from tests.bench.polarity import SIDES, count, cut, films_of
 
 REAL = Path(__file__).resolve().parents[3] / "shared/real"
 pytestmark = [
@@ -91,7 +92,9 @@ def lossless(tmp_path_factory):
     for name in (*(f"{film}_{coding}" for film in ("RG2", "RG3") for coding in CODINGS), "mlut_18"):
         film = pydicom.dcmread(REAL / "dicom" / f"{name}.dcm")
         film.BodyPartExamined, film.Modality, film.ViewPosition = "CHEST", "CR", "PA"
-        film.PatientID, film.StudyDate = "7", "20200131"
+        film.PatientID, film.StudyDate, film.AcquisitionDate = "7", "20200131", "20200131"
+        for keyword in ("SeriesDate", "ContentDate"):
+            film.pop(keyword, None)
         film.save_as(target / "in" / name)
     names = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c", {"strip": True, "leading_zeros": "keep", "upper": False})
     intake(target / "in", target, names, FrontalView().model_dump(), Log(None, "test", echo=False))
@@ -191,3 +194,16 @@ def test_borders_do_not_hide_a_wrong_polarity():
                 flagged += measure(film << 8, None, 8, *WINDOW.values())["polarity"] < 0
                 missed += measure((255 - film) << 8, None, 8, *WINDOW.values())["polarity"] >= 0
     assert missed == flagged == 0
+
+
+@pytest.mark.parametrize(("source", "view"), [("hospital_b", "PA"), ("hospital_b", "AP"), ("cxr", "AP")])
+def test_the_polarity_of_films_that_took_no_part_in_the_rule(source, view):
+    """The rates in docs/methods.md (``tests/bench/polarity.py``)."""
+    films = [film for said, film in films_of(REAL, source) if said == view]
+    assert len(films) >= 33
+    assert count(films) == (0, 0)
+
+
+def test_a_chest_that_is_cut_on_one_side_keeps_its_polarity():
+    films = [film for _, film in films_of(REAL, "cxr")]
+    assert all(count([cut(film, side, 0.05) for film in films]) == (0, 0) for side in SIDES)

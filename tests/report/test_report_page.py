@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import StudyError
-from scripts.report.film_policy import contact_sheet_decision
+from scripts.common.film_policy import contact_sheet_decision
 from scripts.report.redaction import REDACTED
 from scripts.report.render import report_html, templates_hash
 from scripts.report.run_files import read_statistics

@@ -17,7 +17,7 @@ from scripts.statistics.decision_curves import best_strategies, decision_curves,
 from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
-from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps, showable
+from scripts.statistics.gradcam_figure import CASES, draw_gradcam, films_to_show, read_maps
 from scripts.statistics.performance import performance_table
 from scripts.statistics.subgroups import SUBGROUPS, levels, subgroup_table
 from scripts.statistics.training_figure import HISTORY, draw_training
@@ -247,7 +247,7 @@ def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
     cases = read_table(tmp_path / "results/deep/gradcam/cases.csv", CASES)
     films, heat = read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases)
     tables = sorted((tmp_path / "results/intake").glob("*/films.csv"))
-    allowed = showable(tables, False)
+    allowed = films_to_show(tables, "not_burned_in")
     hidden = cases.index[~cases["image_id"].isin(list(allowed))]
     assert list(hidden) == [len(cases) - 1]
     figure = draw_gradcam(cases, films, heat, allowed, Language("en"), True)
@@ -258,7 +258,7 @@ def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
     for i in range(len(cases)):
         there = any(tile.shape == films[i].shape and np.allclose(tile, window(films[i])) for tile in shown)
         assert there == (i not in hidden)
-    everything = draw_gradcam(cases, films, heat, showable(tables, True), Language("en"), False)
+    everything = draw_gradcam(cases, films, heat, films_to_show(tables, "signed_off"), Language("en"), False)
     assert "Film not shown" not in texts(everything)
     nobody = draw_gradcam(cases, films, heat, set(), Language("en"), False)
     assert texts(nobody).count("Film not shown") == len(cases)
