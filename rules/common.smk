@@ -16,6 +16,7 @@ from scripts.bundle.contents import bundle_warnings
 from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import read_config_file
 from scripts.common.errors import StudyError
+from scripts.common.fonts import check_labels
 from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
@@ -38,6 +39,9 @@ def validated_config(raw):
         files = {os.path.relpath(path): read_config_file(path) for path in (*own, *given)}
         checked = read_config(raw, files)
         check_paths(checked, files)
+        # jobs may run on machines that draw nothing
+        if workflow.is_main_process:
+            check_labels(checked.labels, checked.study.language)
         for entry in checked.running:
             if entry.review is not None:
                 read_review(entry.review, f"centers[{entry.name}].review")

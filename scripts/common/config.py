@@ -315,7 +315,7 @@ class Center(Section):
     role: Literal["development", "external"] = Field(
         description="`development` for the one centre that trains, `external` for the others."
     )
-    label: str | None = Field(None, description="Name shown in tables and figures; `name` if not given.")
+    label: str | None = Field(None, description="Name shown in tables and figures, in any script that an installed font has; `name` if not given.")
     simulate: Simulate | None = Field(
         None,
         description="Simulate this centre. Give this, or `deidentified`, or `patients`, `dxa` and the films (`dicom`, or `png` and `images`).",
@@ -764,6 +764,20 @@ class Config(Section):
         None,
         description="Statistics from tables of scores that were made elsewhere (`make statistics`, docs/own_tables.md). No centre is needed then, and nothing but statistics is made.",
     )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The names that figures show and the config gives, by their keys."""
+        shown = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        if self.tables is not None:
+            shown |= {f"tables.labels.{key}": label for key, label in self.tables.labels.items()}
+            shown |= {
+                f"tables.{kind}: '{name}'": name
+                for kind in ("models", "sets", "centers")
+                for name in getattr(self.tables, kind)
+                if name not in self.tables.labels
+            }
+        return shown
 
     def _check_names(self) -> None:
         """Names reach Snakemake's parameters, where braces mean a wildcard and angle brackets in a path a variable."""
