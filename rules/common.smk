@@ -24,6 +24,7 @@ from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
+from scripts.common.strata import read_strata
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
 from scripts.intake.review_table import read_review
@@ -566,7 +567,9 @@ def banner_success():
     partly = asked.until or asked.omit_from or not set(asked.targets) <= {"all", "results/report.html"}
     if partly or not os.path.exists("results/report.html"):
         return "OsteoCXR: done with what was asked for. 'snakemake --cores all' makes the whole study, its report included."
-    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in (*score_warnings(), *bundle_warnings()))
+    strata = read_strata("results/cohort/cohort.csv", CFG.cohort.test_fraction, CFG.cohort.folds)
+    warnings = (*strata.warnings(), *score_warnings(), *bundle_warnings())
+    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in warnings)
     return (
         told
         + "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."

@@ -463,7 +463,9 @@ class Intake(Section):
 
 
 class Cohort(Section):
-    older_than: int = Field(40, ge=0, description="Completed years at the film that a patient must have passed (age > 40).")
+    older_than: int = Field(
+        40, ge=0, description="A patient counts whose completed years at the film are more than this: 40 takes those of 41 and above, and leaves out one of 40 years and 11 months. There is no upper limit."
+    )
     interval_months: int = Field(6, ge=0, description="Film and DXA at most this many calendar months apart, inclusive, in either order.")
     first_pair_by: list[Literal["film_date", "dxa_date", "view", "acquisition_time"]] = Field(
         ["film_date", "dxa_date", "view", "acquisition_time"],
