@@ -52,7 +52,7 @@ format:  ## put the code into its standard layout
 key: setup  ## make the key of a study of real patients (once)
 	@python -m scripts.common.key private/study.key
 
-doctor:  ## what of this machine and config a run would stumble over, with the line that mends it
+doctor:  ## what of this machine and config a run would stumble over, with the line that fixes it
 	@python3 -m scripts.check.doctor $(CONFIG)
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
