@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 SLACK = 0.01
-"""Shares of osteoporosis, and of patients, that differ by this much or less count as alike; so do counts that differ by one."""
+"""Shares of osteoporosis, and of patients, that differ by this much or less count as alike."""
 
 
 def test_quotas(sizes: Mapping[int, int], test_fraction: float) -> dict[int, int]:
@@ -94,10 +94,10 @@ class Strata:
 
 
 def _alike(part: Part, expected: Mapping[int, float], whole: Part, share_of_whole: float) -> bool:
-    """Whether a part has what is expected of it per label, to one patient, or the shares of the whole, within the slack."""
-    to_one = abs(part.non_op - expected[0]) <= 1 and abs(part.op - expected[1]) <= 1
+    """Whether a part has what is expected of it per label, to the whole patient, or the shares of the whole, within the slack."""
+    drawn = abs(part.non_op - expected[0]) < 1 and abs(part.op - expected[1]) < 1
     size = part.n / whole.n if whole.n else 0.0
-    return to_one or (abs(part.share - whole.share) <= SLACK and abs(size - share_of_whole) <= SLACK)
+    return drawn or (abs(part.share - whole.share) <= SLACK and abs(size - share_of_whole) <= SLACK)
 
 
 def strata_of(patients: Iterable[tuple[str, int, int]], test_fraction: float, folds: int) -> Strata:

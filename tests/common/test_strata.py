@@ -43,6 +43,14 @@ def test_labels_that_change_after_the_draw_are_said():
     assert len(found.warnings()) == 1 and "20.0 % of training and 30.0 % of the internal test set" in found.warnings()[0]
 
 
+def test_one_label_counts_in_a_small_study():
+    drawn, lock = split_patients(people(10, 40), empty_lock(), SETTINGS, KEY)
+    moved = drawn.copy()
+    moved.loc[moved.index[(moved["set"] == "internal_test") & (moved["label"] == 0)][0], "label"] = 1
+    found = strata(split_patients(moved[["patient_id", "label"]], lock, SETTINGS, KEY)[0])
+    assert not found.sets_hold and (found.train.share, found.test.share) == (0.2, 0.3)
+
+
 def test_patients_who_leave_are_said():
     drawn, lock = split_patients(people(100, 400), empty_lock(), SETTINGS, KEY)
     stay = drawn[~((drawn["set"] == "internal_test") & (drawn.groupby("set").cumcount() % 2 == 0))]
