@@ -47,6 +47,7 @@ lint:  ## the checks of the code
 	@snakemake --lint
 
 format:  ## put the code into its standard layout
+	@envs/setup.sh test
 	@ruff check --fix . && snakefmt Snakefile rules
 
 key: setup  ## make the key of a study of real patients (once)
