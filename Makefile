@@ -47,12 +47,13 @@ lint:  ## the checks of the code
 	@snakemake --lint
 
 format:  ## put the code into its standard layout
+	@envs/setup.sh test
 	@ruff check --fix . && snakefmt Snakefile rules
 
 key: setup  ## make the key of a study of real patients (once)
 	@python -m scripts.common.key private/study.key
 
-doctor:  ## what of this machine and config a run would stumble over, with the line that mends it
+doctor:  ## what of this machine and config a run would stumble over, with the line that fixes it
 	@python3 -m scripts.check.doctor $(CONFIG)
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes

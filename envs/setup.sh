@@ -49,7 +49,7 @@ if [ ${#missing[@]} -gt 0 ]; then
   # shellcheck disable=SC2086
   if ! { $as_root apt-get update -qq && DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
     tail -n 15 "$log" >&2
-    say "The installation failed. Mend what the lines above say, or run by hand:  $line"
+    say "The installation failed. Fix what the lines above say, or run by hand:  $line"
     exit 1
   fi
   rm -f "$log"

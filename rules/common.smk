@@ -16,6 +16,7 @@ from scripts.bundle.contents import bundle_warnings
 from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import read_config_file
 from scripts.common.errors import StudyError
+from scripts.common.fonts import check_labels
 from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
@@ -23,6 +24,7 @@ from scripts.common.manifest import MANIFEST, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
+from scripts.common.strata import read_strata
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
 from scripts.intake.review_table import read_review
@@ -38,6 +40,9 @@ def validated_config(raw):
         files = {os.path.relpath(path): read_config_file(path) for path in (*own, *given)}
         checked = read_config(raw, files)
         check_paths(checked, files)
+        # jobs may run on machines that draw nothing
+        if workflow.is_main_process:
+            check_labels(checked.labels, checked.study.language)
         for entry in checked.running:
             if entry.review is not None:
                 read_review(entry.review, f"centers[{entry.name}].review")
@@ -562,7 +567,9 @@ def banner_success():
     partly = asked.until or asked.omit_from or not set(asked.targets) <= {"all", "results/report.html"}
     if partly or not os.path.exists("results/report.html"):
         return "OsteoCXR: done with what was asked for. 'snakemake --cores all' makes the whole study, its report included."
-    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in (*score_warnings(), *bundle_warnings()))
+    strata = read_strata("results/cohort/cohort.csv", CFG.cohort.test_fraction, CFG.cohort.folds)
+    warnings = (*strata.warnings(), *score_warnings(), *bundle_warnings())
+    told = "".join(f"OsteoCXR: {sentence}\n" for sentence in warnings)
     return (
         told
         + "OsteoCXR: done. Open results/report.html; tables lie in results/statistics and results/tables."
@@ -572,6 +579,6 @@ def banner_success():
 def banner_error():
     """Where to look after a failure, or after Ctrl-C, which Snakemake doesn't tell apart here."""
     return (
-        "OsteoCXR: not done. Where a job failed by itself, its log (logs/<rule>/...) ends with a line 'ERROR: ...' that says what to mend. "
+        "OsteoCXR: not done. Where a job failed by itself, its log (logs/<rule>/...) ends with a line 'ERROR: ...' that says what to fix. "
         "What is done is kept; run the same command again to go on."
     )

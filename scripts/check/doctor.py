@@ -282,6 +282,7 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
     """Files and folders that the config of ``files`` names, the key, and whether results here were made under another one."""
     from scripts.common.config import check_paths
     from scripts.common.config_files import read_config_file
+    from scripts.common.fonts import check_labels
     from scripts.common.key import open_key
     from scripts.common.key_record import refuse_another_key
 
@@ -291,6 +292,10 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
         yield Finding("Paths", "ok", "all files and folders of the config are there")
     except StudyError as error:
         yield Finding("Paths", "fix", str(error), "correct the path in the config")
+    try:
+        check_labels(config.labels, config.study.language)
+    except StudyError as error:
+        yield Finding("Fonts", "mend", str(error))
     try:
         refuse_another_key(open_key(config.study.key_file, config.study.seed))
         yield Finding("Key", "ok", "a file of yours alone" if config.study.key_file else "that of a simulated study; it is public")

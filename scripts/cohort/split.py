@@ -2,19 +2,18 @@
 
 Both are drawn by a keyed hash of the pseudonym within each stratum of the label, so the draw depends on no
 order of rows and on no generator's state. A lock keeps who was drawn into what: patients who come or go later
-move nobody else.
+move nobody else, and a patient whose label changes stays too. So the strata may drift: ``scripts/common/strata.py`` says when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
+from scripts.common.strata import test_quotas
 from scripts.common.tables import Columns, read_table, write_table
 
 LOCK: Columns = {
@@ -41,23 +40,6 @@ def read_lock(path: str | Path) -> pd.DataFrame:
 def write_lock(lock: pd.DataFrame, path: str | Path) -> None:
     """Write the lock, atomically."""
     write_table(lock, path, LOCK)
-
-
-def test_quotas(sizes: Mapping[int, int], test_fraction: float) -> dict[int, int]:
-    """Test patients per label: ``test_fraction`` of all, halves up, spread by largest remainder (Hamilton).
-
-    ``sizes`` are the patients per label. The paper's 1,518 + 2,760 patients at 0.2 give 304 + 552 = 856.
-    """
-    share = Fraction(str(test_fraction))
-    total = int(share * sum(sizes.values()) + Fraction(1, 2))
-    quotas = {label: int(share * n) for label, n in sizes.items()}
-    by_remainder = sorted(sizes, key=lambda label: (quotas[label] - share * sizes[label], -label))
-    for label in by_remainder[: max(0, total - sum(quotas.values()))]:
-        quotas[label] += 1
-    return quotas
-
-
-test_quotas.__test__ = False  # a function of the study, not a test
 
 
 def check_lock(lock: pd.DataFrame, settings: dict, key: StudyKey) -> None:

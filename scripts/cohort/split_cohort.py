@@ -3,6 +3,7 @@
 from scripts.cohort.split import read_lock, split_patients, write_lock
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
+from scripts.common.strata import strata_of_frame
 from scripts.common.tables import COHORT, COHORT_FURTHER, read_table, write_table
 
 WHOLE = {**COHORT, **COHORT_FURTHER}
@@ -24,3 +25,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     log.say(
         f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before"
     )
+    strata = strata_of_frame(cohort, params.settings["test_fraction"], params.settings["folds"])
+    for warning in strata.warnings():
+        log.say(warning)

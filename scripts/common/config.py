@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from scripts.common.config_files import file_of
+from scripts.common.config_files import file_of, replaced_centers
 from scripts.common.errors import StudyError
 from scripts.common.plain_text import plain
 
@@ -61,6 +61,19 @@ class Section(BaseModel):
             if meant & {int, float} and bool not in meant:
                 raise ValueError(f"{str(value).lower()} does not fit; it should be a number")
         return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _beside_the_defaults(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep a mapping's defaults for the keys that aren't given, as a section does.
+
+        A default that is given to another key (a colour, in whatever case) is not kept, so that no two keys share it unasked.
+        """
+        default = cls.model_fields[info.field_name].default if info.field_name is not None else None
+        if not isinstance(value, dict) or not isinstance(default, dict):
+            return value
+        taken = {str(one).casefold() for one in value.values()}
+        return {key: one for key, one in default.items() if str(one).casefold() not in taken} | value
 
 
 # ------------------------------------------------------------------------------------------------ study
@@ -328,7 +341,7 @@ class Center(Section):
     role: Literal["development", "external"] = Field(
         description="`development` for the one centre that trains, `external` for the others."
     )
-    label: str | None = Field(None, description="Name shown in tables and figures; `name` if not given.")
+    label: str | None = Field(None, description="Name shown in tables and figures, in any script that an installed font has; `name` if not given.")
     simulate: Simulate | None = Field(
         None,
         description="Simulate this centre. Give this, or `deidentified`, or `patients`, `dxa` and the films (`dicom`, or `png` and `images`).",
@@ -510,7 +523,9 @@ class Intake(Section):
 
 
 class Cohort(Section):
-    older_than: int = Field(40, ge=0, description="Completed years at the film that a patient must have passed (age > 40).")
+    older_than: int = Field(
+        40, ge=0, description="A patient counts whose completed years at the film are more than this: 40 takes those of 41 and above, and leaves out one of 40 years and 11 months. There is no upper limit."
+    )
     interval_months: int = Field(6, ge=0, description="Film and DXA at most this many calendar months apart, inclusive, in either order.")
     first_pair_by: list[Literal["film_date", "dxa_date", "view", "acquisition_time"]] = Field(
         ["film_date", "dxa_date", "view", "acquisition_time"],
@@ -737,7 +752,7 @@ class Figures(Section):
     dpi: int = Field(300, ge=72, le=1200, description="Resolution of PNG figures.")
     colors: dict[str, str] = Field(
         {"deep": "#0072B2", "clinical": "#E69F00", "combined": "#009E73"},
-        description="Colours of the models.",
+        description="Colours of the models. A model that is left out keeps its default; where that is given to another model, it takes one of a palette.",
     )
     font_size: float = Field(8, ge=6, le=14, description="Font size in points at the printed width. Small text is up to 1.5 points smaller, but never below 6.")
 
@@ -836,6 +851,20 @@ class Config(Section):
         description="Statistics from tables of scores that were made elsewhere (`make statistics`, docs/own_tables.md). No centre is needed then, and nothing but statistics is made.",
     )
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """The names that figures show and the config gives, by their keys."""
+        shown = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        if self.tables is not None:
+            shown |= {f"tables.labels.{key}": label for key, label in self.tables.labels.items()}
+            shown |= {
+                f"tables.{kind}: '{name}'": name
+                for kind in ("models", "sets", "centers")
+                for name in getattr(self.tables, kind)
+                if name not in self.tables.labels
+            }
+        return shown
+
     def _check_names(self) -> None:
         """Names reach Snakemake's parameters, where braces mean a wildcard and angle brackets in a path a variable."""
         named = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
@@ -863,6 +892,7 @@ class Config(Section):
         if unknown or len(set(self.statistics.primary_contrast)) < 2:
             said = f"there is no model '{unknown[0]}'" if unknown else "it names one model twice"
             raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(STUDY_MODELS)}")
+        self._check_colors()
         names = [c.name for c in self.centers]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
@@ -888,6 +918,14 @@ class Config(Section):
                 "'key_file: private/study.key' under 'study'"
             )
         return self
+
+    def _check_colors(self) -> None:
+        """Refuse a colour of a model that the study doesn't have: it would colour nothing (``ValueError``)."""
+        for name in self.statistics.figures.colors:
+            if name not in STUDY_MODELS:
+                near = difflib.get_close_matches(name.lower(), STUDY_MODELS, n=1)
+                advice = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(STUDY_MODELS)}"
+                raise ValueError(f"statistics.figures.colors: there is no model '{name}'; {advice}")
 
     def _check_handover(self, names: list[str]) -> None:
         """Refuse a hand-over of a centre that isn't there or has nothing to hand over (``ValueError``)."""
@@ -1027,6 +1065,9 @@ def read_config(raw: dict[str, Any], files: dict[str, dict[str, Any]] | None = N
 
     ``files`` are the contents of the files that were merged, by name and in their order, to say in which a fault stands.
     """
+    replaced = replaced_centers(files or {})
+    if replaced is not None:
+        _refuse([(("centers",), replaced)], files or {})
     try:
         return Config.model_validate(raw)
     except ValidationError as error:

@@ -10,6 +10,13 @@ import yaml
 
 from scripts.common.errors import StudyError
 
+SHIPPED = Path(__file__).resolve().parents[2] / "config"
+SHIPPED_NAMES = ("paper.yaml", "tiny.yaml", "example_real.yaml")
+"""The files of ``config/`` that hold centres."""
+
+NETWORK = "config/paper_network.yaml"
+"""The paper's network alone, for any study."""
+
 
 class _Loader(yaml.SafeLoader):
     """Safe YAML in which a key may stand only once in its section (YAML 1.2, 3.2.1.3); PyYAML would take the last one."""
@@ -56,6 +63,39 @@ def laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         old = merged.get(name)
         merged[name] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
     return merged
+
+
+def _centers(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The centres of one file that can be read as such."""
+    given = raw.get("centers")
+    return [entry for entry in given if isinstance(entry, Mapping)] if isinstance(given, list) else []
+
+
+def _is_shipped(path: str) -> bool:
+    """Whether a file is one of the software's own, in ``config/``: settings or patterns, no study of a user."""
+    return Path(path).resolve() in {(SHIPPED / name).resolve() for name in SHIPPED_NAMES}
+
+
+def replaced_centers(files: Mapping[str, dict[str, Any]]) -> str | None:
+    """The sentence that refuses a file whose centres would replace a study's real ones; None where no file does.
+
+    ``files`` are the contents by name, in the order in which they are laid over each other; a list replaces a list. Real
+    centres may replace simulated ones, and a user's own file other real ones. Simulated centres, and those of a file of
+    the software's own, replace no real ones.
+    """
+    with_centers = [name for name, raw in files.items() if _centers(raw)]
+    real = [name for name in with_centers if any("simulate" not in entry for entry in _centers(files[name]))]
+    if not with_centers or not real or real[0] == with_centers[-1]:
+        return None
+    last = with_centers[-1]
+    simulated = all("simulate" in entry for entry in _centers(files[last]))
+    if not simulated and not _is_shipped(last):
+        return None
+    kind = "simulated centres" if simulated else "example centres"
+    return (
+        f"centers: the {kind} of this file would replace the real ones of '{real[0]}'. Leave the file out, or lay over a copy "
+        f"of it without 'centers' (the paper's network alone is in {NETWORK})."
+    )
 
 
 def _reaches(raw: Any, location: tuple[Any, ...]) -> bool:

@@ -34,7 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from scripts.deep.locks import hold_one
 
         lock = given.state / "locks" / f"fold_{given.fold}.lock"
-        with hold_one([lock], "another process trains this fold, perhaps one that a killed run left over; waiting for it to end", log.say):
+        waiting = (
+            "another process trains this fold, perhaps one that a killed run left over "
+            "('python -m scripts.deep.orphans' names it); waiting for it to end"
+        )
+        with hold_one([lock], waiting, log.say):
             return train_fold(
                 given.cache,
                 given.fold,

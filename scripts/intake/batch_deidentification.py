@@ -112,7 +112,7 @@ def deidentify_batch(
                 reason, new = error.reason, None
             except MemoryError:
                 raise
-            except Exception as error:  # a file must never end the batch; its type helps to mend the software
+            except Exception as error:  # a file must never end the batch; its type helps to fix the software
                 reason, film, uid, new = "unreadable_header", None, "", None
                 fault = type(error).__name__
             if reason == "unreadable_file":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from scripts.report.formatting import count, decimal, percent, plural
-from scripts.report.methods_text import number, percentage
+from scripts.report.methods_text import number, percentage, split_text
 from scripts.report.run_files import RunFiles
 
 CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
@@ -209,10 +209,12 @@ class Statements:
 
     def test_size(self) -> Statement:
         sizes, share = self._sizes(self.tests), percentage(self.config["cohort"]["test_fraction"])
+        strata = self.run.strata
         external = (", in external centres all of them", "，外部中心为全部") if self.external else ("", "")
+        today = ("", "") if strata.sets_hold else (f" when first drawn, {percent(strata.test_share)} % today", f"（首次抽取时；现为 {percent(strata.test_share)}%）")
         return Statement(
-            f"Test sets (OP): {sizes}. In the development centre {share} % of those who met the criteria{external[0]}; no size was computed.",
-            f"测试集例数（骨质疏松）：{sizes}。建模中心为符合标准者的 {share}%{external[1]}；未预先计算样本量。",
+            f"Test sets (OP): {sizes}. In the development centre {share} % of those who met the criteria{today[0]}{external[0]}; no size was computed.",
+            f"测试集例数（骨质疏松）：{sizes}。建模中心为符合标准者的 {share}%{today[1]}{external[1]}；未预先计算样本量。",
         )
 
     def missing(self) -> Statement:
@@ -237,11 +239,12 @@ class Statements:
     # ------------------------------------------------------------------------------------------------ models
 
     def partition(self) -> Statement:
-        share = percentage(self.config["cohort"]["test_fraction"])
+        cohort, external = self.config["cohort"], bool(self.external)
+        english, chinese = (split_text(self.run.strata, cohort["test_fraction"], cohort["folds"], zh) for zh in (False, True))
+        whole = (" External centres are tested whole.", "外部中心全部用于测试。") if external else ("", "")
         return Statement(
-            f"Development centre: {share} % to the internal test set, stratified by label, by keyed-hash rank; {self.config['cohort']['folds']} folds within training; external centres are tested whole. "
-            f"Patients (OP): {self._sizes(self.run.sets)}.",
-            f"建模中心按标签分层，以密钥散列排序，{share}% 为内部测试集；训练集内 {self.config['cohort']['folds']} 折；外部中心全部用于测试。例数（骨质疏松）：{self._sizes(self.run.sets)}。",
+            f"{english}{whole[0]} Patients (OP): {self._sizes(self.run.sets)}.",
+            f"{chinese}{whole[1]}例数（骨质疏松）：{self._sizes(self.run.sets)}。",
         )
 
     def disjoint(self) -> Statement:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.common.scores import SAME_SCORE
-from scripts.report.formatting import count, decimal, plural
+from scripts.common.strata import Strata
+from scripts.report.formatting import count, decimal, percent, plural
 from scripts.report.run_files import RunFiles
 
 _SITES = {
@@ -106,6 +107,38 @@ def _thresholds(run: RunFiles, names: dict[str, str]) -> str:
     return "; ".join(f"{names.get(row.model, row.model)} {decimal(row.threshold)}" for row in frame.itertuples())
 
 
+def split_text(strata: Strata, test_fraction: float, folds: int, zh: bool) -> str:
+    """How the development centre was divided, and what of it holds for today's patients and labels."""
+    train, test = percentage(1 - test_fraction), percentage(test_fraction)
+    op_train, op_test = percent(strata.train.share), percent(strata.test.share)
+    share = percent(strata.test_share)
+    fold_shares = [fold.share for fold in strata.folds]
+    lowest, highest = percent(min(fold_shares)), percent(max(fold_shares))
+    if zh:
+        drawn = f"建模中心按标签分层，以密钥散列排序，{train} % 为训练集，{test} % 为内部测试集"
+        if strata.sets_hold:
+            text = f"{drawn}（骨质疏松分别占 {op_train} % 和 {op_test} %）；"
+        else:
+            text = (
+                f"首次抽取时，{drawn}；此后患者或标签有变而划分保持不变，现内部测试集占 {share} %，骨质疏松在训练集占 {op_train} %、在内部测试集占 {op_test} %，"
+                "两集已不按现有标签分层；"
+            )
+        if strata.folds_hold:
+            return text + f"训练集分为 {folds} 个分层折。"
+        return text + f"训练集分为 {folds} 折，首次抽取时分层，现各折骨质疏松占 {lowest} %–{highest} %。"
+    drawn = f"The development centre was split by keyed-hash rank within each label into {train} % training and {test} % internal test"
+    if strata.sets_hold:
+        text = f"{drawn} (OP: {op_train} % and {op_test} %); "
+    else:
+        text = (
+            f"{drawn} when its patients were first drawn. The split was kept while patients or labels changed: the internal test set now holds {share} % of "
+            f"the patients, and OP are {op_train} % of training and {op_test} % of the internal test set, so that the sets are not stratified by today's labels; "
+        )
+    if strata.folds_hold:
+        return text + f"training was divided into {folds} stratified folds."
+    return text + f"training was divided into {folds} folds, stratified when drawn, of which OP are now {lowest} to {highest} %."
+
+
 def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names: dict[str, str]) -> list[tuple[str, str]]:
     """Heading and paragraph of each part of the methods, in ``language`` (en or zh)."""
     zh = language == "zh"
@@ -121,7 +154,6 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
     sites = _listed([_SITES[s][pick] for s in cohort["sites"]], zh)
     exclusions = [_EXCLUSIONS[e][pick] for e in cohort["exclusions"]]
     order = [_ORDER[o][pick] for o in cohort["first_pair_by"]]
-    test_percent, train_percent = percentage(cohort["test_fraction"]), percentage(1 - cohort["test_fraction"])
     scored = train["precision"] if deep["scoring"]["precision"] == "trained" else deep["scoring"]["precision"]
     confidence = percentage(stats["confidence"])
     rule, value = stats["threshold"]["rule"], stats["threshold"]["value"]
@@ -157,7 +189,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
                 + (f"排除标准依次为（各中心仅按其表中有记录者）：{_listed(exclusions, zh)}。" if exclusions else "未设排除标准。")
                 + f"有多次检查者取首对，依次按{_listed(order, zh)}确定。配对检查中{sites}的最低 T 值 ≤ {decimal(cohort['op_t_score'], 1)} 为骨质疏松。"
                 + _exam_rule(cohort, zh)
-                + f"建模中心按标签分层，以密钥散列排序，{train_percent} % 为训练集，{test_percent} % 为内部测试集；训练集分为 {cohort['folds']} 个分层折。",
+                + split_text(run.strata, cohort["test_fraction"], cohort["folds"], zh),
             ),
             (
                 "胸片",
@@ -211,8 +243,7 @@ def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names
             + f"Of several exams the first pair counted, by {', '.join(order)}. A lowest T-score of {decimal(cohort['op_t_score'], 1)} or below over {sites} of the "
             "paired exam was OP. "
             + _exam_rule(cohort, zh)
-            + f"The development centre was split by keyed-hash rank within each label into {train_percent} % training "
-            f"and {test_percent} % internal test; training was divided into {cohort['folds']} stratified folds.",
+            + split_text(run.strata, cohort["test_fraction"], cohort["folds"], zh),
         ),
         (
             "Films",
@@ -342,6 +373,28 @@ def _set_aside(run: RunFiles, zh: bool) -> list[str]:
     ]
 
 
+def _strata(strata: Strata, zh: bool) -> list[str]:
+    """That the lock's sets or folds are not stratified by today's labels, where they aren't."""
+    out = []
+    if not strata.sets_hold:
+        train, test, share = percent(strata.train.share), percent(strata.test.share), percent(strata.test_share)
+        out.append(
+            f"划分保持首次抽取的结果，而此后患者或标签有变：骨质疏松在训练集占 {train} %、在内部测试集占 {test} %，内部测试集占 {share} % 的患者；两集不按现有标签分层，患病率不同会影响预测值与校准。"
+            if zh
+            else f"The split is kept from its first draw, and patients or labels have changed since: OP are {train} % of training and {test} % of the internal test set, which holds {share} % "
+            "of the patients. The sets are not stratified by today's labels, and a difference in prevalence moves predictive values and calibration."
+        )
+    if not strata.folds_hold:
+        shares = [fold.share for fold in strata.folds]
+        low, high = percent(min(shares)), percent(max(shares))
+        out.append(
+            f"各折保持首次抽取的结果，而此后患者或标签有变：各折骨质疏松占 {low} %–{high} %，不按现有标签分层。"
+            if zh
+            else f"The folds are kept from their first draw, and patients or labels have changed since: OP are {low} to {high} % of a fold, so that the folds are not stratified by today's labels."
+        )
+    return out
+
+
 def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]:
     """What the run can't answer; a sentence stands only where it applies to this run."""
     zh = language == "zh"
@@ -396,6 +449,7 @@ def limits(run: RunFiles, language: str, set_names: dict[str, str]) -> list[str]
             if zh
             else "The network started from weights of a file. Had these been trained on patients of this study, the scores of those patients would be optimistic."
         )
+    out += _strata(run.strata, zh)
     out += _learning(run, zh, set_names)
     if config["statistics"]["engine"] == "numpy":
         out.append(

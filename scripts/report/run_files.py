@@ -13,6 +13,7 @@ import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.common.scores import CLIP
+from scripts.common.strata import Strata, strata_of_frame
 from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, read_table
 
 STATISTICS: dict[str, tuple[str, ...]] = {
@@ -96,6 +97,12 @@ class RunFiles:
             quantiles = dict(zip(SPREAD, np.quantile(part["deep"].to_numpy(float), (0, 0.25, 0.5, 0.75, 1))))
             rows[int(fold)] = {"n": len(part), "n_pos": int(part["label"].sum()), **quantiles, "sd_logit": float(np.log(score / (1 - score)).std())}
         return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "n_pos", *SPREAD, "sd_logit"])
+
+    @property
+    def strata(self) -> Strata:
+        """Whether the development centre's sets and folds are stratified by today's labels."""
+        settings = self.config["cohort"]
+        return strata_of_frame(self.cohort, settings["test_fraction"], settings["folds"])
 
     def center_of(self, name: str) -> str:
         """The label of a centre."""

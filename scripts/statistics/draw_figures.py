@@ -16,8 +16,9 @@ from scripts.statistics.words import Language
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
     words = Language(given.language, given.labels)
-    style.apply(given.language, given.font_size, given.dpi)
     predictions, models = read_predictions(read.predictions)
+    names = words.shown(models, [*given.sets, *given.centers])
+    style.apply(given.language, given.font_size, given.dpi, names)
     look = Look(models, given.sets, words, given.colors, given.synthetic, given.confidence)
     table2 = read_table(read.table2, TABLE2)
     style.save(draw_roc(predictions, table2, look), [out.roc, *out.roc_copies])

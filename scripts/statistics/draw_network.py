@@ -12,7 +12,7 @@ from scripts.statistics.words import Language
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
     words = Language(given.language, given.labels)
-    style.apply(given.language, given.font_size, given.dpi)
+    style.apply(given.language, given.font_size, given.dpi, words.shown([], given.sets))
 
     histories = [read_table(path, HISTORY) for path in read.histories]
     style.save(draw_training(histories, words, given.synthetic), [out.training, *out.training_copies])

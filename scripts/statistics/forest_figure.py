@@ -20,6 +20,8 @@ from scripts.statistics.style import (
     LEAST_POINTS,
     PALE,
     colors_of,
+    draw_letter,
+    indented,
     line_styles_of,
     mark_synthetic_at,
     markers_of,
@@ -175,9 +177,8 @@ def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fi
     page.set_axis_off()
     axes, top = [], margin
     for i, (title, rows, space) in enumerate(zip(titles, panels.values(), spaces, strict=True)):
-        bold = f"$\\mathbf{{{chr(ord('A') + i)}}}$  " if i < 26 else ""
-        text = "\n".join(title)
-        page.text(GAP / 2, top, bold + (text.replace("$", r"\$") if bold else text), va="top", linespacing=1.25)
+        head = page.text(GAP / 2, top, indented("\n".join(title), i, matplotlib.rcParams["font.size"]), va="top", linespacing=1.25)
+        draw_letter(page, head, i)
         if rows:
             axes.append(_draw_set(figure, page, rows, columns, top + len(title) * title_line, lowest, look, size))
         top += space

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -13,11 +12,14 @@ import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
-from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
-from scripts.statistics.words import Language
+from scripts.common.fonts import CHINESE_FONTS as CHINESE_FONTS
+from scripts.common.fonts import chinese_font as chinese_font
+from scripts.common.fonts import families_for, refuse_boxes
+from scripts.statistics.words import WORDS, Language
 
 matplotlib.use("Agg")
 
@@ -48,58 +50,14 @@ FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 MARKERS = "osD^vPX"
 """Marks of models, sets or folds, so that they are told apart without colour too."""
 
-CHINESE_FONTS = (
-    "Noto Sans CJK SC",
-    "Source Han Sans SC",
-    "Source Han Sans CN",
-    "WenQuanYi Micro Hei",
-    "WenQuanYi Zen Hei",
-    "Noto Sans SC",
-    "Noto Sans CJK JP",
-    "SimHei",
-    "Microsoft YaHei",
-    "PingFang SC",
-)
-
-
-def _first_chinese_font() -> str | None:
-    installed = {font.name for font in font_manager.fontManager.ttflist}
-    return next((name for name in CHINESE_FONTS if name in installed), None)
-
-
-def _add_later_fonts() -> None:
-    """Add the system's fonts that Matplotlib's list lacks; a file that it can't read is left out."""
-    known = {font.fname for font in font_manager.fontManager.ttflist}
-    for path in sorted(set(font_manager.findSystemFonts()) - known):
-        with contextlib.suppress(Exception):  # FreeType's errors have no family of their own
-            font_manager.fontManager.addfont(path)
-
-
-def chinese_font() -> str:
-    """The first installed font that has Chinese characters. ``StudyError`` where there is none.
-
-    Matplotlib keeps a list of fonts from its first use on; a font that was installed later is looked for on the disk.
-    """
-    name = _first_chinese_font()
-    if name is None:
-        _add_later_fonts()
-        name = _first_chinese_font()
-    if name is not None:
-        return name
-    raise StudyError(
-        "study.language is 'zh' but no font with Chinese characters is installed: run 'apt-get install -y fonts-noto-cjk' "
-        "(or install one of: " + ", ".join(CHINESE_FONTS[:5]) + "), or write 'language: en'."
-    )
-
-
-def apply(language: str, font_size: float, dpi: int) -> None:
+def apply(language: str, font_size: float, dpi: int, names: Mapping[str, str] | None = None) -> None:
     """Set matplotlib's style. Text is drawn as paths in SVG and its fonts are embedded in PDF, so that it looks alike everywhere.
 
+    ``names`` are those that the figures show, by the place where each can be changed: fonts that have their characters are
+    chosen among the installed ones, and a name that none can draw is refused (``StudyError``).
     Small text is up to 1.5 points smaller than ``font_size``, but never below ``LEAST_POINTS``.
     """
-    fonts = ["DejaVu Sans"]
-    if language == "zh":
-        fonts = [chinese_font(), *fonts]
+    fonts = families_for(names or {}, language, WORDS[language].values())
     font_size = max(font_size, LEAST_POINTS)
     small, smallest = (max(font_size - less, LEAST_POINTS) for less in (1, 1.5))
     matplotlib.rcdefaults()
@@ -127,6 +85,7 @@ def apply(language: str, font_size: float, dpi: int) -> None:
             "axes.spines.top": False,
             "axes.spines.right": False,
             "axes.unicode_minus": True,
+            "text.parse_math": False,  # a dollar sign in a name is one
             "lines.linewidth": 1.3,
             "legend.frameon": False,
             "legend.handlelength": 1.8,
@@ -176,7 +135,7 @@ def _measure() -> RendererAgg:
 
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Width in inches of one line of ``text`` in the style's font, ``size`` in points."""
-    font = FontProperties(size=size, weight=weight)
+    font = font_manager.FontProperties(size=size, weight=weight)
     return _measure().get_text_width_height_descent(text, font, ismath=False)[0] / 720
 
 
@@ -229,14 +188,48 @@ def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int
     return figure, flat[:count]
 
 
+def indented(text: str, position: int, size: float) -> str:
+    """``text`` with room for a panel's letter before its first line; the 27th panel and further ones have no letter."""
+    if position >= 26:
+        return text
+    blank = text_width("a a", size) - text_width("aa", size)
+    wide = text_width(chr(ord("A") + position), size, "bold")
+    return " " * (round(wide / blank) + 2) + text
+
+
+def draw_letter(axis, of: Text, position: int) -> None:
+    """Write a panel's bold letter into the room before the first line of the text ``of``, on the same baseline.
+
+    Matplotlib's math text would make one text of both, but it takes no character from a second font.
+    """
+    if position >= 26:
+        return
+
+    def first_baseline(renderer) -> Bbox:
+        """The start of the first line, in pixels; a box of one pixel there, as ``annotate`` wants it."""
+        x, y = of.get_transform().transform(of.get_unitless_position())
+        _, lines, *_ = of._get_layout(renderer)  # Matplotlib tells a line's place nowhere else
+        right, up = lines[0][2]
+        return Bbox.from_bounds(x + right, y + up, 1, 1)
+
+    axis.annotate(
+        chr(ord("A") + position),
+        xy=(0, 0),
+        xycoords=first_baseline,
+        va="baseline",
+        fontsize=of.get_fontsize(),
+        fontweight="bold",
+        annotation_clip=False,
+    )
+
+
 def letter(axis, position: int, title: str, detail: str = "", **more: object) -> None:
     """Give a panel its letter and title, broken into lines that fit over it; ``detail`` stays whole."""
     size = matplotlib.rcParams["axes.titlesize"]
     grid = axis.get_subplotspec()
     columns = grid.get_gridspec().ncols if grid else 1
     room = axis.figure.get_size_inches()[0] / columns - 0.47
-    mark = f"$\\mathbf{{{chr(ord('A') + position)}}}$  " if position < 26 else ""
-    indent = text_width("AA", size, "bold") if mark else 0.0
+    indent = text_width("AA", size, "bold") if position < 26 else 0.0
     lines = wrapped(title, room - indent, size)
     if detail:
         beside = 0.1 if grid and grid.colspan.stop < columns else 0.0  # the next panel's title begins further right
@@ -244,8 +237,8 @@ def letter(axis, position: int, title: str, detail: str = "", **more: object) ->
             lines = [f"{lines[0]} {detail}"]
         else:
             lines.append(detail)
-    text = "\n".join(lines)
-    axis.set_title(mark + (text.replace("$", r"\$") if mark else text), loc="left", **more)
+    drawn = axis.set_title(indented("\n".join(lines), position, size), loc="left", **more)
+    draw_letter(axis, drawn, position)
 
 
 def make_room_for_titles(figure: Figure, axes: Sequence) -> None:
@@ -318,11 +311,15 @@ def mark_synthetic_at(figure: Figure, language: Language, below: float) -> None:
 
 
 def save(figure: Figure, paths: Sequence[str | Path]) -> None:
-    """Write ``figure`` to each path in the format of its suffix, without dates, atomically, and close it."""
+    """Write ``figure`` to each path in the format of its suffix, without dates, atomically, and close it.
+
+    A character that no font of its text has is refused before anything is written (``StudyError``).
+    """
     metadata = {
         ".svg": {"Date": None, "Creator": None},
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     }
+    refuse_boxes((text.get_text(), text.get_fontfamily()) for text in figure.findobj(Text) if text.get_visible())
     figure.draw_without_rendering()  # lays the panels out, once for all formats
     figure.set_layout_engine("none")
     for path in map(Path, paths):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scripts.common.flow_words import FLOW_WORDS
 
@@ -291,6 +291,11 @@ class Language:
     def place(self, name: str) -> str:
         """A set's or a centre's name as readers should see it: the config's label, else its translation."""
         return self._labels.get(name) or self(name)
+
+    def shown(self, models: Sequence[str], places: Sequence[str]) -> dict[str, str]:
+        """The names of models, sets and centres as figures show them, by the place where each can be changed."""
+        found = {name: self.model(name) for name in models} | {name: self.place(name) for name in places}
+        return {f"the {'label' if name in self._labels else 'name'} of '{name}'": text for name, text in found.items()}
 
     @property
     def comma(self) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common.config import check_paths, read_config
-from scripts.common.config_files import laid_over
+from scripts.common import config as config_module
+from scripts.common.config import Config, Figures, Section, check_paths, read_config
+from scripts.common.config_files import SHIPPED_NAMES, laid_over
 from scripts.common.config_reference import reference_page, schema_text
 from scripts.common.errors import StudyError
 
@@ -25,11 +26,84 @@ def shipped() -> dict:
     return load("config.yaml")
 
 
-@pytest.mark.parametrize("overlay", [None, "config/tiny.yaml", "config/paper.yaml", "config/example_real.yaml"])
+@pytest.mark.parametrize("overlay", [None, "config/tiny.yaml", "config/paper.yaml", "config/paper_network.yaml", "config/example_real.yaml"])
 def test_shipped_configs_are_valid(shipped, overlay):
     raw = shipped if overlay is None else laid_over(shipped, load(overlay))
     config = read_config(raw)
     assert config.synthetic is (overlay != "config/example_real.yaml")
+
+
+def test_the_papers_network_alone_is_that_of_its_scale(shipped):
+    alone = load("config/paper_network.yaml")
+    assert set(alone) == {"deep"} and alone["deep"] == load("config/paper.yaml")["deep"]
+    real = laid_over(shipped, load("config/example_real.yaml"))
+    files = {"config.yaml": real, "config/paper_network.yaml": alone}
+    assert read_config(laid_over(real, alone), files).centers == read_config(real).centers
+
+
+SHIPPED_WITH_CENTRES = sorted(f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml") if "centers" in load(f"config/{path.name}"))
+ONE_SIMULATED = {"centers": [{"name": "a", "role": "development", "simulate": {"like": "internal", "n_op": 9, "n_non_op": 9}}]}
+
+
+@pytest.mark.parametrize("overlay", [*SHIPPED_WITH_CENTRES, "mine.yaml"])
+def test_simulated_and_example_centres_replace_no_real_ones(shipped, overlay, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    own = laid_over(shipped, load("config/example_real.yaml"))
+    own["centers"][0]["dicom"] = "data/ours"
+    above = ONE_SIMULATED if overlay == "mine.yaml" else load(overlay)
+    for files in ({"config.yaml": own, overlay: above}, {"config.yaml": shipped, "own.yaml": own, overlay: above}):
+        with pytest.raises(StudyError, match=f"^{overlay}: centers: the .* centres of this file would replace the real ones of '.*'.*without 'centers'"):
+            read_config(laid_over(own, above), files)
+    # what comes last counts: real centres replace simulated ones, and others' files real ones
+    read_config(laid_over(shipped, above), {"config.yaml": shipped, overlay: above})
+    read_config(own, {overlay: above, "own.yaml": own})
+    read_config(own, {"config.yaml": own, "own.yaml": own})
+
+
+def test_every_shipped_file_with_centres_is_known_as_such():
+    assert {Path(name).name for name in SHIPPED_WITH_CENTRES} == set(SHIPPED_NAMES)
+
+
+MAPPINGS = [
+    (section, name, field.default)
+    for section in vars(config_module).values()
+    if isinstance(section, type) and issubclass(section, Section)
+    for name, field in section.model_fields.items()
+    if isinstance(field.default, dict) and field.default
+]
+
+
+@pytest.mark.parametrize(("section", "key", "default"), MAPPINGS, ids=[f"{section.__name__}.{key}" for section, key, _ in MAPPINGS])
+def test_a_mapping_keeps_the_defaults_of_the_keys_that_are_not_given(section, key, default):
+    first, *others = default
+    given = section.model_validate({key: {first: "#123456"}})
+    assert getattr(given, key) == default | {first: "#123456"}
+    assert getattr(section(), key) == default == getattr(section.model_validate({key: {}}), key)
+
+
+def sections_with_defaults(model=Config):
+    """Every section that can be left out, with the class that it belongs to and its key."""
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, Section):
+            if not field.is_required():
+                yield model, name, inner
+            yield from sections_with_defaults(inner)
+
+
+@pytest.mark.parametrize(("model", "key", "section"), list(sections_with_defaults()), ids=lambda one: getattr(one, "__name__", one))
+def test_a_section_keeps_the_defaults_of_the_keys_that_are_not_given(model, key, section):
+    """Whatever key of a section is given, the others are what they are where the section is left out."""
+    field = model.model_fields[key]
+    default = (field.default_factory() if field.default_factory else field.default).model_dump(by_alias=True)
+    for name in default:
+        assert field.annotation.model_validate({name: default[name]}).model_dump(by_alias=True) == default
+
+
+def test_a_default_colour_given_to_another_model_is_free_no_more():
+    assert Figures(colors={"deep": "#e69f00"}).colors == {"deep": "#e69f00", "combined": "#009E73"}
+    both = {"deep": "#E69F00", "clinical": "#E69F00"}
+    assert Figures(colors=both).colors == {**both, "combined": "#009E73"}
 
 
 def test_users_centres_replace_the_synthetic_ones(shipped):
@@ -66,6 +140,7 @@ FAULTS = {
     "contrast of another model": (lambda c: c["statistics"].update(primary_contrast=["deep", "net"]), "statistics.primary_contrast", "there is no model 'net'"),
     "contrast of one model": (lambda c: c["statistics"].update(primary_contrast=["deep", "deep"]), "statistics.primary_contrast", "one model twice"),
     "no colour": (lambda c: c["statistics"].update(figures={"colors": {"deep": "bluish"}}), "statistics.figures.colors", "'bluish' is no colour"),
+    "colour of no model": (lambda c: c["statistics"].update(figures={"colors": {"Deep": "red"}}), "statistics.figures.colors", "did you mean 'deep'"),
     "brace in a label": (lambda c: c["centers"][0].update(label="House {A}"), "centers[internal].label", "holds a brace"),
     "two development centres": (
         lambda c: c["centers"][1].update(role="development"),

@@ -75,9 +75,9 @@ def test_declared_columns_are_demanded(tmp_path):
 
 def test_log_says_a_study_error_without_traceback(tmp_path, capsys):
     with pytest.raises(SystemExit), rule_log(tmp_path / "l.log", "rule"):
-        raise StudyError("mend this")
+        raise StudyError("fix this")
     text = (tmp_path / "l.log").read_text()
-    assert text.endswith("ERROR: mend this\n") and "Traceback" not in text
+    assert text.endswith("ERROR: fix this\n") and "Traceback" not in text
 
 
 def test_log_withholds_the_message_of_a_defect(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from scripts.common.tables import write_table
 from scripts.intake.exposure import MEASURES, judge
 from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, CHECKLIST, NAMES, filled, read_checklist
+from scripts.report.methods_text import limits, methods
 from scripts.report.redaction import REDACTED
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.sections import Report
@@ -251,3 +253,44 @@ def test_both_languages_hold_the_same_numbers(study):
         sentences = Statements(run, Report(run, Words("en")).names.sets, Report(run, Words("en")).names.models)
         for english, chinese in zip(filled(name, sentences, "en"), filled(name, sentences, "zh")):
             assert english.answer == chinese.answer and bool(english.statement) == bool(chinese.statement)
+
+
+def with_strata(run, train: list[tuple[int, int]], test: tuple[int, int]):
+    """The run with so many patients without and with osteoporosis in each fold of training and in the internal test set."""
+    parts = [("train", fold, *sizes) for fold, sizes in enumerate(train)] + [("internal_test", None, *test)]
+    labels = [(name, fold, label) for name, fold, *sizes in parts for label in (0, 1) for _ in range(sizes[label])]
+    cohort = pd.concat([run.cohort.head(1)] * len(labels), ignore_index=True)
+    cohort["patient_id"] = [f"P{i:05d}" for i in range(len(labels))]
+    cohort["set"], cohort["label"] = [name for name, *_ in labels], [label for *_, label in labels]
+    cohort["fold"] = pd.array([fold for _, fold, _ in labels], dtype="Int64")
+    return dataclasses.replace(run, cohort=cohort)
+
+
+STRATA = {
+    "as drawn": ([(64, 16)] * 5, (80, 20), True, True),
+    "labels of the test set": ([(64, 16)] * 5, (70, 30), False, True),
+    "labels of a fold": ([(64, 16)] * 3 + [(56, 24), (72, 8)], (80, 20), True, False),
+    "patients who left": ([(64, 16)] * 5, (40, 10), False, True),
+}
+
+
+@pytest.mark.parametrize("case", STRATA)
+def test_methods_checklists_and_limits_claim_strata_only_where_they_hold(study, case):
+    folds, test, sets_hold, folds_hold = STRATA[case]
+    run = with_strata(study(), folds, test)
+    share = f"{100 * test[1] / sum(test):.1f} %"
+    for language, (by_today, when_drawn, stratified) in {
+        "en": ("not stratified by today's labels", "stratified when drawn", "5 stratified folds"),
+        "zh": ("不按现有标签分层", "首次抽取时分层", "5 个分层折"),
+    }.items():
+        names = {name: name for name in (*run.sets, "deep", "clinical", "combined")}
+        told = " ".join(text for _, text in methods(run, language, names, names))
+        items_of = {name: {one.item: one.statement for one in items(run, name, language)} for name in NAMES}
+        for text in (told, items_of["tripod_ai"]["12a"], items_of["claim"]["19"]):
+            assert "20.0 %" in text and share in text
+            assert (by_today in text) is not sets_hold
+            assert (when_drawn in text) is not folds_hold and (stratified in text) is folds_hold
+        said = " ".join(limits(run, language, names))
+        assert (by_today in said) is not (sets_hold and folds_hold)
+        if not folds_hold:
+            assert "10.0" in said and "30.0 %" in said

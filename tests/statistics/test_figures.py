@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -366,3 +368,46 @@ def test_names_keep_what_tells_them_apart():
     assert words.model("net_of_hospital_b") == "net of hospital b"
     assert words.model('_x, "y"') == '_x, "y"' and words.model("x_") == "x_" and words.model("__") == "__"
     assert len({words.model(name) for name in ("x", "_x", "x_")}) == 3
+
+
+NAMES = {"internal_test": "Hospital $1 and $2 北京协和医院", "deep": "深度学习"}
+
+
+def test_names_in_chinese_are_drawn_in_an_english_study(predictions, tmp_path, recwarn):
+    words = Language("en", NAMES)
+    try:
+        style.apply("en", 8, 60, words.shown(MODELS, ["internal_test"]))
+    except StudyError:
+        pytest.skip("no Chinese font is installed")
+    figure = draw_roc(predictions, table2(predictions), replace(look(), language=words))
+    said = texts(figure).replace("\n", "").replace(" ", "")
+    assert NAMES["internal_test"].replace(" ", "") in said and NAMES["deep"] in said
+    style.save(figure, [tmp_path / f"roc.{suffix}" for suffix in ("png", "svg", "pdf")])
+    assert not [w for w in recwarn if "missing from font" in str(w.message)]
+
+
+def test_a_figure_with_a_box_is_refused_before_it_is_written(predictions, tmp_path):
+    words = Language("en", {"internal_test": "\U00012000 Hospital"})
+    with pytest.raises(StudyError, match="^the label of 'internal_test': no installed font"):
+        style.apply("en", 8, 60, words.shown(MODELS, ["internal_test"]))
+    style.apply("en", 8, 60)
+    with pytest.raises(StudyError, match="^A text of this figure: no installed font"):
+        style.save(draw_roc(predictions, table2(predictions), replace(look(), language=words)), [tmp_path / "roc.png"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("title", ["One line", "A long title of more than one line that is broken where it must be, twice at least in this panel"])
+def test_a_panels_letter_stands_on_the_line_of_its_title(title):
+    style.apply("en", 8, 60)
+    figure, axes = style.panels(2, 2.0)
+    for position, axis in enumerate(axes):
+        style.letter(axis, position, title, "(n = 10)")
+    figure.draw_without_rendering()
+    for position, axis in enumerate(axes):
+        mark = next(text for text in axis.texts if text.get_text() == "AB"[position])
+        whole, letter = axis._left_title.get_window_extent(), mark.get_window_extent()
+        lines = axis._left_title.get_text().count("\n") + 1
+        assert letter.x0 == pytest.approx(whole.x0, abs=1) and mark.get_fontweight() == "bold"
+        assert whole.y1 - whole.height / lines - 1 <= letter.y0 and letter.y1 <= whole.y1 + 1
+        before = style.text_width(" " * (len(axis._left_title.get_text()) - len(axis._left_title.get_text().lstrip(" "))) + "a", 8) - style.text_width("a", 8)
+        assert letter.width / figure.dpi < before < letter.width / figure.dpi + 0.12

@@ -40,10 +40,10 @@ class Study:
     path: Path
     configfile: str = "config/tiny.yaml"
 
-    def snakemake(self, *arguments: str, cores: int = 2, check: bool = True) -> str:
-        """Run Snakemake; return all that it printed."""
+    def snakemake(self, *arguments: str, cores: int = 2, check: bool = True, more: dict[str, str] | None = None) -> str:
+        """Run Snakemake, with ``more`` environment variables; return all that it printed."""
         command = [sys.executable, "-m", "snakemake", "--configfile", self.configfile, "--cores", str(cores), *arguments]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")} | (more or {})
         done = subprocess.run(
             command, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
         )
