@@ -468,10 +468,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="laid over config.yaml")
     chosen = parser.parse_args(arguments)
     faults = 0
+    own_tables = False
     for found in examine(["config.yaml", *chosen.configfile]):
         print(described(found), flush=True)
         faults += found.state == "fix"
-    print(f"\n{faults} thing(s) to fix before a run: see the lines 'TO FIX' above." if faults else "\nA run can start.")
+        own_tables |= found.about == "tables"
+    if faults:
+        print(f"\n{faults} thing(s) to fix before a run: see the lines 'TO FIX' above.")
+    elif own_tables:
+        print("\nMachine, config and tables are fit for a run. 'make check-data' says whether the films and tables together are.")
+    else:
+        print("\nA run can start.")
     return 1 if faults else 0
 
 

@@ -287,7 +287,20 @@ def _missing(name: str, reading: Reading, table: dict) -> list[tuple[str, str, i
     return found
 
 
+ROWS_SHOWN = 5
+"""Row numbers that a hint shows; all of them are in private/<centre>/table_rows.csv after the run."""
+
 NOTES_TOLD = {
+    "unreadable_t_score": "T-scores can't be read; their exams say no 'no osteoporosis'",
+    "implausible_t_score": "T-scores are below -9 or above 9 and count as unreadable; their exams say no 'no osteoporosis'",
+    "unreadable_exam_date": "exam dates can't be read; no exam of these patients says 'no osteoporosis'",
+    "no_exam_date": "results have no exam date; no exam of these patients says 'no osteoporosis'",
+    "unknown_site_code": "results have a site code that the config doesn't know; their exams say no 'no osteoporosis'",
+    "no_patient_id": "rows have no patient id",
+    "shortened_id": "ids were shortened by Excel (1.2E+10); nobody can tell whose rows these are",
+    "damaged_id": "ids hold characters that were lost when the file was saved in another encoding",
+    "too_many_cells": "rows have more cells than the heading, so that none of them can be trusted",
+    "too_few_cells": "rows have fewer cells than the heading, so that none of them can be trusted",
     "date_stored_as_number": "dates are stored as day numbers without a date format; they were read as Excel counts them",
     "date_moved_by_time_zone": "dates stand in the evening of the day before, as midnights of another time zone do; they were moved to the day meant",
     "day_and_month_exchanged": "dates are stored with day and month exchanged (all stored dates have a day up to 12, all dates left as text one above): an Excel of "
@@ -305,8 +318,12 @@ NOTES_TOLD = {
 
 def _told_of_notes(kind: str, reading: Reading, table: dict, where: str) -> list[str]:
     """Hints on what was read with care, and on mapped columns that are wholly empty."""
-    counted = Counter(reading.issues["reason"])
-    found = [f"{where}: {counted[reason]} {said}" for reason, said in NOTES_TOLD.items() if counted[reason]]
+    rows = {reason: part["_row"].tolist() for reason, part in reading.issues.groupby("reason")}
+    found = []
+    for reason, said in NOTES_TOLD.items():
+        if reason in rows:
+            first = ", ".join(str(row) for row in rows[reason][:ROWS_SHOWN])
+            found.append(f"{where}: {len(rows[reason])} {said} (rows {first}{', ...' if len(rows[reason]) > ROWS_SHOWN else ''})")
     for _, label, absent, rows in _missing(kind, reading, table):
         if absent == rows:
             found.append(f"{where}: the column of {label.removesuffix('_cm').removesuffix('_kg')} is wholly empty or unreadable")

@@ -411,12 +411,16 @@ def _read_body(frame: pd.DataFrame, table: dict, where: str, issues: _Issues, ou
     def weight_fault(values: pd.Series | None) -> None:
         raise StudyError(f"{at}.weight: most of its cells are no weights in kg; check the column and its unit.")
 
+    scale, heights, weights = 1.0 if unit == "cm" else 100.0, None, None
     with issues.column():
-        scale = 1.0 if unit == "cm" else 100.0
         heights = numbers(column(frame, names["height"], f"{at}.height"), LENGTH_UNITS, words)
         out["height_cm"] = _measured(heights, HEIGHT_CM, issues, "height", scale, height_fault).round(6)
+    with issues.column():
         weights = numbers(column(frame, names["weight"], f"{at}.weight"), WEIGHT_UNITS, words)
         out["weight_kg"] = _measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
+    if heights is None or weights is None:
+        return
+    with issues.column():
         given = heights.values * heights.scales.fillna(scale)
         as_told, exchanged = out["weight_kg"] / (given / 100) ** 2, given / (out["weight_kg"] / 100) ** 2
         swapped = (as_told > EXCHANGED_BMI) & exchanged.between(*USUAL_BMI) & out["weight_kg"].between(*HEIGHT_CM)

@@ -68,6 +68,7 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     if not body:
         raise StudyError(f"{where}.path: the table has no rows below its heading (row {header_row}).")
     headings = [plain_heading(text) for text in heading]
+    _refuse_no_heading(headings, header_row, table, where)
     width = len(headings)
     frame = pd.DataFrame([(row + [""] * width)[:width] for _, row in body], columns=range(width), dtype="object")
     frame.insert(0, ROW, [number for number, _ in body])
@@ -82,18 +83,24 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     return frame
 
 
-def _advice(frame: pd.DataFrame, name: str, where: str) -> str:
-    """What to do about a column that isn't there. A heading is named only where the row is surely a heading."""
-    headings, mapped = frame.attrs["headings"], frame.attrs["mapped"]
-    row = frame.attrs["header_row"]
-    known = mapped & set(headings)
-    alike = [heading for heading in headings if name_key(heading) == name_key(name) and name_key(name)]
-    # a row that has none of the columns may be a patient's: nothing of it is shown
-    if not known and not (alike and not re.search(r"\d", alike[0])):
-        return (
-            f"row {row} was taken as the heading and has none of the columns that the config names; say in "
-            f"{where.split('.columns')[0].split('.exclusions')[0]}.header_row which row is the heading, or give the table one."
+def _refuse_no_heading(headings: list[str], row: int, table: dict, where: str) -> None:
+    """Raise ``StudyError`` where the row that was taken as the heading has none of the columns: it may be a patient's.
+
+    Nothing of it is shown. A name without digits that differs in case, spaces or underscores alone is a heading's.
+    """
+    wanted = mapped_columns(table)
+    plainly = {name_key(name) for name in wanted if not re.search(r"\d", name)} - {""}
+    if wanted and not {plain_heading(name) for name in wanted} & set(headings) and not plainly & set(map(name_key, headings)):
+        raise StudyError(
+            f"{where}: row {row} of the file was taken as the heading and has none of the columns that the config names; say in "
+            f"{where}.header_row which row is the heading, or give the table one, or correct the names."
         )
+
+
+def _advice(frame: pd.DataFrame, name: str) -> str:
+    """What to do about a column that isn't there: the nearest name in a row that is surely a heading."""
+    headings, mapped = frame.attrs["headings"], frame.attrs["mapped"]
+    alike = [heading for heading in headings if name_key(heading) == name_key(name) and name_key(name)]
     if alike:
         return f"did you mean '{alike[0]}'?"
     free = {heading.casefold(): heading for heading in headings if heading not in mapped}
@@ -112,7 +119,7 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     headings = frame.attrs["headings"]
     matches = [i for i, heading in enumerate(headings) if heading == plain_heading(name)]
     if not matches:
-        raise StudyError(f"{where}: the table has no column '{name}'; {_advice(frame, name, where)}")
+        raise StudyError(f"{where}: the table has no column '{name}'; {_advice(frame, name)}")
     if len(matches) > 1:
         raise StudyError(f"{where}: the table has {len(matches)} columns '{name}'; rename all but one.")
     file: FileRows = frame.attrs["file"]

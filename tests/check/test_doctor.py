@@ -23,7 +23,8 @@ from scripts.check.doctor import (
     check_slurm,
     read_profile,
 )
-from scripts.common.config import Architecture, read_config
+from scripts.check.table_faults import table_faults
+from scripts.common.config import Architecture, Center, FrontalView, read_config
 from scripts.common.key import make_key
 from scripts.deep.network import HybridNetwork
 from scripts.deep.weights_file import IMAGENET
@@ -428,3 +429,25 @@ def test_make_names_a_config_file_that_is_not_there(target, refused):
     done = subprocess.run(["make", "-n", target, "PREDICTIONS=p", "COHORT=c", "TO=t", given], cwd=ROOT, env=outer, capture_output=True, text=True)
     assert (done.returncode != 0) == refused
     assert ("There is no config file 'config/absent.yaml'." in done.stderr) == refused
+
+
+def test_the_doctor_finds_in_the_tables_what_check_data_finds(tmp_path, monkeypatch):
+    """One answer of both: a column that isn't there and T-scores that are Z-scores are to fix, and no run can start."""
+    (tmp_path / "films").mkdir()
+    rows = "".join(f"{n},F,1950-03-17,160,60\n" for n in range(30))
+    (tmp_path / "p.csv").write_text("id,sex,born,height,weight\n" + rows, encoding="utf-8")
+    exams = "".join(f"{n},2020-01-05,lumbar,{0.6 + n / 100:.2f},{(n * 7 % 5) / 2 - 2}\n" for n in range(30))
+    (tmp_path / "d.csv").write_text("id,day,site,bmd,t\n" + exams, encoding="utf-8")
+    columns = {"patient_id": "id", "sex": "sex", "birth_date": "birthday", "height": "height", "weight": "weight"}
+    entry = {
+        "name": "c", "role": "external", "dicom": str(tmp_path / "films"), "patients": {"path": str(tmp_path / "p.csv"), "columns": columns},
+        "dxa": {
+            "path": str(tmp_path / "d.csv"),
+            "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"},
+        },
+    }  # fmt: skip
+    found = table_faults(Center.model_validate(entry), FrontalView().model_dump())
+    assert len(found) == 1 and "no column 'birthday'" in found[0]
+    entry["patients"]["columns"]["birth_date"] = "born"
+    found = table_faults(Center.model_validate(entry), FrontalView().model_dump())
+    assert len(found) == 1 and "T-scores of site 'lumbar' don't rise with the bone density" in found[0]
