@@ -252,10 +252,10 @@ class Film:
     """What a header says of a film, in the study's terms. Dates and the id are the source's own.
 
     ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date``
-    is the header's, None where it has none that can be read; it is compared with the patient table. It
-    and ``age`` are written nowhere. ``chest`` is False where the header names another part of the body, ``dates_differ`` True
-    where its dates lie more than ``DAYS_APART`` days apart: then ``film_date`` is None, or the one that the
-    others bear out.
+    is the header's, None where it has none that can be read; it is compared with the patient table. It and
+    ``age`` are written nowhere. ``chest`` is False where the header names another part of the body,
+    ``dates_differ`` True where its dates lie more than ``DAYS_APART`` days apart: then ``film_date`` is
+    None, or the one that the others bear out.
     """
 
     patient_id: str

@@ -341,11 +341,18 @@ def test_a_private_sequence_in_un_is_no_false_alarm(cut, syntax, make_film, outc
     assert outcome(film)[1] == ""
 
 
-@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "InstitutionName", "AccessionNumber"])
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "AccessionNumber"])
 def test_a_value_within_a_private_sequence_in_un_is_searched_for(keyword, make_film, outcome):
     film = private(make_film(Manufacturer=f"ACME {SECRET}"), hidden_sequence(icon(**{keyword: SECRET})))
     assert outcome(film) == (b"", "identifier_left")
     assert outcome(private(make_film(), hidden_sequence(icon(**{keyword: SECRET}))))[1] == ""
+
+
+def test_an_institution_within_a_private_sequence_in_un_is_left_out_of_the_manufacturer(make_film, outcome):
+    film = private(make_film(Manufacturer=f"ACME {SECRET}"), hidden_sequence(icon(InstitutionName=SECRET)))
+    content, reason = outcome(film)
+    assert reason == "" and not lies_in(SECRET, content)
+    assert pydicom.dcmread(io.BytesIO(content)).Manufacturer == ""
 
 
 def test_digits_of_an_id_within_new_uids_dates_and_pseudonyms_are_no_alarm(make_film, outcome):
