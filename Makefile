@@ -13,6 +13,7 @@ $(if $(filter-out doctor,$(MAKECMDGOALS)),$(if $(ABSENT),$(error There is no con
 TO ?= results/share/osteocxr_results.tar.gz
 SMALLEST ?= 5
 OUTCOMES ?= hide
+RELEASE ?= refuse
 DEVICE ?= auto
 WORKERS ?= 4
 
@@ -63,8 +64,8 @@ handover: setup  ## one centre as a de-identified folder for a study elsewhere: 
 	@test -n "$(CENTER)" || { echo "ERROR: say which centre: make handover CENTER=<name>"; exit 1; }
 	@snakemake --cores all $(CONFIG) --config handover=$(CENTER)
 
-share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide)
-	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)"
+share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide, RELEASE=refuse)
+	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)" --release "$(RELEASE)"
 
 statistics: TO =
 statistics: setup  ## every table and figure from scores made elsewhere: make statistics PREDICTIONS=<csv> COHORT=<csv> TO=<folder> (FLOW=<csv>)

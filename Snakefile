@@ -60,12 +60,15 @@ rule all:
 
 onstart:
     remember_key()
+    remove_leftover_scripts()
     print(banner_start(), file=sys.stderr)
 
 
 onsuccess:
+    remove_leftover_scripts()
     print(banner_limits() + banner_success(), file=sys.stderr)
 
 
 onerror:
+    remove_leftover_scripts()
     print(banner_limits() + banner_error(), file=sys.stderr)

@@ -10,6 +10,7 @@ rule select_cohort:
     input:
         unpack(dates_of_center),
         films="results/intake/{center}/films.csv",
+        header_ages="private/{center}/header_ages.csv",
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
         set_aside="results/intake/{center}/set_aside.csv",

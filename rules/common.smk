@@ -20,7 +20,8 @@ from scripts.common.fonts import check_labels
 from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder, with_sources
-from scripts.common.manifest import MANIFEST, read_manifest
+from scripts.common.leftover_scripts import remove_leftover_scripts
+from scripts.common.manifest import CRITERIA, MANIFEST, check_criteria, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
@@ -107,11 +108,16 @@ def real_centers():
 
 
 def dates_of_center(wildcards):
-    """What ages and calendar months follow from: shifted birth dates and shifts, or what another site counted."""
+    """What ages and pairs follow from: shifted birth dates and shifts, or what another site counted."""
     name = wildcards.center
     if CFG.center(name).deidentified is None:
         return {"birth_dates": f"private/{name}/birth_dates.csv"}
-    return {kind: f"results/intake/{name}/{kind}.csv" for kind in ("film_ages", "pair_months")}
+    return {kind: f"results/intake/{name}/{kind}.csv" for kind in ("film_ages", "pairs", "visit_order")}
+
+
+def handover_criteria():
+    """What a hand-over is counted for: the site's config and the study's must agree on it."""
+    return {key: getattr(CFG.cohort, key) for key in CRITERIA}
 
 
 def simulation_threads(wildcards):
@@ -242,7 +248,10 @@ def of_batches(pattern):
 def manifest_of(name):
     """The manifest of a centre that was handed over."""
     try:
-        return read_manifest(CFG.center(name).deidentified, f"centers[{name}]")
+        where = f"centers[{name}]"
+        manifest = read_manifest(CFG.center(name).deidentified, where)
+        check_criteria(manifest, handover_criteria(), where)
+        return manifest
     except StudyError as error:
         raise WorkflowError(str(error)) from None
 

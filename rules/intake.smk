@@ -137,8 +137,9 @@ rule screen_exposure:
     """Settle which of a centre's films stand: duplicates, exposure, a reader's overrides.
 
     In go the batches' tables and the list, every file of which must be in one of them; out come the centre's
-    films, a row for every file found, the exposure's measures and verdicts, and a table of what was rejected
-    or flagged, for a reader to fill in. Fixed rules reject; refitted measures only flag.
+    films, a row for every file found, the exposure's measures and verdicts, a table of what was rejected or
+    flagged, for a reader to fill in, and, in private/, the ages that the headers give. Fixed rules reject; refitted
+    measures only flag.
     """
     input:
         listing="private/{center}/listing.csv",
@@ -149,6 +150,7 @@ rule screen_exposure:
         review=reader_verdicts,
     output:
         films="results/intake/{center}/films.csv",
+        header_ages="private/{center}/header_ages.csv",
         files="results/intake/{center}/files.csv",
         exposure="results/intake/{center}/exposure.csv",
         template="results/intake/{center}/review_template.csv",
@@ -250,8 +252,9 @@ rule pseudonymize_tables:
 rule hand_over:
     """Put a centre's de-identified films and tables into one folder for a study at another site.
 
-    In go the intake's files of the centre; out comes a folder with films, tables under pseudonyms, and a manifest with the
-    checksum of every file. What needs true dates (ages, calendar months, the enrolment period) is counted here.
+    In go the intake's files of the centre; out comes a folder with films, tables under pseudonyms, and a manifest
+    with the checksum of every file. No date leaves: a patient's days stand in their order, and what needs dates
+    (ages, pairs of film and exam, the nearest visit, the enrolment period) is counted here.
     """
     input:
         film_folders=of_batches("results/intake/{center}/dicom/batch_{batch}"),
@@ -281,6 +284,7 @@ rule hand_over:
         enrolment=lambda wildcards: (
             plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
         ),
+        criteria=handover_criteria(),
     script:
         "../scripts/intake/hand_over.py"
 
@@ -288,8 +292,8 @@ rule hand_over:
 rule receive_tables:
     """Check the folder that a site handed over and take its tables in.
 
-    In goes the folder; out come the tables that the other rules make of a hospital's own, the ages and months that the site
-    counted, and a private list of its films. A missing, changed or further file ends the run.
+    In goes the folder; out come the tables that the other rules make of a hospital's own, the ages and pairs that
+    the site counted, and a private list of its films. A missing, changed or further file ends the run.
     """
     input:
         folder=film_folder,
@@ -299,7 +303,8 @@ rule receive_tables:
         table_issues="results/intake/{center}/table_issues.csv",
         set_aside="results/intake/{center}/set_aside.csv",
         film_ages="results/intake/{center}/film_ages.csv",
-        pair_months="results/intake/{center}/pair_months.csv",
+        pairs="results/intake/{center}/pairs.csv",
+        visit_order="results/intake/{center}/visit_order.csv",
         listing="private/{center}/listing.csv",
     log:
         "logs/receive_tables/{center}.log",
@@ -316,6 +321,7 @@ rule receive_tables:
     params:
         code=code("scripts/intake/receive_tables.py"),
         fingerprint=folder_fingerprint,
+        criteria=handover_criteria(),
     script:
         "../scripts/intake/receive_tables.py"
 

@@ -45,7 +45,10 @@ def described(found: Expectation) -> list[str]:
     lines += [f"    not usable, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(found.refused.items())]
     lines += [f"    view {view}: {n}" for view, n in sorted(found.views.items())]
     if found.n_makers_lost:
-        lines.append(f"    manufacturer not kept (not in plain Latin letters, or with a long number): {found.n_makers_lost}; these films count as of an unknown one")
+        lines.append(
+            "    manufacturer not kept (not in plain Latin letters, with a long number, or a part of the "
+            f"institution's name): {found.n_makers_lost}; these films count as of an unknown one"
+        )
     lines.append("  Ids:")
     for kind, label, ids in (("patients", "patient table", found.patient_ids), ("dxa", "DXA table", found.dxa_ids)):
         if kind not in found.tables_read:

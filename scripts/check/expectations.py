@@ -21,7 +21,7 @@ from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.common.manifest import check_contents, read_manifest
 from scripts.common.plain_text import code_key
-from scripts.common.tables import BIRTH_DATES, FILMS, empty_table, read_table
+from scripts.common.tables import BIRTH_DATES, FILMS, FILMS_WITH_AGES, HEADER_AGES, empty_table, read_table
 from scripts.intake.cells import codes, is_missing
 from scripts.intake.codestream import NATIVE
 from scripts.intake.dicom_reading import (
@@ -180,7 +180,8 @@ def _film_rows(
                 "in_the_future": bool(film and film.film_date and film.film_date > tomorrow),
             }
         )
-    frame = pd.DataFrame(rows, columns=[*FILMS, "source_id", "birth_date", "dates_differ", "in_the_future"])
+    further = ["source_id", "birth_date", "dates_differ", "in_the_future"]
+    frame = pd.DataFrame(rows, columns=[*FILMS_WITH_AGES, *further])
     frame["age"], frame["enrolled"] = frame["age"].astype("Int64"), frame["enrolled"].astype("Int64")
     return frame, written, makers_lost, image_ids
 
@@ -511,20 +512,28 @@ def expect(
         result.hints += hints
         result.faults += faults
         try:
-            result.selection = _select(films[list(FILMS)], found, settings)
+            result.selection = _select(films[list(FILMS_WITH_AGES)], found, settings)
             _judge_labels(result)
             if split is not None and center.role == "development" and not result.faults:
                 drawn = {**split, "center": center.name, "lock": ""}
                 split_patients(result.selection.cohort.reset_index(drop=True), empty_lock(), drawn, key)
-            earlier = root / f"results/intake/{center.name}/films.csv"
-            if earlier.is_file():
-                screened = read_table(earlier, FILMS)
-                if set(screened["patient_id"]) & set(found.patients["patient_id"]):
-                    result.screened = _select(screened, found, settings)
+            screened = _screened(center.name, root)
+            if screened is not None and set(screened["patient_id"]) & set(found.patients["patient_id"]):
+                result.screened = _select(screened, found, settings)
         except StudyError as error:
             if not result.faults:
                 result.faults += sentences_of(error)
     return result
+
+
+def _screened(center: str, root: Path) -> pd.DataFrame | None:
+    """FILMS_WITH_AGES of an earlier run under ``root``; None where there is none."""
+    films, ages = root / f"results/intake/{center}/films.csv", root / f"private/{center}/header_ages.csv"
+    if not films.is_file() or not ages.is_file():
+        return None
+    return read_table(films, FILMS).merge(
+        read_table(ages, HEADER_AGES), on="image_id", how="left", validate="one_to_one"
+    )
 
 
 def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectation:
@@ -535,7 +544,7 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
     result = Expectation(center.name, center.role, handed_over=True)
     where = f"centers[{center.name}]"
     try:
-        tables = read_handed_tables(center.deidentified, where)
+        tables = read_handed_tables(center.deidentified, where, settings)
         result.tables_read = {"patients", "dxa"}
         manifest = read_manifest(center.deidentified, where)
         check_contents(manifest, center.deidentified, [f"films/batch_{b}.csv" for b in range(manifest.batches)], where)
@@ -551,11 +560,11 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
         known = films.assign(
             same_day_order=films["order_in_day"], verdict=stands.map({True: "pass", False: ""}), verdict_reason="", png=""
         )
-        counted = Counted(tables["film_ages"], tables["pair_months"])
-        earlier = root / f"results/intake/{center.name}/films.csv"
-        looks = {"selection": known.loc[known["patient_id"] != "", list(FILMS)]}
-        if earlier.is_file():
-            looks["screened"] = read_table(earlier, FILMS)
+        counted = Counted(tables["film_ages"], tables["pairs"], tables["visit_order"])
+        looks = {"selection": known.loc[known["patient_id"] != "", list(FILMS_WITH_AGES)]}
+        screened = _screened(center.name, root)
+        if screened is not None:
+            looks["screened"] = screened
         for look, rows in looks.items():
             if set(rows["patient_id"]) & result.patient_ids:
                 selection = select_cohort(

@@ -10,9 +10,11 @@ from scripts.common.tables import (
     FILM_AGES,
     FILMS,
     FLOW,
-    PAIR_MONTHS,
+    HEADER_AGES,
+    PAIRS,
     PATIENTS,
     SET_ASIDE,
+    VISIT_ORDER,
     empty_table,
     read_table,
     write_table,
@@ -21,15 +23,22 @@ from scripts.common.tables import (
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     source, result = snakemake.input, snakemake.output  # noqa: F821
     handed_over = not source.get("birth_dates")
+    films = read_table(source.films, FILMS).merge(
+        read_table(source.header_ages, HEADER_AGES), on="image_id", how="left", validate="one_to_one"
+    )
     selection = select_cohort(
-        films=read_table(source.films, FILMS),
+        films=films,
         patients=read_table(source.patients, PATIENTS),
         dxa=read_table(source.dxa, DXA),
         set_aside=read_table(source.set_aside, SET_ASIDE),
         birth_dates=empty_table(BIRTH_DATES) if handed_over else read_table(source.birth_dates, BIRTH_DATES),
         settings=snakemake.params.settings,  # noqa: F821
         counted=(
-            Counted(read_table(source.film_ages, FILM_AGES), read_table(source.pair_months, PAIR_MONTHS))
+            Counted(
+                film_ages=read_table(source.film_ages, FILM_AGES),
+                pairs=read_table(source.pairs, PAIRS),
+                visit_order=read_table(source.visit_order, VISIT_ORDER),
+            )
             if handed_over
             else None
         ),

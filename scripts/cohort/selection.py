@@ -16,7 +16,15 @@ import pandas as pd
 from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
-from scripts.common.intervals import completed_years, months_between
+from scripts.common.intervals import (
+    OLDEST_AGE,
+    completed_years,
+    last_days,
+    months_between,
+    months_of_days,
+    told_ages,
+    years_begun,
+)
 from scripts.common.tables import COHORT, COHORT_FURTHER
 
 FILM_STEPS = (
@@ -43,11 +51,6 @@ NOTES = ("op_with_unreadable_row", "sex_from_header", "sex_differs", "age_from_h
 OF_SITES = {name: kind for name, kind in COHORT_FURTHER.items() if name.startswith(("t_score_", "label_"))}
 """Columns with each site's T-score and label, and their types."""
 
-OLDEST_AGE = 90
-"""Ages above 89 are written as 90 (45 CFR 164.514(b)(2)(i)(C)); selection uses the true age."""
-
-DAYS_A_YEAR = 365.25
-
 AGE_TOLERANCE = 1
 """Years by which the film header's age may differ from the table's before the patient goes under review."""
 
@@ -67,13 +70,15 @@ class Selection:
 
 @dataclass(frozen=True)
 class Counted:
-    """Ages and calendar months that a site counted on true dates which the study never sees.
+    """What a site counted on true dates which the study never sees; of the patients' days the study knows the
+    order only.
 
-    ``film_ages`` is a FILM_AGES, ``pair_months`` a PAIR_MONTHS table (``scripts/common/tables.py``).
+    FILM_AGES, PAIRS and VISIT_ORDER tables (``scripts/common/tables.py``).
     """
 
     film_ages: pd.DataFrame
-    pair_months: pd.DataFrame
+    pairs: pd.DataFrame
+    visit_order: pd.DataFrame
 
 
 def steps(settings: dict) -> list[str]:
@@ -101,14 +106,15 @@ def select_cohort(
     Parameters
     ----------
     films, patients, dxa, set_aside
-        The centre's FILMS, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/tables.py``), in any order of rows.
+        The centre's FILMS_WITH_AGES, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/tables.py``), in
+        any order of rows.
     birth_dates
         ``patient_id, birth_date`` (ISO, shifted as all dates) and, where known, ``shift_days``: then ages and
         calendar months are counted on the true dates. None of these is written.
     settings
         The config's ``cohort`` section and ``center`` (name) and ``role``.
     counted
-        For a centre that was handed over: its ages and months, in place of ``birth_dates``.
+        For a centre that was handed over: what its site counted, in place of ``birth_dates``.
 
     Raises
     ------
@@ -184,7 +190,8 @@ def select_cohort(
 
     # Age at each film, then pairs of film and exam.
     people = everybody[listed]
-    ages = _ages(frontal[dated], visits, birth, counted, people)
+    last = last_days(films, visits, dxa.assign(day=_days(dxa, "exam_date", shift)))
+    ages = _ages(frontal[dated], visits, birth, last, counted, people)
     old = ages["age"] > settings["older_than"]
     for step, passes in (("age_unknown", ages["age"].notna()), ("too_young", old)):
         left = left[passes.reindex(left.index, fill_value=False)]
@@ -198,9 +205,12 @@ def select_cohort(
     labels = exam_labels(exams, undated, settings)
     exam_days = exams[[*EXAM, "day"]].drop_duplicates().rename(columns={"day": "exam_day"})
     pairs = frontal[dated].merge(exam_days, on="patient_id")
-    months = months_between(pairs["day"], pairs["exam_day"]) if counted is None else _counted_months(pairs, counted, settings)
-    pairs = pairs.assign(months=months.astype("int64"))
-    pairs = pairs[pairs["months"] <= settings["interval_months"]]
+    if counted is None:
+        pairs = pairs.assign(days=(pairs["exam_day"] - pairs["day"]).dt.days)
+        pairs = pairs[months_between(pairs["day"], pairs["exam_day"]) <= settings["interval_months"]]
+    else:
+        by = ["patient_id", "film_date", "exam_date"]
+        pairs = pairs.merge(counted.pairs, on=by, validate="many_to_one")
     paired_patient = everybody.isin(frontal.loc[dated, "patient_id"]) & everybody.isin(exams["patient_id"])
     alone["no_pair_in_interval"] = without(pairs) & paired_patient
     failing["no_pair_in_interval"] = without(pairs[pairs["image_id"].isin(left["image_id"])])
@@ -218,7 +228,7 @@ def select_cohort(
     alone["no_t_score"] = without(labels) & examined
     rows = rows[rows["outcome"] == LABELLED]
     ages = ages.set_axis(frontal.loc[ages.index, "image_id"])
-    rows = _described(rows, visits, ages, settings)
+    rows = _described(rows, visits, ages, settings, counted)
 
     # The patient's own exclusion criteria.
     flags = patients.groupby("patient_id")[list(settings["exclusions"])].max().reindex(everybody)
@@ -278,60 +288,64 @@ def _conflicting(patients: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.Data
     return {*marked, *sexes.index[sexes > 1], *births.index[births > 1]}
 
 
-def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame) -> pd.DataFrame:
+def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame, counted: Counted | None) -> pd.DataFrame:
     """For each film its patient's row nearest in time; rows without a date come last. Indexed as ``films``.
 
-    Of rows equally near the earlier one counts.
+    Of rows equally near the earlier one counts. ``years`` is the time between both, begun years counted.
     """
-    numbered = films[["patient_id", "day"]].assign(film=np.arange(len(films)))
+    numbered = films[["patient_id", "film_date", "day"]].assign(film=np.arange(len(films)))
     both = numbered.merge(visits, on="patient_id", suffixes=("", "_measured"))
-    both["gap"] = (both["day_measured"] - both["day"]).abs()
-    order = ["film", "gap", "day_measured", "height_cm", "weight_kg", "age"]
+    if counted is None:
+        gap = (both["day_measured"] - both["day"]).abs()
+        both = both.assign(nearness=gap, years=years_begun(gap))
+    else:
+        by = ["patient_id", "film_date", "measured_on"]
+        both = both.merge(counted.visit_order, on=by, how="left", validate="many_to_one")
+    order = ["film", "nearness", "day_measured", "height_cm", "weight_kg", "age"]
     nearest = both.sort_values(order, na_position="last").drop_duplicates("film").set_index("film")
     return nearest.reindex(numbered["film"]).set_axis(films.index)
 
 
 def _ages(
-    films: pd.DataFrame, visits: pd.DataFrame, birth: pd.Series, counted: Counted | None, listed: pd.Index
+    films: pd.DataFrame,
+    visits: pd.DataFrame,
+    birth: pd.Series,
+    last: pd.Series,
+    counted: Counted | None,
+    listed: pd.Index,
 ) -> pd.DataFrame:
-    """Completed years at each film, indexed as ``films``: ``age``, ``from_header`` and ``differs``.
+    """Completed years at each film, indexed as ``films``: ``age``, ``told`` (as it may be written),
+    ``from_header`` and ``differs``.
 
     By the birth date, else by the age given, else, of patients who are ``listed`` in the patient table, by
     the film's header. ``differs`` is true where the header's age lies further from the table's than
-    AGE_TOLERANCE and the years between the film and the visit at which the age was given.
+    AGE_TOLERANCE and the years between the film and the visit at which the age was given. ``last`` is the
+    last day of each patient; of a centre that was handed over the site has told the ages by it.
     """
     if counted is None:
         by_birth = completed_years(_looked_up(birth, films["patient_id"]), films["day"])
+        last = _looked_up(last, films["patient_id"])
     else:
+        last = films["day"]
         told = films[["patient_id", "film_date"]].merge(
             counted.film_ages, on=["patient_id", "film_date"], how="left", validate="many_to_one"
         )
         by_birth = told["age"].astype("float64").set_axis(films.index)
-    visit = _nearest_visits(films, visits[visits["age"].notna()])
-    table = by_birth.fillna(np.floor(rounded(visit["age"].astype("float64"))))
-    header = films["age"].astype("float64")
+    visit = _nearest_visits(films, visits[visits["age"].notna()], counted)
+    given = np.floor(rounded(visit["age"].astype("float64")))
+    table, header = by_birth.fillna(given), films["age"].astype("float64")
+    told_table, told_header = (told_ages(years, films["day"], last) for years in (by_birth, header))
+    told_table = told_table.fillna(given)
     from_header = table.isna() & header.notna() & films["patient_id"].isin(listed)
-    apart = (table.clip(upper=OLDEST_AGE) - header.clip(upper=OLDEST_AGE)).abs()
-    gap = (visit["gap"].dt.days / DAYS_A_YEAR).where(by_birth.isna()).fillna(0.0)
+    gap = visit["years"].astype("float64").where(by_birth.isna()).fillna(0.0)
     return pd.DataFrame(
         {
             "age": table.where(~from_header, header),
+            "told": told_table.where(~from_header, told_header).clip(upper=OLDEST_AGE),
             "from_header": from_header,
-            "differs": apart > AGE_TOLERANCE + gap,
+            "differs": (told_table - told_header).abs() > AGE_TOLERANCE + gap,
         }
     )
-
-
-def _counted_months(pairs: pd.DataFrame, counted: Counted, settings: dict) -> pd.Series:
-    """Calendar months between film and exam of each pair, as the site counted them. Indexed as ``pairs``."""
-    by = ["patient_id", "film_date", "exam_date"]
-    months = pairs[by].merge(counted.pair_months, on=by, how="left", validate="many_to_one")["months"]
-    if months.isna().any():
-        raise StudyError(
-            f"The hand-over of centre '{settings['center']}' doesn't say how many months lie between film and exam for "
-            f"{int(months.isna().sum())} pairs. Ask the site to make it again with 'make handover'."
-        )
-    return months.set_axis(pairs.index)
 
 
 def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
@@ -349,13 +363,15 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
     return pairs.loc[first]
 
 
-def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, settings: dict) -> pd.DataFrame:
+def _described(
+    rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, settings: dict, counted: Counted | None
+) -> pd.DataFrame:
     """Chosen pairs with every column of COHORT and COHORT_FURTHER, and of NOTES (true or false).
 
     ``ages`` as ``_ages`` gives them, by image id. Development has no ``set`` yet.
     """
     measured = visits[visits["height_cm"].notna() | visits["weight_kg"].notna()]
-    body = _nearest_visits(rows, measured)
+    body = _nearest_visits(rows, measured, counted)
     told = (
         visits[visits["sex"].ne("")]
         .sort_values("sex")
@@ -378,7 +394,7 @@ def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, set
             "fold": pd.array([pd.NA] * len(rows), dtype="Int64"),
             "label": rows["label"].astype("Int64"),
             "sex": sex.where(~from_header, rows["sex"]),
-            "age": age["age"].astype("float64").clip(upper=OLDEST_AGE).astype("Int64"),
+            "age": age["told"].astype("Int64"),
             "height_cm": height,
             "weight_kg": weight,
             "bmi": weight / (height / 100) ** 2,
@@ -387,10 +403,10 @@ def _described(rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, set
             "dxa_site": rows["dxa_site"],
             "n_sites": rows["n_sites"].astype("Int64"),
             "image_id": rows["image_id"],
-            "dxa_interval_days": (rows["exam_day"] - rows["day"]).dt.days.astype("Int64"),
+            "dxa_interval_days": rows["days"].astype("Int64"),
             "manufacturer": rows["manufacturer"],
             "review": in_doubt.astype("Int64"),
-            "dxa_interval_months": rows["months"].astype("Int64"),
+            "dxa_interval_months": months_of_days(rows["days"]),
             **{name: _of_site(rows, name, kind) for name, kind in OF_SITES.items()},
             "op_with_unreadable_row": rows["label"].eq(1) & rows["unreadable"].eq(1),
             "sex_from_header": from_header,

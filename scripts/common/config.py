@@ -279,7 +279,9 @@ class ImageColumns(Section):
     )
     film_time: str | None = Field(None, description="Column with the time of day (10:15, 101500); it orders films of one day.")
     sex: str | None = Field(None, description="Column with the sex.")
-    age: str | None = Field(None, description="Column with the age in completed years at the film.")
+    age: str | None = Field(
+        None, description="Column with the age in completed years at the film; used where the patient table has none."
+    )
     manufacturer: str | None = Field(
         None,
         description="Column with the manufacturer of the device, in plain Latin letters (`Wandong`, not `万东`): any other name is left out, since free text "
@@ -524,7 +526,11 @@ class Intake(Section):
 
 class Cohort(Section):
     older_than: int = Field(
-        40, ge=0, description="A patient counts whose completed years at the film are more than this: 40 takes those of 41 and above, and leaves out one of 40 years and 11 months. There is no upper limit."
+        40,
+        ge=0,
+        le=89,
+        description="A patient counts whose completed years at the film are more than this: 40 takes those of 41 "
+        "and above, and leaves out one of 40 years and 11 months. There is no upper limit.",
     )
     interval_months: int = Field(6, ge=0, description="Film and DXA at most this many calendar months apart, inclusive, in either order.")
     first_pair_by: list[Literal["film_date", "dxa_date", "view", "acquisition_time"]] = Field(

@@ -21,6 +21,10 @@ MAX_SHIFT_DAYS = 1825
 FEWEST_BYTES = 12
 """Different bytes that a key must have; fewer among 32 random ones are rarer than one key in 10^20."""
 
+FEWEST_DIGITS = 11
+"""Different hexadecimal digits that a key must have; fewer among 64 random ones are rarer than one key in
+10^9."""
+
 
 class StudyKey:
     """Derives pseudonyms. The key itself is never printed or written."""
@@ -75,6 +79,30 @@ def simulated_key(seed: int) -> StudyKey:
     return StudyKey(hashlib.sha256(f"public key of a simulated study {int(seed)}".encode()).digest())
 
 
+def guessable(secret: bytes) -> bool:
+    """Whether a key of 32 bytes is of a kind that somebody made up, and no random one (one in 10^8 is taken
+    for such).
+
+    Few different bytes or digits, hardly any zeros or ones, a text, bytes in order, repeated or alternating,
+    and series whose steps are the same or grow by the same (modulo 256), every byte or every second to
+    sixteenth."""
+    values = list(secret)
+    steps = {
+        gap: [(b - a) % 256 for a, b in zip(values, values[gap:])] for gap in range(1, len(values) // 2 + 1)
+    }
+    growth = [(b - a) % 256 for a, b in zip(steps[1], steps[1][1:])]
+    flips = [a ^ b for a, b in zip(values, values[1:])]
+    ones = int.from_bytes(secret, "big").bit_count()
+    return (
+        len(set(values)) < FEWEST_BYTES
+        or len(set(secret.hex())) < FEWEST_DIGITS
+        or abs(ones - 4 * len(values)) > 2 * len(values)
+        or all(32 <= value < 127 for value in values)
+        or values in (sorted(values), sorted(values, reverse=True), values[::-1])
+        or any(len(set(series)) < len(series) / 2 for series in (*steps.values(), growth, flips))
+    )
+
+
 def _refuse_open_folders(path: Path) -> None:
     """Refuse a key that others could exchange: in its folder, in one above it, or where a link to it leads.
 
@@ -92,8 +120,8 @@ def _refuse_open_folders(path: Path) -> None:
 def read_key(path: str | Path) -> StudyKey:
     """Read a key file made by ``make key``.
 
-    Refused: a file that others can read, folders in which others could exchange it, what is not 64 random hex digits.
-    """
+    Refused: a file that others can read, folders in which others could exchange it, what is not 64 random hex
+    digits (``guessable``)."""
     if not str(path).strip():
         raise StudyError("study.key_file is empty: write 'key_file: private/study.key' (the file that 'make key' makes), or leave the line out.")
     path = Path(path)
@@ -111,8 +139,11 @@ def read_key(path: str | Path) -> StudyKey:
         secret = b""
     if len(secret) != 32:
         raise StudyError(f"study.key_file: '{path}' is not a key (64 hexadecimal digits). Make one with 'make key'.")
-    if len(set(secret)) < FEWEST_BYTES:
-        raise StudyError(f"study.key_file: '{path}' is no random key: anybody could guess it. Make one with 'make key'.")
+    if guessable(secret):
+        raise StudyError(
+            f"study.key_file: '{path}' is no random key (its bytes are in order, repeat, are a text or few): "
+            "anybody could guess it. Make one with 'make key'."
+        )
     return StudyKey(secret)
 
 

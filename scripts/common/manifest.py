@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +16,11 @@ from scripts.common.errors import StudyError
 
 MANIFEST = "manifest.json"
 FORMAT = "osteocxr hand-over"
-VERSION = 1
-"""Of the folder's layout and of the columns of its tables."""
+VERSION = 2
+"""Of the folder's layout and of the columns of its tables. 1 held shifted dates."""
+
+CRITERIA = ("interval_months", "older_than", "exam_window_days")
+"""Keys of the config's ``cohort`` that ages and pairs of a hand-over are counted for."""
 
 _NAME = re.compile(r"films/batch_\d+(\.csv|/I[0-9A-F]{16}\.dcm)|[a-z_]+\.csv")
 _ADVICE = "ask the site for the whole folder again, as 'make handover' wrote it"
@@ -33,11 +36,13 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Manifest:
-    """``center`` is the site's own name of the centre, ``software`` the version that wrote the folder."""
+    """``center`` is the site's own name of the centre, ``software`` the version that wrote the folder,
+    ``criteria`` what its ages and pairs were counted for (``CRITERIA``)."""
 
     center: str
     batches: int
     software: str
+    criteria: dict[str, int]
     files: dict[str, Recorded]
 
     def text(self) -> str:
@@ -48,6 +53,7 @@ class Manifest:
             "software": self.software,
             "center": self.center,
             "batches": self.batches,
+            "criteria": self.criteria,
             "files": {name: {"size": r.size, "sha256": r.sha256} for name, r in sorted(self.files.items())},
         }
         return json.dumps(content, indent=1, sort_keys=True) + "\n"
@@ -76,7 +82,8 @@ def read_manifest(folder: str | Path, where: str) -> Manifest:
         )
     try:
         files = {name: Recorded(int(entry["size"]), str(entry["sha256"])) for name, entry in raw["files"].items()}
-        found = Manifest(str(raw["center"]), int(raw["batches"]), str(raw["software"]), files)
+        criteria = {key: int(raw["criteria"][key]) for key in CRITERIA}
+        found = Manifest(str(raw["center"]), int(raw["batches"]), str(raw["software"]), criteria, files)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise StudyError(f"{at}: the {MANIFEST} is damaged; {_ADVICE}.") from None
     if found.batches < 1 or not all(_NAME.fullmatch(name) for name in files):
@@ -106,6 +113,18 @@ def fingerprints(manifest: Manifest, sizes: dict[str, int]) -> tuple[str, list[s
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
     return of(""), [of(f"films/batch_{b}/") + of(f"films/batch_{b}.csv") for b in range(manifest.batches)]
+
+
+def check_criteria(manifest: Manifest, criteria: Mapping[str, object], where: str) -> None:
+    """Refuse a hand-over whose ages and pairs were counted for other ``criteria`` than the study's
+    (``StudyError``)."""
+    for key in CRITERIA:
+        if manifest.criteria[key] != criteria[key]:
+            raise StudyError(
+                f"{where}.deidentified: the hand-over was made for cohort.{key} {manifest.criteria[key]}, and this "
+                f"study has {criteria[key]}; have the site set cohort.{key} to {criteria[key]} and run "
+                "'make handover' again."
+            )
 
 
 def check_names(manifest: Manifest, sizes: dict[str, int], where: str) -> None:

@@ -24,7 +24,6 @@ FILMS: Columns = {
     "same_day_order": "int",
     "view": "text",
     "sex": "text",
-    "age": "int",
     "manufacturer": "text",
     "enrolled": "int",
     "burned_in": "text",
@@ -35,10 +34,19 @@ FILMS: Columns = {
 """``results/intake/<center>/films.csv``: one row per file whose patient is known, quarantined and rejected ones too.
 
 ``film_date`` is shifted; ``same_day_order`` ranks a patient's films of one day by acquisition time (1 first);
-``view`` is PA, AP, lateral or unknown; ``sex`` and ``age`` are the film header's; ``enrolled`` is 0 outside the
+``view`` is PA, AP, lateral or unknown; ``sex`` is the film header's; ``enrolled`` is 0 outside the
 enrolment period; ``burned_in`` is NO or unknown (where the tag is absent, or words were read in the borders); ``verdict`` is pass, review or reject, the reader's override
 included; ``png`` is the film's path from the repository's root, empty where there is none.
 """
+
+HEADER_AGES: Columns = {"image_id": "text", "age": "int"}
+"""``private/<center>/header_ages.csv``: age by the film's header, 90 for all above 89.
+
+It stands in no result: 85 at one film, and the days to another film, would tell an age above 89.
+"""
+
+FILMS_WITH_AGES: Columns = {**FILMS, **HEADER_AGES}
+"""FILMS with HEADER_AGES, as selection takes them."""
 
 PATIENTS: Columns = {
     "patient_id": "text",
@@ -71,13 +79,25 @@ since the shift moves them over months of other lengths; true dates are written 
 FILM_AGES: Columns = {"patient_id": "text", "film_date": "date", "age": "int"}
 """``results/intake/<center>/film_ages.csv`` of a centre that was handed over: completed years at each film, by the birth date.
 
-90 stands for all above 89; no row where the birth date is unknown. ``film_date`` is shifted.
-"""
+90 stands for all above 89, and for ages that would tell them (``intervals.told_ages``). At a film that is in
+none of the patient's PAIRS it only tells whether the patient is old enough (``older_than``, or one year
+more). No row where the birth date is unknown. """
 
-PAIR_MONTHS: Columns = {"patient_id": "text", "film_date": "date", "exam_date": "date", "months": "int"}
-"""``results/intake/<center>/pair_months.csv`` of a centre that was handed over: the fewest calendar months within which a
-patient's film and exam lie, for every pair of days. Counted on true dates, which stay at the site; the dates here are shifted.
-"""
+PAIRS: Columns = {"patient_id": "text", "film_date": "date", "exam_date": "date", "days": "int"}
+"""``results/intake/<center>/pairs.csv`` of a centre that was handed over: each film and exam of a patient
+that lie within the calendar months of the hand-over (true dates, which stay at the site), and the days
+between them, exam minus film. """
+
+VISIT_ORDER: Columns = {
+    "patient_id": "text",
+    "film_date": "date",
+    "measured_on": "date",
+    "nearness": "int",
+    "years": "int",
+}
+"""``results/intake/<center>/visit_order.csv`` of a centre that was handed over: which dated row of the
+patient table lies nearest each film (1), next nearest (2) ...; rows equally near share a number. ``years``
+between them, begun ones counted, only where the row gives an age. """
 
 DXA: Columns = {
     "patient_id": "text",
@@ -139,9 +159,10 @@ COHORT_FURTHER: Columns = {
     "label_total_hip": "int",
 }
 """Columns behind COHORT that the sensitivity analyses read where they stand: the fewest calendar months
-within which film and exam lie, and of each site of the paired exam the T-score and the label by that site
-alone. Both are empty where the site was not measured or is not studied; the T-score also where it isn't
-certainly the lowest (a bound, an unreadable row), the label where an unreadable row may tell another one."""
+within which so many days can lie (``intervals.months_of_days``), and of each site of the paired exam the
+T-score and the label by that site alone. Both are empty where the site was not measured or is not studied;
+the T-score also where it isn't certainly the lowest (a bound, an unreadable row), the label where an
+unreadable row may tell another one."""
 
 FLOW: Columns = {"center": "text", "step": "text", "n_patients": "int", "n_op": "int", "kind": "text", "n_any": "int"}
 """``results/cohort/flow.csv``: ``kind`` is found, excluded or included; ``n_any`` counts a reason
@@ -166,11 +187,11 @@ PREDICTIONS: Columns = {
 _DTYPES = {"text": "object", "date": "object", "int": "Int64", "float": "float64"}
 
 
-def write_table(frame: pd.DataFrame, path: str | Path, columns: Columns) -> None:
+def write_table(frame: pd.DataFrame, path: str | Path, columns: Columns, mode: int | None = None) -> None:
     """Write ``frame`` as CSV, atomically: the declared columns first and in order, any further ones behind.
 
-    Floats keep full precision, missing values are empty. Raises ``KeyError`` for an absent declared column.
-    """
+    ``mode`` is the file's (0600 of a private one). Floats keep full precision, missing values are empty.
+    Raises ``KeyError`` for an absent declared column."""
     absent = [name for name in columns if name not in frame.columns]
     if absent:
         raise KeyError(f"{Path(path).name}: columns not made: {', '.join(absent)}")
@@ -181,7 +202,7 @@ def write_table(frame: pd.DataFrame, path: str | Path, columns: Columns) -> None
             out[name] = out[name].astype("Int64")
         elif kind == "float":
             out[name] = out[name].astype("float64")
-    with atomic_path(path) as part:
+    with atomic_path(path, mode=mode) as part:
         out.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
 
 

@@ -35,7 +35,6 @@ BATCH_FILMS: Columns = {
     "film_date": "date",
     "view": "text",
     "sex": "text",
-    "age": "int",
     "manufacturer": "text",
     "burned_in": "text",
 }
@@ -50,8 +49,10 @@ CROSSWALK: Columns = {
     "source_sop_instance_uid": "text",
     "film_date": "date",
     "acquisition_time": "text",
+    "age": "int",
 }
-"""``private/<center>/crosswalk/batch_<b>.csv``: image id to source. Dates and ids are the source's own."""
+"""``private/<center>/crosswalk/batch_<b>.csv``: image id to source. Dates, ids and ages are the source's
+own."""
 
 
 def _examined(path: Path, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, object]:
@@ -93,14 +94,16 @@ def deidentify_batch(
     listed = [(names.image_of_path(path), path) for path in files_of_batch(folder, batch, n_batches)]
     listed.sort()
     rows: list[dict] = []
+    makers_lost = 0
     taken: set[str] = set()
     n_differ = n_settled = 0
     with atomic_folder(films_folder) as target:
 
-        def written(item: tuple[str, str]) -> tuple[str, Film | None, str, str, str]:
-            """Reason, facts, SOP Instance UID and image id of one file, and what kind of fault was unexpected."""
+        def written(item: tuple[str, str]) -> tuple[str, Film | None, str, str, str, bool]:
+            """Reason, facts, SOP Instance UID and image id of one file, what kind of fault was unexpected,
+            and whether the film's manufacturer is left out."""
             path_id, path = item
-            fault = ""
+            fault, maker_lost = "", False
             try:
                 file, uid = Path(folder) / path_of_text(path), ""
                 if images is None:
@@ -108,6 +111,7 @@ def deidentify_batch(
                 else:
                     reason, film, dataset = examined_png(file, path, images, names, patterns)
                 new = None if reason else deidentified(dataset, film, names)
+                maker_lost = new is not None and not film.manufacturer and bool(text(dataset, "Manufacturer"))
             except Unusable as error:
                 reason, new = error.reason, None
             except MemoryError:
@@ -126,13 +130,21 @@ def deidentify_batch(
                 with (target / UNFINISHED).open("wb") as handle:
                     handle.writelines(new.content)
                 (target / UNFINISHED).replace(target / f"{image_id}.dcm")
-            return reason, film, uid, image_id, fault
+            return reason, film, uid, image_id, fault, maker_lost
 
         results = each_film(listed, written)
         for (path_id, path), result in log.progress(zip(listed, results, strict=True), len(listed), "files"):
             if result is None:
                 log.only_file("a file was put aside: it ended the process that read it, or filled its memory")
-            reason, film, uid, image_id, fault = result or ("reader_failed", None, "", path_id, "")
+            reason, film, uid, image_id, fault, lost = result or (
+                "reader_failed",
+                None,
+                "",
+                path_id,
+                "",
+                False,
+            )
+            makers_lost += lost
             if fault:
                 log.only_file(f"a file was put aside after an unexpected {fault}")
             uid_id = names.image_of_uid(uid) if uid else ""
@@ -153,7 +165,6 @@ def deidentify_batch(
                     ),
                     "view": film.view if film else "",
                     "sex": film.sex if film else "",
-                    "age": film.age if film else None,
                     # free text of the source, searched for identifiers in accepted films only
                     "manufacturer": film.manufacturer if film and not reason else "",
                     "burned_in": film.burned_in if film else "",
@@ -164,6 +175,7 @@ def deidentify_batch(
                     "source_sop_instance_uid": uid,
                     "true_date": film.film_date.isoformat() if film and film.film_date else "",
                     "acquisition_time": film.acquisition_time if film else "",
+                    "age": film.age if film else None,
                 }
             )
         (target / UNFINISHED).unlink(missing_ok=True)
@@ -186,4 +198,9 @@ def deidentify_batch(
         log.say(
             f"  dates of one header more than {DAYS_APART} days apart: {n_differ} films, "
             f"{n_settled} of them with a date that the others bear out"
+        )
+    if makers_lost:
+        log.say(
+            "  manufacturer left out (not in plain Latin letters, a long number, or a part of the institution's "
+            f"name): {makers_lost}"
         )

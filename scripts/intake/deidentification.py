@@ -225,10 +225,6 @@ class _Builder:
     def sex(self, new: Dataset, source: Dataset, keyword: str) -> None:
         new.PatientSex = self.film.sex
 
-    def age(self, new: Dataset, source: Dataset, keyword: str) -> None:
-        if self.film.age is not None:
-            self._set(new, keyword, f"{self.film.age:03d}Y")
-
     def body_part(self, new: Dataset, source: Dataset, keyword: str) -> None:
         self._set(new, keyword, "CHEST" if text(source, keyword) else "")
 

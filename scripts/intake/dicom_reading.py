@@ -24,6 +24,7 @@ from pydicom.errors import InvalidDicomError
 from scripts.intake.codestream import COMPRESSED, NATIVE
 from scripts.intake.frontal_view import LATERAL, matches, view_of
 from scripts.intake.header_text import declared_sets, decoded, raw_text
+from scripts.intake.identifier_scan import institution_in
 from scripts.intake.identity import Pseudonyms, dicom_date
 
 REASONS = {
@@ -251,10 +252,10 @@ class Film:
     """What a header says of a film, in the study's terms. Dates and the id are the source's own.
 
     ``burned_in`` is YES, NO, unknown where nothing is said, or unreadable where it is neither. ``birth_date``
-    is the header's, None where it has none that can be read; it is compared with the patient table and
-    written nowhere. ``chest`` is False where the header names another part of the body, ``dates_differ`` True
-    where its dates lie more than ``DAYS_APART`` days apart: then ``film_date`` is None, or the one that the
-    others bear out.
+    is the header's, None where it has none that can be read; it is compared with the patient table. It and
+    ``age`` are written nowhere. ``chest`` is False where the header names another part of the body,
+    ``dates_differ`` True where its dates lie more than ``DAYS_APART`` days apart: then ``film_date`` is
+    None, or the one that the others bear out.
     """
 
     patient_id: str
@@ -275,9 +276,12 @@ PLAIN_MANUFACTURER = re.compile(r"[A-Za-z0-9 .,&()/+-]{0,64}")
 
 
 def manufacturer_of(dataset: Dataset) -> str:
-    """Manufacturer in plain ASCII; empty where it holds anything else, or a number that may be an id or a telephone's."""
+    """Manufacturer in plain ASCII; empty where it holds anything else, a number that may be an id or a
+    telephone's, or a part of the institution's name."""
     name = text(dataset, "Manufacturer")
-    return name if PLAIN_MANUFACTURER.fullmatch(name) and not re.search(r"\d{5}|(\d[ .()/+-]*){6}", name) else ""
+    if not PLAIN_MANUFACTURER.fullmatch(name) or re.search(r"\d{5}|(\d[ .()/+-]*){6}", name):
+        return ""
+    return "" if institution_in(name, dataset) else name
 
 
 def _age(dataset: Dataset, born: datetime.date | None, film_date: datetime.date | None) -> int | None:

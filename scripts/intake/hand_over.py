@@ -13,6 +13,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         tables={name: given[name] for name in ("patients", "dxa", "set_aside", "table_issues")},
         birth_dates=given.birth_dates,
         enrolment=snakemake.params.enrolment,  # noqa: F821
+        criteria=snakemake.params.criteria,  # noqa: F821
         target=snakemake.output.folder,  # noqa: F821
         log=log,
     )

@@ -42,6 +42,25 @@ class _AsTheyStand(Pseudonyms):
         return day
 
 
+class _OfDay(_AsTheyStand):
+    """As they stand, but for every date, in whose place ``day`` stands."""
+
+    def __init__(self, day: datetime.date) -> None:
+        self._day = day
+
+    def shifted(self, day: datetime.date, normalised_id: str) -> datetime.date:
+        return self._day
+
+
+def write_of_day(source: Path, target: Path, day: datetime.date) -> None:
+    """Write a de-identified film again, with ``day`` in the place of each of its dates. The pixels stay."""
+    silence_readers()
+    dataset = read_source(source)
+    header, pixels = written_anew(dataset, film_of(dataset, _AsTheyStand(), {}), _OfDay(day))
+    with target.open("wb") as handle:
+        handle.writelines((header, *pixels))
+
+
 def _differs(received: Dataset, expected: Dataset) -> str:
     """Keyword (or number, of an unknown one) of the first element that only one of both has, or that differs; empty if none."""
     for tag in sorted({*received.keys(), *expected.keys()} - {0x00020000}):  # the group length follows from the others

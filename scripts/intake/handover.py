@@ -1,19 +1,22 @@
 """A centre's de-identified films and tables as one folder that another site's study takes: made here, and taken in there.
 
-The folder holds what the study computes with and nothing of ``private/``: no true date, birth date, time of day, source name or
-shift. What needs true dates is counted before it leaves: completed years at each film, calendar months between each film and
-exam, and whether a film lies in the enrolment period. Differences in days are true in shifted dates as well.
+The folder holds what the study computes with and nothing of ``private/``: no true or shifted date, birth date,
+time of day, source name or shift. A patient's days stand in their order only (``handed_days.py``). What needs dates
+is counted before it leaves: completed years at the films, the pairs of film and exam within the study's interval and
+the days between them, which visit is nearest a film, and whether a film lies in the enrolment period.
 
 ====================== =================================================================================================
 ``manifest.json``      every file with its size and SHA-256 (``scripts/common/manifest.py``)
 ``films/batch_<b>/``   de-identified films, ``<image_id>.dcm``
 ``films/batch_<b>.csv`` HANDED_FILMS: a row per file found at the site, so that the study's counts close
-``patients.csv`` ...   PATIENTS, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv`` (FILM_AGES), ``pair_months.csv`` (PAIR_MONTHS)
+``patients.csv`` ...   PATIENTS, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv`` (FILM_AGES),
+                       ``pairs.csv`` (PAIRS), ``visit_order.csv`` (VISIT_ORDER)
 ====================== =================================================================================================
 """
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -25,13 +28,14 @@ from scripts.common.code_hash import ROOT
 from scripts.common.config import SITES
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
-from scripts.common.intervals import completed_years, months_between
+from scripts.common.intervals import OLDEST_AGE
 from scripts.common.log import Log
 from scripts.common.manifest import (
     MANIFEST,
     Manifest,
     Recorded,
     check_contents,
+    check_criteria,
     check_names,
     read_manifest,
     sha256_of,
@@ -40,9 +44,10 @@ from scripts.common.tables import (
     BIRTH_DATES,
     DXA,
     FILM_AGES,
-    PAIR_MONTHS,
+    PAIRS,
     PATIENTS,
     SET_ASIDE,
+    VISIT_ORDER,
     Columns,
     read_table,
     write_table,
@@ -50,9 +55,10 @@ from scripts.common.tables import (
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
-from scripts.intake.handed_film import examined
+from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
+from scripts.intake.handed_film import examined, write_of_day
 from scripts.intake.listing import LISTING, scan_folder
-from scripts.intake.pseudonymization import OLDEST_AGE, TABLE_ISSUES
+from scripts.intake.pseudonymization import TABLE_ISSUES
 from scripts.intake.screening import enrolled
 
 HANDED_FILMS: Columns = {
@@ -61,12 +67,13 @@ HANDED_FILMS: Columns = {
     "path_image_id": "text",
     "order_in_day": "int",
     "enrolled": "int",
+    "age": "int",
 }
 """``films/batch_<b>.csv`` of a hand-over.
 
-``order_in_day`` ranks a patient's films of one day by acquisition time (equal times, equal ranks; empty without a time), which
-itself stays behind; ``enrolled`` is 0 outside the site's enrolment period.
-"""
+``order_in_day`` ranks a patient's films of one day by acquisition time (equal times, equal ranks; empty
+without a time), which itself stays behind; ``enrolled`` is 0 outside the site's enrolment period; ``age`` is
+the film header's, as ``film_ages.csv`` tells ages. """
 
 TABLES: dict[str, Columns] = {
     "patients": PATIENTS,
@@ -74,7 +81,8 @@ TABLES: dict[str, Columns] = {
     "set_aside": SET_ASIDE,
     "table_issues": TABLE_ISSUES,
     "film_ages": FILM_AGES,
-    "pair_months": PAIR_MONTHS,
+    "pairs": PAIRS,
+    "visit_order": VISIT_ORDER,
 }
 """The tables beside the films, by name."""
 
@@ -90,40 +98,12 @@ _FORMS = {
     "site": "|".join(SITES),
     "table": "patients|dxa|images|dxa_other_site",
 }
+_DAY = r"(19[0-4]\d-\d{2}-\d{2})?"
+"""A patient's day by its place (``handed_days.FIRST_DAY``); a date of a film, shifted or not, is later."""
 """What the text of a hand-over's tables may be; free text is none of it."""
 
 
 # -------------------------------------------------------------------------------------------------- at the site
-
-
-def _true(days: pd.Series, patients: pd.Series, shifts: pd.Series) -> pd.Series:
-    """True days of shifted ISO dates; each patient's shift must be known."""
-    shift = shifts.reindex(patients).set_axis(days.index).astype("float64")
-    return (pd.to_datetime(days, format="%Y-%m-%d") - pd.to_timedelta(shift, unit="D")).astype("datetime64[ns]")
-
-
-def film_ages(films: pd.DataFrame, birth_dates: pd.DataFrame) -> pd.DataFrame:
-    """FILM_AGES of a centre's films (``patient_id, film_date``, shifted) by BIRTH_DATES."""
-    births = birth_dates[birth_dates["birth_date"] != ""]
-    shifts = births.set_index("patient_id")["shift_days"]
-    days = films.loc[films["film_date"] != "", ["patient_id", "film_date"]].drop_duplicates()
-    both = days.merge(births, on="patient_id").sort_values(["patient_id", "film_date"], ignore_index=True)
-    years = completed_years(
-        _true(both["birth_date"], both["patient_id"], shifts), _true(both["film_date"], both["patient_id"], shifts)
-    )
-    return both[["patient_id", "film_date"]].assign(age=years.clip(upper=OLDEST_AGE).astype("Int64"))
-
-
-def pair_months(films: pd.DataFrame, dxa: pd.DataFrame, birth_dates: pd.DataFrame) -> pd.DataFrame:
-    """PAIR_MONTHS of every film and exam of a patient; a row without a date has none."""
-    shifts = birth_dates.set_index("patient_id")["shift_days"]
-    days = films.loc[films["film_date"] != "", ["patient_id", "film_date"]].drop_duplicates()
-    exams = dxa.loc[dxa["exam_date"] != "", ["patient_id", "exam_date"]].drop_duplicates()
-    both = days.merge(exams, on="patient_id").sort_values(["patient_id", "film_date", "exam_date"], ignore_index=True)
-    months = months_between(
-        _true(both["film_date"], both["patient_id"], shifts), _true(both["exam_date"], both["patient_id"], shifts)
-    )
-    return both.assign(months=months)
 
 
 def handed_films(film_tables: Sequence[str | Path], crosswalks: Sequence[str | Path], enrolment: dict | None) -> pd.DataFrame:
@@ -131,7 +111,7 @@ def handed_films(film_tables: Sequence[str | Path], crosswalks: Sequence[str | P
     parts = []
     for batch, (films, private) in enumerate(zip(film_tables, crosswalks, strict=True)):
         source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
-        kept = ["image_id", "uid_image_id", "path_image_id", "true_date", "acquisition_time"]
+        kept = ["image_id", "uid_image_id", "path_image_id", "true_date", "acquisition_time", "age"]
         parts.append(read_table(films, BATCH_FILMS).merge(source[kept], on="image_id", validate="one_to_one").assign(batch=batch))
     rows = pd.concat(parts, ignore_index=True)
     timed = rows[(rows["acquisition_time"] != "") & (rows["patient_id"] != "") & (rows["film_date"] != "")]
@@ -150,15 +130,24 @@ def hand_over(
     tables: dict[str, str],
     birth_dates: str,
     enrolment: dict | None,
+    criteria: dict[str, int],
     target: str | Path,
     log: Log,
 ) -> None:
-    """Write the hand-over of a centre to ``target``. ``tables`` holds the paths of patients, dxa, set_aside and table_issues."""
+    """Write the hand-over of a centre to ``target``.
+
+    ``tables`` holds the paths of patients, dxa, set_aside and table_issues; ``criteria`` what the ages and
+    pairs are counted for (``scripts/common/manifest.py``)."""
     rows = handed_films(film_tables, crosswalks, enrolment)
     births = read_table(birth_dates, BIRTH_DATES)
     content = {name: read_table(path, TABLES[name]) for name, path in tables.items()}
-    content["film_ages"] = film_ages(rows, births)
-    content["pair_months"] = pair_months(rows, content["dxa"], births)
+    patients, dxa = content["patients"], content["dxa"]
+    content["pairs"] = pairs_of(rows, dxa, births, criteria["interval_months"])
+    content["film_ages"] = film_ages(rows, dxa, patients, births, content["pairs"], criteria["older_than"])
+    content["visit_order"] = visit_order(rows, patients)
+    rows["age"] = header_ages_to_tell(rows, dxa, patients, criteria["older_than"])
+    content = in_order({**content, "films": rows}, criteria["exam_window_days"])
+    rows = content.pop("films")
     with atomic_folder(target) as folder:
         for name, columns in TABLES.items():
             write_table(content[name], folder / f"{name}.csv", columns)
@@ -167,13 +156,14 @@ def hand_over(
             films = folder / "films" / f"batch_{batch}"
             films.mkdir(parents=True)
             write_table(part[list(HANDED_FILMS)], films.with_suffix(".csv"), HANDED_FILMS)
-            for image_id in part.loc[part["status"] == "accepted", "image_id"]:
-                # a copy, no second name of the file: what a viewer saves in the one must not change the other
-                shutil.copyfile(Path(source) / f"{image_id}.dcm", films / f"{image_id}.dcm")
+            for film in part[part["status"] == "accepted"].itertuples():
+                name = f"{film.image_id}.dcm"
+                write_of_day(Path(source) / name, films / name, datetime.date.fromisoformat(film.film_date))
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
         files = {name: Recorded((folder / name).stat().st_size, sha256_of(folder / name)) for name in log.progress(names, len(names), "files")}
         software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-        write_text(folder / MANIFEST, Manifest(center, len(film_folders), software, files).text())
+        manifest = Manifest(center, len(film_folders), software, dict(criteria), files)
+        write_text(folder / MANIFEST, manifest.text())
     accepted = int((rows["status"] == "accepted").sum())
     log.say(f"{len(rows)} files found, {accepted} films handed over; {content['patients']['patient_id'].nunique()} patients in the table")
     log.say(f"{target}: hand over this folder, and nothing of private/")
@@ -206,7 +196,7 @@ def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame
         pattern = _PATIENT if column == "patient_id" else _IMAGE if column.endswith("image_id") else None
         if pattern and not frame[column].str.fullmatch(f"({pattern})?").all():
             raise StudyError(f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell the site.")
-        form = r"(\d{4}-\d{2}-\d{2})?" if columns[column] == "date" else _FORMS.get(column)
+        form = _DAY if columns[column] == "date" else _FORMS.get(column)
         if form and not frame[column].str.fullmatch(form).all() or column == "age" and (frame[column] > OLDEST_AGE).any():
             raise StudyError(
                 f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds; delete the folder and tell the site."
@@ -219,16 +209,23 @@ def read_handed_films(folder: str | Path, batch: int, where: str) -> pd.DataFram
     return _read(Path(folder), f"films/batch_{batch}.csv", HANDED_FILMS, where)
 
 
-def read_handed_tables(folder: str | Path, where: str) -> dict[str, pd.DataFrame]:
-    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were checked."""
+def read_handed_tables(folder: str | Path, where: str, criteria: dict[str, int]) -> dict[str, pd.DataFrame]:
+    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were
+    checked.
+
+    Refuses a hand-over that was counted for other ``criteria`` than the study's (``StudyError``).
+    """
     folder = Path(folder)
-    _checked(folder, where, [f"{name}.csv" for name in TABLES])
+    manifest = _checked(folder, where, [f"{name}.csv" for name in TABLES])
+    check_criteria(manifest, criteria, where)
     return {name: _read(folder, f"{name}.csv", columns, where) for name, columns in TABLES.items()}
 
 
-def receive_tables(*, folder: str, where: str, targets: dict[str, str], listing: str, log: Log) -> None:
+def receive_tables(
+    *, folder: str, where: str, criteria: dict[str, int], targets: dict[str, str], listing: str, log: Log
+) -> None:
     """Check a hand-over and take its tables in: ``targets`` by the names of ``TABLES``, and the listing of its films."""
-    tables = read_handed_tables(folder, where)
+    tables = read_handed_tables(folder, where, criteria)
     manifest = read_manifest(folder, where)
     listed = []
     for batch in range(manifest.batches):
@@ -257,8 +254,8 @@ def _refuse_if_unlike(film: Path, row: object, name: str, where: str) -> None:
             f"{where}.deidentified: '{name}' is not as de-identification writes a film (element {element}); delete the folder and tell the "
             "site; use the same version of the software at both sites."
         )
-    told = [row.patient_id, row.film_date, row.sex, None if pd.isna(row.age) else int(row.age), row.manufacturer, row.burned_in]
-    if told != [found.patient_id, found.film_date.isoformat(), found.sex, found.age, found.manufacturer, found.burned_in]:
+    told = [row.patient_id, row.film_date, row.sex, row.manufacturer, row.burned_in]
+    if told != [found.patient_id, found.film_date.isoformat(), found.sex, found.manufacturer, found.burned_in]:
         raise StudyError(f"{where}.deidentified: '{name}' is not the film that its table describes; ask the site to make the hand-over again.")
 
 
@@ -267,9 +264,9 @@ def receive_films(
 ) -> None:
     """Check the films of one batch of a hand-over and take them in, as if they had been de-identified here.
 
-    In the private crosswalk a film's own path stands for its source, the shifted date for the true one, and the order in the day for
-    the time: each compares with others of the same patient as what it stands for.
-    """
+    In the private crosswalk a film's own path stands for its source, the place of its day for the true date,
+    and the order in the day for the time: each compares with others of the same patient as what it stands
+    for."""
     source = Path(folder)
     manifest = read_manifest(source, where)
     names = sorted(name for name in manifest.files if name.startswith((f"films/batch_{batch}/", f"films/batch_{batch}.csv")))

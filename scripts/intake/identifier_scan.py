@@ -9,6 +9,7 @@ same. Values are looked for in values: bytes that only two neighbouring elements
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -50,6 +51,19 @@ _MAKERS_WORDS = frozenset(
     }
 )  # fmt: skip
 """Words that stand in the names of makers; alone they identify nobody."""
+
+_HOSPITALS_WORDS = frozenset(
+    {
+        "center", "centre", "central", "city", "clinic", "clinical", "college", "department", "dept",
+        "diagnostic", "diagnostics", "east", "for", "hospital", "image", "institute", "klinik", "klinikum",
+        "north", "people", "peoples", "provincial", "radiology", "ray", "room", "service", "services",
+        "south", "state", "university", "west", "xray",
+    }
+)  # fmt: skip
+"""Words that stand in the names of hospitals and of makers alike."""
+
+_INSTITUTIONS = {0x00080080, 0x00080081, 0x00081040}
+"""InstitutionName, InstitutionAddress, InstitutionalDepartmentName."""
 
 _NEVER_NAMES = {0x00080016, 0x00080060, 0x00080008}
 
@@ -149,14 +163,59 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z]+", text.lower())) - _MAKERS_WORDS
 
 
-def _words_of_names(dataset: Dataset) -> set[str]:
-    """Words in Latin letters of persons' names: a patient's of two letters and more, another's of four and more."""
-    found: set[str] = set()
+def _tokens(text: str) -> set[str]:
+    """Runs of letters and, of those with capitals inside (``ZhangSan``), their parts; without makers' words."""
+    runs = re.findall(r"[A-Za-z]+", text)
+    parts = [part for run in runs for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", run)]
+    return {word.lower() for word in (*runs, *parts)} - _MAKERS_WORDS
+
+
+def _glued(words: list[str], fewest: int = 4) -> set[str]:
+    """Two or three of ``words`` written as one, in any order; of at least ``fewest`` letters."""
+    several = (itertools.permutations(dict.fromkeys(words[:8]), n) for n in (2, 3))
+    return {joined for parts in several for chosen in parts if len(joined := "".join(chosen)) >= fewest}
+
+
+def _stands_in(name: str, token: str) -> bool:
+    """Whether a name of five letters and more begins or ends a token."""
+    return len(name) >= 5 and (token.startswith(name) or token.endswith(name))
+
+
+def _persons_in(manufacturer: str, dataset: Dataset) -> bool:
+    """Whether ``manufacturer`` has a word of a person's name, or a name's words written as one.
+
+    Words of a patient's name count from two letters on, those of other persons from four.
+    """
+    tokens = _tokens(manufacturer)
     for tag, vr, raw in _values(dataset):
-        if vr == "PN":
-            fewest = 2 if tag in _PATIENTS_NAMES else 4
-            found |= {word for word in _words(raw.decode("latin-1")) if len(word) >= fewest}
-    return found
+        if vr != "PN":
+            continue
+        patients = tag in _PATIENTS_NAMES
+        for group in re.split(rb"[\\=]", raw):
+            words = re.findall(r"[a-z]+", group.decode("latin-1").lower())
+            glued = _glued(words)
+            plain = {word for word in words if len(word) >= (2 if patients else 4)} - _MAKERS_WORDS
+            parts = glued | (plain if patients else set())
+            if tokens & (plain | glued) or any(_stands_in(name, token) for name in parts for token in tokens):
+                return True
+    return False
+
+
+def institution_in(manufacturer: str, dataset: Dataset) -> bool:
+    """Whether ``manufacturer`` has a word of the institution's name, department or address, or several as one.
+
+    Makers' words and those that any hospital may have in its name don't count.
+    """
+    tokens = _tokens(manufacturer) - _HOSPITALS_WORDS
+    for tag, _, raw in _values(dataset):
+        if tag in _INSTITUTIONS:
+            words = re.findall(r"[a-z]+", raw.decode("latin-1").lower())
+            plain = {word for word in words if len(word) >= 3} - _MAKERS_WORDS - _HOSPITALS_WORDS
+            glued = {name for name in _glued(words) if any(word in name for word in plain)}
+            parts = plain | glued
+            if tokens & parts or any(_stands_in(name, token) for name in parts for token in tokens):
+                return True
+    return False
 
 
 def _says_only_the_maker(value: bytes) -> bool:
@@ -169,8 +228,8 @@ def identifiers_left(source: Dataset, header: bytes, made: list[str], copied: li
 
     ``made`` holds what the software wrote itself (pseudonyms, new UIDs, shifted dates, fixed terms) and isn't searched.
     ``copied`` holds what was taken from the source: a name or id counts there too, any other value only where it is no part
-    of one (a description that repeats the manufacturer's name). Every word of ``manufacturer``, the one free text that is
-    kept, is compared with the words of persons' names, however short.
+    of one (a description that repeats the manufacturer's name). ``manufacturer``, the one free text that is kept,
+    counts where it has a word of a person's name, however short, or such words written as one.
     """
     written = _written_values(header)
     for value in sorted({v.encode("ascii", "ignore") for v in made if len(v) >= SHORTEST}, key=len, reverse=True):
@@ -184,7 +243,7 @@ def identifiers_left(source: Dataset, header: bytes, made: list[str], copied: li
         for value in others - names
         if value.upper() in written and not any(value.upper() in text for text in purposely)
     }
-    return len(found) + len(_words(manufacturer) & _words_of_names(source))
+    return len(found) + _persons_in(manufacturer, source)
 
 
 def identifiers_in_stream(source: Dataset, stream: bytes) -> int:

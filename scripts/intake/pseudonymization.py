@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from scripts.common.config import EXCLUSIONS
+from scripts.common.intervals import last_days, told_ages
 from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, Columns
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.source_tables import ROW, Reading
-
-OLDEST_AGE = 90
-"""Ages above 89 are written as this."""
 
 TABLE_ISSUES: Columns = {"table": "text", "reason": "text", "n_rows": "int"}
 """``results/intake/<center>/table_issues.csv``."""
@@ -105,6 +102,16 @@ def exams_of(rows: pd.DataFrame) -> pd.DataFrame:
     return joined.assign(site=joined["site"].astype("object").where(joined["site"].notna(), ""))
 
 
+def _given_ages(rows: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
+    """The ages that the table gives, as they may be told beside the days of visits and exams."""
+    visits, exams = (
+        pd.DataFrame({"patient_id": frame["source_id"], "day": pd.to_datetime(frame[column])})
+        for frame, column in ((rows, "measured_on"), (exams, "exam_date"))
+    )
+    last = last_days(visits, exams).reindex(visits["patient_id"]).set_axis(rows.index)
+    return told_ages(rows["age"], visits["day"], last)
+
+
 def _shifted(day: object, source_id: str, names: Pseudonyms) -> str:
     return "" if day is None or pd.isna(day) else names.shifted(day, source_id).isoformat()
 
@@ -123,7 +130,7 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Rea
         {
             "patient_id": rows["source_id"].map(pseudonym),
             "sex": rows["sex"],
-            "age": np.where(rows["age"] >= OLDEST_AGE, OLDEST_AGE, rows["age"]).astype(float),
+            "age": _given_ages(rows, dxa.rows),
             "height_cm": rows["height_cm"],
             "weight_kg": rows["weight_kg"],
             "measured_on": [_shifted(d, s, names) for d, s in zip(rows["measured_on"], rows["source_id"])],

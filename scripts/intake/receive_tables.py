@@ -8,6 +8,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     receive_tables(
         folder=snakemake.input.folder,  # noqa: F821
         where=f"centers[{snakemake.wildcards.center}]",  # noqa: F821
+        criteria=snakemake.params.criteria,  # noqa: F821
         targets={name: made[name] for name in TABLES},
         listing=made.listing,
         log=log,

@@ -1,7 +1,10 @@
 """Settle a centre's films: duplicates, exposure, the reader's overrides."""
 
+from pathlib import Path
+
+from scripts.common.files import private_folder
 from scripts.common.log import rule_log
-from scripts.common.tables import FILES, FILMS, write_table
+from scripts.common.tables import FILES, FILMS, HEADER_AGES, write_table
 from scripts.intake.screening import (
     EXPOSURE,
     REVIEW_TEMPLATE,
@@ -21,6 +24,8 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     overrides = read_overrides(given.get("review") or None)
     screened = screen(center, rows, settings.exposure, settings.enrolment, overrides)
     write_table(screened.films, made.films, FILMS)
+    private_folder(Path(made.header_ages).parent)
+    write_table(screened.header_ages, made.header_ages, HEADER_AGES, mode=0o600)
     write_table(screened.files, made.files, FILES)
     write_table(screened.exposure, made.exposure, EXPOSURE)
     write_table(screened.template, made.template, REVIEW_TEMPLATE)

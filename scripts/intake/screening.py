@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.common.errors import StudyError
-from scripts.common.tables import FILES, FILMS, Columns, read_table
+from scripts.common.tables import FILES, FILMS, HEADER_AGES, Columns, read_table
 from scripts.intake.batch_conversion import CONVERTED
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.duplicates import resolve_duplicates
@@ -51,12 +51,14 @@ so far, empty where there is none."""
 
 @dataclass(frozen=True)
 class Screened:
-    """A centre's tables: FILMS, FILES, EXPOSURE, REVIEW_TEMPLATE, and how many overrides name a film that is not judged."""
+    """A centre's tables: FILMS, FILES, EXPOSURE, REVIEW_TEMPLATE, HEADER_AGES, and how many overrides name a
+    film that is not judged."""
 
     films: pd.DataFrame
     files: pd.DataFrame
     exposure: pd.DataFrame
     template: pd.DataFrame
+    header_ages: pd.DataFrame
     unused_overrides: int
 
 
@@ -71,7 +73,7 @@ def read_batches(
         converted = converted.rename(columns={"status": "conversion", "reason": "conversion_reason"})
         source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
         joined = film.merge(
-            source[["image_id", "uid_image_id", "path_image_id", "path", "true_date", "acquisition_time"]],
+            source[["image_id", "uid_image_id", "path_image_id", "path", "true_date", "acquisition_time", "age"]],
             on="image_id",
             validate="one_to_one",
         ).merge(converted, on="image_id", how="left", validate="one_to_one")
@@ -176,5 +178,6 @@ def screen(
         files=rows.assign(center=center)[list(FILES)],
         exposure=exposure.reset_index(drop=True),
         template=doubtful.assign(verdict=doubtful["reader_verdict"])[list(REVIEW_TEMPLATE)].reset_index(drop=True),
+        header_ages=rows.loc[rows["patient_id"] != "", list(HEADER_AGES)].reset_index(drop=True),
         unused_overrides=len(set(overrides) - set(judged["image_id"])),
     )

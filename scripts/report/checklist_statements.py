@@ -99,13 +99,14 @@ class Statements:
         )
 
     def dates(self) -> Statement:
-        given = [
-            f"{self.run.center_of(entry['name'])} {entry['enrolment'].get('from') or '...'} – {entry['enrolment'].get('to') or '...'}"
-            for entry in self.config["centers"]
-            if entry.get("enrolment")
-        ]
+        given = [self.run.center_of(entry["name"]) for entry in self.config["centers"] if entry.get("enrolment")]
         if given:
-            return Statement(f"Enrolment periods of the config: {'; '.join(given)}.", f"配置中的纳入时段：{'；'.join(given)}。", "partly")
+            return Statement(
+                f"The config sets an enrolment period for {', '.join(given)}. Its dates are kept out of the results, "
+                "whose dates are shifted: they are for the authors to state.",
+                f"配置为{'、'.join(given)}设定了纳入时段。结果中的日期均已平移，故不列出时段，由作者说明。",
+                "partly",
+            )
         return Statement(
             "The config sets no enrolment period, and dates in the results are shifted.", "配置未设纳入时段，结果中的日期均已平移。", "authors"
         )

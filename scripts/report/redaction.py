@@ -8,8 +8,11 @@ from scripts.common.config import Config
 
 REDACTED = "[redacted]"
 
-_CENTER_KEPT = ("name", "role", "simulate", "enrolment", "ids", "batches")
+_CENTER_KEPT = ("name", "role", "simulate", "batches")
 """What is kept of a centre. Everything else that is given is redacted, so that a new key is redacted until it stands here."""
+
+_IDS_KEPT = ("strip", "leading_zeros", "upper")
+"""What is kept of how a centre's ids are made alike."""
 
 _TABLE_KEPT = ("height_unit", "encoding", "date_format")
 """What is kept of a centre's table: neither its path and sheet, nor its column names, nor the words in its cells."""
@@ -26,19 +29,19 @@ def _redact(value: Any) -> Any:
 
 def _center(entry: dict[str, Any]) -> dict[str, Any]:
     out = {key: value if key in _CENTER_KEPT else _redact(value) for key, value in entry.items()}
-    for kind in ("patients", "dxa", "images"):
+    for kind, kept in (*((table, _TABLE_KEPT) for table in ("patients", "dxa", "images")), ("ids", _IDS_KEPT)):
         if entry.get(kind):
-            out[kind] = {k: v if k in _TABLE_KEPT else _redact(v) for k, v in entry[kind].items()}
+            out[kind] = {k: v if k in kept else _redact(v) for k, v in entry[kind].items()}
     return out
 
 
 def redacted_config(config: Config) -> dict[str, Any]:
     """The config as resolved (defaults filled in), as plain values that may leave the hospital.
 
-    Of a centre the allow-listed keys are kept: its short name, role, simulation, enrolment period, id rules and
-    batches. Paths, labels, sheets, column names and codings, the key file's path, a weights file's path and the
-    name of whoever signed off are replaced by ``[redacted]``; a key that is not given stays None.
-    """
+    Of a centre the allow-listed keys are kept: its short name, role, simulation, id rules and batches. The
+    enrolment period is redacted, since with it shifted dates tell part of the shift. Paths, labels, sheets,
+    column names and codings, the key file's path, a weights file's path and the name of whoever signed off
+    are replaced by ``[redacted]``; a key that is not given stays None."""
     plain = config.model_dump(mode="json", by_alias=True)
     plain["centers"] = [_center(entry) for entry in plain["centers"]]
     plain["study"]["key_file"] = _redact(plain["study"]["key_file"])

@@ -14,6 +14,7 @@ from typing import Any
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import signed_off
 from scripts.share.breakdowns import Table
+from scripts.share.releases import NOTHING, HeldBack
 from scripts.share.suppression import HIDDEN, TABLES, Sets, sets_of, suppressed
 
 WHOLE = ("statistics/engine.json",)
@@ -145,12 +146,32 @@ def _provenance_to_share(provenance: dict[str, Any], chosen: Selection, results:
     return (json.dumps(shared, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
-def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection:
+WITHOUT_CENTER = (
+    "statistics/thresholds.csv",
+    "boosting/clinical/importance.csv",
+    "boosting/combined/importance.csv",
+)
+"""Tables of what was learned from the development centre, whose rows name no centre."""
+
+
+def _withheld(name: str, rows: Table, held: HeldBack, center_of: dict[str, str]) -> Table:
+    """``rows`` without those of centres that are held back, an earlier archive being too like this one."""
+    if name in WITHOUT_CENTER:
+        return [] if {center_of.get("train"), center_of.get("internal_test")} & held.centers else rows
+    centers = held.counts if name.startswith(("intake/", "cohort/")) else held.centers
+    return [
+        row
+        for row in rows
+        if row.get("center", center_of.get(row.get("set", ""), row.get("set", ""))) not in centers
+    ]
+
+
+def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBack = NOTHING) -> Selection:
     """What goes into the archive of the finished run under ``results``.
 
-    ``smallest`` is the smallest count of people that may be told (1 hides nothing); ``keep_outcomes`` leaves the cells of the
-    models' confusion matrices, and what follows from them, as they are. Raises ``StudyError`` for an unfinished or changed run.
-    """
+    ``smallest`` is the smallest count of people that may be told (1 hides nothing); ``keep_outcomes`` leaves
+    the cells of the models' confusion matrices, and what follows from them, as they are; of centres in
+    ``held`` nothing is told. Raises ``StudyError`` for an unfinished or changed run."""
     results = Path(results)
     chosen = Selection()
     if not (results / "provenance.json").is_file():
@@ -159,7 +180,9 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
     for name in WHOLE:
         chosen.members[name] = _checked(results, name, provenance)
     centers = [entry["name"] for entry in provenance["config"]["centers"]]
-    sets: Sets = sets_of(_rows(_checked(results, "cohort/cohort.csv", provenance), "cohort/cohort.csv"), smallest)
+    cohort = _rows(_checked(results, "cohort/cohort.csv", provenance), "cohort/cohort.csv")
+    sets: Sets = sets_of(cohort, smallest)
+    center_of = {row["set"]: row.get("center") or row["set"] for row in cohort}
     tables: dict[str, Table] = {}
     headers: dict[str, tuple[str, ...]] = {}
     for name, (rows, columns) in _tables(results, provenance, centers).items():
@@ -177,6 +200,7 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
         if name in WITHIN_OUTCOMES and not keep_outcomes and smallest > 1:
             chosen.left_out[name] = "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
             continue
+        rows = _withheld(name, rows, held, center_of)
         chosen.members[name] = _text(rows, headers[name])
         if rows == tables[name]:
             complete.add(name)
@@ -189,13 +213,15 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
         if any(path.match(pattern) for patterns in NEVER.values() for pattern in patterns):
             continue
         if stem == "figures/gradcam":
-            reason = "" if signed else "films are on it, and nobody signed off on them (report.show_films)"
+            shown = signed and not held.counts
+            reason = "" if shown else "films are on it, and nobody signed off on them (report.show_films)"
         elif stem in COUNTING:
-            reason = COUNTING[stem] if smallest > 1 else ""
+            reason = COUNTING[stem] if smallest > 1 or held.counts else ""
         elif stem not in DERIVED:
             reason = "a figure or document that the packer does not know"
         else:
-            reason = "" if set(DERIVED[stem]) <= complete and not sets.closed else "shows numbers that are hidden in the tables"
+            shown = set(DERIVED[stem]) <= complete and not sets.closed and not held.counts
+            reason = "" if shown else "shows numbers that are hidden in the tables"
         if not reason and f"results/{name}" not in provenance["outputs"]["files"]:
             reason = "the run did not make it: it is left from another one"
         if reason:
@@ -204,6 +230,10 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool) -> Selection
             chosen.members[name] = _checked(results, name, provenance)
     for reason, patterns in NEVER.items():
         chosen.left_out |= {pattern: reason for pattern in patterns if any(results.glob(pattern))}
+    chosen.left_out |= {
+        f"rows of centre {center}": "an earlier archive differs from this one by few of its patients or films"
+        for center in held.counts
+    }
     chosen.members["provenance.json"] = _provenance_to_share(provenance, chosen, results, smallest)
     return chosen
 

@@ -151,7 +151,7 @@ def test_a_centre_with_png_films_is_foretold_and_its_bits_are_looked_at(look, tm
 
 def test_a_manufacturer_that_is_not_kept_is_counted(look):
     found, said = look(makers=("万东", "ACME", "上海联影"))
-    assert found.n_makers_lost == 2 and "manufacturer not kept (not in plain Latin letters, or with a long number): 2" in said
+    assert found.n_makers_lost == 2 and "manufacturer not kept (not in plain Latin letters, with a long number, or a part of the institution's name): 2" in said
     assert "万东" not in said and "manufacturer" not in look()[1]
 
 

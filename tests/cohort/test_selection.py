@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,23 +11,23 @@ from hypothesis import strategies as st
 from scripts.cohort.selection import Counted, completed_years, select_cohort, steps
 from scripts.common.config import EXCLUSIONS, SITES, Cohort
 from scripts.common.errors import StudyError
-from scripts.common.intervals import within_months
+from scripts.common.intervals import months_between, months_of_days, within_months
 from scripts.common.tables import (
     COHORT,
     COHORT_FURTHER,
     DXA,
-    FILMS,
+    FILMS_WITH_AGES,
     FLOW,
     PATIENTS,
     SET_ASIDE,
     read_table,
     write_table,
 )
-from scripts.intake.handover import film_ages, pair_months
+from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
 KINDS = {
-    "films": FILMS,
+    "films": FILMS_WITH_AGES,
     "patients": PATIENTS,
     "dxa": DXA,
     "set_aside": SET_ASIDE,
@@ -607,12 +608,50 @@ def test_months_and_birthdays_are_counted_on_true_dates(tmp_path, shift):
     assert row_of(selection, "P1")["dxa_interval_days"] == 184
 
 
-def test_a_hand_over_without_a_pairs_months_is_refused(tmp_path):
-    frames = through_files(tmp_path, **{**ONE, "birth_dates": []})
-    ages = pd.DataFrame({"patient_id": ["P1"], "film_date": ["2020-05-10"], "age": [65]})
-    nothing = Counted(ages, pd.DataFrame(columns=["patient_id", "film_date", "exam_date", "months"]))
-    with pytest.raises(StudyError, match="for 1 pairs. Ask the site"):
-        select_cohort(**frames, settings=criteria(), counted=nothing)
+OLDER_AND_OLDER = [
+    # birth, age at the film, later day, age told
+    ("1930-05-10", "2024-05-12", 90),
+    ("1935-05-10", "2025-05-12", 90),
+    ("1935-05-10", "2024-05-12", 85),
+    ("1931-01-01", "2020-12-20", 89),
+    ("1950-05-10", "2040-05-12", 90),
+    ("1955-05-10", "2030-05-12", 65),
+]
+"""Born, a later day of the patient, and the age told at a film of 10 May 2020."""
+
+
+@pytest.mark.parametrize(("birth", "later", "told"), OLDER_AND_OLDER)
+@pytest.mark.parametrize("kind", ["film", "lateral film", "exam", "visit"])
+def test_an_age_is_not_told_that_would_give_one_above_89_with_the_days_to_a_later_date(
+    choose, birth, later, told, kind
+):
+    rows = {**ONE, "birth_dates": [born("P1", birth)]}
+    if "film" in kind:
+        rows["films"] = [
+            *ONE["films"],
+            film("P1", "I9", later, view="lateral" if kind == "lateral film" else "PA"),
+        ]
+    elif kind == "exam":
+        rows["dxa"] = [*ONE["dxa"], exam("P1", -1.0, day=later)]
+    else:
+        rows["patients"] = [person("P1"), person("P1", measured_on=later, height_cm=None, weight_kg=None)]
+    age = row_of(choose(**rows))["age"]
+    assert age == told
+    assert (age + (pd.Timestamp(later) - pd.Timestamp("2020-05-10")).days / 365.25 < 90) or told == 90
+
+
+def test_months_follow_from_the_days_alone():
+    """Counted on true dates they would tell in which part of the year a pair lies, and with that which shifts
+    can't be."""
+    rng = np.random.default_rng(3)
+    one = pd.Series(pd.to_datetime("2015-01-01") + pd.to_timedelta(rng.integers(0, 3000, 20000), unit="D"))
+    days = pd.Series(rng.integers(-400, 400, 20000))
+    told = months_of_days(days)
+    assert told.groupby(days.abs()).nunique().max() == 1
+    fewest = months_between(one, one + pd.to_timedelta(days, unit="D")).groupby(days.abs()).min()
+    often = days.abs().value_counts().loc[lambda n: n > 40].index
+    assert (told.groupby(days.abs()).first()[often] <= fewest[often]).all()
+    assert told[days.abs().isin([31, 62, 92, 184])].isin([1, 2, 3, 6]).all() and told[days.abs() == 93].eq(4).all()
 
 
 # ------------------------------------------------------------------------------------- properties
@@ -692,7 +731,8 @@ def as_frames(world):
 @QUICK
 @given(WORLDS, POLICIES, st.lists(st.integers(-1825, -1), min_size=7, max_size=7))
 def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shifts):
-    """Ages and months counted at the site, whatever the shifts, give the selection that its own birth dates give."""
+    """Ages and pairs counted at the site, whatever the shifts, give the selection that its own birth dates
+    give."""
     frames = as_frames(world)
     shift_of = {name: shifts[int(name[1]) % 7] for name in [f"P{i}" for i in range(10)]}
     for name, column in (("films", "film_date"), ("patients", "measured_on"), ("dxa", "exam_date"), ("birth_dates", "birth_date")):
@@ -704,8 +744,22 @@ def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shif
     births = frames["birth_dates"].set_index("patient_id")["birth_date"].reindex(listed).fillna("")
     births = births.rename_axis("patient_id").reset_index().assign(shift_days=[shift_of[name] for name in listed])
     at_the_site = {**frames, "birth_dates": births}
-    counted = Counted(film_ages(frames["films"], births), pair_months(frames["films"], frames["dxa"], births))
-    at_the_study = {**frames, "birth_dates": frames["birth_dates"].iloc[:0]}
+    settings = criteria(**policy)
+    films, dxa, patients, older_than = (
+        frames["films"],
+        frames["dxa"],
+        frames["patients"],
+        settings["older_than"],
+    )
+    pairs = pairs_of(films, dxa, births, settings["interval_months"])
+    counted = {
+        "film_ages": film_ages(films, dxa, patients, births, pairs, older_than), "pairs": pairs, "visit_order": visit_order(films, patients),
+    }  # fmt: skip
+    told = films.assign(age=header_ages_to_tell(films, dxa, patients, older_than))
+    handed = {"films": told, "patients": patients, "dxa": dxa, "set_aside": frames["set_aside"], **counted}
+    handed = in_order(handed, settings["exam_window_days"])
+    counted = Counted(**{name: handed.pop(name) for name in counted})
+    at_the_study = {**handed, "birth_dates": frames["birth_dates"].iloc[:0]}
     there = select_cohort(**at_the_site, settings=criteria(**policy))
     here = select_cohort(**at_the_study, settings=criteria(**policy), counted=counted)
     for one, other in zip((there.cohort, there.flow, there.excluded), (here.cohort, here.flow, here.excluded)):

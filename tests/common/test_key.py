@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from scripts.common.errors import StudyError
-from scripts.common.key import MAX_SHIFT_DAYS, StudyKey, make_key, open_key, read_key, simulated_key
+from scripts.common.key import (
+    MAX_SHIFT_DAYS,
+    StudyKey,
+    guessable,
+    make_key,
+    open_key,
+    read_key,
+    simulated_key,
+)
 from scripts.common.key_record import RECORD, record_key, refuse_another_key
 
 
@@ -162,13 +171,61 @@ def test_an_existing_private_folder_is_closed(tmp_path):
     assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("text", ["00" * 32, "0123456789abcdef" * 4])
-def test_a_key_that_is_not_random_is_refused(tmp_path, text):
+ANY = hashlib.sha256(b"any bytes").digest()
+
+MADE_UP = {
+    "zeros": bytes(32),
+    "digits in order": bytes.fromhex("0123456789abcdef" * 4),
+    "bytes in order": bytes(range(32)),
+    "bytes in order from 7": bytes(range(7, 39)),
+    "bytes backwards": bytes(range(200, 168, -1)),
+    "every third": bytes(3 * n % 256 for n in range(32)),
+    "past the last byte": bytes((240 + n) % 256 for n in range(32)),
+    "11 22 33": bytes.fromhex("".join(2 * f"{n % 16:x}" for n in range(32))),
+    "squares": bytes(n * n % 256 for n in range(32)),
+    "to and fro": bytes(v for n in range(16) for v in (n, 255 - n)),
+    "two series": bytes(v for n in range(16) for v in (17 + n, 90 + 5 * n)),
+    "four series": bytes((50 * (n % 4) + n // 4 * 3) % 256 for n in range(32)),
+    "in order but for three": bytes([*range(10), 99, 3, 201, *range(13, 32)]),
+    "half and half": ANY[:16] * 2,
+    "a quarter four times": ANY[:8] * 4,
+    "there and back": ANY[:16] + ANY[:16][::-1],
+    "sorted": bytes(sorted(ANY)),
+    "a sentence": b"This is the key of our own study",
+    "letters": b"qwertzuiopasdfghjklyxcvbnmQWERTZ",
+    "decimals": bytes.fromhex("3141592653589793238462643383279502884197169399375105820974944592"),
+    "dates": bytes.fromhex("".join(f"201905{n:02d}" for n in range(10, 18))),
+    "hardly any ones": bytes(1 << (n % 8) if n % 2 else n // 2 * 16 % 256 for n in range(32)),
+    "bits of one": bytes(1 << (n % 8) for n in range(32)),
+    "a Gray code": bytes(n ^ (n >> 1) for n in range(32)),
+}
+
+
+@pytest.mark.parametrize("kind", MADE_UP)
+def test_a_key_that_is_not_random_is_refused(tmp_path, kind):
+    assert len(MADE_UP[kind]) == 32
     path = tmp_path / "study.key"
-    path.write_text(text)
+    path.write_text(MADE_UP[kind].hex())
     path.chmod(0o600)
-    with pytest.raises(StudyError, match="no random key"):
+    with pytest.raises(StudyError, match="no random key") as refusal:
         read_key(path)
+    assert MADE_UP[kind].hex()[:6] not in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+def test_random_keys_are_taken():
+    """Bytes of a generator that is the same each time, so that the test is too."""
+    stream = hashlib.shake_256(b"random keys").digest(32 * 5000)
+    assert sum(guessable(stream[at : at + 32]) for at in range(0, len(stream), 32)) == 0
+
+
+def test_a_made_key_is_32_random_bytes(tmp_path):
+    keys = []
+    for n in range(20):
+        make_key(tmp_path / f"{n}/study.key")
+        keys.append(bytes.fromhex((tmp_path / f"{n}/study.key").read_text()))
+        read_key(tmp_path / f"{n}/study.key")
+    assert {len(key) for key in keys} == {32} and len(set(keys)) == 20
+    assert len({byte for key in keys for byte in key}) > 200
 
 
 @pytest.mark.parametrize("given", ["", " "])

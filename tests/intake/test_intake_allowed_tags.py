@@ -27,7 +27,7 @@ STATED = {
 }  # fmt: skip
 """What PS3.15 E.1.1 and E.3.6 ask to be written; it isn't in the table."""
 
-CODES_OF_ACTION = {"new_uid": {"U"}, "empty": {"Z"}, "pseudonym": {"Z", "D"}, "shift_date": {"C", "K"}, "sex": {"K"}, "age": {"K"}}
+CODES_OF_ACTION = {"new_uid": {"U"}, "empty": {"Z"}, "pseudonym": {"Z", "D"}, "shift_date": {"C", "K"}, "sex": {"K"}}
 """Action of the allow-list: the standard's codes that permit it. Z permits a dummy value as well as none."""
 
 

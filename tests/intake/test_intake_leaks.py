@@ -13,6 +13,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from scripts.common.log import Log
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.codestream import BrokenStream, clean_codestream, stream_geometry
 from scripts.intake.deidentification import _numbers, allowed_range, allowed_tags, deidentified
@@ -215,10 +216,52 @@ def test_an_identifier_typed_into_a_kept_field_never_passes(keyword, value, make
         ("Musterfrau", "Musterfrau^Erika"), ("ACME for MUSTERFRAU", "Musterfrau^Erika"), ("erika", "Musterfrau^Erika"),
         ("Li", "Wang^Li"), ("ACME LI", "Wang^Li"), ("Wang Li, HOSP-0042", "Wang^Li"), ("room of Xu", "Xu"),
         ("ACME HOSP-0042", "A^B"), ("hosp-0042", "A^B"), ("Muster-Frau", "Muster-Frau^Erika"), ("XiaoDong", "王小东^=XiaoDong"),
+        ("ZhangSan", "Zhang^San"), ("zhangsan", "Zhang^San"), ("SANZHANG", "Zhang^San"), ("ZhangSan Medical", "Zhang^San"), ("liwu", "Li^Wu"),
+        ("Zhangsanxray", "Zhang^San"), ("ErikaAnnaMusterfrau", "Musterfrau^Erika Anna"), ("DrMusterfrau", "Musterfrau^Erika"),
+        ("musterfrauxray", "Musterfrau^Erika"), ("OuyangXiu", "Ou Yang^Xiu"), ("ACME/WangXiaoMing", "Wang^Xiao Ming=王^小明"),
     ],
 )  # fmt: skip
 def test_a_name_in_the_manufacturer_is_refused(manufacturer, name, make_film, outcome):
     assert outcome(make_film(Manufacturer=manufacturer, PatientName=name, PatientID="HOSP-0042")) == (b"", "identifier_left")
+
+
+@pytest.mark.parametrize("element", ["InstitutionName", "InstitutionAddress", "InstitutionalDepartmentName"])
+@pytest.mark.parametrize(
+    ("manufacturer", "institution"),
+    [
+        ("Nirgendwo", "Klinikum Nirgendwo"), ("Klinikum Nirgendwo", "Klinikum Nirgendwo"), ("ACME for Nirgendwo", "Klinikum Nirgendwo"),
+        ("KlinikumNirgendwo", "Klinikum Nirgendwo"), ("nirgendwoxray", "Klinikum Nirgendwo"), ("StMary", "St. Mary Hospital"), ("Mary", "St. Mary Hospital"),
+        ("JMCH Jiangmen", "Jiangmen Central Hospital"), ("JIANGMENCENTRAL", "Jiangmen Central Hospital"), ("JiangMen", "Jiang Men Hospital"),
+    ],
+)  # fmt: skip
+def test_a_part_of_the_institutions_name_is_left_out_of_the_manufacturer(
+    element, manufacturer, institution, make_film, outcome
+):
+    film = make_film(Manufacturer=manufacturer)
+    setattr(film, element, institution)
+    content, reason = outcome(film)
+    assert reason == "" and pydicom.dcmread(io.BytesIO(content)).Manufacturer == ""
+
+
+def test_manufacturers_that_are_left_out_are_counted(make_film, save, names, patterns, tmp_path):
+    for n, maker in enumerate(("Nirgendwo", "ACME", "东芝")):
+        film = make_film(
+            SOPInstanceUID=f"1.2.{n}",
+            Manufacturer=maker,
+            InstitutionName="Klinikum Nirgendwo",
+            SpecificCharacterSet="ISO_IR 192",
+        )
+        save(film, tmp_path / f"in/{n}")
+    log = Log(str(tmp_path / "log"), "test", echo=False)
+    deidentify_batch(
+        folder=tmp_path / "in", batch=0, n_batches=1, names=names, patterns=patterns, films_folder=tmp_path / "out",
+        films_table=tmp_path / "out.csv", crosswalk=tmp_path / "private/c.csv", log=log,
+    )  # fmt: skip
+    said = (tmp_path / "log").read_text()
+    assert (
+        "part of the institution's name): 2" in said
+        and "Nirgendwo" not in said + (tmp_path / "out.csv").read_text()
+    )
 
 
 @pytest.mark.parametrize("manufacturer", ["ACME 13800138000", "tel 138-0013-8000", "王小东", "A^B", "x" * 65, "020 555 0101", "a@b.org"])
@@ -233,11 +276,13 @@ def test_a_manufacturer_with_numbers_or_signs_is_written_empty(manufacturer, mak
         ("Philips Medical Systems", {"InstitutionName": "PHILIPS"}), ("GE Healthcare", {"PatientName": "Ge^Xiaoming"}),
         ("SIEMENS", {"PatientName": "Phantom^Siemens"}), ("ACME Imaging", {"StudyDescription": "ACME Imaging"}),
         ("Canon Inc.", {"OperatorsName": "Li^Inc"}), ("FUJIFILM Corporation", {"PatientID": "DICOM"}),
+        ("Digital X-Ray City", {"InstitutionName": "City Hospital, X-Ray Department"}), ("Philips", {"PatientName": "Phil^Lips"}),
         ("ACME", {"PatientID": "272479", "ViewPosition": "PA"}), ("ACME", {"PatientID": "113107"}), ("ACME", {"PatientID": "10008"}),
     ],
 )  # fmt: skip
 def test_no_false_alarm(manufacturer, others, make_film, outcome):
-    assert outcome(make_film(Manufacturer=manufacturer, **others))[1] == ""
+    content, reason = outcome(make_film(Manufacturer=manufacturer, **others))
+    assert reason == "" and pydicom.dcmread(io.BytesIO(content)).Manufacturer == manufacturer
 
 
 def test_names_already_decoded_are_searched_as_well(make_film, names, patterns, tmp_path, save):
@@ -296,11 +341,18 @@ def test_a_private_sequence_in_un_is_no_false_alarm(cut, syntax, make_film, outc
     assert outcome(film)[1] == ""
 
 
-@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "InstitutionName", "AccessionNumber"])
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "AccessionNumber"])
 def test_a_value_within_a_private_sequence_in_un_is_searched_for(keyword, make_film, outcome):
     film = private(make_film(Manufacturer=f"ACME {SECRET}"), hidden_sequence(icon(**{keyword: SECRET})))
     assert outcome(film) == (b"", "identifier_left")
     assert outcome(private(make_film(), hidden_sequence(icon(**{keyword: SECRET}))))[1] == ""
+
+
+def test_an_institution_within_a_private_sequence_in_un_is_left_out_of_the_manufacturer(make_film, outcome):
+    film = private(make_film(Manufacturer=f"ACME {SECRET}"), hidden_sequence(icon(InstitutionName=SECRET)))
+    content, reason = outcome(film)
+    assert reason == "" and not lies_in(SECRET, content)
+    assert pydicom.dcmread(io.BytesIO(content)).Manufacturer == ""
 
 
 def test_digits_of_an_id_within_new_uids_dates_and_pseudonyms_are_no_alarm(make_film, outcome):

@@ -119,7 +119,7 @@ def test_the_row_is_the_header(run, table_of, grey16, names):
     assert film["patient_id"] == names.patient("HOSP-0042")
     day = pd.Timestamp("2019-05-21") + pd.Timedelta(days=names.shift_days("HOSP-0042"))
     assert film["film_date"] == day.strftime("%Y-%m-%d")
-    assert film[["view", "sex", "age", "manufacturer", "burned_in"]].tolist() == ["PA", "F", 90, "ACME", "NO"]
+    assert film[["view", "sex", "manufacturer", "burned_in"]].tolist() == ["PA", "F", "ACME", "NO"]
 
 
 def test_no_metadata_pass(run, table_of, grey16):

@@ -226,6 +226,30 @@ def test_ages_above_89_are_capped(tmp_path, key_names):
     assert sorted(found.patients["age"]) == [89.0, 90.0] and (found.birth_dates["birth_date"] == "").all()
 
 
+@pytest.mark.parametrize(
+    ("visits", "exam", "told"),
+    [
+        (["1,F,85,160,60,0,2008-01-04"], "2020-01-05", [90]),
+        (["1,F,85,160,60,0,2016-01-04"], "2020-01-05", [85]),
+        (["1,F,85,160,60,0,2008-01-04", "1,F,92,160,60,0,2015-01-04"], "2008-01-05", [90, 90]),
+        (["1,F,85,160,60,0,2008-01-04", "1,F,86,160,60,0,2009-01-04"], "2013-06-01", [90, 90]),
+        (["1,F,70,160,60,0,2008-01-04"], "2020-01-05", [70]),
+    ],
+)
+def test_given_ages_tell_no_age_above_89_with_the_days_to_a_later_visit_or_exam(
+    tmp_path, key_names, visits, exam, told
+):
+    names = {k: v for k, v in PATIENT_COLUMNS.items() if k != "birth_date"} | {
+        "age": "born",
+        "measured_on": "day",
+    }
+    reading = patients(
+        tmp_path, "\n".join(visits) + "\n", head=HEAD.replace("spine\n", "spine,day\n"), columns=names
+    )
+    found = pseudonymize(reading, dxa(tmp_path, f"1,{exam},lumbar,0.9,-1.2\n"), key_names)
+    assert found.patients["age"].tolist() == told
+
+
 def test_issues_are_counted(tmp_path, key_names):
     found = pseudonymize(patients(tmp_path, GOOD + "4,X,1950-01-01,160,60,0\n"), dxa(tmp_path, GOOD_DXA), key_names)
     assert found.issues.to_dict("records") == [{"table": "patients", "reason": "unknown_sex_code", "n_rows": 1}]

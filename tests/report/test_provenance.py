@@ -54,7 +54,12 @@ def test_nothing_of_a_hospital_is_in_the_config(configs):
     center = redacted_config(config)["centers"][1]
     assert center["name"] == "east" and center["label"] == REDACTED and center["dicom"] == REDACTED
     assert center["patients"]["height_unit"] == "m" and center["patients"]["columns"]["age"] is None
-    assert center["enrolment"] == {"from": "2020-01-01", "to": "2024-12-31"}
+    assert (
+        center["enrolment"] == {"from": REDACTED, "to": REDACTED}
+        and "2020" not in text
+        and "2024" not in text
+    )
+    assert center["ids"] == {"strip": True, "leading_zeros": "keep", "upper": False}, "and what a later key of ids gives is redacted"
     assert center["simulate"] is None
 
 

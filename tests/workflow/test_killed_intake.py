@@ -9,11 +9,13 @@ import sys
 import time
 from pathlib import Path
 
+import pydicom
 import pytest
 import yaml
 
 from scripts.common.config import FrontalView, IdNormaliser
 from scripts.common.key import open_key
+from scripts.common.leftover_scripts import STARTED
 from scripts.common.log import Log
 from scripts.common.tables import read_table
 from scripts.intake.batch_conversion import convert_batch
@@ -94,6 +96,19 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_a_killed_intake_goes_on_and_a_new_film_touches_its_batch_only(study, tmp_path):
     kill_in_the_middle_of_a_batch(study)
     assert list((study.path / "results/intake/hospital_a/dicom").glob(".part-*")), "a half-written batch is there"
+    left = list((study.path / ".snakemake/scripts").glob("*"))
+    assert left, "the kill left no copy of a script"
+    film = pydicom.dcmread(study.path / "data/films/IM1", stop_before_pixels=True)
+    secrets = [
+        str(film.PatientID),
+        str(film.PatientName),
+        (study.path / "private/study.key").read_text().strip(),
+        "IM1",
+        "IM59",
+    ]
+    for path in left:
+        assert [value for value in secrets if value.encode() in path.read_bytes()] == []
+        os.utime(path, (time.time() - 2 * STARTED,) * 2)
     assert "cannot be locked" in study.snakemake(TARGET, check=False)
     study.snakemake("--unlock")
     study.snakemake(TARGET)
@@ -102,6 +117,7 @@ def test_a_killed_intake_goes_on_and_a_new_film_touches_its_batch_only(study, tm
     made, expected = contents(study.path / "results/intake/hospital_a"), contents(tmp_path)
     assert len(expected) == 2 * 60 + 4 and made == expected
     assert [p for p in study.path.rglob(".part-*")] == [], "leftovers of the killed run"
+    assert list((study.path / ".snakemake/scripts").glob("*")) == [], "copies of scripts, with the paths of the tables"
     listed = read_table(study.path / "private/hospital_a/listing.csv", LISTING)
     assert len(listed) == 60
 
