@@ -362,9 +362,14 @@ def _time(dataset: Dataset) -> str:
 
 
 _OF_A_CODE = ("CodingSchemeDesignator", "CodeValue", "CodeMeaning")
-_FURTHER_DESCRIPTIONS = ("ProtocolName", "AcquisitionDeviceProcessingDescription")
-"""What else a device says of the single film, where a word for lateral settles a view that is unknown so
-far."""
+_FURTHER_DESCRIPTIONS = (
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+    "PerformedProcedureStepDescription",
+    "RequestedProcedureDescription",
+    "StudyDescription",
+)
+"""What else is said of a film or its study; a word for lateral alone settles an unknown view."""
 
 
 def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]]) -> Film:

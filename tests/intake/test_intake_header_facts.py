@@ -206,7 +206,8 @@ def test_the_view_in_words(patterns, description, view):
 
 
 @pytest.mark.parametrize(
-    "keyword", ["ProtocolName", "AcquisitionDeviceProcessingDescription", "BodyPartExamined"]
+    "keyword",
+    ["ProtocolName", "AcquisitionDeviceProcessingDescription", "BodyPartExamined", "StudyDescription"],
 )
 def test_a_word_for_lateral_beats_doubt(facts, keyword):
     told = {"ViewPosition": "", "SeriesDescription": "CHEST PA AND LATERAL", keyword: "CHEST LAT"}

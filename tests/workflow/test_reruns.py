@@ -95,6 +95,14 @@ def test_a_changed_label_or_device_trains_nothing(duplicate):
     assert not COSTLY & duplicate.jobs().keys()
 
 
+def test_a_sign_off_draws_films_again_and_selects_nobody(duplicate):
+    signed = {"show_films": "signed_off", "signed_off_by": "Dr Reader"}
+    duplicate.edit_config(lambda raw: raw.setdefault("report", {}).update(signed))
+    jobs = duplicate.jobs()
+    assert jobs["draw_contact_sheets"] == 3 and "draw_network" in jobs
+    assert not (COSTLY | {"deidentify", "convert_png", "screen_exposure", "select_cohort"}) & jobs.keys()
+
+
 def test_a_readers_table_changes_its_centre_alone(duplicate):
     """The template, filled in and named under `review`: that centre's cohort is selected anew, no film is read again."""
     cohort = duplicate.path / "results/cohort/cohort.csv"
