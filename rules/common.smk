@@ -588,6 +588,7 @@ def banner_success():
 def banner_error():
     """Where to look after a failure, or after Ctrl-C, which Snakemake doesn't tell apart here."""
     return (
-        "OsteoCXR: not done. Where a job failed by itself, its log (logs/<rule>/...) ends with a line 'ERROR: ...' that says what to fix. "
+        "OsteoCXR: not done. Where a job failed by itself, its log (logs/<rule>/...) ends with a line 'ERROR: ...' "
+        "that says what to fix. "
         "What is done is kept; run the same command again to go on."
     )

@@ -67,7 +67,8 @@ class Section(BaseModel):
     def _beside_the_defaults(cls, value: Any, info: ValidationInfo) -> Any:
         """Keep a mapping's defaults for the keys that aren't given, as a section does.
 
-        A default that is given to another key (a colour, in whatever case) is not kept, so that no two keys share it unasked.
+        A default that is given to another key (a colour, in whatever case) is not kept, so that no two keys share
+        it unasked.
         """
         default = cls.model_fields[info.field_name].default if info.field_name is not None else None
         if not isinstance(value, dict) or not isinstance(default, dict):
@@ -343,7 +344,10 @@ class Center(Section):
     role: Literal["development", "external"] = Field(
         description="`development` for the one centre that trains, `external` for the others."
     )
-    label: str | None = Field(None, description="Name shown in tables and figures, in any script that an installed font has; `name` if not given.")
+    label: str | None = Field(
+        None,
+        description="Name shown in tables and figures, in any script that an installed font has; `name` if not given.",
+    )
     simulate: Simulate | None = Field(
         None,
         description="Simulate this centre. Give this, or `deidentified`, or `patients`, `dxa` and the films (`dicom`, or `png` and `images`).",
@@ -758,7 +762,8 @@ class Figures(Section):
     dpi: int = Field(300, ge=72, le=1200, description="Resolution of PNG figures.")
     colors: dict[str, str] = Field(
         {"deep": "#0072B2", "clinical": "#E69F00", "combined": "#009E73"},
-        description="Colours of the models. A model that is left out keeps its default; where that is given to another model, it takes one of a palette.",
+        description="Colours of the models. A model that is left out keeps its default; where that is given to another "
+        "model, it takes one of a palette.",
     )
     font_size: float = Field(8, ge=6, le=14, description="Font size in points at the printed width. Small text is up to 1.5 points smaller, but never below 6.")
 

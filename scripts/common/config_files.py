@@ -77,11 +77,11 @@ def _is_shipped(path: str) -> bool:
 
 
 def replaced_centers(files: Mapping[str, dict[str, Any]]) -> str | None:
-    """The sentence that refuses a file whose centres would replace a study's real ones; None where no file does.
+    """The sentence that refuses a file whose centres would replace a study's real ones; None where none does.
 
-    ``files`` are the contents by name, in the order in which they are laid over each other; a list replaces a list. Real
-    centres may replace simulated ones, and a user's own file other real ones. Simulated centres, and those of a file of
-    the software's own, replace no real ones.
+    ``files`` are the contents by name, in the order in which they are laid over each other; a list replaces a
+    list. Real centres may replace simulated ones, and a user's own file other real ones. Simulated centres, and
+    those of a file of the software's own, replace no real ones.
     """
     with_centers = [name for name, raw in files.items() if _centers(raw)]
     real = [name for name in with_centers if any("simulate" not in entry for entry in _centers(files[name]))]
@@ -93,8 +93,8 @@ def replaced_centers(files: Mapping[str, dict[str, Any]]) -> str | None:
         return None
     kind = "simulated centres" if simulated else "example centres"
     return (
-        f"centers: the {kind} of this file would replace the real ones of '{real[0]}'. Leave the file out, or lay over a copy "
-        f"of it without 'centers' (the paper's network alone is in {NETWORK})."
+        f"centers: the {kind} of this file would replace the real ones of '{real[0]}'. Leave the file out, or lay "
+        f"over a copy of it without 'centers' (the paper's network alone is in {NETWORK})."
     )
 
 

@@ -1,4 +1,7 @@
-"""Which installed fonts draw a study's names: Matplotlib takes each character from the first family of a list that has it."""
+"""Which installed fonts draw a study's names.
+
+Matplotlib takes each character from the first family of a list that has it.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ def _characters(path: str) -> frozenset[int]:
 
 
 def characters_of(family: str) -> frozenset[int]:
-    """The code points that a family can draw, by the file that Matplotlib takes for it; none where it isn't installed."""
+    """The code points that a family can draw, by the file that Matplotlib takes; none where it isn't installed."""
     from matplotlib import font_manager
 
     try:
@@ -91,7 +94,7 @@ def _installed_chinese_font() -> str | None:
 def chinese_font() -> str:
     """The first installed family that has Chinese characters. ``StudyError`` where there is none.
 
-    Matplotlib keeps a list of fonts from its first use on; a font that was installed later is looked for on the disk.
+    Matplotlib keeps a list of fonts from its first use on; one that was installed later is looked for on the disk.
     """
     for look_again in (False, True):
         if look_again:
@@ -100,13 +103,14 @@ def chinese_font() -> str:
         if name is not None:
             return name
     raise StudyError(
-        f"study.language is 'zh' but no font with Chinese characters is installed: run 'apt-get install -y {CJK_PACKAGE}' "
+        "study.language is 'zh' but no font with Chinese characters is installed: "
+        f"run 'apt-get install -y {CJK_PACKAGE}' "
         "(or install one of: " + ", ".join(CHINESE_FONTS[:5]) + "), or write 'language: en'."
     )
 
 
 def _best(wanted: set[str]) -> str | None:
-    """The installed family that has most of ``wanted``; among equals the preferred one, then the first by name."""
+    """The installed family with most of ``wanted``; among equals the preferred one, then the first by name."""
     rank = {name: at for at, name in enumerate(CHINESE_FONTS)}
     found = []
     for name in _families():
@@ -123,11 +127,14 @@ def families_for(names: Mapping[str, str], language: str, words: Iterable[str] =
     """The families, in their order, that draw ``names`` and ``words`` in a study's language (en or zh).
 
     An installed Chinese font is always among them.
-    ``names`` are what the user chose (labels of centres, models), by the place where each can be changed. A name with a
-    character that no installed font has is refused with that place and the package to install (``StudyError``).
+    ``names`` are what the user chose (labels of centres, models), by the place where each can be changed. A name
+    with a character that no installed font has is refused with that place and the package to install
+    (``StudyError``).
     """
     chinese = _installed_chinese_font() if language == "en" else chinese_font()
-    families = [family for family in ((BASE, chinese) if language == "en" else (chinese, BASE)) if family is not None]
+    families = [
+        family for family in ((BASE, chinese) if language == "en" else (chinese, BASE)) if family is not None
+    ]
     left = lacking("".join([*names.values(), *words]), families)
     for look_again in (False, True):
         if left and look_again:
@@ -143,7 +150,9 @@ def families_for(names: Mapping[str, str], language: str, words: Iterable[str] =
 
 
 def _cure(characters: Sequence[str]) -> str:
-    shown = ", ".join(f"U+{ord(one):04X}" for one in characters[:5]) + (" and others" if len(characters) > 5 else "")
+    shown = ", ".join(f"U+{ord(one):04X}" for one in characters[:5]) + (
+        " and others" if len(characters) > 5 else ""
+    )
     scripts = {unicodedata.name(one, "").split(" ")[0].split("-")[0] for one in characters}
     package = CJK_PACKAGE if scripts <= set(_CJK) else OTHER_PACKAGES
     return (
@@ -153,7 +162,10 @@ def _cure(characters: Sequence[str]) -> str:
 
 
 def refuse_boxes(texts: Iterable[tuple[str, Sequence[str]]]) -> None:
-    """Refuse a figure with a character that none of its text's families has (``StudyError``). ``texts``: text and families."""
+    """Refuse a figure with a character that its text's families lack (``StudyError``).
+
+    ``texts`` are pairs of a text and its families.
+    """
     missing = sorted(set().union(*(lacking(text, families) for text, families in texts)))
     if missing:
         raise StudyError(f"A text of this figure: {_cure(missing)}")
@@ -167,7 +179,8 @@ def _plain(text: str) -> bool:
 def check_labels(labels: Mapping[str, str], language: str) -> None:
     """Refuse, before any job, labels that the fonts of this machine can't draw (``StudyError``).
 
-    ``labels`` are by their places in the config. Matplotlib is imported only where a label or the language needs it.
+    ``labels`` are by their places in the config. Matplotlib is imported only where a label or the language needs
+    it.
     """
     if language == "zh" or not all(map(_plain, labels.values())):
         families_for(labels, language)

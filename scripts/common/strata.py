@@ -1,4 +1,7 @@
-"""Whether the development centre's split is stratified by today's labels: a lock keeps it while patients and labels change."""
+"""Whether the development centre's split is stratified by today's labels.
+
+A lock keeps the split while patients and labels change.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +84,10 @@ class Strata:
         out = []
         if not self.sets_hold:
             out.append(
-                f"WARNING: the split is that of the split lock, and patients or labels have changed since: {100 * self.train.share:.1f} % of training and "
-                f"{100 * self.test.share:.1f} % of the internal test set have osteoporosis, {100 * self.test_share:.1f} % of the patients are in the test set. The report says so."
+                "WARNING: the split is that of the split lock, and patients or labels have changed since: "
+                f"{100 * self.train.share:.1f} % of training and {100 * self.test.share:.1f} % of the internal test set "
+                f"have osteoporosis, {100 * self.test_share:.1f} % of the patients are in the test set. "
+                "The report says so."
             )
         if not self.folds_hold:
             shares = [100 * fold.share for fold in self.folds]
@@ -94,18 +99,28 @@ class Strata:
 
 
 def _alike(part: Part, expected: Mapping[int, float], whole: Part, share_of_whole: float) -> bool:
-    """Whether a part has what is expected of it per label, to the whole patient, or the shares of the whole, within the slack."""
+    """Whether a part has what is expected of it per label, to the whole patient, or the shares of the whole."""
     drawn = abs(part.non_op - expected[0]) < 1 and abs(part.op - expected[1]) < 1
     size = part.n / whole.n if whole.n else 0.0
     return drawn or (abs(part.share - whole.share) <= SLACK and abs(size - share_of_whole) <= SLACK)
 
 
 def strata_of(patients: Iterable[tuple[str, int, int]], test_fraction: float, folds: int) -> Strata:
-    """The strata of (set, fold, label) of patients, the fold of a test patient being anything; those of other sets than the development centre's play no part."""
+    """The strata of (set, fold, label) of patients.
+
+    The fold of a test patient may be anything; patients of other centres play no part.
+    """
     counts: Counter[tuple[str, int, int]] = Counter(patients)
 
     def part(name: str, fold: int | None = None) -> Part:
-        chosen = {label: sum(n for (s, k, y), n in counts.items() if s == name and y == label and (fold is None or k == fold)) for label in (0, 1)}
+        chosen = {
+            label: sum(
+                n
+                for (s, k, y), n in counts.items()
+                if s == name and y == label and (fold is None or k == fold)
+            )
+            for label in (0, 1)
+        }
         return Part(chosen[0], chosen[1])
 
     train, test = part("train"), part("internal_test")
@@ -131,5 +146,8 @@ def strata_of_frame(cohort: Any, test_fraction: float, folds: int) -> Strata:
 def read_strata(path: str | Path, test_fraction: float, folds: int) -> Strata:
     """The strata of a cohort table (``set``, ``fold``, ``label``)."""
     with Path(path).open(encoding="utf-8", newline="") as stream:
-        rows = [(row["set"], int(float(row["fold"] or -1)), int(float(row["label"]))) for row in csv.DictReader(stream)]
+        rows = [
+            (row["set"], int(float(row["fold"] or -1)), int(float(row["label"])))
+            for row in csv.DictReader(stream)
+        ]
     return strata_of(rows, test_fraction, folds)

@@ -2,8 +2,9 @@
 
     python -m scripts.deep.orphans [--state state]
 
-A fold holds the lock ``state/locks/fold_<k>.lock`` while it trains. A process is found by this lock, never by its name, so that no
-training of another study, and none of a run that is going on, is named. It looks at this machine and this user alone.
+A fold holds the lock ``state/locks/fold_<k>.lock`` while it trains. A process is found by this lock, never by its
+name, so that no training of another study is named, and one of a run that is going on is told apart. It looks at this
+machine and this user alone.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def _run_of(pid: int) -> int | None:
 
 
 def _minutes(pid: int) -> float:
-    started = int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+    started = int((PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf(
+        "SC_CLK_TCK"
+    )
     return (float((PROC / "uptime").read_text().split()[0]) - started) / 60
 
 
@@ -80,17 +83,26 @@ def _open_files(pid: int) -> set[tuple[int, int]]:
 
 
 def holders(state: Path, slots: Path | None = None) -> Iterator[Holder]:
-    """The processes that hold a fold's lock under ``state``, or a GPU of ``slots`` for a job in this folder, by their locks.
+    """The processes that hold a fold's lock under ``state``, or a GPU of ``slots`` for a job of this study.
 
-    ``slots`` is the folder of the GPU locks, which all of a user's studies share: a job counts where it works in the
-    folder that holds ``state``.
+    ``slots`` is the folder of the GPU locks, which all of a user's studies share: a job counts where it works in
+    the folder that holds ``state``.
     """
     if not (PROC / "self" / "fd").is_dir():
-        raise StudyError("This system has no /proc, which tells the open files of processes; 'lsof state/locks/*.lock' names the trainings.")
+        raise StudyError(
+            "This system has no /proc, which tells the open files of processes; 'lsof state/locks/*.lock' names "
+            "the trainings."
+        )
     study = state.resolve().parent
     locks = {(path.stat().st_dev, path.stat().st_ino): path for path in sorted(state.glob("locks/*.lock"))}
-    shared = {(path.stat().st_dev, path.stat().st_ino): path for path in sorted(slots.glob("*.lock"))} if slots is not None else {}
-    for pid in sorted(int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()):
+    shared = (
+        {(path.stat().st_dev, path.stat().st_ino): path for path in sorted(slots.glob("*.lock"))}
+        if slots is not None
+        else {}
+    )
+    for pid in sorted(
+        int(entry.name) for entry in PROC.iterdir() if entry.name.isdigit() and int(entry.name) != os.getpid()
+    ):
         opened = _open_files(pid)
         mine = [locks[one] for one in opened & set(locks)]
         with contextlib.suppress(OSError, ValueError):
@@ -103,7 +115,9 @@ def holders(state: Path, slots: Path | None = None) -> Iterator[Holder]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a line for each process that holds a lock; 0 whether or not there is one."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--state", type=Path, default=Path("state"), help="folder of the study's saved states")
+    parser.add_argument(
+        "--state", type=Path, default=Path("state"), help="folder of the study's saved states"
+    )
     given = parser.parse_args(arguments)
     try:
         found = list(holders(given.state, slots_folder()))

@@ -63,7 +63,9 @@ def check_tesseract() -> None:
     except OSError:
         raise StudyError(_MISSING) from None
     except subprocess.TimeoutExpired:
-        raise StudyError("intake.ocr is on, but 'tesseract --list-langs' does not end. Fix the installation of Tesseract.") from None
+        raise StudyError(
+            "intake.ocr is on, but 'tesseract --list-langs' does not end. Fix the installation of Tesseract."
+        ) from None
     if answer.returncode != 0 or b"eng" not in (answer.stdout + answer.stderr).split():
         raise StudyError(
             "intake.ocr is on, but Tesseract has no English data ('tesseract --list-langs' must name 'eng'). "

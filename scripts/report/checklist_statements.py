@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from scripts.common.strata import SLACK
 from scripts.report.formatting import count, decimal, percent, plural
 from scripts.report.methods_text import number, percentage, split_text
 from scripts.report.run_files import RunFiles
@@ -210,11 +211,13 @@ class Statements:
 
     def test_size(self) -> Statement:
         sizes, share = self._sizes(self.tests), percentage(self.config["cohort"]["test_fraction"])
-        strata = self.run.strata
+        held_now = self.run.strata.test_share
         external = (", in external centres all of them", "，外部中心为全部") if self.external else ("", "")
-        today = ("", "") if strata.sets_hold else (f" when first drawn, {percent(strata.test_share)} % today", f"（首次抽取时；现为 {percent(strata.test_share)}%）")
+        drifted = (f" when first drawn, {percent(held_now)} % today", f"（首次抽取时；现为 {percent(held_now)}%）")
+        today = ("", "") if abs(held_now - self.config["cohort"]["test_fraction"]) <= SLACK else drifted
         return Statement(
-            f"Test sets (OP): {sizes}. In the development centre {share} % of those who met the criteria{today[0]}{external[0]}; no size was computed.",
+            f"Test sets (OP): {sizes}. In the development centre {share} % of those who met the "
+            f"criteria{today[0]}{external[0]}; no size was computed.",
             f"测试集例数（骨质疏松）：{sizes}。建模中心为符合标准者的 {share}%{today[1]}{external[1]}；未预先计算样本量。",
         )
 
@@ -241,7 +244,9 @@ class Statements:
 
     def partition(self) -> Statement:
         cohort, external = self.config["cohort"], bool(self.external)
-        english, chinese = (split_text(self.run.strata, cohort["test_fraction"], cohort["folds"], zh) for zh in (False, True))
+        english, chinese = (
+            split_text(self.run.strata, cohort["test_fraction"], cohort["folds"], zh) for zh in (False, True)
+        )
         whole = (" External centres are tested whole.", "外部中心全部用于测试。") if external else ("", "")
         return Statement(
             f"{english}{whole[0]} Patients (OP): {self._sizes(self.run.sets)}.",

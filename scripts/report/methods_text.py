@@ -120,23 +120,30 @@ def split_text(strata: Strata, test_fraction: float, folds: int, zh: bool) -> st
             text = f"{drawn}（骨质疏松分别占 {op_train} % 和 {op_test} %）；"
         else:
             text = (
-                f"首次抽取时，{drawn}；此后患者或标签有变而划分保持不变，现内部测试集占 {share} %，骨质疏松在训练集占 {op_train} %、在内部测试集占 {op_test} %，"
+                f"首次抽取时，{drawn}；此后患者或标签有变而划分保持不变，现内部测试集占 {share} %，"
+                f"骨质疏松在训练集占 {op_train} %、在内部测试集占 {op_test} %，"
                 "两集已不按现有标签分层；"
             )
         if strata.folds_hold:
             return text + f"训练集分为 {folds} 个分层折。"
         return text + f"训练集分为 {folds} 折，首次抽取时分层，现各折骨质疏松占 {lowest} %–{highest} %。"
-    drawn = f"The development centre was split by keyed-hash rank within each label into {train} % training and {test} % internal test"
+    drawn = (
+        f"The development centre was split by keyed-hash rank within each label into {train} % training "
+        f"and {test} % internal test"
+    )
     if strata.sets_hold:
         text = f"{drawn} (OP: {op_train} % and {op_test} %); "
     else:
         text = (
-            f"{drawn} when its patients were first drawn. The split was kept while patients or labels changed: the internal test set now holds {share} % of "
-            f"the patients, and OP are {op_train} % of training and {op_test} % of the internal test set, so that the sets are not stratified by today's labels; "
+            f"{drawn} when its patients were first drawn. The split was kept while patients or labels changed: "
+            f"the internal test set now holds {share} % of the patients, and OP are {op_train} % of training and "
+            f"{op_test} % of the internal test set, so that the sets are not stratified by today's labels; "
         )
     if strata.folds_hold:
         return text + f"training was divided into {folds} stratified folds."
-    return text + f"training was divided into {folds} folds, stratified when drawn, of which OP are now {lowest} to {highest} %."
+    return text + (
+        f"training was divided into {folds} folds, stratified when drawn, of which OP are now {lowest} to {highest} %."
+    )
 
 
 def methods(run: RunFiles, language: str, model_names: dict[str, str], set_names: dict[str, str]) -> list[tuple[str, str]]:
@@ -377,12 +384,16 @@ def _strata(strata: Strata, zh: bool) -> list[str]:
     """That the lock's sets or folds are not stratified by today's labels, where they aren't."""
     out = []
     if not strata.sets_hold:
-        train, test, share = percent(strata.train.share), percent(strata.test.share), percent(strata.test_share)
+        train, test = percent(strata.train.share), percent(strata.test.share)
+        share = percent(strata.test_share)
         out.append(
-            f"划分保持首次抽取的结果，而此后患者或标签有变：骨质疏松在训练集占 {train} %、在内部测试集占 {test} %，内部测试集占 {share} % 的患者；两集不按现有标签分层，患病率不同会影响预测值与校准。"
+            f"划分保持首次抽取的结果，而此后患者或标签有变：骨质疏松在训练集占 {train} %、在内部测试集占 {test} %，"
+            f"内部测试集占 {share} % 的患者；两集不按现有标签分层，患病率不同会影响预测值与校准。"
             if zh
-            else f"The split is kept from its first draw, and patients or labels have changed since: OP are {train} % of training and {test} % of the internal test set, which holds {share} % "
-            "of the patients. The sets are not stratified by today's labels, and a difference in prevalence moves predictive values and calibration."
+            else "The split is kept from its first draw, and patients or labels have changed since: "
+            f"OP are {train} % of training and {test} % of the internal test set, which holds {share} % of the patients. "
+            "The sets are not stratified by today's labels, and a difference in prevalence moves predictive values and "
+            "calibration."
         )
     if not strata.folds_hold:
         shares = [fold.share for fold in strata.folds]
@@ -390,7 +401,8 @@ def _strata(strata: Strata, zh: bool) -> list[str]:
         out.append(
             f"各折保持首次抽取的结果，而此后患者或标签有变：各折骨质疏松占 {low} %–{high} %，不按现有标签分层。"
             if zh
-            else f"The folds are kept from their first draw, and patients or labels have changed since: OP are {low} to {high} % of a fold, so that the folds are not stratified by today's labels."
+            else "The folds are kept from their first draw, and patients or labels have changed since: "
+            f"OP are {low} to {high} % of a fold, so that the folds are not stratified by today's labels."
         )
     return out
 

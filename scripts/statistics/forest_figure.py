@@ -177,7 +177,8 @@ def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fi
     page.set_axis_off()
     axes, top = [], margin
     for i, (title, rows, space) in enumerate(zip(titles, panels.values(), spaces, strict=True)):
-        head = page.text(GAP / 2, top, indented("\n".join(title), i, matplotlib.rcParams["font.size"]), va="top", linespacing=1.25)
+        text = indented("\n".join(title), i, matplotlib.rcParams["font.size"])
+        head = page.text(GAP / 2, top, text, va="top", linespacing=1.25)
         draw_letter(page, head, i)
         if rows:
             axes.append(_draw_set(figure, page, rows, columns, top + len(title) * title_line, lowest, look, size))

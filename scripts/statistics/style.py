@@ -53,8 +53,8 @@ MARKERS = "osD^vPX"
 def apply(language: str, font_size: float, dpi: int, names: Mapping[str, str] | None = None) -> None:
     """Set matplotlib's style. Text is drawn as paths in SVG and its fonts are embedded in PDF, so that it looks alike everywhere.
 
-    ``names`` are those that the figures show, by the place where each can be changed: fonts that have their characters are
-    chosen among the installed ones, and a name that none can draw is refused (``StudyError``).
+    ``names`` are those that the figures show, by the place where each can be changed: fonts that have their
+    characters are chosen among the installed ones, and a name that none can draw is refused (``StudyError``).
     Small text is up to 1.5 points smaller than ``font_size``, but never below ``LEAST_POINTS``.
     """
     fonts = families_for(names or {}, language, WORDS[language].values())
@@ -189,7 +189,7 @@ def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int
 
 
 def indented(text: str, position: int, size: float) -> str:
-    """``text`` with room for a panel's letter before its first line; the 27th panel and further ones have no letter."""
+    """``text`` with room for a panel's letter before its first line; from the 27th panel on there is none."""
     if position >= 26:
         return text
     blank = text_width("a a", size) - text_width("aa", size)
@@ -319,7 +319,8 @@ def save(figure: Figure, paths: Sequence[str | Path]) -> None:
         ".svg": {"Date": None, "Creator": None},
         ".pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     }
-    refuse_boxes((text.get_text(), text.get_fontfamily()) for text in figure.findobj(Text) if text.get_visible())
+    texts = [text for text in figure.findobj(Text) if text.get_visible()]
+    refuse_boxes((text.get_text(), text.get_fontfamily()) for text in texts)
     figure.draw_without_rendering()  # lays the panels out, once for all formats
     figure.set_layout_engine("none")
     for path in map(Path, paths):

@@ -295,7 +295,9 @@ class Language:
     def shown(self, models: Sequence[str], places: Sequence[str]) -> dict[str, str]:
         """The names of models, sets and centres as figures show them, by the place where each can be changed."""
         found = {name: self.model(name) for name in models} | {name: self.place(name) for name in places}
-        return {f"the {'label' if name in self._labels else 'name'} of '{name}'": text for name, text in found.items()}
+        return {
+            f"the {'label' if name in self._labels else 'name'} of '{name}'": text for name, text in found.items()
+        }
 
     @property
     def comma(self) -> str:

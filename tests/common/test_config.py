@@ -41,8 +41,11 @@ def test_the_papers_network_alone_is_that_of_its_scale(shipped):
     assert read_config(laid_over(real, alone), files).centers == read_config(real).centers
 
 
-SHIPPED_WITH_CENTRES = sorted(f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml") if "centers" in load(f"config/{path.name}"))
-ONE_SIMULATED = {"centers": [{"name": "a", "role": "development", "simulate": {"like": "internal", "n_op": 9, "n_non_op": 9}}]}
+SHIPPED_WITH_CENTRES = sorted(
+    f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml") if "centers" in load(f"config/{path.name}")
+)
+SIMULATE = {"like": "internal", "n_op": 9, "n_non_op": 9}
+ONE_SIMULATED = {"centers": [{"name": "a", "role": "development", "simulate": SIMULATE}]}
 
 
 @pytest.mark.parametrize("overlay", [*SHIPPED_WITH_CENTRES, "mine.yaml"])
@@ -52,7 +55,8 @@ def test_simulated_and_example_centres_replace_no_real_ones(shipped, overlay, mo
     own["centers"][0]["dicom"] = "data/ours"
     above = ONE_SIMULATED if overlay == "mine.yaml" else load(overlay)
     for files in ({"config.yaml": own, overlay: above}, {"config.yaml": shipped, "own.yaml": own, overlay: above}):
-        with pytest.raises(StudyError, match=f"^{overlay}: centers: the .* centres of this file would replace the real ones of '.*'.*without 'centers'"):
+        said = f"^{overlay}: centers: the .* centres of this file would replace the real ones of '.*'.*without 'centers'"
+        with pytest.raises(StudyError, match=said):
             read_config(laid_over(own, above), files)
     # what comes last counts: real centres replace simulated ones, and others' files real ones
     read_config(laid_over(shipped, above), {"config.yaml": shipped, overlay: above})
@@ -73,7 +77,7 @@ MAPPINGS = [
 ]
 
 
-@pytest.mark.parametrize(("section", "key", "default"), MAPPINGS, ids=[f"{section.__name__}.{key}" for section, key, _ in MAPPINGS])
+@pytest.mark.parametrize(("section", "key", "default"), MAPPINGS, ids=[f"{one[0].__name__}.{one[1]}" for one in MAPPINGS])
 def test_a_mapping_keeps_the_defaults_of_the_keys_that_are_not_given(section, key, default):
     first, *others = default
     given = section.model_validate({key: {first: "#123456"}})
@@ -91,7 +95,9 @@ def sections_with_defaults(model=Config):
             yield from sections_with_defaults(inner)
 
 
-@pytest.mark.parametrize(("model", "key", "section"), list(sections_with_defaults()), ids=lambda one: getattr(one, "__name__", one))
+@pytest.mark.parametrize(
+    ("model", "key", "section"), list(sections_with_defaults()), ids=lambda one: getattr(one, "__name__", one)
+)
 def test_a_section_keeps_the_defaults_of_the_keys_that_are_not_given(model, key, section):
     """Whatever key of a section is given, the others are what they are where the section is left out."""
     field = model.model_fields[key]

@@ -1,4 +1,4 @@
-"""Names in any script: drawn by a font that is installed, else refused with the cure before a figure is drawn."""
+"""Names in any script: drawn by an installed font, else refused with the cure before a figure is drawn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,18 @@ def has(character: str) -> bool:
     return fonts._best({character}) is not None
 
 
-@pytest.mark.parametrize("name", ["Hôpital Général", "Больница № 1", "Νοσοκομείο", "مستشفى", "Ward $1 & <2>", "≥ 65 – 90 µg/cm²", "two\nlines"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Hôpital Général",
+        "Больница № 1",
+        "Νοσοκομείο",
+        "مستشفى",
+        "Ward $1 & <2>",
+        "≥ 65 – 90 µg/cm²",
+        "two\nlines",
+    ],
+)
 def test_names_that_the_base_font_has_need_no_other(only_base, name):
     assert fonts.families_for({"here": name}, "en") == [fonts.BASE]
 
@@ -47,7 +58,9 @@ def test_a_name_that_no_font_has_is_refused_with_the_package(only_base, name, pa
     with pytest.raises(StudyError) as refusal:
         fonts.families_for({"centers[a].label": "Hospital A", "centers[b].label": name}, "en")
     said = str(refusal.value)
-    assert said.startswith("centers[b].label: no installed font") and f"'apt-get install -y {package}'" in said
+    assert (
+        said.startswith("centers[b].label: no installed font") and f"'apt-get install -y {package}'" in said
+    )
     assert "\n" not in said and "other letters" in said
 
 
@@ -62,7 +75,10 @@ def test_a_name_in_another_script_is_drawn_by_a_font_that_is_installed(name):
 
 def test_a_font_of_boxes_counts_as_none():
     """Matplotlib ships one that has every character, as a box."""
-    assert not [name for name in fonts._families() if name.startswith("Last Resort")] or fonts._best({"\u0f00"}) != "Last Resort High-Efficiency"
+    assert (
+        not [name for name in fonts._families() if name.startswith("Last Resort")]
+        or fonts._best({"\u0f00"}) != "Last Resort High-Efficiency"
+    )
     with pytest.raises(StudyError, match="A text of this figure: no installed font"):
         fonts.refuse_boxes([("A", [fonts.BASE]), ("\U00012000", [fonts.BASE])])
 
@@ -79,5 +95,11 @@ def test_labels_are_looked_at_before_a_run_where_they_need_a_font(only_base):
     with pytest.raises(StudyError, match="study.language is 'zh'"):
         fonts.check_labels({}, "zh")
     fonts.check_labels({"centers[a].label": "Hôpital A"}, "en")
-    own = Config.model_validate({"tables": {"models": ["网络", "vit"], "sets": ["s"], "labels": {"vit": "变换器"}}})
-    assert own.labels == {"tables.labels.vit": "变换器", "tables.models: '网络'": "网络", "tables.sets: 's'": "s"}
+    own = Config.model_validate(
+        {"tables": {"models": ["网络", "vit"], "sets": ["s"], "labels": {"vit": "变换器"}}}
+    )
+    assert own.labels == {
+        "tables.labels.vit": "变换器",
+        "tables.models: '网络'": "网络",
+        "tables.sets: 's'": "s",
+    }

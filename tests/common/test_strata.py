@@ -16,7 +16,9 @@ SETTINGS = {"test_fraction": 0.2, "folds": 5, "center": "alpha", "lock": "state/
 
 def people(n_op, n_non_op):
     labels = [1] * n_op + [0] * n_non_op
-    return pd.DataFrame({"patient_id": [f"P{i:05d}" for i in range(len(labels))], "label": pd.array(labels, dtype="Int64")})
+    return pd.DataFrame(
+        {"patient_id": [f"P{i:05d}" for i in range(len(labels))], "label": pd.array(labels, dtype="Int64")}
+    )
 
 
 def strata(cohort):
@@ -40,7 +42,10 @@ def test_labels_that_change_after_the_draw_are_said():
     found = strata(again)
     assert not found.sets_hold and found.folds_hold
     assert (found.train.share, found.test.share) == (0.2, 0.3)
-    assert len(found.warnings()) == 1 and "20.0 % of training and 30.0 % of the internal test set" in found.warnings()[0]
+    assert (
+        len(found.warnings()) == 1
+        and "20.0 % of training and 30.0 % of the internal test set" in found.warnings()[0]
+    )
 
 
 def test_one_label_counts_in_a_small_study():
@@ -67,7 +72,8 @@ def test_folds_whose_labels_change_are_said():
     found = strata(split_patients(moved[["patient_id", "label"]], lock, SETTINGS, KEY)[0])
     assert found.sets_hold and not found.folds_hold
     assert found.warnings() == [
-        "WARNING: the folds are those of the split lock, and patients or labels have changed since: 10.0 to 30.0 % of a fold have osteoporosis. The report says so."
+        "WARNING: the folds are those of the split lock, and patients or labels have changed since: "
+        "10.0 to 30.0 % of a fold have osteoporosis. The report says so."
     ]
 
 
@@ -79,7 +85,10 @@ def test_one_patient_is_no_drift():
 
 def test_the_table_gives_the_same_and_other_centres_play_no_part(tmp_path):
     drawn, _ = split_patients(people(20, 30), empty_lock(), SETTINGS, KEY)
-    frame = pd.concat([drawn, pd.DataFrame({"patient_id": ["X1", "X2"], "label": 1, "set": "east", "fold": pd.NA})], ignore_index=True)
+    frame = pd.concat(
+        [drawn, pd.DataFrame({"patient_id": ["X1", "X2"], "label": 1, "set": "east", "fold": pd.NA})],
+        ignore_index=True,
+    )
     for column, kind in COHORT.items():
         if column not in frame:
             frame[column] = float("nan") if kind == "float" else None

@@ -1,4 +1,4 @@
-"""Trainings that a killed run left over are named by their lock: those of this study alone, and none of a run that is going on."""
+"""Trainings that a killed run left over are named by their lock: those of this study alone, and of no other run."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ def test_a_training_of_a_run_that_is_going_on_is_left_alone_until_the_run_is_kil
     jobs.append(hold(tmp_path / "state/locks/fold_0.lock", tmp_path, str(tmp_path / "snakemake")))
     run = jobs[0]
     (found,) = holders(tmp_path / "state")
-    assert found.run == run.pid and "kill" not in found.sentence().replace("killed", "") and found.pid != run.pid
+    assert (
+        found.run == run.pid and "kill" not in found.sentence().replace("killed", "") and found.pid != run.pid
+    )
     run.send_signal(signal.SIGKILL)
     run.wait(20)
     (left,) = holders(tmp_path / "state")

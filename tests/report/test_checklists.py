@@ -256,7 +256,7 @@ def test_both_languages_hold_the_same_numbers(study):
 
 
 def with_strata(run, train: list[tuple[int, int]], test: tuple[int, int]):
-    """The run with so many patients without and with osteoporosis in each fold of training and in the internal test set."""
+    """The run with so many patients without and with osteoporosis in each fold and in the internal test set."""
     parts = [("train", fold, *sizes) for fold, sizes in enumerate(train)] + [("internal_test", None, *test)]
     labels = [(name, fold, label) for name, fold, *sizes in parts for label in (0, 1) for _ in range(sizes[label])]
     cohort = pd.concat([run.cohort.head(1)] * len(labels), ignore_index=True)

@@ -392,11 +392,12 @@ def test_a_figure_with_a_box_is_refused_before_it_is_written(predictions, tmp_pa
         style.apply("en", 8, 60, words.shown(MODELS, ["internal_test"]))
     style.apply("en", 8, 60)
     with pytest.raises(StudyError, match="^A text of this figure: no installed font"):
-        style.save(draw_roc(predictions, table2(predictions), replace(look(), language=words)), [tmp_path / "roc.png"])
+        figure = draw_roc(predictions, table2(predictions), replace(look(), language=words))
+        style.save(figure, [tmp_path / "roc.png"])
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("title", ["One line", "A long title of more than one line that is broken where it must be, twice at least in this panel"])
+@pytest.mark.parametrize("title", ["One line", "A long title that is broken where it must be, twice at least in this panel"])
 def test_a_panels_letter_stands_on_the_line_of_its_title(title):
     style.apply("en", 8, 60)
     figure, axes = style.panels(2, 2.0)
@@ -409,5 +410,7 @@ def test_a_panels_letter_stands_on_the_line_of_its_title(title):
         lines = axis._left_title.get_text().count("\n") + 1
         assert letter.x0 == pytest.approx(whole.x0, abs=1) and mark.get_fontweight() == "bold"
         assert whole.y1 - whole.height / lines - 1 <= letter.y0 and letter.y1 <= whole.y1 + 1
-        before = style.text_width(" " * (len(axis._left_title.get_text()) - len(axis._left_title.get_text().lstrip(" "))) + "a", 8) - style.text_width("a", 8)
+        text = axis._left_title.get_text()
+        blank = " " * (len(text) - len(text.lstrip(" ")))
+        before = style.text_width(blank + "a", 8) - style.text_width("a", 8)
         assert letter.width / figure.dpi < before < letter.width / figure.dpi + 0.12

@@ -40,7 +40,9 @@ class Study:
     path: Path
     configfile: str = "config/tiny.yaml"
 
-    def snakemake(self, *arguments: str, cores: int = 2, check: bool = True, more: dict[str, str] | None = None) -> str:
+    def snakemake(
+        self, *arguments: str, cores: int = 2, check: bool = True, more: dict[str, str] | None = None
+    ) -> str:
         """Run Snakemake, with ``more`` environment variables; return all that it printed."""
         command = [sys.executable, "-m", "snakemake", "--configfile", self.configfile, "--cores", str(cores), *arguments]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")} | (more or {})

@@ -9,10 +9,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")))
+PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
+)
 
 OURS = ("make", "snakemake", "python", "python3", "pytest", "envs/setup.sh", "ruff", "snakefmt")
-SYSTEM = (".", "apt-get", "chmod", "git", "kill", "module", "mv", "rm", "sbatch", "scancel", "scontrol", "squeue")
+SYSTEM = (
+    ".",
+    "apt-get",
+    "chmod",
+    "git",
+    "kill",
+    "module",
+    "mv",
+    "rm",
+    "sbatch",
+    "scancel",
+    "scontrol",
+    "squeue",
+)
 """Programs of Debian, Git and SLURM, whose arguments are not looked at."""
 
 
@@ -34,7 +51,11 @@ class Command(NamedTuple):
 def is_placeholder(word: str) -> bool:
     """Whether a word stands for something of the reader's own."""
     value = word.partition("=")[2] or word
-    return bool(re.search(r"<[^>]*>|\.\.\.|^my\b|^my/|mine\.yaml|your\.yaml|^a\.yaml$|another\.csv|^(B|FOLDER)$", value))
+    return bool(
+        re.search(
+            r"<[^>]*>|\.\.\.|^my\b|^my/|mine\.yaml|your\.yaml|^a\.yaml$|another\.csv|^(B|FOLDER)$", value
+        )
+    )
 
 
 def _split(text: str) -> list[tuple[str, ...]]:
@@ -99,7 +120,13 @@ def commands_of(page: str) -> list[Command]:
             continue
         for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", line):
             first, _, more = span.partition(" ")
-            if first in OURS and more or first == "." and "activate" in more or re.match(r"(BENCH|CONFIG|FUZZ)=", span):
+            if (
+                first in OURS
+                and more
+                or first == "."
+                and "activate" in more
+                or re.match(r"(BENCH|CONFIG|FUZZ)=", span)
+            ):
                 found += [Command(page, number, words) for words in _split(span)]
     return found
 
@@ -132,7 +159,7 @@ sys.meta_path.insert(0, Block())
 
 
 def without_test_packages(folder: Path) -> dict[str, str]:
-    """Environment variables under which Python finds none of the packages that only tests need; ``folder`` is written to."""
+    """Environment variables under which Python finds no package that only tests need; ``folder`` is written to."""
     run = import_names(pinned("envs/requirements.txt"))
     tests = import_names(pinned("envs/requirements-test.txt") - pinned("envs/requirements.txt"))
     (folder / "sitecustomize.py").write_text(BLOCK.format(names=tests - run), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Every command that README and docs show can be typed as it stands, with the packages of ``make setup`` alone."""
+"""Every command that README and docs show can be typed as it stands, with the packages of a run alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def help_of(module: str) -> str:
 def check_flags(words, module: str) -> None:
     for word in words:
         if word.startswith("--"):
-            assert re.search(rf"(?<![\w-]){re.escape(word.partition('=')[0])}(?![\w-])", help_of(module)), f"{module} has no {word}"
+            assert re.search(rf"(?<![\w-]){re.escape(word.partition('=')[0])}(?![\w-])", help_of(module)), (
+                f"{module} has no {word}"
+            )
 
 
 # ------------------------------------------------------------------------------------------ extraction
@@ -69,9 +71,24 @@ def test_the_commands_are_found():
     """A page that shows none, or a block that is passed over, would make all that follows empty."""
     typed = {" ".join(command.words) for command in COMMANDS}
     assert len(typed) > 45
-    assert {"make demo", "make bundle CONFIG=config/paper.yaml", "snakemake --report report.zip", "snakemake --unlock"} <= typed
-    assert {"snakemake --workflow-profile profiles/slurm", "snakemake -n --quiet rules", "BENCH=--device cuda"} <= typed
-    assert {command.page for command in COMMANDS} >= {"README.md", "CONTRIBUTING.md", "docs/tutorial.md", "docs/slurm.md", "docs/troubleshooting.md"}
+    assert {
+        "make demo",
+        "make bundle CONFIG=config/paper.yaml",
+        "snakemake --report report.zip",
+        "snakemake --unlock",
+    } <= typed
+    assert {
+        "snakemake --workflow-profile profiles/slurm",
+        "snakemake -n --quiet rules",
+        "BENCH=--device cuda",
+    } <= typed
+    assert {command.page for command in COMMANDS} >= {
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/tutorial.md",
+        "docs/slurm.md",
+        "docs/troubleshooting.md",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -112,7 +129,11 @@ def test_variables_of_make_in_the_text(command):
     readers = [target for target, recipe in RECIPES.items() if f"$({name})" in recipe]
     assert readers
     flags = [word for word in value.split() if word.startswith("--")]
-    texts = [help_of(module) for target in readers for module in modules_of(RECIPES[target])] if flags and name != "CONFIG" else []
+    texts = (
+        [help_of(module) for target in readers for module in modules_of(RECIPES[target])]
+        if flags and name != "CONFIG"
+        else []
+    )
     assert all(any(flag in text for text in texts) for flag in flags) or name == "CONFIG"
 
 
@@ -120,7 +141,9 @@ def test_variables_of_make_in_the_text(command):
 def test_a_target_that_needs_more_than_a_run_installs_it(target):
     """Tests, benchmarks and checks of the code first see to the test packages; what a user runs needs none of them."""
     recipe = RECIPES[target]
-    for_tests = re.search(r"(?<![\w.])(pytest|ruff|snakefmt|python3? -m tests\.(?!intake\.fuzz_intake))", recipe)
+    for_tests = re.search(
+        r"(?<![\w.])(pytest|ruff|snakefmt|python3? -m tests\.(?!intake\.fuzz_intake))", recipe
+    )
     assert not for_tests or "envs/setup.sh test" in recipe[: for_tests.start()]
     for module in modules_of(recipe):
         assert module_file(module).is_file(), module
@@ -141,14 +164,23 @@ def test_snakemake_takes_the_flags_and_no_target_for_a_config(command):
         assert end.code == 0, f"Snakemake refuses: {command}"
         return
     for path in map(str, given.configfile or []):
-        assert path.endswith((".yaml", ".yml")), f"'--configfile' takes the target '{path}': write '--' before it"
+        assert path.endswith((".yaml", ".yml")), (
+            f"'--configfile' takes the target '{path}': write '--' before it"
+        )
     for target in given.targets or []:
         assert target in RULES or target.startswith("results/") or is_placeholder(target), target
 
 
 def test_snakemake_makes_the_files_that_commands_name(fresh_study):
-    commands = [command for command in COMMANDS if command.program == "snakemake" and "--version" not in command.words]
-    files = {target for command in commands for target in parsed(command).targets or [] if target.startswith("results/")}
+    commands = [
+        command for command in COMMANDS if command.program == "snakemake" and "--version" not in command.words
+    ]
+    files = {
+        target
+        for command in commands
+        for target in parsed(command).targets or []
+        if target.startswith("results/")
+    }
     files = sorted(name for name in files if not is_placeholder(name))
     assert files
     text = fresh_study("documented").snakemake("-n", "--quiet", "rules", "--", *files)
@@ -173,13 +205,17 @@ def test_python_modules_are_there_and_have_the_flags(command):
 def does_without(handler: ast.ExceptHandler) -> bool:
     """Whether a handler goes on after a failed import; one that raises only says it in other words."""
     caught = ast.unparse(handler.type) if handler.type else "Exception"
-    return bool(re.search("ImportError|ModuleNotFoundError|Exception", caught)) and not any(isinstance(inner, ast.Raise) for part in handler.body for inner in ast.walk(part))
+    return bool(re.search("ImportError|ModuleNotFoundError|Exception", caught)) and not any(
+        isinstance(inner, ast.Raise) for part in handler.body for inner in ast.walk(part)
+    )
 
 
 def imported(path: Path) -> set[str]:
     """The top-level modules that a file imports, also within functions, but for those that it can do without."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    tries = [node for node in ast.walk(tree) if isinstance(node, ast.Try) and any(map(does_without, node.handlers))]
+    tries = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Try) and any(map(does_without, node.handlers))
+    ]
     spared = {id(inner) for node in tries for part in node.body for inner in ast.walk(part)}
     found = set()
     for node in ast.walk(tree):
@@ -202,20 +238,48 @@ REPORT = package("snakemake") / "report"
 @pytest.mark.parametrize("folder", [ROOT / "scripts", REPORT], ids=["scripts", "snakemake --report"])
 def test_what_a_run_imports_is_pinned_for_it(folder):
     """Also what is imported late, as Snakemake's report does with the package that colours code."""
-    allowed = import_names(pinned("envs/requirements.txt")) | set(sys.stdlib_module_names) | {"scripts", "snakemake"}
+    allowed = (
+        import_names(pinned("envs/requirements.txt"))
+        | set(sys.stdlib_module_names)
+        | {"scripts", "snakemake"}
+    )
     files = [path for path in folder.rglob("*.py") if "__pycache__" not in path.parts]
     assert files
     for path in files:
-        assert imported(path) <= allowed, f"{path.relative_to(folder)}: {sorted(imported(path) - allowed)} not in envs/requirements.txt"
+        assert imported(path) <= allowed, (
+            f"{path.relative_to(folder)}: {sorted(imported(path) - allowed)} not in envs/requirements.txt"
+        )
 
 
 def test_the_modules_of_commands_start_without_the_packages_of_tests(tmp_path):
-    modules = {module for target, recipe in RECIPES.items() if "setup.sh test" not in recipe for module in modules_of(recipe)}
-    modules |= {command.words[2] for command in COMMANDS if command.words[:2] == ("python", "-m") and command.words[2].startswith("scripts.")}
-    assert {"scripts.check.doctor", "scripts.bundle.score", "scripts.deep.orphans", "tests.intake.fuzz_intake"} <= modules
+    modules = {
+        module
+        for target, recipe in RECIPES.items()
+        if "setup.sh test" not in recipe
+        for module in modules_of(recipe)
+    }
+    modules |= {
+        command.words[2]
+        for command in COMMANDS
+        if command.words[:2] == ("python", "-m") and command.words[2].startswith("scripts.")
+    }
+    assert {
+        "scripts.check.doctor",
+        "scripts.bundle.score",
+        "scripts.deep.orphans",
+        "tests.intake.fuzz_intake",
+    } <= modules
     environment = {**os.environ, **without_test_packages(tmp_path)}
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
-    done = subprocess.run([sys.executable, "-c", code, *sorted(modules)], cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *sorted(modules)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
-    blocked = subprocess.run([sys.executable, "-c", "import pytest"], env=environment, capture_output=True, text=True)
+    blocked = subprocess.run(
+        [sys.executable, "-c", "import pytest"], env=environment, capture_output=True, text=True
+    )
     assert "only tests have it" in blocked.stderr, "the packages of tests are not blocked"
