@@ -8,14 +8,17 @@ import unicodedata
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 """Hyphens, dashes and minus signs of all kinds (U+2010 to U+2015, the minus U+2212, small and full-width forms)."""
 
+_SOFT_MINUS = re.compile(r"^[\s\u200b-\u200f\ufeff]*\u00ad(?=\s*[.,]?\d)")
+
 
 def plain(text: str) -> str:
     """``text`` in Unicode's compatibility form (NFKC: full-width digits and letters as plain ones), without spaces around it.
 
     Characters that nobody sees (zero-width spaces, byte order marks, direction marks, soft hyphens; Unicode's class Cf) are
-    left out.
+    left out. A soft hyphen in front of a number is the minus sign that text taken from a PDF has there.
     """
-    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    normal = _SOFT_MINUS.sub("-", unicodedata.normalize("NFKC", text))
+    shown = "".join(c for c in normal if unicodedata.category(c) != "Cf")
     return shown.strip()
 
 

@@ -35,6 +35,12 @@ class Merged(str):
     __slots__ = ()
 
 
+class Covered(str):
+    """The empty cell beside a merged one that covers it: what stood there is gone."""
+
+    __slots__ = ()
+
+
 # ------------------------------------------------------------------------------------------------ nothing there
 
 ABSENT = frozenset(
@@ -135,6 +141,8 @@ def read_number(
     """
     if isinstance(cell, Merged) and not says_nothing(cell, words):
         return Number("unreadable")  # one number over the rows of several measurements
+    if isinstance(cell, Covered):
+        return Number("unreadable")
     text = _ascii_digits(plain_dashes(plain(cell)))
     if says_nothing(text, words) or (unknown_is_absent and text.casefold() in UNKNOWN_WORDS):
         return Number("absent")
@@ -186,10 +194,10 @@ def numbers(
     unknown_is_absent: bool = True,
 ) -> Numbers:
     """Every cell read by ``read_number``."""
-    known: dict[tuple[str, bool], Number] = {}
+    known: dict[tuple[str, type], Number] = {}
     found = []
     for cell in cells:
-        key = (cell, isinstance(cell, Merged))
+        key = (cell, type(cell))
         if key not in known:
             known[key] = read_number(cell, units, words, unknown_is_absent)
         found.append(known[key])

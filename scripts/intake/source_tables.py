@@ -59,6 +59,9 @@ FEW_ROWS = 5
 MOST_ROWS_IN_DOUBT = 0.02
 """Rows without an id or with a site code that nobody declared: from both this number and this share of a DXA table on, it can't be used."""
 
+EARLIEST_EXAM = datetime.date(1985, 1, 1)
+"""No DXA exam is earlier: the first densitometers by DXA were sold in 1987. An earlier date is unreadable."""
+
 PLACEHOLDER_BIRTHS = frozenset(
     datetime.date(*day) for day in ((1900, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 2), (1901, 1, 1))
 )
@@ -123,6 +126,7 @@ NOTES = (
     "born_after_exam", "unreadable_measured_on", "unreadable_height", "implausible_height", "unreadable_weight", "implausible_weight",
     "exchanged_height_and_weight", "unreadable_bmd", "implausible_bmd", "no_value_code", "remark_behind_number", "doubtful_bmi", "doubtful_t_score",
     "date_stored_as_number", "date_moved_by_time_zone", "day_and_month_exchanged", "person_under_two_ids",
+    "id_in_another_form",
 )  # fmt: skip
 """Reasons that leave no row of use out: a value left empty or read with care, or one to be looked at.
 
@@ -479,36 +483,41 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
     for name, empty in (("source_id", ""), ("exam_date", None), ("site", ""), ("code", ""), ("device", ""), ("bmd", np.nan)):
         out[name] = empty
     none = pd.Series(False, index=frame.index)
-    undated, other, nobody, read = none, none, none, None
+    undated, other, nobody, given, read = none, none, none, None, None
     with issues.column():
         out["source_id"] = _ids(frame, names["patient_id"], ids, issues, f"{at}.patient_id")
     with issues.column():
         cells = column(frame, names["exam_date"], f"{at}.exam_date")
         out["exam_date"], undated = _dated(cells, table, issues, f"{at}.exam_date", frame.attrs["file"].serial_base)
+        early = out["exam_date"].map(lambda day: day is not None and day < EARLIEST_EXAM).astype(bool)
+        out["exam_date"], undated = out["exam_date"].where(~early, None).astype("object"), undated | early
         if out["exam_date"].isna().all():
             raise StudyError(f"{at}.exam_date: no row of the table has a date; check the column.")
     with issues.column():
         out["site"], out["code"], other, nobody = _sites(frame, table, at, where)
     with issues.column():
-        out["bmd"] = _bmd(frame, names, at, issues, words)
+        out["bmd"], given = _bmd(frame, names, at, issues, words)
     with issues.column():
         read = _t_scores(frame, names, at, words)
     if names.get("device"):
         with issues.column():
             out["device"] = column(frame, names["device"], f"{at}.device")
     issues.refuse()
-    assert read is not None
-    return _exams(out, issues, frame, where, _Doubts(undated, other, nobody, read))
+    assert read is not None and given is not None
+    exchanged = given.between(T_SCORE[0], -1e-6) & read.values.between(*BMD)
+    return _exams(out, issues, frame, where, _Doubts(undated, other, nobody, exchanged, read))
 
 
-def _bmd(frame: pd.DataFrame, names: dict, at: str, issues: _Issues, words: Sequence[str]) -> pd.Series:
+def _bmd(frame: pd.DataFrame, names: dict, at: str, issues: _Issues, words: Sequence[str]) -> tuple[pd.Series, pd.Series]:
+    """The densities, and the numbers of all cells, plausible or not."""
+
     def fault(values: pd.Series | None) -> None:
         if values is not None and (values / 1000).between(*BMD).mean() > 0.5:
             raise StudyError(f"{at}.bmd: the densities look like mg/cm2, not g/cm2; divide the column by 1000.")
         raise StudyError(f"{at}.bmd: most of its cells are no bone densities in g/cm2; check the column and its unit.")
 
     read = numbers(column(frame, names["bmd"], f"{at}.bmd"), dict.fromkeys(DENSITY_UNITS, 1.0), words)
-    return _measured(read, BMD, issues, "bmd", fault=fault)
+    return _measured(read, BMD, issues, "bmd", fault=fault), read.values
 
 
 def _t_scores(frame: pd.DataFrame, names: dict, at: str, words: Sequence[str]) -> Numbers:
@@ -538,6 +547,7 @@ class _Doubts:
     undated: pd.Series
     other: pd.Series
     nobody: pd.Series
+    exchanged: pd.Series
     read: Numbers
 
 
@@ -565,6 +575,7 @@ def _exams(out: pd.DataFrame, issues: _Issues, frame: pd.DataFrame, where: str, 
     used = ~left
     issues.aside(used & read.unreadable, "unreadable_t_score")
     issues.aside(used & outside, "implausible_t_score")
+    issues.aside(used & doubts.exchanged, "exchanged_density_and_t_score")
     issues.aside(used & doubts.undated, "unreadable_exam_date")
     issues.aside(used & out["exam_date"].isna(), "no_exam_date")
     issues.aside(used & doubts.nobody, "unknown_site_code")

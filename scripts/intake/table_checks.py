@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.intake.row_owners import with_other_forms, with_strays
 from scripts.intake.source_tables import FEWEST_FOR_A_COLUMN, NOTES, Reading
 from scripts.intake.table_columns import ROW
 
@@ -166,6 +167,10 @@ def with_odd_t_scores(dxa: Reading, patients: Reading, table: dict, where: str) 
 # ------------------------------------------------------------------------------------------------ persons
 
 
+def _results(exams: pd.DataFrame) -> Iterable[tuple]:
+    return exams[["exam_date", "site", "bmd", "t_score"]].itertuples(index=False, name=None)
+
+
 def with_double_persons(patients: Reading, dxa: Reading) -> Reading:
     """The patient table with rows noted whose person seems to stand there under another id, too.
 
@@ -175,7 +180,7 @@ def with_double_persons(patients: Reading, dxa: Reading) -> Reading:
     rows = patients.rows
     known = rows[rows["birth_date"].notna() & (rows["sex"] != "")]
     exams = dxa.rows[dxa.rows["exam_date"].notna() & dxa.rows["t_score"].notna()]
-    results = exams.assign(result=exams[["exam_date", "site", "bmd", "t_score"]].astype(str).agg("|".join, axis=1))
+    results = exams.assign(result=[f"{day}|{site}|{bmd}|{t}" for day, site, bmd, t in _results(exams)])
     signs = results.groupby("source_id")["result"].agg(lambda several: ";".join(sorted(set(several))))
     told = known.assign(exam=known["source_id"].map(signs)).dropna(subset=["exam"])
     by = ["birth_date", "sex", "height_cm", "exam"]
@@ -204,7 +209,7 @@ def checked(
         dxa = with_odd_t_scores(dxa, patients, table, f"{where}.dxa")
     except StudyError as error:
         faults.append(str(error))
-    return with_double_persons(patients, dxa), dxa, faults
+    return with_double_persons(patients, dxa), with_other_forms(patients, with_strays(patients, dxa)), faults
 
 
 # ------------------------------------------------------------------------------------------------ rows

@@ -55,7 +55,8 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
 
     ``table`` is the config's section (``path``, ``sheet``, ``encoding``, ``header_row``, column maps), ``where`` its place in the
     config, for messages. ``_too_long`` and ``_too_short`` mark rows whose cells don't match the heading's. What the file's form
-    says stands in ``attrs["file"]`` (``FileRows``), the heading's row in ``attrs["header_row"]``.
+    says stands in ``attrs["file"]`` (``FileRows``), the heading's row in ``attrs["header_row"]``. Rows that repeat the heading (of each
+    printed page) are left out and counted in ``attrs["repeated_headings"]``.
     Raises ``StudyError``.
     """
     file = read_file(table["path"], where, table.get("sheet"), table.get("encoding") or "utf-8-sig")
@@ -64,10 +65,11 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
         raise StudyError(f"{where}.path: the table is empty.")
     place = _heading_at(filled, table, where)
     header_row, heading = filled[place]
-    body = filled[place + 1 :]
+    headings = [plain_heading(text) for text in heading]
+    again = [number for number, row in filled[place + 1 :] if [plain_heading(text) for text in row] == headings]
+    body = [(number, row) for number, row in filled[place + 1 :] if number not in set(again)]
     if not body:
         raise StudyError(f"{where}.path: the table has no rows below its heading (row {header_row}).")
-    headings = [plain_heading(text) for text in heading]
     _refuse_no_heading(headings, header_row, table, where)
     width = len(headings)
     frame = pd.DataFrame([(row + [""] * width)[:width] for _, row in body], columns=range(width), dtype="object")
@@ -76,10 +78,13 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     short = pd.Series([len(row) < width for _, row in body])
     usual = file.serial_base is not None or short.mean() > MANY_SHORT_ROWS
     frame["_too_short"] = False if usual else short
+    if file.open_end and _cut_off(frame[width - 1]):
+        frame.loc[frame.index[-1], "_too_short"] = True
     frame.attrs["headings"] = headings
     frame.attrs["mapped"] = {plain_heading(name) for name in mapped_columns(table)}
     frame.attrs["file"] = file
     frame.attrs["header_row"] = header_row
+    frame.attrs["repeated_headings"] = len(again)
     return frame
 
 
@@ -95,6 +100,19 @@ def _refuse_no_heading(headings: list[str], row: int, table: dict, where: str) -
             f"{where}: row {row} of the file was taken as the heading and has none of the columns that the config names; say in "
             f"{where}.header_row which row is the heading, or give the table one, or correct the names."
         )
+
+
+def _cut_off(cells: pd.Series) -> bool:
+    """Whether the last cell of a file's last column seems to be cut: shorter than any other, or with fewer decimals than others."""
+    *others, last = (plain(cell) for cell in cells)
+    others = [cell for cell in others if cell]
+    if len(others) < len(cells) / 2:
+        return False
+
+    def decimals(text: str) -> int:
+        return len(re.split("[.,]", text)[1]) if re.fullmatch(r"\D?\d+[.,]\d*", text) else 0
+
+    return len(last) < min(map(len, others)) or decimals(last) < max(map(decimals, others))
 
 
 def _advice(frame: pd.DataFrame, name: str) -> str:
@@ -145,6 +163,8 @@ def form_notes(frame: pd.DataFrame, where: str) -> list[str]:
     found = []
     if frame.attrs["header_row"] > 1:
         found.append(f"{where}: the heading is row {frame.attrs['header_row']} of the file (header_row); what stands above it is left out")
+    if frame.attrs["repeated_headings"]:
+        found.append(f"{where}: {frame.attrs['repeated_headings']} rows repeat the heading and are left out")
     hidden = len(file.hidden & set(frame[ROW]))
     if hidden:
         found.append(f"{where}: {hidden} rows are hidden in Excel (by a filter or by hand) and are read like the others")

@@ -17,7 +17,7 @@ from typing import Any
 
 from scripts.common.errors import StudyError
 from scripts.common.plain_text import plain
-from scripts.intake.cells import Merged, StoredDate
+from scripts.intake.cells import Covered, Merged, StoredDate, says_nothing
 
 EAST_ASIAN_DATES = frozenset({*range(27, 37), *range(50, 59)})
 """Number formats 27 to 36 and 50 to 58: dates in Chinese, Japanese and Korean Excel (ECMA-376, 18.8.30), plain numbers elsewhere."""
@@ -36,7 +36,7 @@ class FileRows:
     ``numbers``: each row's number in the file, the first is 1. ``hidden``: how many of them Excel hides. ``formulas``: columns (from
     0) and how many of their cells hold a formula without a value. ``other_sheets``: how many further sheets the workbook shows.
     ``hidden_sheet``: the sheet that was read is hidden. ``serial_base``: the day 0 of day numbers, None in text files. ``before_midnight``: stored dates that lie seconds before a
-    day and were taken for it.
+    day and were taken for it. ``open_end``: a text file whose last row has no line end, as one that was cut short.
     """
 
     rows: list[list[str]]
@@ -47,6 +47,11 @@ class FileRows:
     hidden_sheet: bool = False
     serial_base: datetime.datetime | None = None
     before_midnight: int = 0
+    open_end: bool = False
+
+    def __deepcopy__(self, memo: dict) -> FileRows:
+        """Itself: pandas copies a frame's ``attrs`` with every operation, and nothing changes these rows."""
+        return self
 
 
 # ------------------------------------------------------------------------------------------------ Excel
@@ -148,6 +153,10 @@ def _excel_rows(path: Path, sheet: str | None, where: str) -> FileRows:
                 content = _MergedDate(content)
             for row in texts[area.min_row - 1 : area.max_row]:
                 row[area.min_col - 1] = content
+        first = texts[area.min_row - 1][area.min_col - 1] if area.min_row <= len(texts) else ""
+        covered = Merged(first) if says_nothing(first) else Covered()
+        for row in texts[area.min_row - 1 : area.max_row]:
+            row[area.min_col : area.max_col] = [covered] * len(row[area.min_col : area.max_col])
     formulas: Counter = Counter()
     if any(cell.value is None for row in cells for cell in row):
         written = _sheet(opened(values=False), sheet, where)
@@ -251,7 +260,7 @@ def _text_rows(path: Path, encoding: str, where: str) -> FileRows:
         rows = list(csv.reader(io.StringIO(content, newline=""), delimiter=separator))
     except csv.Error:
         raise StudyError(f"{where}.path: the table can't be read as CSV; save it again as 'CSV UTF-8'.") from None
-    return FileRows(rows, list(range(1, len(rows) + 1)))
+    return FileRows(rows, list(range(1, len(rows) + 1)), open_end=not content.endswith(("\n", "\r")))
 
 
 def plain_heading(text: str) -> str:

@@ -1,0 +1,88 @@
+"""Whose a DXA row may be whose id can't be trusted, so that these patients' exams don't say 'no osteoporosis' without it.
+
+A row set aside that has no id, or the id of nobody in the patient table, may belong to the patient of the row above or below
+it; in a table that isn't sorted by patient, to anyone whose exam lacks such a row. A row whose id differs from a
+patient's in its writing alone (leading zeros, ``.0``, separators, capitals) is likely that patient's.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from scripts.intake.source_tables import NOTES, Reading
+from scripts.intake.table_columns import ROW
+
+CONTIGUOUS = 0.9
+"""Share of a table's patients whose rows stand together from which on the table counts as sorted by patient."""
+USUAL = 0.5
+"""A code that more than this share of all exams have is missed where an exam lacks it."""
+
+
+def _loose(source_id: str) -> str:
+    """An id without what programs and people add to it or take from it."""
+    return re.sub(r"[\W_]+", "", source_id.removesuffix(".0")).lstrip("0").upper()
+
+
+def with_other_forms(patients: Reading, dxa: Reading) -> Reading:
+    """The DXA table with an undecided row for each row whose id is a patient's in another form."""
+    known = set(patients.rows["source_id"])
+    owners: dict[str, list[str]] = {}
+    for source in sorted(known):
+        owners.setdefault(_loose(source), []).append(source)
+    rows = dxa.rows[~dxa.rows["source_id"].isin(known)]
+    meant = rows["source_id"].map(lambda source: owners.get(_loose(source), []))
+    found = rows.assign(source_id=meant)[meant.map(len) > 0].explode("source_id")
+    if found.empty:
+        return dxa
+    noted = pd.DataFrame({ROW: sorted(set(found[ROW].astype(int))), "reason": "id_in_another_form"})
+    issues = pd.concat([dxa.issues, noted]).sort_values([ROW, "reason"], ignore_index=True)
+    return replace(dxa, rows=_with(dxa.rows, found), issues=issues)
+
+
+def with_strays(patients: Reading, dxa: Reading) -> Reading:
+    """The DXA table with undecided rows for whoever may own the rows set aside whose id is nobody's."""
+    known = set(patients.rows["source_id"])
+    aside = set(dxa.issues.loc[~dxa.issues["reason"].isin(NOTES), ROW])
+    cells = dxa.cells
+    strays = cells[cells[ROW].isin(aside) & ~cells["source_id"].isin(known)]
+    if strays.empty:
+        return dxa
+    trusted = cells["source_id"].where(cells["source_id"].isin(known))
+    if _sorted_by_patient(trusted.dropna()):
+        above, below = trusted.ffill().reindex(strays.index), trusted.bfill().reindex(strays.index)
+        whose = [{one, other} - {None, np.nan} for one, other in zip(above, below)]
+    else:
+        whose = _lacking(dxa, strays, known)
+    parts = [strays.assign(source_id=[sorted(x for x in one if isinstance(x, str)) for one in whose]).explode("source_id")]
+    found = pd.concat(parts).dropna(subset=["source_id"]).assign(exam_date=None, site="", code="")
+    return replace(dxa, rows=_with(dxa.rows, found))
+
+
+def _sorted_by_patient(ids: pd.Series) -> bool:
+    """Whether nearly every patient's rows stand together."""
+    runs = (ids != ids.shift()).groupby(ids).sum()
+    return bool(len(runs) == 0 or (runs == 1).mean() >= CONTIGUOUS)
+
+
+def _lacking(dxa: Reading, strays: pd.DataFrame, known: set[str]) -> list[set[str]]:
+    """For each stray row the patients with an exam that lacks a row of its code, or any usual row where its code is unknown."""
+    rows = dxa.rows[dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0) & dxa.rows["exam_date"].notna()]
+    exams = rows.groupby(["source_id", "exam_date"])["code"].agg(set)
+    shares = rows.drop_duplicates(["source_id", "exam_date", "code"])["code"].value_counts() / max(len(exams), 1)
+    usual = set(shares.index[shares > USUAL])
+    people = exams.index.get_level_values("source_id")
+    found = []
+    for code, site in zip(strays["code"], strays["site"]):
+        missed = {code} if site and code in usual else usual
+        found.append({source for source, codes in zip(people, exams) if missed - codes})
+    return found
+
+
+def _with(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
+    """``rows`` and those ``found``, which have no numbers and decide nothing, in the order of the source's rows."""
+    empty = found.assign(unreadable=1, **{name: np.nan for name in ("bmd", "t_score", "t_below", "t_above")})
+    return pd.concat([rows, empty[rows.columns]]).sort_values(ROW, kind="stable", ignore_index=True)
