@@ -295,7 +295,7 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
     try:
         check_labels(config.labels, config.study.language)
     except StudyError as error:
-        yield Finding("Fonts", "mend", str(error))
+        yield Finding("Fonts", "fix", str(error))
     try:
         refuse_another_key(open_key(config.study.key_file, config.study.seed))
         yield Finding("Key", "ok", "a file of yours alone" if config.study.key_file else "that of a simulated study; it is public")

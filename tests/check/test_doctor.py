@@ -261,6 +261,13 @@ def test_config_and_paths(folder):
     assert "chmod 600" in key.said
 
 
+def test_a_label_that_no_font_draws_is_to_be_fixed_before_a_run(folder):
+    config = real_config(folder)
+    config.centers[0].label = "\U00012000"
+    fonts = [found for found in doctor.check_paths_and_key(config) if found.about == "Fonts"]
+    assert [found.state for found in fonts] == ["fix"] and ".label: no installed font" in fonts[0].said
+
+
 def test_another_key_than_that_of_the_results(folder):
     config = real_config(folder)
     (folder / "state").mkdir()
