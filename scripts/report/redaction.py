@@ -11,7 +11,7 @@ REDACTED = "[redacted]"
 _CENTER_KEPT = ("name", "role", "simulate", "batches")
 """What is kept of a centre. Everything else that is given is redacted, so that a new key is redacted until it stands here."""
 
-_IDS_KEPT = ("strip", "leading_zeros", "upper")
+_IDS_KEPT = ("strip", "leading_zeros", "upper", "separators")
 """What is kept of how a centre's ids are made alike."""
 
 _TABLE_KEPT = ("height_unit", "encoding", "date_format")

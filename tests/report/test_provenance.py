@@ -59,7 +59,7 @@ def test_nothing_of_a_hospital_is_in_the_config(configs):
         and "2020" not in text
         and "2024" not in text
     )
-    assert center["ids"] == {"strip": True, "leading_zeros": "keep", "upper": False}, "and what a later key of ids gives is redacted"
+    assert center["ids"] == {"strip": True, "leading_zeros": "keep", "upper": False, "separators": "keep"}
     assert center["simulate"] is None
 
 
