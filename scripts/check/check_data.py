@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from scripts.check.expectations import Expectation, expect, shared_patients
+from scripts.check.plausibility import by_age_and_sex
 from scripts.cohort.selection import Selection
 from scripts.common.config import check_paths, read_config
 from scripts.common.config_files import laid_over, read_config_file
@@ -32,7 +33,9 @@ def _selected(selection: Selection, heading: str) -> list[str]:
     for step in selection.flow["step"]:
         if step in reasons.index:
             lines.append(f"    left out, {step.replace('_', ' ')}: {reasons[step]}")
-    return lines
+    notes = selection.flow[(selection.flow["kind"] == "note") & (selection.flow["n_patients"] > 0)]
+    lines += [f"    of those included, {step.replace('_', ' ')}: {n}" for step, n in zip(notes["step"], notes["n_patients"])]
+    return lines + by_age_and_sex(selection.cohort)
 
 
 def described(found: Expectation) -> list[str]:

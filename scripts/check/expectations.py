@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.check.plausibility import falling_with_age, odd_slopes
 from scripts.cohort.selection import Counted, Selection, select_cohort
 from scripts.cohort.split import empty_lock, split_patients
 from scripts.common.config import EXCLUSIONS, Center
@@ -55,7 +56,7 @@ from scripts.intake.source_tables import (
     site_codes,
     views,
 )
-from scripts.intake.table_checks import account, checked, reasons, refuse_unjoined
+from scripts.intake.table_checks import account, checked, reasons, refuse_unjoined, t_score_lines
 from scripts.intake.table_columns import column, read_cells
 
 MOST_CODES = 12
@@ -459,6 +460,8 @@ def expect(
     if len(readings) == 2:
         both = checked(readings["patients"], readings["dxa"], images, tables["dxa"], f"centers[{center.name}]")
         readings["patients"], readings["dxa"], faults = both
+        lines = t_score_lines(readings["dxa"], readings["patients"])
+        result.hints += odd_slopes(lines, f"centers[{center.name}].dxa.columns.t_score")
         result.faults += faults
     looked_at = {**readings, **({} if images is None else {"images": images})}
     for kind, reading in looked_at.items():
@@ -514,6 +517,7 @@ def expect(
         try:
             result.selection = _select(films[list(FILMS_WITH_AGES)], found, settings)
             _judge_labels(result)
+            result.hints += falling_with_age(result.selection.cohort, f"centers[{center.name}]")
             if split is not None and center.role == "development" and not result.faults:
                 drawn = {**split, "center": center.name, "lock": ""}
                 split_patients(result.selection.cohort.reset_index(drop=True), empty_lock(), drawn, key)
