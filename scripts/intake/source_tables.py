@@ -80,6 +80,9 @@ OTHER_SITES = frozenset(
 )  # fmt: skip
 """Regions of a DXA report that the study doesn't look at, in lower case; a config may add others (``site_coding.other``)."""
 
+_FOREARM = re.compile(r"forearm|radius|ulna|wrist|^1/3$|^33%$|^ud$|^mid$|ultradistal|前臂|桡骨|尺骨|超远端")
+"""Codes of the forearm's regions."""
+
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 """A number as Excel shows a long one (1.10101E+11): its last digits are lost."""
 
@@ -580,10 +583,22 @@ def _exams(out: pd.DataFrame, issues: _Issues, frame: pd.DataFrame, where: str, 
     issues.aside(used & out["exam_date"].isna(), "no_exam_date")
     issues.aside(used & doubts.nobody, "unknown_site_code")
     issues.aside(used & (out["site"] == ""), "no_site")
+    issues.aside(used & _ambiguous_total(out), "ambiguous_total")
     aside = issues.first != ""
     reading = _finished(out, issues, frame, where, studied=~doubts.other, left_out=left)
     reading.rows = _stacked(reading.rows.assign(unreadable=0), _undecided(out[aside & used].assign(reason=issues.first[aside & used].to_numpy()), out))
     return reading
+
+
+def _ambiguous_total(out: pd.DataFrame) -> pd.Series:
+    """Which rows have the bare code 'total' in an exam that has results of the forearm, too.
+
+    Hologic calls the sum of spine, hip and forearm alike; nobody can say of which of them this one is. A row that belongs to the
+    hip beyond doubt (its code says so, or the table has a scan column) is none of these.
+    """
+    keys = out["source_id"] + "\x1f" + out["exam_date"].astype("object").map(str)
+    arm = out["code"].str.contains(_FOREARM)
+    return out["code"].isin(("total", "总", "合计", "total bmd")) & keys.isin(set(keys[arm]))
 
 
 def _stacked(rows: pd.DataFrame, undecided: pd.DataFrame) -> pd.DataFrame:

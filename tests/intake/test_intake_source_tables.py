@@ -157,6 +157,15 @@ def test_dxa_table(tmp_path):
         dxa(tmp_path, GOOD_DXA, site_coding={"lumbar": ["LS"], "femoral_neck": ["FN"], "total_hip": ["TH"]})
 
 
+def test_a_total_beside_results_of_the_forearm_is_undecided(tmp_path):
+    body = "1,2020-01-05,lumbar,0.9,-1.2\n1,2020-01-05,Total,0.4,-3.1\n1,2020-01-05,1/3,0.6,-1.9\n2,2020-01-05,Total,0.9,-0.4\n"
+    coding = {"total_hip": ["Total", "Hip Total"]}
+    reading = dxa(tmp_path, body, site_coding=coding)
+    assert issues(reading) == {3: "ambiguous_total", 4: "other_site"}
+    assert reading.rows["unreadable"].tolist() == [0, 1, 0] and pd.isna(reading.rows["t_score"].iloc[1])
+    assert issues(dxa(tmp_path, body.replace("Total", "Hip Total"), site_coding=coding)) == {4: "other_site"}
+
+
 def cells(*values):
     return pd.Series(list(values), dtype="object")
 
