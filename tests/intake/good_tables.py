@@ -23,7 +23,7 @@ from scripts.cohort.selection import select_cohort
 from scripts.common.config import Cohort, DxaTable, IdNormaliser, PatientTable
 from scripts.common.errors import StudyError, StudyErrors, sentences_of
 from scripts.common.key import StudyKey
-from scripts.common.tables import FILMS
+from scripts.common.tables import FILMS_WITH_AGES
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.pseudonymization import pseudonymize
 from scripts.intake.source_tables import Reading, read_dxa, read_patients
@@ -293,7 +293,7 @@ class Outcome:
 
 
 def films(hospital: Hospital, names: Pseudonyms, births: bool = True) -> pd.DataFrame:
-    """The FILMS rows of one frontal film per person, as the intake writes them."""
+    """The FILMS_WITH_AGES rows of one frontal film per person, as the intake writes them."""
     rows = [
         {
             "image_id": names.image_of_uid(p.source_id), "patient_id": names.patient(names.normalised(p.source_id)), "status": "accepted", "reason": "",
@@ -302,7 +302,7 @@ def films(hospital: Hospital, names: Pseudonyms, births: bool = True) -> pd.Data
         }
         for p in hospital.people
     ]  # fmt: skip
-    frame = pd.DataFrame(rows)[list(FILMS)]
+    frame = pd.DataFrame(rows)[list(FILMS_WITH_AGES)]
     return frame.astype({"same_day_order": "Int64", "age": "Int64", "enrolled": "Int64"})
 
 
