@@ -38,8 +38,8 @@ slurm-test:  ## the tiny study on a real SLURM that is started on this machine f
 	@envs/setup.sh test && envs/setup-test-tools.sh slurm
 	@pytest -m slurm
 
-fuzz:  ## damaged films through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed
-	@python -m tests.intake.fuzz_intake $(FUZZ)
+fuzz:  ## damaged films, then damaged tables through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed
+	@python -m tests.intake.fuzz_intake --share 0.5 $(FUZZ); films=$$?; python -m tests.intake.fuzz_tables --share 0.5 $(FUZZ) && exit $$films
 
 lint:  ## the checks of the code
 	@envs/setup.sh test

@@ -46,7 +46,7 @@ class Covered(str):
 ABSENT = frozenset(
     {
         "", "na", "n/a", "n.a.", "nan", "nat", "<na>", "null", "none", "nil", "-", "--", "---", ".", "..", "/", "//", "\\",
-        "missing", "empty", "blank", "n/d", "nd", "n.d.", "ne", "n.e.", "nm", "n.m.", "无", "空", "缺失", "缺", "未填",
+        "missing", "empty", "blank", "n/d", "nd", "n.d.", "ne", "n.e.", "nm", "n.m.", "k.a.", "k. a.", "无", "空", "缺失", "缺", "未填",
     }
 )  # fmt: skip
 """Whole cells that say that there is nothing, in lower case and with plain dashes."""
@@ -59,8 +59,10 @@ _NOT_MEASURED = re.compile(
     r"analy[sz]able|done|performed|scanned|reported|taken|recorded|obtained|tested|possible|valid)\b|"
     r"\bnon[- ]?(?:evaluable|diagnostic|assessable)\b|\bunable\s+to\b|\bun(?:evaluable|measurable|assessable)\b|"
     r"\b(?:no\s+(?:scan|result|data|value|measurement))\b|\b(?:refused|declined|bedridden|amputat\w*|excluded|invalid)\b|"
-    r"prosthe\w*|implant\w*|arthroplast\w*|endoprothese|\bmetal\w*|\bhardware\b|\b(?:artefact|artifact)\w*|"
-    r"\b(?:nicht|non|no)\s+(?:gemessen|auswertbar|beurteilbar|mesur\w*|évaluable\w*|medid\w*|evaluable\w*|misurat\w*)\b|"
+    r"prosthe\w*|proth[eè]s\w*|pr[oó]tesis|implant\w*|arthroplast\w*|\bmetal\w*|\bhardware\b|\b(?:artefact|artifact)\w*|"
+    r"\bnicht\s+(?:gemessen|auswertbar|beurteilbar|bestimmbar|verwertbar|messbar|möglich|durchgeführt|untersucht|vorhanden|erhoben)\b|"
+    r"\bnon\s+(?:mesur\w*|évaluable\w*|interprétable\w*|réalis\w*|disponible\w*|fait\w*|applicable\w*|misurat\w*)\b|"
+    r"\bno\s+(?:medid\w*|evaluable\w*|valorable\w*|interpretable\w*|realizad\w*|disponible\w*|aplicable\w*)\b|\bentfällt\b|"
     r"未测|未查|未做|未检|未评|未行|无法|不能|不可评|不可测|不宜|测不出|拒测|拒绝|卧床|假体|置换|内固定|金属|伪影|截肢|无数据|无结果"
 )
 """Words of a cell that say that nothing was or could be measured."""

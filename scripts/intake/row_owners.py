@@ -57,7 +57,11 @@ def with_strays(patients: Reading, dxa: Reading) -> Reading:
         whose = [{one, other} - {None, np.nan} for one, other in zip(above, below)]
     else:
         whose = _lacking(dxa, strays, known)
-    parts = [strays.assign(source_id=[sorted(x for x in one if isinstance(x, str)) for one in whose]).explode("source_id")]
+    parts = [
+        strays.assign(source_id=[sorted(x for x in one if isinstance(x, str)) for one in whose]).explode(
+            "source_id"
+        )
+    ]
     found = pd.concat(parts).dropna(subset=["source_id"]).assign(exam_date=None, site="", code="")
     return replace(dxa, rows=_with(dxa.rows, found))
 
@@ -70,9 +74,13 @@ def _sorted_by_patient(ids: pd.Series) -> bool:
 
 def _lacking(dxa: Reading, strays: pd.DataFrame, known: set[str]) -> list[set[str]]:
     """For each stray row the patients with an exam that lacks a row of its code, or any usual row where its code is unknown."""
-    rows = dxa.rows[dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0) & dxa.rows["exam_date"].notna()]
+    rows = dxa.rows[
+        dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0) & dxa.rows["exam_date"].notna()
+    ]
     exams = rows.groupby(["source_id", "exam_date"])["code"].agg(set)
-    shares = rows.drop_duplicates(["source_id", "exam_date", "code"])["code"].value_counts() / max(len(exams), 1)
+    shares = rows.drop_duplicates(["source_id", "exam_date", "code"])["code"].value_counts() / max(
+        len(exams), 1
+    )
     usual = set(shares.index[shares > USUAL])
     people = exams.index.get_level_values("source_id")
     found = []

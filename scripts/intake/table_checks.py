@@ -109,10 +109,11 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def _judged(dxa: Reading, patients: Reading) -> pd.DataFrame:
-    """The DXA rows with density and T-score, and the sex of their patients."""
+    """The DXA rows with density and T-score of patients whose sex is known, and it: T-scores of both sexes have no line in common."""
     rows = dxa.rows[dxa.rows["bmd"].notna() & dxa.rows["t_score"].notna()]
     sexes = patients.rows.loc[patients.rows["sex"] != "", ["source_id", "sex"]].drop_duplicates("source_id")
-    return rows.assign(sex=rows["source_id"].map(sexes.set_index("source_id")["sex"]).astype("object").fillna(""))
+    sex = rows["source_id"].map(sexes.set_index("source_id")["sex"])
+    return rows.assign(sex=sex.astype("object"))[sex.notna()]
 
 
 def t_score_lines(dxa: Reading, patients: Reading) -> pd.DataFrame:

@@ -77,6 +77,10 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     frame["_too_long"] = [any(cell.strip() for cell in row[width:]) for _, row in body]
     short = pd.Series([len(row) < width for _, row in body])
     usual = file.serial_base is not None or short.mean() > MANY_SHORT_ROWS
+    if file.open_end and short.iloc[-1] and not usual and not _is_footer(body[-1][1]):
+        raise StudyError(
+            f"{where}.path: the file ends within row {body[-1][0]}, without a line end: it was cut short, and rows are missing; export it again."
+        )
     frame["_too_short"] = False if usual else short
     if file.open_end and _cut_off(frame[width - 1]):
         frame.loc[frame.index[-1], "_too_short"] = True
@@ -100,6 +104,11 @@ def _refuse_no_heading(headings: list[str], row: int, table: dict, where: str) -
             f"{where}: row {row} of the file was taken as the heading and has none of the columns that the config names; say in "
             f"{where}.header_row which row is the heading, or give the table one, or correct the names."
         )
+
+
+def _is_footer(row: list[str]) -> bool:
+    """Whether a short last row is a line of words below the table."""
+    return len(row) == 1 and not re.fullmatch(r"\S*\d\S*", row[0].strip())
 
 
 def _cut_off(cells: pd.Series) -> bool:

@@ -3,7 +3,7 @@
     python -m tests.intake.fuzz_tables --seconds 600 --seed 1
 
 Each try takes the good hospital of ``good_tables``, damages one or both of its tables in one to three ways that leave a
-trace, and takes them in by the real functions. A failing one is printed with ``--only NUMBER``, which tries it alone, and its
+trace, and takes them in by the real functions. A failing one is printed with ``--only tables:NUMBER``, which tries it alone, and its
 tables are kept in a temporary folder.
 """
 
@@ -16,6 +16,7 @@ import datetime
 import io
 import random
 import re
+import shutil
 import sys
 import tempfile
 import time
@@ -75,7 +76,13 @@ def dated(sheet: Sheet) -> int:
 
 def mapped(sheet: Sheet, by: random.Random) -> int:
     """A column that the config names."""
-    return by.choice([place for place, name in enumerate(sheet.headings) if name and name not in ("Name", "Further", "Notes")])
+    return by.choice(
+        [
+            place
+            for place, name in enumerate(sheet.headings)
+            if name and name not in ("Name", "Further", "Notes")
+        ]
+    )
 
 
 def as_text(sheet: Sheet, row: list[Any], column: int) -> str:
@@ -132,7 +139,9 @@ def line_ends(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 @damage("form", RIGHT, form="csv")
 def separator_line(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """A first line ``sep=;`` for Excel."""
-    sheet.byte_changes.append(lambda content: f"sep={sheet.separator}\n".encode(sheet.encoding.removesuffix("-sig")) + content)
+    sheet.byte_changes.append(
+        lambda content: f"sep={sheet.separator}\n".encode(sheet.encoding.removesuffix("-sig")) + content
+    )
 
 
 @damage("form", ASIDE, form="csv")
@@ -160,6 +169,8 @@ def cut_short(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     def cut(content: bytes) -> bytes:
         text = content.decode(sheet.encoding)
         lines = text.split(sheet.line_end)
+        if len(lines) < 9:
+            return content
         at = by.randint(len(lines) // 2, len(lines) - 2)
         line = lines[at]
         if len(line) < 6:
@@ -172,7 +183,11 @@ def cut_short(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 @damage("form", RIGHT)
 def title_rows(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Lines of title above the heading."""
-    sheet.before = [[by.choice(["Bone density 2018-2022", "骨密度报告", "Export"])], *([[]] * by.randint(0, 2)), ["printed by", "the clinic"]]
+    sheet.before = [
+        [by.choice(["Bone density 2018-2022", "骨密度报告", "Export"])],
+        *([[]] * by.randint(0, 2)),
+        ["printed by", "the clinic"],
+    ]
 
 
 @damage("form", RIGHT, ASIDE)
@@ -187,7 +202,9 @@ def repeated_heading(hospital: Hospital, sheet: Sheet, by: random.Random) -> Non
 def blank_rows(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Rows of empty cells or of spaces."""
     for _ in range(by.randint(1, 9)):
-        sheet.rows.insert(by.randrange(len(sheet.rows)), [by.choice(["", " "])] * by.randint(1, len(sheet.headings)))
+        sheet.rows.insert(
+            by.randrange(len(sheet.rows)), [by.choice(["", " "])] * by.randint(1, len(sheet.headings))
+        )
 
 
 @damage("form", RIGHT)
@@ -242,6 +259,8 @@ def open_quote(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 
     def opened(content: bytes) -> bytes:
         lines = content.decode(sheet.encoding).split(sheet.line_end)
+        if len(lines) < len(sheet.before) + 9:
+            return content
         at = by.randint(len(sheet.before) + 1, len(lines) - 3)
         place = by.choice([m.end() for m in re.finditer(re.escape(sheet.separator), lines[at])] or [0])
         lines[at] = lines[at][:place] + '"' + lines[at][place:]
@@ -253,7 +272,13 @@ def open_quote(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 @damage("form", RIGHT, REFUSED, form="csv")
 def quote_within_a_cell(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """A quote in the middle of a name, not doubled."""
-    sheet.byte_changes.append(lambda content: content.replace("Muster".encode(sheet.encoding)[-4:], 'te"r'.encode(sheet.encoding)[-8:], 1) if sheet.encoding == "utf-8" else content)
+    sheet.byte_changes.append(
+        lambda content: (
+            content.replace("Muster".encode(sheet.encoding)[-4:], 'te"r'.encode(sheet.encoding)[-8:], 1)
+            if sheet.encoding == "utf-8"
+            else content
+        )
+    )
 
 
 @damage("form", REFUSED)
@@ -268,7 +293,9 @@ def two_columns_of_a_name(hospital: Hospital, sheet: Sheet, by: random.Random) -
 def another_heading(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """A heading that the config doesn't know."""
     place = mapped(sheet, by)
-    sheet.headings[place] = by.choice([sheet.headings[place] + "2", sheet.headings[place].upper() + "_", "Spalte"])
+    sheet.headings[place] = by.choice(
+        [sheet.headings[place] + "2", sheet.headings[place].upper() + "_", "Spalte"]
+    )
 
 
 @damage("form", REFUSED)
@@ -287,7 +314,15 @@ def no_heading(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 def another_suffix(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Text under the name of an Excel file, Excel under that of text, or a page of HTML under either."""
     page = b"<html><table><tr><td>1</td></tr></table></html>"
-    sheet.byte_changes.append(by.choice([lambda content: b"PK\3\4" + content, lambda content: page, lambda content: content[: len(content) // 2] if sheet.kind == "xlsx" else page]))
+    sheet.byte_changes.append(
+        by.choice(
+            [
+                lambda content: b"PK\3\4" + content,
+                lambda content: page,
+                lambda content: content[: len(content) // 2] if sheet.kind == "xlsx" else page,
+            ]
+        )
+    )
 
 
 # ------------------------------------------------------------------------------------------------ encoding
@@ -335,7 +370,11 @@ def unseen_characters(hospital: Hospital, sheet: Sheet, by: random.Random) -> No
     for row in few(sheet, by, 60):
         if len(row) > column:
             cell = as_text(sheet, row, column)
-            row[column] = by.choice(["\u200b", "\ufeff", "\u00a0", "\u200e", "\u3000", " ", "\t", ""]) + cell + by.choice(["\u200b", "\u00a0", "\u200f", " ", "\u2009"])
+            row[column] = (
+                by.choice(["\u200b", "\ufeff", "\u00a0", "\u200e", "\u3000", " ", "\t", ""])
+                + cell
+                + by.choice(["\u200b", "\u00a0", "\u200f", " ", "\u2009"])
+            )
 
 
 @damage("encoding", RIGHT)
@@ -346,7 +385,9 @@ def full_width(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     column = mapped(sheet, by)
     for row in few(sheet, by, 60):
         if len(row) > column:
-            row[column] = "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in as_text(sheet, row, column))
+            row[column] = "".join(
+                chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in as_text(sheet, row, column)
+            )
 
 
 @damage("encoding", ASIDE)
@@ -366,7 +407,28 @@ def other_minus_signs(hospital: Hospital, sheet: Sheet, by: random.Random) -> No
     """Minus signs as typesetters, PDF readers and Chinese keyboards write them."""
     if sheet.encoding != "utf-8":
         return
-    sign = by.choice(["\u2212", "\u2013", "\u2014", "\uff0d", "\ufe63", "\u2010", "\u2011", "\u00ad", "\u2796", "\u02d7", "\u30fc", "\u4e00", "_", "\u00af", "~", "&minus;", "\u2500", "- "])
+    sign = by.choice(
+        [
+            "\u2212",
+            "\u2013",
+            "\u2014",
+            "\uff0d",
+            "\ufe63",
+            "\u2010",
+            "\u2011",
+            "\u00ad",
+            "\u2796",
+            "\u02d7",
+            "\u30fc",
+            "\u4e00",
+            "_",
+            "\u00af",
+            "~",
+            "&minus;",
+            "\u2500",
+            "- ",
+        ]
+    )
     for row in few(sheet, by, 3):
         if len(row) > sheet.at("TScore"):
             row[sheet.at("TScore")] = as_text(sheet, row, sheet.at("TScore")).replace("-", sign)
@@ -375,7 +437,9 @@ def other_minus_signs(hospital: Hospital, sheet: Sheet, by: random.Random) -> No
 @damage("encoding", REFUSED, form="csv")
 def zero_bytes(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Zero bytes in the file."""
-    sheet.byte_changes.append(lambda content: content[: len(content) // 2] + b"\0\0" + content[len(content) // 2 :])
+    sheet.byte_changes.append(
+        lambda content: content[: len(content) // 2] + b"\0\0" + content[len(content) // 2 :]
+    )
 
 
 # ------------------------------------------------------------------------------------------------ structure
@@ -384,18 +448,28 @@ def zero_bytes(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 @damage("structure", RIGHT, ASIDE, form="xlsx")
 def merged_down(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Cells merged over rows: ids and dates of one patient's rows."""
-    columns = [name for name in by.choice([("PatientID",), ("PatientID", "ExamDate")]) if name in sheet.headings]
+    columns = [
+        name for name in by.choice([("PatientID",), ("PatientID", "ExamDate")]) if name in sheet.headings
+    ]
     start = len(sheet.before) + 2
 
     def merge(book: Any, table: Any) -> None:
         for name in columns:
             column, first = sheet.at(name) + 1, 0
-            key = [str(row[sheet.at("PatientID")]) if len(row) > sheet.at("PatientID") else "" for row in sheet.rows]
+            key = [
+                str(row[sheet.at("PatientID")]) if len(row) > sheet.at("PatientID") else ""
+                for row in sheet.rows
+            ]
             content = [str(row[column - 1]) if len(row) >= column else None for row in sheet.rows]
             for place in range(1, len(sheet.rows) + 1):
                 if place == len(sheet.rows) or (key[place], content[place]) != (key[first], content[first]):
                     if place - first > 1:
-                        table.merge_cells(start_row=start + first, end_row=start + place - 1, start_column=column, end_column=column)
+                        table.merge_cells(
+                            start_row=start + first,
+                            end_row=start + place - 1,
+                            start_column=column,
+                            end_column=column,
+                        )
                     first = place
 
     sheet.book_changes.append(merge)
@@ -407,7 +481,9 @@ def merged_numbers(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     column, row = numeric(sheet, by) + 1, len(sheet.before) + 2 + by.randrange(len(sheet.rows) - 1)
     down = by.random() < 0.5 or column == len(sheet.headings)
     sheet.book_changes.append(
-        lambda book, table: table.merge_cells(start_row=row, end_row=row + down, start_column=column, end_column=column + (not down))
+        lambda book, table: table.merge_cells(
+            start_row=row, end_row=row + down, start_column=column, end_column=column + (not down)
+        )
     )
 
 
@@ -446,7 +522,12 @@ def wrong_dimension(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
         with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(out, "w") as target:
             for name in source.namelist():
                 part = source.read(name)
-                target.writestr(name, re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{told}"'.encode(), part) if name.startswith("xl/worksheets/") else part)
+                target.writestr(
+                    name,
+                    re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{told}"'.encode(), part)
+                    if name.startswith("xl/worksheets/")
+                    else part,
+                )
         return out.getvalue()
 
     sheet.byte_changes.append(smaller)
@@ -493,7 +574,15 @@ def dates_otherwise(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
     for row in few(sheet, by, 40):
         if len(row) > column and isinstance(row[column], datetime.date):
             day = row[column]
-            row[column] = by.choice([day.isoformat(), day.strftime("%Y/%m/%d"), (day - datetime.date(1899, 12, 30)).days, datetime.datetime(day.year, day.month, day.day, 9, 30), day.strftime("%Y年%m月%d日")])
+            row[column] = by.choice(
+                [
+                    day.isoformat(),
+                    day.strftime("%Y/%m/%d"),
+                    (day - datetime.date(1899, 12, 30)).days,
+                    datetime.datetime(day.year, day.month, day.day, 9, 30),
+                    day.strftime("%Y年%m月%d日"),
+                ]
+            )
 
 
 @damage("structure", RIGHT, form="xlsx")
@@ -501,7 +590,9 @@ def dates_from_1904(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
     """A workbook whose days count from 1904."""
     import openpyxl
 
-    sheet.book_changes.append(lambda book, table: setattr(book, "epoch", openpyxl.utils.datetime.CALENDAR_MAC_1904))
+    sheet.book_changes.append(
+        lambda book, table: setattr(book, "epoch", openpyxl.utils.datetime.CALENDAR_MAC_1904)
+    )
 
 
 @damage("structure", RIGHT, form="xlsx")
@@ -552,7 +643,10 @@ def at_t(sheet: Sheet, rows: list[list[Any]]) -> list[tuple[list[Any], int]]:
 @damage("cells", RIGHT, table="dxa")
 def deciding_bounds(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """The lowest T-scores as '<-3.0', the highest as '>-1.0'."""
-    low, high = by.choice(["<", "< ", "≤", "<=", "＜", "less than ", "低于", "under "]), by.choice([">", "> ", "≥", ">=", "＞", "above ", "大于"])
+    low, high = (
+        by.choice(["<", "< ", "≤", "<=", "＜", "less than ", "低于", "under "]),
+        by.choice([">", "> ", "≥", ">=", "＞", "above ", "大于"]),
+    )
     for row, column in at_t(sheet, sheet.rows):
         if row[column] <= -3.0 - 0.1 * (low[0] not in "≤<" or "=" not in low):
             row[column] = f"{low}-3.0"
@@ -570,7 +664,25 @@ def open_bounds(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 @damage("cells", RIGHT, table="dxa")
 def marks(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Marks, units and remarks behind T-scores."""
-    behind = by.choice(["*", "↓", " L", " H", "#", "†", "(骨质疏松)", " (low)", "（骨量减少）", " [osteopenia]", " SD", "SD", " s.d.", "↓ (low)", "**"])
+    behind = by.choice(
+        [
+            "*",
+            "↓",
+            " L",
+            " H",
+            "#",
+            "†",
+            "(骨质疏松)",
+            " (low)",
+            "（骨量减少）",
+            " [osteopenia]",
+            " SD",
+            "SD",
+            " s.d.",
+            "↓ (low)",
+            "**",
+        ]
+    )
     for row, column in at_t(sheet, few(sheet, by, 90)):
         row[column] = as_text(sheet, row, column) + behind
 
@@ -580,7 +692,36 @@ def doubtful_numbers(hospital: Hospital, sheet: Sheet, by: random.Random) -> Non
     """Cells from which no number can be told for sure."""
     for row, column in at_t(sheet, few(sheet, by)):
         cell = f"{abs(row[column]):.1f}"
-        row[column] = by.choice([f"--{cell}", f"{cell}-", f"({cell})", f"-{cell}?", f"~-{cell}", f"-{cell} (L2)", f"-{cell}/-1.0", f"-{cell} -1.0", f"-{cell}±0.1", f"-{cell.replace('.', '. ')}", f"-{cell.replace('.', '..')}", f"-{cell.replace('.', '·')}", f"-{cell.replace('0', 'O').replace('1', 'l')}x", f"-{cell.replace('.', '')}", f"ca. -{cell}", f"-{cell} bis -1.0", f"-{cell} (artefact)", f"-{cell}(伪影)", f"T=-{cell}", "2024-08-02", "see report", "骨质疏松", "!!", f"-{cell}%", f"Z -{cell}", f"–{cell}–"])
+        row[column] = by.choice(
+            [
+                f"--{cell}",
+                f"{cell}-",
+                f"({cell})",
+                f"-{cell}?",
+                f"~-{cell}",
+                f"-{cell} (L2)",
+                f"-{cell}/-1.0",
+                f"-{cell} -1.0",
+                f"-{cell}±0.1",
+                f"-{cell.replace('.', '. ')}",
+                f"-{cell.replace('.', '..')}",
+                f"-{cell.replace('.', '·')}",
+                f"-{cell.replace('0', 'O').replace('1', 'l')}x",
+                f"-{cell.replace('.', '')}",
+                f"ca. -{cell}",
+                f"-{cell} bis -1.0",
+                f"-{cell} (artefact)",
+                f"-{cell}(伪影)",
+                f"T=-{cell}",
+                "2024-08-02",
+                "see report",
+                "骨质疏松",
+                "!!",
+                f"-{cell}%",
+                f"Z -{cell}",
+                f"–{cell}–",
+            ]
+        )
 
 
 WORDS = [
@@ -631,7 +772,16 @@ def exchanged_results(hospital: Hospital, sheet: Sheet, by: random.Random) -> No
 @damage("cells", ASIDE)
 def exchanged_cells(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Two cells of other kinds exchanged in a few rows: id and date, date and site, sex and height."""
-    kinds = [("PatientID", "ExamDate"), ("ExamDate", "Region"), ("Region", "TScore"), ("PatientID", "Region"), ("Sex", "Height"), ("BirthDate", "Weight"), ("Height", "Weight"), ("PatientID", "Name")]
+    kinds = [
+        ("PatientID", "ExamDate"),
+        ("ExamDate", "Region"),
+        ("Region", "TScore"),
+        ("PatientID", "Region"),
+        ("Sex", "Height"),
+        ("BirthDate", "Weight"),
+        ("Height", "Weight"),
+        ("PatientID", "Name"),
+    ]
     one, other = by.choice([pair for pair in kinds if set(pair) <= set(sheet.headings)])
     for row in few(sheet, by):
         if len(row) == len(sheet.headings):
@@ -642,7 +792,12 @@ def exchanged_cells(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
 @damage("cells", RIGHT)
 def units_in_cells(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Units behind numbers."""
-    units = {"Height": ["cm", " cm", "厘米", "公分"], "Weight": ["kg", " kg", "公斤", "千克"], "BMD": [" g/cm2", "g/cm²"], "TScore": [" SD", "SD"]}
+    units = {
+        "Height": ["cm", " cm", "厘米", "公分"],
+        "Weight": ["kg", " kg", "公斤", "千克"],
+        "BMD": [" g/cm2", "g/cm²"],
+        "TScore": [" SD", "SD"],
+    }
     column = numeric(sheet, by)
     unit = by.choice(units[sheet.headings[column]])
     for row in few(sheet, by, 90):
@@ -668,7 +823,27 @@ def odd_dates(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     for row in few(sheet, by):
         if len(row) > column and isinstance(row[column], datetime.date):
             day = row[column]
-            row[column] = by.choice(["0000-00-00", "2018-02-30", "1900-01-00", "1900-01-01", day.strftime("%d.%m.%Y"), day.strftime("%m/%d/%Y"), day.strftime("%y-%m-%d"), f"10{day:%y-%m-%d}", f"19{day:%y-%m-%d}" if "ExamDate" in sheet.headings else f"20{day:%y-%m-%d}", "yesterday", "?", "", f"{day:%Y-%m}", f"{day:%Y}", f"{day:%Y-%m-%d} - {day:%Y-%m-%d}", f"{day:%d %b %Y}", f"{day:%b-%y}"])
+            row[column] = by.choice(
+                [
+                    "0000-00-00",
+                    "2018-02-30",
+                    "1900-01-00",
+                    "1900-01-01",
+                    day.strftime("%d.%m.%Y"),
+                    day.strftime("%m/%d/%Y"),
+                    day.strftime("%y-%m-%d"),
+                    f"10{day:%y-%m-%d}",
+                    f"19{day:%y-%m-%d}" if "ExamDate" in sheet.headings else f"20{day:%y-%m-%d}",
+                    "yesterday",
+                    "?",
+                    "",
+                    f"{day:%Y-%m}",
+                    f"{day:%Y}",
+                    f"{day:%Y-%m-%d} - {day:%Y-%m-%d}",
+                    f"{day:%d %b %Y}",
+                    f"{day:%b-%y}",
+                ]
+            )
 
 
 @damage("cells", REFUSED, RIGHT, ASIDE)
@@ -688,11 +863,31 @@ def body_otherwise(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """Heights in m, exchanged with weights, words, sentinels, ranges and lost points; no height is used that isn't his."""
     height, weight = sheet.at("Height"), sheet.at("Weight")
     for row in few(sheet, by, 8):
-        if len(row) > max(height, weight) and isinstance(row[height], float) and isinstance(row[weight], float):
+        if (
+            len(row) > max(height, weight)
+            and isinstance(row[height], float)
+            and isinstance(row[weight], float)
+        ):
             if by.random() < 0.3:
                 row[height], row[weight] = row[weight], row[height]
             else:
-                row[height] = by.choice([row[height] / 100, row[height] / 10, row[height] * 10, "卧床未测", "999", "-1", f"{row[height] / 100:.2f} m", "160-165", "unknown", "", "n/a", "5'4\"", f"{row[height]:.1f} (est.)"])
+                row[height] = by.choice(
+                    [
+                        row[height] / 100,
+                        row[height] / 10,
+                        row[height] * 10,
+                        "卧床未测",
+                        "999",
+                        "-1",
+                        f"{row[height] / 100:.3f} m",
+                        "160-165",
+                        "unknown",
+                        "",
+                        "n/a",
+                        "5'4\"",
+                        f"{row[height]:.1f} (est.)",
+                    ]
+                )
 
 
 @damage("cells", RIGHT, ASIDE, table="patients")
@@ -712,7 +907,17 @@ def sites_otherwise(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
     for row in few(sheet, by, 180):
         if len(row) > column:
             cell = str(row[column])
-            row[column] = by.choice([cell.replace("-", "\u2013"), cell.replace("-", " - "), cell.lower(), cell.upper(), cell.replace(" ", "\u00a0"), cell + " ", cell.replace(" ", "  ")])
+            row[column] = by.choice(
+                [
+                    cell.replace("-", "\u2013"),
+                    cell.replace("-", " - "),
+                    cell.lower(),
+                    cell.upper(),
+                    cell.replace(" ", "\u00a0"),
+                    cell + " ",
+                    cell.replace(" ", "  "),
+                ]
+            )
 
 
 @damage("cells", ASIDE, table="dxa")
@@ -782,7 +987,9 @@ def rows_without_id(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
     """Rows whose id is empty, a word, or damaged."""
     for row in few(sheet, by):
         if len(row) > sheet.at("PatientID"):
-            row[sheet.at("PatientID")] = by.choice(["", " ", None, "NA", "unknown", "?", "6.92E+05", "0\ufffd43", "-"])
+            row[sheet.at("PatientID")] = by.choice(
+                ["", " ", None, "NA", "unknown", "?", "6.92E+05", "0\ufffd43", "-"]
+            )
 
 
 @damage("redundancy", ASIDE, REFUSED)
@@ -791,7 +998,18 @@ def ids_in_another_form(hospital: Hospital, sheet: Sheet, by: random.Random) -> 
     for row in few(sheet, by):
         column = sheet.at("PatientID")
         if len(row) > column and (cell := str(row[column])):
-            row[column] = by.choice([cell.lstrip("0"), cell + ".0", cell.lstrip("0") + ".0", f"{cell[:4]}-{cell[4:]}", f"{cell[:4]} {cell[4:]}", "0" + cell, f"{cell}/", cell + "."])
+            row[column] = by.choice(
+                [
+                    cell.lstrip("0"),
+                    cell + ".0",
+                    cell.lstrip("0") + ".0",
+                    f"{cell[:4]}-{cell[4:]}",
+                    f"{cell[:4]} {cell[4:]}",
+                    "0" + cell,
+                    f"{cell}/",
+                    cell + ".",
+                ]
+            )
 
 
 @damage("redundancy", RIGHT)
@@ -830,34 +1048,45 @@ def one_person_under_two_ids(hospital: Hospital, sheet: Sheet, by: random.Random
 
 @dataclass
 class Tried:
-    """One damaged hospital and what came of it. ``fault``: how it breaks the principle, empty where it doesn't."""
+    """One damaged hospital and what came of it.
+
+    ``fault``: how it breaks the principle, empty where it doesn't. ``written``: whether the damages could be written together.
+    """
 
     hospital: Hospital
     damages: list[Damage]
     outcome: Outcome = field(default_factory=Outcome)
     fault: str = ""
     trace: str = ""
+    written: bool = True
 
     @property
     def came(self) -> str:
         if self.fault:
             return "FAULT"
-        return REFUSED if self.outcome.refused else RIGHT if len(self.outcome.cohort) == len(self.hospital.people) else ASIDE
+        if not self.written:
+            return "not written"
+        return (
+            REFUSED
+            if self.outcome.refused
+            else RIGHT
+            if len(self.outcome.cohort) == len(self.hospital.people)
+            else ASIDE
+        )
 
 
-def damaged(seed: int, number: int, names: list[str] | None = None) -> Tried:
+def damaged(seed: int, number: int) -> Tried:
     """The good hospital with one to three damages, the same ones for the same ``seed`` and ``number``."""
     by = random.Random(f"{seed}:{number}")
     hospital = good_hospital()
     for sheet in (hospital.patients, hospital.dxa):
         sheet.kind = by.choice(["csv", "csv", "xlsx"])
-    wanted = [d for d in DAMAGES if names is None or d.name in names]
     how_many = by.choice([1, 1, 2, 3])
     done: list[Damage] = []
     for _ in range(200):
         if len(done) == how_many:
             break
-        chosen = by.choice(wanted)
+        chosen = by.choice(DAMAGES)
         which = chosen.table or by.choice(["patients", "dxa", "dxa"])
         sheet = getattr(hospital, which)
         if chosen in done or (chosen.form and sheet.kind != chosen.form):
@@ -876,55 +1105,63 @@ def tried(one: Tried, folder: Path) -> Tried:
         one.outcome = taken_in(one.hospital, folder)
         one.fault = fault_of(one.hospital, one.outcome)
     except UnicodeEncodeError:
-        one.outcome = Outcome([""])  # the damages can't be written together: nothing was tried
-        return one
+        one.written = False  # an encoding that lacks another damage's characters
     except Exception as error:
         one.fault, one.trace = f"{type(error).__name__} in place of a sentence", traceback.format_exc()
-    if not one.fault:
-        allowed = set().union(*(d.allowed for d in one.damages))
-        if ASIDE in allowed:
-            allowed.add(RIGHT)
-        if len(one.damages) > 1 and allowed != {RIGHT}:
-            allowed = {RIGHT, ASIDE, REFUSED}
-        if allowed != {RIGHT} and len(one.damages) == 1 and REFUSED in allowed and ASIDE not in allowed and RIGHT not in allowed and one.came != REFUSED:
-            one.fault = "not refused"
-        elif one.came not in allowed:
-            one.fault = f"came out '{one.came}', may only be {' or '.join(sorted(allowed))}"
+    allowed = allowed_of(one.damages)
+    if one.written and not one.fault and one.came not in allowed:
+        one.fault = f"came out '{one.came}', may only be {' or '.join(sorted(allowed))}"
     return one
+
+
+def allowed_of(damages: list[Damage]) -> set[str]:
+    """What may come of damages. Several that aren't harmless may together pass a limit from which on a table is refused."""
+    allowed = set().union(*(d.allowed for d in damages))
+    if ASIDE in allowed:
+        allowed.add(RIGHT)  # the damaged row need not decide
+    return {RIGHT, ASIDE, REFUSED} if len(damages) > 1 and allowed != {RIGHT} else allowed
+
+
+def told(one: Tried) -> str:
+    """What came of a try, in lines."""
+    lines = [f"{one.came}: {', '.join(d.name for d in one.damages)}", *one.outcome.refused, *one.outcome.said]
+    return "\n  ".join([*lines, f"left out: {one.outcome.excluded}"])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--share", type=float, default=1, help="part of the seconds that these tries get")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", type=int, help="number of one try")
-    parser.add_argument("--damage", action="append", help="name of a damage; others are left out")
+    parser.add_argument("--only", help="tables:NUMBER of one try")
     options = parser.parse_args()
+    which, _, one_number = (options.only or "tables:").partition(":")
+    if which != "tables":
+        return 0  # a film of fuzz_intake
     counts: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     kept = Path(tempfile.mkdtemp(prefix="fuzz-tables-"))
-    start, number, failures = time.monotonic(), options.only or 0, 0
-    while time.monotonic() - start < options.seconds:
+    start, number, failures = time.monotonic(), int(one_number or 0), 0
+    while time.monotonic() - start < options.seconds * options.share:
         folder = kept / str(number)
         folder.mkdir()
-        one = tried(damaged(options.seed, number, options.damage), folder)
+        one = tried(damaged(options.seed, number), folder)
         for kind in {d.kind for d in one.damages}:
             counts[kind][one.came] += 1
         if one.fault:
             failures += 1
-            print(f"FAILED --seed {options.seed} --only {number}: {one.fault}; {', '.join(d.name for d in one.damages)}; {folder}")
-            print(one.trace, end="")
-        if options.only is not None:
-            print(f"{one.came}: {', '.join(d.name for d in one.damages)}", *one.outcome.refused, one.outcome.excluded, *one.outcome.said, sep="\n  ")
-            break
-        if not one.fault:
-            for path in folder.iterdir():
-                path.unlink()
-            folder.rmdir()
+            names = ", ".join(d.name for d in one.damages)
+            print(f"FAILED {one.fault}: --seed {options.seed} --only tables:{number}  {names}  {folder}")
+            print(one.trace, end="", flush=True)
+        else:
+            shutil.rmtree(folder)
         number += 1
+        if one_number:
+            print(told(one))
+            break
     for kind, outcomes in sorted(counts.items()):
         print(f"{kind} ({sum(outcomes.values())}): {dict(outcomes.most_common())}")
-    print(f"{number} damaged hospitals, {failures} failures{f'; their tables stay in {kept}' if failures else ''}")
-    if not failures and not any(kept.iterdir()):
+    print(f"{number} damaged hospitals, {failures} failures")
+    if not failures:
         kept.rmdir()
     return 1 if failures else 0
 

@@ -23,7 +23,7 @@ from scripts.cohort.selection import select_cohort
 from scripts.common.config import Cohort, DxaTable, IdNormaliser, PatientTable
 from scripts.common.errors import StudyError, StudyErrors, sentences_of
 from scripts.common.key import StudyKey
-from scripts.common.tables import FILMS
+from scripts.common.tables import FILMS_WITH_AGES
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.pseudonymization import pseudonymize
 from scripts.intake.source_tables import Reading, read_dxa, read_patients
@@ -64,7 +64,11 @@ class Person:
     @property
     def age(self) -> int:
         """Completed years at the film."""
-        return self.film.year - self.born.year - ((self.film.month, self.film.day) < (self.born.month, self.born.day))
+        return (
+            self.film.year
+            - self.born.year
+            - ((self.film.month, self.film.day) < (self.born.month, self.born.day))
+        )
 
 
 @dataclass
@@ -112,7 +116,9 @@ class Sheet:
             content = self._workbook()
         else:
             out = io.StringIO(newline="")
-            writer = csv.writer(out, delimiter=self.separator, quoting=self.quoting, lineterminator=self.line_end)
+            writer = csv.writer(
+                out, delimiter=self.separator, quoting=self.quoting, lineterminator=self.line_end
+            )
             writer.writerows(self.before)
             writer.writerow(self.headings)
             for row in self.rows:
@@ -159,7 +165,13 @@ class Hospital:
     def copy(self) -> Hospital:
         """A copy whose tables can be damaged."""
         return Hospital(
-            self.people, copy.deepcopy(self.patients), copy.deepcopy(self.dxa), dict(self.ids), dict(self.cohort), set(self.secrets), set(self.not_measured)
+            self.people,
+            copy.deepcopy(self.patients),
+            copy.deepcopy(self.dxa),
+            dict(self.ids),
+            dict(self.cohort),
+            set(self.secrets),
+            set(self.not_measured),
         )
 
 
@@ -179,7 +191,12 @@ def people() -> tuple[Person, ...]:
         elif number % 5 == 0:
             high[number % 3] = -2.4
         t = dict(zip(SITES, high))
-        bmd = {site: round(LINES[site, sex][0] + LINES[site, sex][1] * (value + float(random.uniform(-0.04, 0.04))), 3) for site, value in t.items()}
+        bmd = {
+            site: round(
+                LINES[site, sex][0] + LINES[site, sex][1] * (value + float(random.uniform(-0.04, 0.04))), 3
+            )
+            for site, value in t.items()
+        }
         film = datetime.date(2018, 1, 8) + datetime.timedelta(days=int(random.integers(0, 1800)))
         born = datetime.date(1935, 2, 3) + datetime.timedelta(days=int(random.integers(0, 12000)))
         height = round(float(random.normal(158 if sex == "F" else 169, 5)), 1)
@@ -200,7 +217,11 @@ def _good() -> Hospital:
     results = [[p.source_id, p.exam, SITES[site], p.bmd[site], p.t[site]] for p in people() for site in SITES]
     return Hospital(
         people(),
-        Sheet(["PatientID", "Name", "Sex", "BirthDate", "Height", "Weight", "Secondary"], rows, {"Height": 1, "Weight": 1}),
+        Sheet(
+            ["PatientID", "Name", "Sex", "BirthDate", "Height", "Weight", "Secondary"],
+            rows,
+            {"Height": 1, "Weight": 1},
+        ),
         Sheet(["PatientID", "ExamDate", "Region", "BMD", "TScore"], results, {"BMD": 3, "TScore": 1}),
     )
 
@@ -211,15 +232,35 @@ def good_hospital() -> Hospital:
 
 
 KEY = StudyKey(b"a key of the tests, 32 bytes....")
-COHORT = Cohort().model_dump(mode="json", exclude={"test_fraction", "folds"}) | {"center": CENTER, "role": "development"}
-PATIENT_COLUMNS = {"patient_id": "PatientID", "sex": "Sex", "birth_date": "BirthDate", "height": "Height", "weight": "Weight"}
-DXA_COLUMNS = {"patient_id": "PatientID", "exam_date": "ExamDate", "site": "Region", "bmd": "BMD", "t_score": "TScore"}
+COHORT = Cohort().model_dump(mode="json", exclude={"test_fraction", "folds"}) | {
+    "center": CENTER,
+    "role": "development",
+}
+PATIENT_COLUMNS = {
+    "patient_id": "PatientID",
+    "sex": "Sex",
+    "birth_date": "BirthDate",
+    "height": "Height",
+    "weight": "Weight",
+}
+DXA_COLUMNS = {
+    "patient_id": "PatientID",
+    "exam_date": "ExamDate",
+    "site": "Region",
+    "bmd": "BMD",
+    "t_score": "TScore",
+}
 CODING = {site: [code] for site, code in SITES.items()}
 
 
 def settings_of(hospital: Hospital, paths: dict[str, Path]) -> dict[str, dict]:
     """The config's sections for both tables and the ids."""
-    patients = {"columns": PATIENT_COLUMNS, "exclusions": {FLAG: "Secondary"}, **hospital.patients.settings, "path": str(paths["patients"])}
+    patients = {
+        "columns": PATIENT_COLUMNS,
+        "exclusions": {FLAG: "Secondary"},
+        **hospital.patients.settings,
+        "path": str(paths["patients"]),
+    }
     dxa = {"columns": DXA_COLUMNS, "site_coding": CODING, **hospital.dxa.settings, "path": str(paths["dxa"])}
     return {
         "patients": PatientTable.model_validate(patients).model_dump(mode="json"),
@@ -252,7 +293,7 @@ class Outcome:
 
 
 def films(hospital: Hospital, names: Pseudonyms, births: bool = True) -> pd.DataFrame:
-    """The FILMS rows of one frontal film per person, as the intake writes them."""
+    """The FILMS_WITH_AGES rows of one frontal film per person, as the intake writes them."""
     rows = [
         {
             "image_id": names.image_of_uid(p.source_id), "patient_id": names.patient(names.normalised(p.source_id)), "status": "accepted", "reason": "",
@@ -261,13 +302,16 @@ def films(hospital: Hospital, names: Pseudonyms, births: bool = True) -> pd.Data
         }
         for p in hospital.people
     ]  # fmt: skip
-    frame = pd.DataFrame(rows)[list(FILMS)]
+    frame = pd.DataFrame(rows)[list(FILMS_WITH_AGES)]
     return frame.astype({"same_day_order": "Int64", "age": "Int64", "enrolled": "Int64"})
 
 
 def taken_in(hospital: Hospital, folder: Path) -> Outcome:
     """The hospital's tables written, read, checked, put under pseudonyms and selected from, by the real functions."""
-    paths = {"patients": hospital.patients.write(folder, "patients"), "dxa": hospital.dxa.write(folder, "dxa")}
+    paths = {
+        "patients": hospital.patients.write(folder, "patients"),
+        "dxa": hospital.dxa.write(folder, "dxa"),
+    }
     settings = settings_of(hospital, paths)
     names = Pseudonyms(KEY, CENTER, settings["ids"])
     faults: list[str] = []
@@ -280,22 +324,40 @@ def taken_in(hospital: Hospital, folder: Path) -> Outcome:
     if faults:
         return Outcome(faults)
     try:
-        patients, dxa, faults = checked(readings["patients"], readings["dxa"], None, settings["dxa"], f"centers[{CENTER}]")
+        patients, dxa, faults = checked(
+            readings["patients"], readings["dxa"], None, settings["dxa"], f"centers[{CENTER}]"
+        )
         if faults:
             raise StudyErrors(faults)
         refuse_unjoined(
-            {names.normalised(p.source_id) for p in hospital.people}, patients.rows["source_id"], ("films", "patient table"), f"centers[{CENTER}].patients"
+            {names.normalised(p.source_id) for p in hospital.people},
+            patients.rows["source_id"],
+            ("films", "patient table"),
+            f"centers[{CENTER}].patients",
         )
         found = pseudonymize(patients, dxa, names)
         chosen = select_cohort(
-            films(hospital, names), found.patients, found.dxa, found.set_aside, found.birth_dates, COHORT | hospital.cohort
+            films(hospital, names),
+            found.patients,
+            found.dxa,
+            found.set_aside,
+            found.birth_dates,
+            COHORT | hospital.cohort,
         )
     except StudyError as error:
         return Outcome(sentences_of(error))
     source = {names.patient(names.normalised(p.source_id)): p.source_id for p in hospital.people}
-    cohort = chosen.cohort.assign(patient_id=chosen.cohort["patient_id"].map(lambda name: source.get(name, name))).set_index("patient_id")
-    excluded = {source.get(name, name): reason for name, reason in zip(chosen.excluded["patient_id"], chosen.excluded["reason"])}
-    said = [account(kind, reading) for kind, reading in (("patients", patients), ("dxa", dxa))] + [*patients.form, *dxa.form]
+    cohort = chosen.cohort.assign(
+        patient_id=chosen.cohort["patient_id"].map(lambda name: source.get(name, name))
+    ).set_index("patient_id")
+    excluded = {
+        source.get(name, name): reason
+        for name, reason in zip(chosen.excluded["patient_id"], chosen.excluded["reason"])
+    }
+    said = [account(kind, reading) for kind, reading in (("patients", patients), ("dxa", dxa))] + [
+        *patients.form,
+        *dxa.form,
+    ]
     return Outcome([], cohort, excluded, {"patients": patients, "dxa": dxa}, said)
 
 
@@ -304,8 +366,16 @@ def fault_of(hospital: Hospital, outcome: Outcome) -> str:
 
     Empty where nothing does.
     """
-    secrets = {p.source_id for p in hospital.people} | {p.source_id.lstrip("0") for p in hospital.people} | {p.name for p in hospital.people}
-    secrets |= {p.born.isoformat() for p in hospital.people} | {p.exam.isoformat() for p in hospital.people} | hospital.secrets
+    secrets = (
+        {p.source_id for p in hospital.people}
+        | {p.source_id.lstrip("0") for p in hospital.people}
+        | {p.name for p in hospital.people}
+    )
+    secrets |= (
+        {p.born.isoformat() for p in hospital.people}
+        | {p.exam.isoformat() for p in hospital.people}
+        | hospital.secrets
+    )
     for sentence in [*outcome.refused, *outcome.said]:
         if any(secret in sentence for secret in secrets if secret):
             return "a message holds a cell's content"
@@ -327,7 +397,9 @@ def fault_of(hospital: Hospital, outcome: Outcome) -> str:
         return f"{len(lost)} persons are neither in nor out"
     for row in outcome.cohort.itertuples():
         person = known[row.Index]
-        lowest = min(t for site, t in person.t.items() if (person.source_id, site) not in hospital.not_measured)
+        lowest = min(
+            t for site, t in person.t.items() if (person.source_id, site) not in hospital.not_measured
+        )
         if int(row.label) != person.label:
             return f"a wrong label: {row.label}"
         if row.sex != person.sex or int(row.age) != person.age:
