@@ -30,7 +30,7 @@ EXPECTED: dict[str, tuple[int, int, str]] = {
     "011_k_chart_sheet_named": (0, 0, "is a chart and holds no rows"),
     "015_t_double_minus": (42, 20, ""),
     "019_x_formula_some": (0, 0, "60 cells of the column 'TScore' hold formulas without a value"),
-    "023_k_forearm_total": (0, 0, "one code for two regions"),
+    "023_k_forearm_total": (52, 28, ""),
     "024_s_holo_total": (0, 0, "columns.scan"),
     "025_v_float_few": (0, 0, "6 of 150 T-scores (4 %) don't fit the bone density"),
     "029_z_instead": (0, 0, "the column is called a Z-score"),
