@@ -315,8 +315,8 @@ NOTES_TOLD = {
     "no_value_code": "numbers stand for 'no value' (such as -9.9 or 999); they count as missing. Name further ones in 'missing'",
     "remark_behind_number": "numbers have a mark or a remark behind them, which is left out",
     "person_under_two_ids": "rows are of persons who seem to stand under two ids (same birth date, sex, height and DXA results); leave one out, since a person must not be trained on and tested",
-    "id_in_another_form": "rows bear the id of a patient in another form (without its leading zeros, with .0 or a hyphen); they give the patient no value, and without "
-    "them he is not said to have no osteoporosis. Make the ids alike",
+    "id_in_another_form": "rows bear a patient's id in another form (without its leading zeros, with .0 or a hyphen); they "
+    "give no value, and keep their patient from counting as without osteoporosis. Make the ids alike",
     "doubtful_t_score": "T-scores don't fit the bone density of their row; they are used",
 }
 """What a note of the reading means to the user; the number of rows stands before it."""

@@ -1,8 +1,10 @@
-"""Whose a DXA row may be whose id can't be trusted, so that these patients' exams don't say 'no osteoporosis' without it.
+"""Whose a DXA row may be whose id can't be trusted, so that these patients' exams don't say 'no
+osteoporosis' without it.
 
-A row set aside that has no id, or the id of nobody in the patient table, may belong to the patient of the row above or below
-it; in a table that isn't sorted by patient, to anyone whose exam lacks such a row. A row whose id differs from a
-patient's in its writing alone (leading zeros, ``.0``, separators, capitals) is likely that patient's.
+A row set aside that has no id, or the id of nobody in the patient table, may belong to the patient of the row
+above or below it; in a table that isn't sorted by patient, to anyone whose exam lacks such a row. A row whose
+id differs from a patient's in its writing alone (leading zeros, ``.0``, separators, capitals) is likely that
+patient's.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ from scripts.intake.source_tables import NOTES, Reading
 from scripts.intake.table_columns import ROW
 
 CONTIGUOUS = 0.9
-"""Share of a table's patients whose rows stand together from which on the table counts as sorted by patient."""
+"""Share of a table's patients whose rows stand together from which on the table counts as sorted by patient.
+"""
 USUAL = 0.5
 """A code that more than this share of all exams have is missed where an exam lacks it."""
 
@@ -73,7 +76,9 @@ def _sorted_by_patient(ids: pd.Series) -> bool:
 
 
 def _lacking(dxa: Reading, strays: pd.DataFrame, known: set[str]) -> list[set[str]]:
-    """For each stray row the patients with an exam that lacks a row of its code, or any usual row where its code is unknown."""
+    """For each stray row the patients with an exam that lacks a row of its code, or any usual row where its
+    code is unknown.
+    """
     rows = dxa.rows[
         dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0) & dxa.rows["exam_date"].notna()
     ]
@@ -91,6 +96,8 @@ def _lacking(dxa: Reading, strays: pd.DataFrame, known: set[str]) -> list[set[st
 
 
 def _with(rows: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
-    """``rows`` and those ``found``, which have no numbers and decide nothing, in the order of the source's rows."""
+    """``rows`` and those ``found``, which have no numbers and decide nothing, in the order of the source's
+    rows.
+    """
     empty = found.assign(unreadable=1, **{name: np.nan for name in ("bmd", "t_score", "t_below", "t_above")})
     return pd.concat([rows, empty[rows.columns]]).sort_values(ROW, kind="stable", ignore_index=True)

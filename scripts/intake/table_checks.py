@@ -109,7 +109,10 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 
 
 def _judged(dxa: Reading, patients: Reading) -> pd.DataFrame:
-    """The DXA rows with density and T-score of patients whose sex is known, and it: T-scores of both sexes have no line in common."""
+    """The DXA rows with density and T-score of patients whose sex is known, and the sex.
+
+    The T-scores of women and men have no line in common.
+    """
     rows = dxa.rows[dxa.rows["bmd"].notna() & dxa.rows["t_score"].notna()]
     sexes = patients.rows.loc[patients.rows["sex"] != "", ["source_id", "sex"]].drop_duplicates("source_id")
     sex = rows["source_id"].map(sexes.set_index("source_id")["sex"])

@@ -79,7 +79,8 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
     usual = file.serial_base is not None or short.mean() > MANY_SHORT_ROWS
     if file.open_end and short.iloc[-1] and not usual and not _is_footer(body[-1][1]):
         raise StudyError(
-            f"{where}.path: the file ends within row {body[-1][0]}, without a line end: it was cut short, and rows are missing; export it again."
+            f"{where}.path: the file ends within row {body[-1][0]}, without a line end: it was cut short, and rows are "
+            "missing; export it again."
         )
     frame["_too_short"] = False if usual else short
     if file.open_end and _cut_off(frame[width - 1]):

@@ -1,4 +1,6 @@
-"""check-data on the tables that other hospitals' reports tell of: how many patients, no wrong label, or the sentence that refuses."""
+"""check-data on the tables that other hospitals' reports tell of: how many patients, no wrong label, or the
+sentence that refuses.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,9 @@ EXPECTED: dict[str, tuple[int, int, str]] = {
     "093_u_inch_lb": (0, 0, "no heights in cm"),
     "101_v_one_op": (0, 0, "at least"),
 }
-"""Patients, of them with osteoporosis, and words of the sentence that refuses (then nobody); every other case is all right."""
+"""Patients, of them with osteoporosis, and words of the sentence that refuses (then nobody); every other
+case is all right.
+"""
 
 
 def cases() -> list[str]:

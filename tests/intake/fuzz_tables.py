@@ -1,10 +1,11 @@
-"""Damaged clinical tables through the reading and the selection: no wrong label, nobody lost, no row unaccounted for, no traceback.
+"""Damaged clinical tables through the reading and the selection: no wrong label, nobody lost, no row
+unaccounted for, no traceback.
 
     python -m tests.intake.fuzz_tables --seconds 600 --seed 1
 
-Each try takes the good hospital of ``good_tables``, damages one or both of its tables in one to three ways that leave a
-trace, and takes them in by the real functions. A failing one is printed with ``--only tables:NUMBER``, which tries it alone, and its
-tables are kept in a temporary folder.
+Each try takes the good hospital of ``good_tables``, damages one or both of its tables in one to three ways
+that leave a trace, and takes them in by the real functions. A failing one is printed with ``--only
+tables:NUMBER``, which tries it alone, and its tables are kept in a temporary folder.
 """
 
 from __future__ import annotations
@@ -31,13 +32,18 @@ from tests.intake.good_tables import SITES as CODE_OF
 from tests.intake.good_tables import Hospital, Outcome, Sheet, fault_of, good_hospital, taken_in
 
 RIGHT, ASIDE, REFUSED = "right", "aside", "refused"
-"""All labels right and nobody missing; labels right or patients set aside with a reason that is counted; one sentence for each fault."""
+"""All labels right and nobody missing; labels right or patients set aside with a reason that is counted; one
+sentence for each fault.
+"""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """A way to damage a table. ``kind``: its class; ``form``: csv or xlsx where only such a file has it; ``table``: patients or dxa
-    where only that table has it; ``allowed``: what may come of it, each of RIGHT, ASIDE, REFUSED."""
+    """A way to damage a table.
+
+    ``kind``: its class; ``form``: csv or xlsx where only such a file has it; ``table``: patients or dxa where
+    only that table has it; ``allowed``: what may come of it, each of RIGHT, ASIDE, REFUSED.
+    """
 
     name: str
     kind: str
@@ -725,10 +731,13 @@ def doubtful_numbers(hospital: Hospital, sheet: Sheet, by: random.Random) -> Non
 
 
 WORDS = [
-    "not measured", "Not evaluable", "N/A", "n/a", "NA", "-", "—", "", " ", ".", "/", "n.a.", "not done", "metal", "hip prosthesis", "refused", "artifact", "bedridden",
+    "not measured", "Not evaluable", "N/A", "n/a", "NA", "-", "—", "", " ", ".", "/", "n.a.", "not done",
+    "metal", "hip prosthesis", "refused", "artifact", "bedridden",
     "未测", "无法测量", "未查", "不能配合", "内固定", "假体", "金属伪影", "拒测", "缺失", "无", "卧床未测",
-    "nicht gemessen", "nicht auswertbar", "nicht beurteilbar", "Endoprothese", "non mesuré", "non évaluable", "no medido", "no evaluable", "no valorable",
-    "nicht durchgeführt", "k.A.", "entfällt", "non réalisé", "prothèse", "no realizado", "prótesis", "illisible",
+    "nicht gemessen", "nicht auswertbar", "nicht beurteilbar", "Endoprothese", "non mesuré", "non évaluable",
+    "no medido", "no evaluable", "no valorable",
+    "nicht durchgeführt", "k.A.", "entfällt", "non réalisé", "prothèse", "no realizado", "prótesis",
+    "illisible",
 ]  # fmt: skip
 
 
@@ -860,7 +869,9 @@ def dates_of_a_column(hospital: Hospital, sheet: Sheet, by: random.Random) -> No
 
 @damage("cells", RIGHT, ASIDE, table="patients")
 def body_otherwise(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
-    """Heights in m, exchanged with weights, words, sentinels, ranges and lost points; no height is used that isn't his."""
+    """Heights in m, exchanged with weights, words, sentinels, ranges and lost points; no height is used that
+    isn't his.
+    """
     height, weight = sheet.at("Height"), sheet.at("Weight")
     for row in few(sheet, by, 8):
         if (
@@ -1050,7 +1061,8 @@ def one_person_under_two_ids(hospital: Hospital, sheet: Sheet, by: random.Random
 class Tried:
     """One damaged hospital and what came of it.
 
-    ``fault``: how it breaks the principle, empty where it doesn't. ``written``: whether the damages could be written together.
+    ``fault``: how it breaks the principle, empty where it doesn't. ``written``: whether the damages could be
+    written together.
     """
 
     hospital: Hospital
@@ -1115,7 +1127,9 @@ def tried(one: Tried, folder: Path) -> Tried:
 
 
 def allowed_of(damages: list[Damage]) -> set[str]:
-    """What may come of damages. Several that aren't harmless may together pass a limit from which on a table is refused."""
+    """What may come of damages. Several that aren't harmless may together pass a limit from which on a table
+    is refused.
+    """
     allowed = set().union(*(d.allowed for d in damages))
     if ASIDE in allowed:
         allowed.add(RIGHT)  # the damaged row need not decide

@@ -1,4 +1,5 @@
-"""A hospital whose tables are right, written as CSV or Excel, and what the real reading and selection make of them.
+"""A hospital whose tables are right, written as CSV or Excel, and what the real reading and selection make
+of them.
 
 Tests damage a copy of it and compare what comes out with what is known of each person.
 """
@@ -34,17 +35,21 @@ SITES = {"lumbar": "L1-L4", "femoral_neck": "Neck", "total_hip": "Total Hip"}
 """The study's sites and the codes under which this hospital writes them."""
 FLAG = "secondary_osteoporosis"
 LINES = {
-    ("lumbar", "F"): (1.047, 0.110), ("femoral_neck", "F"): (0.850, 0.120), ("total_hip", "F"): (0.942, 0.122),
-    ("lumbar", "M"): (1.091, 0.115), ("femoral_neck", "M"): (0.930, 0.136), ("total_hip", "M"): (1.033, 0.144),
-}  # fmt: skip
-"""Young mean and SD of the density (g/cm2) by site and sex, as densitometers have them: T = (density - mean) / SD."""
+    ("lumbar", "F"): (1.047, 0.110),
+    ("femoral_neck", "F"): (0.850, 0.120),
+    ("total_hip", "F"): (0.942, 0.122),
+    ("lumbar", "M"): (1.091, 0.115),
+    ("femoral_neck", "M"): (0.930, 0.136),
+    ("total_hip", "M"): (1.033, 0.144),
+}
+"""Young mean and SD of the density (g/cm2) by site and sex: T = (density - mean) / SD."""
 ALONE, WITH_OTHERS, WITHOUT = 15, 15, 30
 """Patients with osteoporosis at one site alone, at two or three sites, and without osteoporosis."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """A patient as he is. ``t`` and ``bmd`` by site, as the densitometer prints them (0.1 and 0.001 g/cm2)."""
+    """A patient as he is. ``t`` and ``bmd`` by site, rounded as densitometers print them (0.1 and 0.001)."""
 
     source_id: str
     name: str
@@ -75,9 +80,9 @@ class Person:
 class Sheet:
     """A table as it is going to be written: headings and rows of text, numbers and days, and how.
 
-    ``book_changes`` get the workbook and its sheet before it is saved, ``byte_changes`` the file's bytes. ``settings`` are laid
-    over the table's section of the config. ``n_rows``: how many rows below the heading a reader must find; None where
-    damage to the file's form leaves that open.
+    ``book_changes`` get the workbook and its sheet before it is saved, ``byte_changes`` the file's bytes.
+    ``settings`` are laid over the table's section of the config. ``n_rows``: how many rows below the heading
+    a reader must find; None where damage to the file's form leaves that open.
     """
 
     headings: list[str]
@@ -150,8 +155,8 @@ class Sheet:
 class Hospital:
     """Persons, their tables, and the config's rule for ids.
 
-    ``secrets``: further texts that no message may hold. ``not_measured``: source id and site of what the tables say was not
-    measured.
+    ``secrets``: further texts that no message may hold. ``not_measured``: source id and site of what the
+    tables say was not measured.
     """
 
     people: tuple[Person, ...]
@@ -271,10 +276,11 @@ def settings_of(hospital: Hospital, paths: dict[str, Path]) -> dict[str, dict]:
 
 @dataclass
 class Outcome:
-    """What became of a hospital's persons. ``refused``: the sentences that refuse its tables; then nothing else stands here.
+    """What became of a hospital's persons. ``refused``: the sentences that refuse its tables; then nothing
+    else stands here.
 
-    ``cohort``: a row per included person, by source id. ``excluded``: source id (or a pseudonym of nobody) to reason.
-    ``said``: everything that the log and check-data would show.
+    ``cohort``: a row per included person, by source id. ``excluded``: source id (or a pseudonym of nobody) to
+    reason. ``said``: everything that the log and check-data would show.
     """
 
     refused: list[str] = field(default_factory=list)
@@ -296,9 +302,12 @@ def films(hospital: Hospital, names: Pseudonyms, births: bool = True) -> pd.Data
     """The FILMS_WITH_AGES rows of one frontal film per person, as the intake writes them."""
     rows = [
         {
-            "image_id": names.image_of_uid(p.source_id), "patient_id": names.patient(names.normalised(p.source_id)), "status": "accepted", "reason": "",
-            "film_date": names.shifted(p.film, names.normalised(p.source_id)).isoformat(), "same_day_order": 1, "view": "PA", "sex": p.sex, "age": p.age,
-            "manufacturer": "ACME", "enrolled": 1, "burned_in": "NO", "verdict": "pass", "verdict_reason": "", "png": "x.png",
+            "image_id": names.image_of_uid(p.source_id), "patient_id":
+            names.patient(names.normalised(p.source_id)), "status": "accepted", "reason": "",
+            "film_date": names.shifted(p.film, names.normalised(p.source_id)).isoformat(), "same_day_order":
+            1, "view": "PA", "sex": p.sex, "age": p.age,
+            "manufacturer": "ACME", "enrolled": 1, "burned_in": "NO", "verdict": "pass", "verdict_reason": "",
+            "png": "x.png",
         }
         for p in hospital.people
     ]  # fmt: skip
@@ -307,7 +316,9 @@ def films(hospital: Hospital, names: Pseudonyms, births: bool = True) -> pd.Data
 
 
 def taken_in(hospital: Hospital, folder: Path) -> Outcome:
-    """The hospital's tables written, read, checked, put under pseudonyms and selected from, by the real functions."""
+    """The hospital's tables written, read, checked, put under pseudonyms and selected from, by the real
+    functions.
+    """
     paths = {
         "patients": hospital.patients.write(folder, "patients"),
         "dxa": hospital.dxa.write(folder, "dxa"),
@@ -362,7 +373,8 @@ def taken_in(hospital: Hospital, folder: Path) -> Outcome:
 
 
 def fault_of(hospital: Hospital, outcome: Outcome) -> str:
-    """What breaks the principle in an outcome: a wrong label or number, a person lost or doubled, rows not accounted for, a secret told.
+    """What breaks the principle in an outcome: a wrong label or number, a person lost or doubled, rows not
+    accounted for, a secret told.
 
     Empty where nothing does.
     """
