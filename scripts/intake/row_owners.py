@@ -1,7 +1,7 @@
 """Whose a DXA row may be whose id can't be trusted, so that these patients' exams don't say 'no
 osteoporosis' without it.
 
-A row set aside that has no id, or the id of nobody in the patient table, may belong to the patient of the row
+A row set aside that has no id, or an id that nobody has, may belong to the patient of the row
 above or below it; in a table that isn't sorted by patient, to anyone whose exam lacks such a row. A row whose
 id differs from a patient's in its writing alone (leading zeros, ``.0``, separators, capitals) is likely that
 patient's.
@@ -47,26 +47,29 @@ def with_other_forms(patients: Reading, dxa: Reading) -> Reading:
 
 
 def with_strays(patients: Reading, dxa: Reading) -> Reading:
-    """The DXA table with undecided rows for whoever may own the rows set aside whose id is nobody's."""
+    """The DXA table with undecided rows for whoever may own the rows set aside whose id is nobody's.
+
+    An id is nobody's that stands neither in the patient table nor in any row of use: people who aren't in the
+    study have other rows.
+    """
     known = set(patients.rows["source_id"])
-    aside = set(dxa.issues.loc[~dxa.issues["reason"].isin(NOTES), ROW])
+    reasons = dxa.issues[~dxa.issues["reason"].isin(NOTES)].drop_duplicates(ROW).set_index(ROW)["reason"]
     cells = dxa.cells
-    strays = cells[cells[ROW].isin(aside) & ~cells["source_id"].isin(known)]
+    used = set(cells.loc[~cells[ROW].isin(reasons.index), "source_id"])
+    nobody = ~cells["source_id"].isin((known | used) - {""})
+    strays = cells[nobody & cells[ROW].isin(reasons.index)]
     if strays.empty:
         return dxa
-    trusted = cells["source_id"].where(cells["source_id"].isin(known))
+    trusted = cells["source_id"].where(~nobody)
     if _sorted_by_patient(trusted.dropna()):
         above, below = trusted.ffill().reindex(strays.index), trusted.bfill().reindex(strays.index)
-        whose = [{one, other} - {None, np.nan} for one, other in zip(above, below)]
+        whose = [{one, other} for one, other in zip(above, below)]
     else:
-        whose = _lacking(dxa, strays, known)
-    parts = [
-        strays.assign(source_id=[sorted(x for x in one if isinstance(x, str)) for one in whose]).explode(
-            "source_id"
-        )
-    ]
-    found = pd.concat(parts).dropna(subset=["source_id"]).assign(exam_date=None, site="", code="")
-    return replace(dxa, rows=_with(dxa.rows, found))
+        slipped = strays[ROW].map(reasons).isin(("too_many_cells", "too_few_cells"))
+        whose = _lacking(dxa, strays.assign(exam_date=strays["exam_date"].where(~slipped, None)), known)
+    owners = [sorted(name for name in names if isinstance(name, str)) for names in whose]
+    found = strays.assign(source_id=owners).explode("source_id").dropna(subset=["source_id"])
+    return replace(dxa, rows=_with(dxa.rows, found.assign(exam_date=None, site="", code="")))
 
 
 def _sorted_by_patient(ids: pd.Series) -> bool:
@@ -76,22 +79,28 @@ def _sorted_by_patient(ids: pd.Series) -> bool:
 
 
 def _lacking(dxa: Reading, strays: pd.DataFrame, known: set[str]) -> list[set[str]]:
-    """For each stray row the patients with an exam that lacks a row of its code, or any usual row where its
-    code is unknown.
+    """For each stray row the patients whose exam lacks such a row.
+
+    That is an exam of the row's day or a day beside it, of any day where the row has none, that lacks the row's
+    code, or any usual one where the row's code is unknown.
     """
-    rows = dxa.rows[
-        dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0) & dxa.rows["exam_date"].notna()
-    ]
+    rows = dxa.rows[dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0)]
+    rows = rows[rows["exam_date"].notna()]
     exams = rows.groupby(["source_id", "exam_date"])["code"].agg(set)
-    shares = rows.drop_duplicates(["source_id", "exam_date", "code"])["code"].value_counts() / max(
-        len(exams), 1
-    )
+    measured = rows.drop_duplicates(["source_id", "exam_date", "code"])["code"].value_counts()
+    shares = measured / max(len(exams), 1)
     usual = set(shares.index[shares > USUAL])
-    people = exams.index.get_level_values("source_id")
     found = []
-    for code, site in zip(strays["code"], strays["site"]):
+    for code, site, day in zip(strays["code"], strays["site"], strays["exam_date"]):
         missed = {code} if site and code in usual else usual
-        found.append({source for source, codes in zip(people, exams) if missed - codes})
+        undated = day is None or pd.isna(day)
+        found.append(
+            {
+                source
+                for (source, other), codes in exams.items()
+                if missed - codes and (undated or abs((other - day).days) <= 1)
+            }
+        )
     return found
 
 

@@ -825,6 +825,31 @@ def test_a_row_without_an_id_may_be_of_whoever_lacks_one(hospital, tmp_path, cel
     )
 
 
+def test_bad_rows_of_people_who_are_not_in_the_study_cost_nobody(hospital, tmp_path):
+    """A DXA table of the whole hospital: rows of others that can't be read are not their neighbours'."""
+    sheet = hospital.dxa
+    others = [["7" + row[0][1:], *row[1:]] for row in sheet.rows]
+    for row in others[::3]:
+        row[4] = "see report"
+    sheet.rows = [row for n in range(0, 180, 3) for row in (*sheet.rows[n : n + 3], *others[n : n + 3])]
+    outcome = taken_in(hospital, tmp_path)
+    assert fault_of(hospital, outcome) == "" and outcome.labels == {p.source_id: p.label for p in people()}
+
+
+def test_a_row_without_an_id_concerns_exams_of_its_day_alone(hospital, tmp_path):
+    """In a table sorted by site, many exams lack a site; one row without an id leaves those of other days alone."""
+    person, sheet = LOW_ONCE[3], hospital.dxa
+    site = low_site(person)
+    lacking = ids_of([p for p in WELL if abs((p.exam - person.exam).days) > 1][:20])
+    sheet.rows = [row for row in sheet.rows if not (row[0] in lacking and row[2] == SITES[site])]
+    hospital.not_measured = {(source, site) for source in lacking}
+    sheet.rows.sort(key=lambda row: row[2])
+    cells(sheet, "PatientID", lambda text: "", at_site(person, site))
+    outcome = taken_in(hospital, tmp_path)
+    assert fault_of(hospital, outcome) == "" and person.source_id in outcome.excluded
+    assert len(outcome.excluded) <= 3, "he, and the rows above and below"
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [("PatientID", "ExamDate"), ("PatientID", "Region"), ("ExamDate", "Region"), ("Region", "TScore")],
