@@ -11,7 +11,7 @@ import contextlib
 import datetime
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -530,6 +530,8 @@ def _t_scores(frame: pd.DataFrame, names: dict, at: str, words: Sequence[str]) -
         raise StudyError(f"{at}.t_score: the column is called a Z-score; the label needs T-scores. Map the column of the T-score.")
     cells = column(frame, names["t_score"], f"{at}.t_score")
     read = numbers(cells, dict.fromkeys(SD_UNITS, 1.0), words, unknown_is_absent=False)
+    pointless = cells.map(lambda cell: re.match(r"\W?\s?0[0-9]+(?![0-9.,])", cell) is not None).astype(bool)  # -08 was -0.8
+    read = replace(read, values=read.values.where(~pointless), unreadable=read.unreadable | pointless)
     told, known = ~read.absent, read.values.dropna()
     if not told.any():
         raise StudyError(f"{at}.t_score: the column is empty; labels need T-scores. Check the column.")

@@ -338,7 +338,8 @@ def another_suffix(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
 def byte_order_mark(hospital: Hospital, sheet: Sheet, by: random.Random) -> None:
     """A byte order mark in front."""
     if sheet.encoding == "utf-8":
-        sheet.byte_changes.append(lambda content: b"\xef\xbb\xbf" + content)
+        mark = b"\xef\xbb\xbf"
+        sheet.byte_changes.append(lambda content: mark + content if sheet.encoding == "utf-8" else content)
 
 
 @damage("encoding", REFUSED, form="csv")
