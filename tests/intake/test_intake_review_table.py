@@ -88,7 +88,7 @@ def test_ids_of_no_film_are_refused_never_passed_over(tmp_path):
 
 def test_a_film_is_known_by_all_its_ids(tmp_path):
     content = {"image_id": [ONE], "uid_image_id": [TWO], "path_image_id": [THREE]}
-    write_table(pd.DataFrame({name: content.get(name, [""]) for name in CROSSWALK}), tmp_path / "c.csv", CROSSWALK)
+    write_table(pd.DataFrame({name: content.get(name, [None if kind == "int" else ""]) for name, kind in CROSSWALK.items()}), tmp_path / "c.csv", CROSSWALK)
     assert known_image_ids([str(tmp_path / "c.csv")]) == {ONE, TWO, THREE}
 
 
