@@ -37,25 +37,18 @@ from scripts.intake.dicom_reading import (
     text_of_id,
     transfer_syntax,
 )
+from scripts.intake.dxa_rows import OTHER_SITES, read_dxa, site_codes
 from scripts.intake.frontal_view import UNKNOWN
 from scripts.intake.handover import read_handed_films, read_handed_tables
 from scripts.intake.identity import Pseudonyms, normalise_id
+from scripts.intake.image_rows import read_images, views
 from scripts.intake.image_table import ImageTable, rows_without_file
 from scripts.intake.listing import FoundFile, path_of_text, scan_folder
+from scripts.intake.patient_rows import USUAL_BMI, read_patients
 from scripts.intake.png_reading import examined_png, read_png_header, read_png_values
 from scripts.intake.pseudonymization import Pseudonymous, pseudonymize
+from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Reading
 from scripts.intake.review_table import read_review, verdicts_of
-from scripts.intake.source_tables import (
-    FEWEST_FOR_A_COLUMN,
-    OTHER_SITES,
-    USUAL_BMI,
-    Reading,
-    read_dxa,
-    read_images,
-    read_patients,
-    site_codes,
-    views,
-)
 from scripts.intake.table_checks import account, checked, reasons, refuse_unjoined, t_score_lines
 from scripts.intake.table_columns import column, read_cells
 

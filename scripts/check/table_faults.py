@@ -6,7 +6,10 @@ from pathlib import Path
 
 from scripts.common.config import Center
 from scripts.common.errors import StudyError, sentences_of
-from scripts.intake.source_tables import Reading, read_dxa, read_images, read_patients
+from scripts.intake.dxa_rows import read_dxa
+from scripts.intake.image_rows import read_images
+from scripts.intake.patient_rows import read_patients
+from scripts.intake.readings import Reading
 from scripts.intake.table_checks import checked
 
 

@@ -4,8 +4,8 @@ from scripts.common.key import open_key
 from scripts.common.log import rule_log
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.image_rows import read_images
 from scripts.intake.image_table import ImageTable
-from scripts.intake.source_tables import read_images
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821

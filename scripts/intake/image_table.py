@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from scripts.intake.image_rows import file_key
 from scripts.intake.listing import batch_of, path_of_text
-from scripts.intake.source_tables import NOTES, Reading, file_key
+from scripts.intake.readings import NOTES, Reading
 from scripts.intake.table_columns import ROW, column, read_cells
 
 SLIPPED = ("too_many_cells", "too_few_cells")

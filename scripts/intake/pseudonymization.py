@@ -10,7 +10,8 @@ from scripts.common.config import EXCLUSIONS
 from scripts.common.intervals import last_days, told_ages
 from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, Columns
 from scripts.intake.identity import Pseudonyms
-from scripts.intake.source_tables import ROW, Reading
+from scripts.intake.readings import Reading
+from scripts.intake.table_columns import ROW
 
 TABLE_ISSUES: Columns = {"table": "text", "reason": "text", "n_rows": "int"}
 """``results/intake/<center>/table_issues.csv``."""

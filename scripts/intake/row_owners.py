@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from scripts.intake.source_tables import NOTES, Reading
+from scripts.intake.readings import NOTES, Reading
 from scripts.intake.table_columns import ROW
 
 CONTIGUOUS = 0.9

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.intake.readings import FEWEST_FOR_A_COLUMN, NOTES, Reading
 from scripts.intake.row_owners import with_other_forms, with_strays
-from scripts.intake.source_tables import FEWEST_FOR_A_COLUMN, NOTES, Reading
 from scripts.intake.table_columns import ROW
 
 LEAST_CORRELATION = 0.3

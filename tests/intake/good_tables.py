@@ -25,9 +25,11 @@ from scripts.common.config import Cohort, DxaTable, IdNormaliser, PatientTable
 from scripts.common.errors import StudyError, StudyErrors, sentences_of
 from scripts.common.key import StudyKey
 from scripts.common.tables import FILMS_WITH_AGES
+from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.patient_rows import read_patients
 from scripts.intake.pseudonymization import pseudonymize
-from scripts.intake.source_tables import Reading, read_dxa, read_patients
+from scripts.intake.readings import Reading
 from scripts.intake.table_checks import account, checked, refuse_unjoined
 
 CENTER = "hospital"

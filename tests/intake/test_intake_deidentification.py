@@ -256,7 +256,8 @@ from scripts.common.log import Log
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.pseudonymization import pseudonymize
-from scripts.intake.source_tables import read_dxa, read_patients
+from scripts.intake.dxa_rows import read_dxa
+from scripts.intake.patient_rows import read_patients
 
 folder, batches = Path(sys.argv[1]), int(sys.argv[2])
 ids = {"strip": True, "leading_zeros": "keep", "upper": False}

@@ -19,9 +19,9 @@ from scripts.common.tables import read_table
 from scripts.intake.batch_conversion import CONVERTED, convert_batch
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
 from scripts.intake.dicom_reading import REASONS
+from scripts.intake.image_rows import read_images
 from scripts.intake.image_table import ImageTable, row_fingerprints, rows_without_file
 from scripts.intake.listing import batch_of
-from scripts.intake.source_tables import read_images
 
 IDS = {"strip": True, "leading_zeros": "keep", "upper": False}
 WINDOW = {"rows": [0.2, 0.9], "columns": [0.1, 0.9]}

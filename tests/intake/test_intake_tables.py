@@ -11,9 +11,11 @@ from scripts.common.config import DxaTable, PatientTable
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
 from scripts.intake.cells import codes, numbers, read_date
+from scripts.intake.column_values import dates
+from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
+from scripts.intake.patient_rows import read_patients
 from scripts.intake.pseudonymization import pseudonymize
-from scripts.intake.source_tables import dates, read_dxa, read_patients
 from scripts.intake.table_checks import account, with_odd_t_scores, without_impossible_births
 from scripts.intake.table_columns import ROW, read_cells
 
