@@ -354,6 +354,13 @@ def _shared_births(patients: Reading, where: str) -> list[str]:
     return [f"{where}.columns.birth_date: {often} of {len(born)} patients have the same birth date; does it stand for an unknown one?"]
 
 
+def _without_t_score(dxa: Reading, where: str) -> list[str]:
+    """A hint where sites have a density and no T-score, so that they have no part in the label."""
+    rows = dxa.rows[(dxa.rows["unreadable"] == 0) & dxa.rows["bmd"].notna()]
+    n = int(rows[["t_score", "t_below", "t_above"]].isna().all(axis=1).sum())
+    return [f"{where}.columns.t_score: {n} results have a density and no T-score; these sites have no part in the label"] if n else []
+
+
 def _ranges_alone(dxa: Reading, sites: list[str], where: str) -> list[str]:
     """A hint where exams have results of vertebrae but none that counts as the lumbar spine."""
     if "lumbar" not in sites:
@@ -491,6 +498,7 @@ def expect(
             )
     if "dxa" in readings:
         result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
+        result.hints += _without_t_score(readings["dxa"], f"centers[{center.name}].dxa")
         result.hints += _ranges_alone(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
     joined = result.film_ids & result.patient_ids & result.dxa_ids
     if len(readings) == 2 and films is not None and (joined or not result.faults):

@@ -253,3 +253,11 @@ def test_clocks_that_were_wrong_are_counted(look, tmp_path):
     assert "1 films are dated in the future" in said
     for told in ("2000", "2099", "0077"):
         assert told not in said.replace("100 %", "")
+
+
+def test_densities_without_t_scores_are_told(look, tmp_path):
+    rows = [f"77{n:03d},2020-05-01,{site},0.9,{'' if site == 'neck' and n < 3 else -3.0 + n * 0.4}" for n in range(8) for site in ("lumbar", "neck")]
+    (tmp_path / "mine.csv").write_text("id,day,site,bmd,t\n" + "\n".join(rows) + "\n")
+    columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
+    found, said = look(dxa={"path": str(tmp_path / "mine.csv"), "columns": columns})
+    assert "HINT: centers[c].dxa.columns.t_score: 3 results have a density and no T-score" in said and found.faults == []
