@@ -58,6 +58,8 @@ FEWEST_WITH_A_CODE = 3
 """Patients who must have a code of more than two characters before it is shown."""
 FEW_PATIENTS, MOST_IN_CONFLICT = 5, 0.02
 """Patients with contradicting rows, and their share, from which on a table must be fixed."""
+LONGEST_GAP = 400
+"""Days between two parts of what may be one examination, a date typed a year off among them."""
 MOST_OTHER_BIRTH = 0.2
 """Share of patients whose birth date may differ between table and film headers before a wrong join is suspected."""
 FEWEST_OF_ONE_BIRTH, MOST_OF_ONE_BIRTH = 4, 0.02
@@ -354,11 +356,29 @@ def _shared_births(patients: Reading, where: str) -> list[str]:
     return [f"{where}.columns.birth_date: {often} of {len(born)} patients have the same birth date; does it stand for an unknown one?"]
 
 
+def _sites_apart(dxa: Reading, window: int, where: str) -> list[str]:
+    """A hint where patients have sites of one examination on days that don't count as one exam: ``window`` is ``cohort.exam_window_days``."""
+    rows = dxa.rows[dxa.rows["exam_date"].notna() & dxa.rows["site"].ne("") & dxa.rows["unreadable"].eq(0)]
+    gaps = []
+    for _, own in rows.groupby("source_id"):
+        days = own.groupby("exam_date")["site"].agg(set).sort_index()
+        for (first, before), (second, after) in zip(days.items(), list(days.items())[1:]):
+            if window < (second - first).days <= LONGEST_GAP and after - before and before - after:
+                gaps.append((second - first).days)
+                break
+    if not gaps:
+        return []
+    return [
+        f"{where}: {len(gaps)} patients have other sites {min(gaps)} to {max(gaps)} days after an exam's own; each day is an exam of its own unless cohort.exam_window_days "
+        "spans them. Are they one examination, or is a date wrong?"
+    ]
+
+
 def _without_t_score(dxa: Reading, where: str) -> list[str]:
     """A hint where sites have a density and no T-score, so that they have no part in the label."""
     rows = dxa.rows[(dxa.rows["unreadable"] == 0) & dxa.rows["bmd"].notna()]
     n = int(rows[["t_score", "t_below", "t_above"]].isna().all(axis=1).sum())
-    return [f"{where}.columns.t_score: {n} results have a density and no T-score; these sites have no part in the label"] if n else []
+    return [f"{where}.columns.t_score: {n} results have a density and no T-score; their exams say no 'no osteoporosis'"] if n else []
 
 
 def _ranges_alone(dxa: Reading, sites: list[str], where: str) -> list[str]:
@@ -498,6 +518,7 @@ def expect(
             )
     if "dxa" in readings:
         result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
+        result.hints += _sites_apart(readings["dxa"], settings["exam_window_days"], f"centers[{center.name}].dxa")
         result.hints += _without_t_score(readings["dxa"], f"centers[{center.name}].dxa")
         result.hints += _ranges_alone(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
     joined = result.film_ids & result.patient_ids & result.dxa_ids

@@ -96,7 +96,8 @@ def _judged(dated: pd.DataFrame, undated: pd.DataFrame, settings: dict) -> pd.Da
     """Every row with every exam and site that it may be of, and what it tells: ``proved``, ``known``,
     ``undecided``.
 
-    ``t_below`` and ``t_above`` are kept only where they stand for a T-score that is missing.
+    ``t_below`` and ``t_above`` are kept only where they stand for a T-score that is missing. A site with a density
+    and no T-score was measured, so it is undecided beside others that are known.
     """
     columns = [*EXAM, "site", "bmd", "t_score", "t_below", "t_above"]
     cutoff = settings["op_t_score"]
@@ -119,7 +120,9 @@ def _judged(dated: pd.DataFrame, undated: pd.DataFrame, settings: dict) -> pd.Da
     rows["proved"] = at_most(rows["t_score"], cutoff) | at_most(rows["t_below"], cutoff)
     rows["known"] = number | rows["proved"] | at_least(rows["t_above"], cutoff)
     bounded = rows["t_below"].notna() | rows["t_above"].notna()
-    rows["undecided"] = ~readable | (bounded & ~rows["known"])
+    told = rows["known"].groupby([rows[name] for name in EXAM]).transform("any")
+    dense = rows["bmd"].notna() & ~number & ~bounded & told
+    rows["undecided"] = ~readable | (bounded & ~rows["known"]) | dense
     return rows
 
 

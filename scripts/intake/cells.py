@@ -77,7 +77,9 @@ def says_nothing(cell: str, words: Iterable[str] = ()) -> bool:
     text = plain_dashes(plain(cell)).casefold()
     if text in ABSENT or (text and text in {plain_dashes(plain(word)).casefold() for word in words}):
         return True
-    return not any(character.isdigit() for character in text) and _NOT_MEASURED.search(text) is not None
+    if any(character.isdigit() for character in text) or _IN_DOUBT.search(text):
+        return False
+    return _NOT_MEASURED.search(text) is not None
 
 
 def is_missing(cells: pd.Series, words: Sequence[str] = ()) -> pd.Series:
@@ -85,6 +87,18 @@ def is_missing(cells: pd.Series, words: Sequence[str] = ()) -> pd.Series:
     known = {cell: says_nothing(cell, words) for cell in cells.unique()}
     return cells.map(known).astype(bool)
 
+
+def says_why(cells: pd.Series) -> pd.Series:
+    """Which cells say in words that nothing was or could be measured: more than an empty cell, NA or a dash does."""
+    known = {cell: plain_dashes(plain(cell)).casefold() not in ABSENT and any(c.isalpha() for c in cell) for cell in cells.unique()}
+    return cells.map(known).astype(bool) & is_missing(cells)
+
+
+_IN_DOUBT = re.compile(
+    r"osteop|osteopor|bone\s+mass|normal|severe|骨质|骨量|正常|other\s+side|elsewhere|contralateral|对侧|另一侧|"
+    r"\b(?:left|right|links|rechts|gauche|droite?|izquierd\w*|derech\w*)\b|左|右"
+)
+"""Words beside 'not measured' that say something of the value or of another site: such a cell is in doubt."""
 
 # ------------------------------------------------------------------------------------------------ numbers
 
@@ -95,6 +109,11 @@ _NUMBER = r"[-+]?\s?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?"
 _BOUND = re.compile(rf"(<=|>=|<|>|≤|≥|=<|=>|⩽|⩾|less than|more than|under|over|below|above|低于|高于|小于|大于)\s*({_NUMBER})")
 _MARK = r"(?:[*†‡§#↓↑!]+|[HhLl]{1,2})"
 _REMARK = r"(?:\([^()0-9<>≤≥?~]*\)|\[[^\[\]0-9<>≤≥?~]*\])"
+_DIAGNOSIS = re.compile(
+    r"[(\[]\s*(?:severe|manifest\w*|重度|严重)?\s*(?:osteopor\w*|osteopen\w*|op|low\s+bone\s+(?:mass|density)|normal\w*|low|high|abnormal|"
+    r"left|right|links|rechts|gauche|droite?|l|r|li|re|骨质疏松症?|骨量减少|骨量低下|骨量正常|正常|低|高|左侧?|右侧?)\s*[)\]]"
+)
+"""Remarks that leave the meaning of the number before them: a diagnosis, low or high, the side. Any other may void it."""
 _BEHIND = re.compile(rf"({_NUMBER})\s*({_MARK}|{_REMARK}|{_MARK}\s*{_REMARK})")
 
 SD_UNITS = ("sd", "s.d.", "sds", "σ", "个标准差", "标准差")
@@ -158,6 +177,8 @@ def read_number(
                 break
     if re.fullmatch(_NUMBER, text):
         value = _float(text)
+        if value in _numbers_among(words):
+            return Number("absent")
         return Number("unreadable") if math.isnan(value) else Number("value", value, scale)
     bound = _BOUND.fullmatch(text.casefold())
     if bound:
@@ -170,10 +191,16 @@ def read_number(
         inclusive = sign in (">=", "=>", "≥", "⩾")
         return Number("above", value - 2e-6 if inclusive else value, scale)
     marked = _BEHIND.fullmatch(text)
-    if marked and not _NOT_MEASURED.search(marked[2].casefold()):
+    remark = re.search(r"[(\[].*", marked[2].casefold()) if marked else None
+    if marked and (remark is None or _DIAGNOSIS.fullmatch(remark[0])):
         value = _float(marked[1])
         return Number("unreadable") if math.isnan(value) else Number("value", value, scale, remark=True)
     return Number("unreadable")
+
+
+def _numbers_among(words: Sequence[str]) -> set[float]:
+    """The table's own words for 'no value' that are numbers: ``-5`` is ``-5.0``."""
+    return {_float(text) for text in map(plain_dashes, map(plain, words)) if re.fullmatch(_NUMBER, text)}
 
 
 @dataclass(frozen=True)
@@ -285,7 +312,7 @@ def codes(cells: pd.Series, coding: dict[str, list[str]], words: Sequence[str] =
         key = code_key(cell)
         if key in exact:
             return exact[key]
-        short = key.removesuffix(".0")
+        short = {"TRUE": "1", "FALSE": "0"}.get(key, key.removesuffix(".0"))  # yes and no as Excel stores them
         if short in exact:
             return exact[short]
         several = folded.get(key.casefold(), set())

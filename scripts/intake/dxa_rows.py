@@ -13,7 +13,7 @@ import pandas as pd
 from scripts.common.config import SITES
 from scripts.common.errors import StudyError
 from scripts.common.plain_text import code_key, name_key
-from scripts.intake.cells import DENSITY_UNITS, SD_UNITS, SENTINELS, Numbers, codes, numbers
+from scripts.intake.cells import DENSITY_UNITS, SD_UNITS, SENTINELS, Numbers, codes, numbers, says_why
 from scripts.intake.column_values import dated, measured, patient_ids
 from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Issues, Reading, finished, mostly, started, too_many
 from scripts.intake.table_columns import ROW, column
@@ -40,12 +40,12 @@ _FOREARM = re.compile(r"forearm|radius|ulna|wrist|^1/3$|^33%$|^ud$|^mid$|ultradi
 
 
 def site_codes(frame: pd.DataFrame, names: dict, at: str) -> pd.Series:
-    """What tells the site in each row: the site column's cell, with the scan column's before it (``scan / site``) where there is one."""
+    """What tells the site in each row: the site column's cell, with the scan column's before it (``scan / site``) where it isn't empty."""
     cells = column(frame, names["site"], f"{at}.site")
     if not names.get("scan"):
         return cells
     scans = column(frame, names["scan"], f"{at}.scan")
-    both = [f"{scan} / {cell}" if scan and cell else "" for scan, cell in zip(scans, cells)]
+    both = [f"{scan} / {cell}" if scan and cell else cell for scan, cell in zip(scans, cells)]
     return pd.Series(both, index=cells.index, dtype="object")
 
 
@@ -59,7 +59,7 @@ def _sites(frame: pd.DataFrame, table: dict, at: str, where: str) -> tuple[pd.Se
     others = {code_key(code).casefold() for code in coding.get("other", ())} | OTHER_SITES
     keys = cells.map(lambda cell: code_key(cell).casefold())
     last = keys.map(lambda key: key.rpartition("/")[2]) if table["columns"].get("scan") else keys
-    other = unknown & (keys.isin(others) | last.isin(others))
+    other = unknown & (keys.isin(others) | last.isin(others) | keys.str.contains(_FOREARM))
     nobody = unknown & ~other
     if too_many(nobody, sites.ne("") | unknown):
         raise StudyError(
@@ -96,6 +96,9 @@ def read_dxa(table: dict, ids: dict, where: str) -> Reading:
         out["bmd"], given = _bmd(frame, names, at, issues, words)
     with issues.column():
         read = _t_scores(frame, names, at, words)
+        # a density whose T-score 'is not evaluable' is no measurement; one beside an empty cell is
+        cells = column(frame, names["t_score"], f"{at}.t_score")
+        out["bmd"] = out["bmd"].where(~(read.absent & says_why(cells)))
     if names.get("device"):
         with issues.column():
             out["device"] = column(frame, names["device"], f"{at}.device")

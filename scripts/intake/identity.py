@@ -24,7 +24,7 @@ def normalise_id(text: str, ids: dict) -> str:
     if ids["strip"]:
         text = text.strip()
     if ids.get("separators") == "drop":
-        text = re.sub(r"[-./_\\\s]", "", text)
+        text = re.sub(r"[-./_\\\s]", "", re.sub(r"^([0-9]+)\.0$", r"\1", text))  # no zero of an exported number joins the id
     if ids["leading_zeros"] == "drop" and text:
         text = text.lstrip("0") or "0"
     if ids["upper"]:

@@ -161,7 +161,7 @@ def with_odd_t_scores(dxa: Reading, patients: Reading, table: dict, where: str) 
     share = float(off.mean())
     if share > table["most_odd_t_scores"]:
         raise StudyError(
-            f"{at}: {int(off.sum())} of {len(off)} T-scores ({100 * share:.0f} %) don't fit the bone density of their row as those of the same "
+            f"{at}: {int(off.sum())} of {len(off)} T-scores ({100 * share:.1f} %) don't fit the bone density of their row as those of the same "
             f"site and sex do (off by more than {LARGEST_RESIDUAL}). Usual causes: Z-scores, exchanged columns, one code for two regions (Hologic's 'Total' of "
             f"hip and forearm: give columns.scan), several devices (give columns.device), another unit. If the table is right, raise {where}.most_odd_t_scores."
         )

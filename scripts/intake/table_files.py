@@ -24,6 +24,8 @@ EAST_ASIAN_DATES = frozenset({*range(27, 37), *range(50, 59)})
 
 MANY_SHORT_ROWS = 0.1
 """Share of rows with fewer cells than the heading from which on they are the program's habit, not damage."""
+NO_TEXT = (b"PK\x03\x04", b"%PDF", b"\xd0\xcf\x11\xe0", b"\x1f\x8b")
+"""How files of Excel, PDF and archives begin."""
 NEAR_MIDNIGHT = datetime.timedelta(minutes=2)
 """A stored time so close before midnight stands for the day that follows: web exports lose the seconds by which China's time zone
 differed from Greenwich before 1901."""
@@ -94,7 +96,7 @@ def _excel_text(cell: Any, base: datetime.datetime) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return "TRUE" if value else "FALSE"
     if isinstance(value, datetime.datetime):
         return _day(value)
     if isinstance(value, datetime.date):
@@ -238,8 +240,11 @@ def _refuse_open_quote(content: str, separator: str, where: str) -> None:
 
 
 def _text_rows(path: Path, encoding: str, where: str) -> FileRows:
+    raw = path.read_bytes()
+    if raw.startswith(NO_TEXT):
+        raise StudyError(f"{where}.path: the file is no text table, but Excel, PDF or an archive under another name; save it as .xlsx or 'CSV UTF-8'.")
     try:
-        content = path.read_bytes().decode(encoding)
+        content = raw.decode(encoding)
     except (UnicodeDecodeError, LookupError):
         raise StudyError(
             f"{where}.encoding: the table can't be read as '{encoding}'; give its encoding, e.g. gb18030 for Chinese Windows, "

@@ -21,6 +21,7 @@ from scripts.common.tables import (
     DXA,
     FILMS,
     FLOW,
+    HEADER_AGES,
     PATIENTS,
     PREDICTIONS,
     SET_ASIDE,
@@ -46,7 +47,7 @@ def write_intake(folder, center, n, first=0):
     films = pd.DataFrame(
         {
             "image_id": [f"I{p[1:]}" for p in ids], "patient_id": ids, "status": "accepted", "reason": "",
-            "film_date": "2020-05-10", "same_day_order": 1, "view": "PA", "sex": "F", "age": 60,
+            "film_date": "2020-05-10", "same_day_order": 1, "view": "PA", "sex": "F",
             "manufacturer": "Maker", "enrolled": 1, "burned_in": "NO", "verdict": "pass", "verdict_reason": "",
             "png": "x.png",
         }
@@ -62,6 +63,8 @@ def write_intake(folder, center, n, first=0):
     births = pd.DataFrame({"patient_id": ids, "birth_date": "1955-01-01", "shift_days": -3})
     where = folder / "results/intake" / center
     write_table(films.iloc[1:], where / "films.csv", FILMS)
+    ages = pd.DataFrame({"image_id": films["image_id"], "age": 60}).iloc[1:]
+    write_table(ages, folder / "private" / center / "header_ages.csv", HEADER_AGES)
     write_table(patients.drop(index=2), where / "patients.csv", PATIENTS)
     write_table(dxa, where / "dxa.csv", DXA)
     write_table(pd.DataFrame(columns=list(SET_ASIDE)), where / "set_aside.csv", SET_ASIDE)

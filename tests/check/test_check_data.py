@@ -261,3 +261,11 @@ def test_densities_without_t_scores_are_told(look, tmp_path):
     columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
     found, said = look(dxa={"path": str(tmp_path / "mine.csv"), "columns": columns})
     assert "HINT: centers[c].dxa.columns.t_score: 3 results have a density and no T-score" in said and found.faults == []
+
+
+def test_sites_on_days_that_are_no_one_exam_are_told(look, tmp_path):
+    rows = [f"77{n:03d},2020-05-{'01' if site == 'lumbar' else '04'},{site},0.9,{-3.0 + n * 0.4:.1f}" for n in range(8) for site in ("lumbar", "neck")]
+    (tmp_path / "mine.csv").write_text("id,day,site,bmd,t\n" + "\n".join(rows) + "\n")
+    dxa = {"path": str(tmp_path / "mine.csv"), "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}}
+    _, said = look(dxa=dxa)
+    assert "HINT: centers[c].dxa: 8 patients have other sites 3 to 3 days after an exam's own" in said and "exam_window_days" in said

@@ -34,7 +34,7 @@ EXPECTED: dict[str, tuple[int, int, str]] = {
     "019_x_formula_some": (0, 0, "60 cells of the column 'TScore' hold formulas without a value"),
     "023_k_forearm_total": (52, 28, ""),
     "024_s_holo_total": (0, 0, "columns.scan"),
-    "025_v_float_few": (0, 0, "6 of 150 T-scores (4 %) don't fit the bone density"),
+    "025_v_float_few": (0, 0, "6 of 150 T-scores (4.0 %) don't fit the bone density"),
     "029_z_instead": (0, 0, "the column is called a Z-score"),
     "031_c_unclosed": (0, 0, "row 14 (line 14 of the file)"),
     "036_x_formula_height": (0, 0, "60 cells of the column 'Height' hold formulas"),

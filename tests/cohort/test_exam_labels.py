@@ -82,7 +82,9 @@ def said(rows, **changes):
         ([row(-1.0, "femoral_neck"), row(-2.6, "femoral_neck")], 1),
         ([row(-1.0, "femoral_neck"), unreadable("femoral_neck")], UNDECIDED),
         ([row(None)], "nothing"),
-        ([row(-1.0), row(None, "total_hip")], 0),
+        ([row(-1.0), row(None, "total_hip", bmd=None)], 0),
+        ([row(-1.0), row(None, "total_hip")], UNDECIDED),  # it was measured: there is a density
+        ([row(-2.5), row(None, "total_hip")], 1),
         # a number in a row that can't be read is no number: its site may be another
         ([row(-3.0, "", unreadable=1)], UNDECIDED),
         ([row(-1.0), row(-3.0, "total_hip", unreadable=1)], UNDECIDED),
@@ -98,7 +100,7 @@ def test_the_label_of_an_exam(rows, label):
     [
         ([row(-1.0)], TOO_FEW_SITES),
         ([row(-1.0), row(-1.0)], TOO_FEW_SITES),
-        ([row(-1.0), row(None, "total_hip")], TOO_FEW_SITES),
+        ([row(-1.0), row(None, "total_hip", bmd=None)], TOO_FEW_SITES),
         ([row(-1.0), row(-1.0, "total_hip")], 0),
         ([row(-1.0), row(site="total_hip", t_above=-1.0)], 0),
         ([row(-1.0), row(site="total_hip", t_above=-3.0)], UNDECIDED),

@@ -501,7 +501,7 @@ def test_label_from_the_lowest_site_of_the_paired_exam(choose):
     dxa = [
         exam("P1", -2.4, "lumbar", bmd=0.80),
         exam("P1", -2.5, "femoral_neck", bmd=0.60),
-        exam("P1", None, "total_hip", bmd=0.30),
+        exam("P1", None, "total_hip", bmd=None),
         exam("P1", -4.0, "lumbar", day="2020-07-01", bmd=0.50),
     ]
     row = row_of(choose(**{**ONE, "dxa": dxa}))

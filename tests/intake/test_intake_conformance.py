@@ -106,7 +106,8 @@ def test_scan_of_real_films_finds_what_is_planted_and_nothing_else(owner, names,
             except Unusable as error:
                 assert error.reason == "identifier_left" and keyword == "Manufacturer"
             else:
-                assert keyword != "Manufacturer" and secret not in written.decode("latin-1").upper(), keyword
+                assert keyword != "Manufacturer" or owner == "InstitutionName", "a part of the institution's name is left out"
+                assert secret not in written.decode("latin-1").upper(), keyword
             if before is None:
                 del source[keyword]
             else:

@@ -10,7 +10,7 @@ import pytest
 from scripts.common.config import DxaTable, PatientTable
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
-from scripts.intake.cells import codes, numbers, read_date
+from scripts.intake.cells import codes, numbers, read_date, read_number
 from scripts.intake.column_values import dates
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
@@ -157,6 +157,39 @@ def test_dxa_table(tmp_path):
         dxa(tmp_path, GOOD_DXA.replace("0.9", "900").replace("0.7", "700").replace("1.0", "1000"))
     with pytest.raises(StudyError, match="site_coding"):
         dxa(tmp_path, GOOD_DXA, site_coding={"lumbar": ["LS"], "femoral_neck": ["FN"], "total_hip": ["TH"]})
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("-2.7 (osteoporosis)", "value"), ("-2.7(骨质疏松)", "value"), ("-2.7*", "value"), ("0.4 (右侧)", "value"),
+        ("0.4 (无效)", "unreadable"), ("0.4 (Z-score)", "unreadable"), ("0.4 (wrong patient)", "unreadable"), ("0.4 (ungültig)", "unreadable"),
+        ("骨质疏松（内固定术后）", "unreadable"), ("osteoporosis, prosthesis on the other side", "unreadable"),
+        ("Osteoporose, nicht auswertbar rechts", "unreadable"), ("not evaluable", "absent"), ("内固定术后", "absent"), ("TRUE", "unreadable"),
+        ("-5.0", "absent"), ("-5", "absent"), ("-5.1", "value"),
+    ],
+)  # fmt: skip
+def test_words_and_remarks_of_a_t_score(cell, kind):
+    assert read_number(cell, words=["-5"]).kind == kind
+
+
+def test_a_density_whose_t_score_is_not_evaluable_is_none_and_one_beside_an_empty_cell_is_kept(tmp_path):
+    body = "1,2020-01-05,lumbar,0.9,-1.2\n1,2020-01-05,neck,0.7,prosthesis\n2,2020-01-05,lumbar,0.9,-1\n2,2020-01-05,neck,0.7,\n"
+    assert dxa(tmp_path, body).rows["bmd"].isna().tolist() == [False, True, False, False]
+
+
+def test_a_scan_column_may_be_empty_and_the_forearm_is_known_with_its_side(tmp_path):
+    head = "id,date,side,site,bmd,t\n"
+    body = "1,2020-01-05,,L1-L4,0.9,-1.2\n1,2020-01-05,Left,Hip,0.8,-1\n1,2020-01-05,Left Forearm,Total,0.5,-4\n"
+    coding = {"lumbar": ["L1-L4"], "total_hip": ["Left / Hip"]}
+    reading = dxa(tmp_path, body, head=head, columns={**DXA_COLUMNS, "scan": "side"}, site_coding=coding)
+    assert reading.rows["site"].tolist() == ["lumbar", "total_hip"] and issues(reading) == {4: "other_site"}
+
+
+def test_a_file_that_is_no_text_is_named_as_such(tmp_path):
+    (tmp_path / "p.csv").write_bytes(b"PK\x03\x04 and so on")
+    with pytest.raises(StudyError, match="no text table, but Excel, PDF or an archive"):
+        read_cells({"path": str(tmp_path / "p.csv")}, "w")
 
 
 def test_a_total_beside_results_of_the_forearm_is_undecided(tmp_path):
@@ -335,7 +368,7 @@ def test_a_few_odd_t_scores_are_counted_and_many_refused(tmp_path):
     odd = {row: reason for row, reason in issues(reading).items() if reason == "doubtful_t_score"}
     assert odd == dict.fromkeys((3, 7, 13, 102), "doubtful_t_score")
     assert len(reading.rows) == 200, "they are used: the table may be right"
-    with pytest.raises(StudyError, match=r"10 of 200 T-scores \(5 %\) don't fit .*one code for two regions.*most_odd_t_scores"):
+    with pytest.raises(StudyError, match=r"10 of 200 T-scores \(5.0 %\) don't fit .*one code for two regions.*most_odd_t_scores"):
         densities(tmp_path, other=range(60, 70))
     assert len(densities(tmp_path, other=range(60, 70), most_odd_t_scores=0.05).rows) == 200
 
