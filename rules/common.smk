@@ -575,7 +575,11 @@ def banner_success():
     asked = workflow.dag_settings
     partly = asked.until or asked.omit_from or not set(asked.targets) <= {"all", "results/report.html"}
     if partly or not os.path.exists("results/report.html"):
-        return "OsteoCXR: done with what was asked for. 'snakemake --cores all' makes the whole study, its report included."
+        given = ", with the --configfile of this run," if workflow.overwrite_configfiles else ""
+        return (
+            f"OsteoCXR: done with what was asked for. 'snakemake --cores all'{given} makes the whole study, "
+            "its report included."
+        )
     strata = read_strata("results/cohort/cohort.csv", CFG.cohort.test_fraction, CFG.cohort.folds)
     warnings = (*strata.warnings(), *score_warnings(), *bundle_warnings())
     told = "".join(f"OsteoCXR: {sentence}\n" for sentence in warnings)

@@ -41,7 +41,7 @@ def refuse_another_key(key: StudyKey) -> None:
     if made_under not in ("", key.fingerprint()):
         raise StudyError(
             "The study key (study.key_file, or study.seed of a simulated study) is not the one of the results in this folder: "
-            f"its fingerprint is {key.fingerprint()}, theirs {made_under}. Put the old key (or seed) back; or, to begin anew "
+            f"its fingerprint is {key.fingerprint()}, theirs {made_under}. If the results were made with a config file (--configfile), give it again; else put the old key (or seed) back; or, to begin anew "
             "under the new one, move results/, state/ and all of private/ but the key file out of this folder."
         )
 

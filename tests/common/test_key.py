@@ -274,7 +274,7 @@ def test_a_changed_key_is_noticed_only_where_results_are(tmp_path, monkeypatch):
     Path("private/c/crosswalk").mkdir(parents=True)
     Path("private/c/crosswalk/batch_0.csv").touch()
     refuse_another_key(two)
-    with pytest.raises(StudyError, match="Put the old key") as said:
+    with pytest.raises(StudyError, match="put the old key") as said:
         refuse_another_key(one)
     assert one.fingerprint() in str(said.value) and two.fingerprint() in str(said.value)
 
@@ -284,7 +284,7 @@ def test_a_split_lock_tells_the_key_of_a_study_without_record(tmp_path, monkeypa
     Path("state").mkdir()
     Path("state/split_lock.csv").write_text(f"patient_id,key\nP1,{simulated_key(1).fingerprint()}\n")
     refuse_another_key(simulated_key(1))
-    with pytest.raises(StudyError, match="Put the old key"):
+    with pytest.raises(StudyError, match="put the old key"):
         refuse_another_key(simulated_key(2))
     Path("state/split_lock.csv").write_text("patient_id,key\n")
     refuse_another_key(simulated_key(2))

@@ -14,7 +14,7 @@ from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import DATES_OF_A_FILM, film_of, read_source, refusal
 from scripts.intake.frontal_view import matches, view_of
 from scripts.intake.header_text import decoded
-from scripts.intake.identity import dicom_date
+from scripts.intake.identity import dicom_date, normalise_id
 
 
 @pytest.fixture
@@ -410,3 +410,9 @@ def test_dr_is_read_as_dx(make_film, save, names, patterns, tmp_path, written):
     assert refusal(source, film) == ""
     new = pydicom.dcmread(io.BytesIO(b"".join(deidentified(source, film, names).content)))
     assert new.Modality == ("CR" if written == "CR" else "DX")
+
+
+def test_no_zero_of_an_exported_number_joins_an_id():
+    rule = {"strip": True, "leading_zeros": "drop", "upper": False, "separators": "drop"}
+    assert normalise_id("00423466.0", rule) == normalise_id("423466", rule) == "423466"
+    assert normalise_id("A-12.0", rule) == "A120", "the dot of an id that is no number is a separator"
