@@ -207,6 +207,25 @@ def _hints(written: dict[str, list[str]], ids: dict) -> list[str]:
     return found
 
 
+def _made_one(written: dict[str, list[str]], ids: dict, where: str) -> list[str]:
+    """Hints on ids of one table that are written in several ways and become one by ``ids``."""
+    hints = []
+    for kind in ("patients", "dxa"):
+        forms: dict[str, set[str]] = {}
+        for raw in written.get(kind, ()):
+            forms.setdefault(normalise_id(raw, ids), set()).add(normalise_id(raw, {**AS_WRITTEN, "strip": True}))
+        several = sum(len(ways) > 1 for ways in forms.values())
+        if several:
+            hints.append(
+                f"{where}: {several} ids of the {'patient' if kind == 'patients' else 'DXA'} table are written in several ways that 'ids' makes one; if these are different "
+                "people, change the rule"
+            )
+    return hints
+
+
+AS_WRITTEN = {"strip": False, "leading_zeros": "keep", "upper": False, "separators": "keep"}
+
+
 def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms) -> tuple[list[str], list[str]]:
     """Hints and faults where the values of 16-bit PNG films don't use the bits that ``images.bits`` says.
 
@@ -501,7 +520,7 @@ def expect(
         born = readings["patients"].rows[["source_id", "birth_date"]].dropna()
         result.people = {(i, day.isoformat()) for i, day in zip(born["source_id"], born["birth_date"]) if i in result.film_ids}
     hints = _hints(written, ids) if len(written) == 3 else []
-    result.hints += hints
+    result.hints += hints + _made_one(written, ids, f"centers[{center.name}].ids")
     if films is not None and "patients" in readings and not hints:
         try:
             refuse_unjoined(result.film_ids, result.patient_ids, ("films", "patient table"), f"centers[{center.name}].patients")

@@ -55,6 +55,24 @@ AGE_TOLERANCE = 1
 """Years by which the film header's age may differ from the table's before the patient goes under review."""
 
 
+WHERE_TO_LOOK = {
+    "no_film": "the ids of films and tables",
+    "not_in_patients_table": "the ids of films and tables",
+    "no_dxa": "the ids of the DXA table and site_coding",
+    "no_frontal_film": "intake.frontal_view and the films' views",
+    "exposure_rejected": "intake.exposure and the contact sheets",
+    "outside_enrolment": "the period under 'enrolment'",
+    "no_pair_in_interval": "the dates of films and DXA exams, their formats and cohort.interval_months",
+    "too_young": "birth dates or ages, their format and cohort.older_than",
+    "age_unknown": "the column of the birth date or age",
+    "conflicting_rows": "whether one id stands for several people, or one site code for several regions",
+    "undecided_dxa": "the T-scores that can't be read",
+    "no_t_score": "the column of the T-score",
+    "too_few_sites": "site_coding and cohort.min_sites",
+}
+"""What to check where most patients were lost at a step."""
+
+
 @dataclass(frozen=True)
 class Selection:
     """The outcome for one centre.
@@ -471,8 +489,8 @@ def _nobody(reason: pd.Series, settings: dict) -> str:
     center = settings["center"]
     counts = reason.value_counts()
     lost = ", ".join(f"{step} {n}" for step, n in counts.items())
+    advice = WHERE_TO_LOOK.get(str(counts.index[0]), "the ids, the dates and the units in its column maps")
     return (
-        f"None of the {len(reason)} patient ids of centre '{center}' (films and tables together) can be included ({lost}). Check the ids, "
-        "the dates and "
-        f"the units in this centre's column maps (centers[{center}] in the config), or leave the centre out."
+        f"None of the {len(reason)} patient ids of centre '{center}' (films and tables together) can be included ({lost}). "
+        f"Check {advice} (centers[{center}] in the config), or leave the centre out."
     )

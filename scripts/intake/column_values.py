@@ -28,6 +28,10 @@ from scripts.intake.table_columns import column
 
 AGE = (0.0, 130.0)
 """Plausible ages, years; a value outside is missing."""
+USUAL_FORMATS = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y")
+"""Formats that are tried to name the right one; none is taken without the user."""
+FEWEST_MISFITS = 0.05
+"""Largest share of a column that a format which is named may leave unread."""
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 """A number as Excel shows a long one (1.10101E+11): its last digits are lost."""
 
@@ -136,7 +140,9 @@ def dated(cells: pd.Series, table: dict, issues: Issues, where: str, base: datet
     if mostly(unreadable, values.notna() | unreadable):
         said = f"as '{date_format}'" if date_format else "with the year first (2024-07-31, 2024/7/31 or 20240731)"
         key = where.split(".columns")[0] + ".date_format"
-        raise StudyError(f"{where}: most of its dates can't be read {said}; give their format in {key}, e.g. '%d/%m/%Y'.")
+        fits = [f"'{form}'" for form in USUAL_FORMATS if dates(cells, form, table.get("missing") or ())[1].mean() < FEWEST_MISFITS]
+        cure = f"they can be read as {' and as '.join(fits)}: give the right one in {key}." if fits else f"give their format in {key}, e.g. '%d/%m/%Y'."
+        raise StudyError(f"{where}: most of its dates can't be read {said}; {cure}")
     if _moved_by_zone(cells, values):
         moved = values.notna()
         values = values.map(lambda day: None if day is None else day + datetime.timedelta(days=1)).astype("object")

@@ -114,8 +114,16 @@ def too_many(which: pd.Series, among: pd.Series) -> bool:
 
 
 def started(table: dict, where: str) -> tuple[pd.DataFrame, Issues, pd.DataFrame]:
-    """The table's cells, its issues (rows of another length among them), and the frame that is filled."""
+    """The table's cells, its issues (rows of another length among them), and the frame that is filled.
+
+    Raises ``StudyError`` where most rows have more cells than the heading.
+    """
     frame = read_cells(table, where)
+    if frame["_too_long"].mean() > 0.5:
+        raise StudyError(
+            f"{where}.path: most rows have more cells than the heading; are there decimal commas in a file with commas between its cells? "
+            "Save it with semicolons, or with decimal points."
+        )
     issues = Issues(frame)
     issues.aside(frame["_too_long"], "too_many_cells")
     issues.aside(frame["_too_short"], "too_few_cells")

@@ -269,3 +269,10 @@ def test_sites_on_days_that_are_no_one_exam_are_told(look, tmp_path):
     dxa = {"path": str(tmp_path / "mine.csv"), "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}}
     _, said = look(dxa=dxa)
     assert "HINT: centers[c].dxa: 8 patients have other sites 3 to 3 days after an exam's own" in said and "exam_window_days" in said
+
+
+def test_ids_that_a_rule_makes_one_are_told(look):
+    rows = [f"77{n:03d},F,1950-03-1{n},160,6{n}" for n in range(8)] + ["077-001,F,1950-03-11,160,61"]
+    found, said = look("id,sex,born,height,weight\n" + "\n".join(rows) + "\n", ids={"leading_zeros": "drop", "separators": "drop"})
+    assert "HINT: centers[c].ids: 1 ids of the patient table are written in several ways that 'ids' makes one" in said
+    assert "077-001" not in said

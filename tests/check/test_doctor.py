@@ -272,7 +272,7 @@ def test_another_key_than_that_of_the_results(folder):
     config = real_config(folder)
     (folder / "state").mkdir()
     (folder / "state/split_lock.csv").write_text("patient_id,key\nP1,00000000\n")
-    assert "Put the old key" in list(doctor.check_paths_and_key(config))[1].said
+    assert "put the old key" in list(doctor.check_paths_and_key(config))[1].said
 
 
 def test_weights(folder):

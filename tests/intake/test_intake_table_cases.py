@@ -360,7 +360,7 @@ def test_formats_of_dates(hospital, tmp_path, form, told):
     if told:
         hospital.dxa.settings["date_format"] = told
     if told is None and not form.startswith("%Y"):
-        refused(hospital, tmp_path, "give their format in centers[hospital].dxa.date_format")
+        refused(hospital, tmp_path, "in centers[hospital].dxa.date_format")
     else:
         all_right(hospital, tmp_path)
 

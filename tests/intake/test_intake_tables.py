@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 
 import pandas as pd
 import pytest
@@ -190,6 +191,23 @@ def test_a_file_that_is_no_text_is_named_as_such(tmp_path):
     (tmp_path / "p.csv").write_bytes(b"PK\x03\x04 and so on")
     with pytest.raises(StudyError, match="no text table, but Excel, PDF or an archive"):
         read_cells({"path": str(tmp_path / "p.csv")}, "w")
+
+
+@pytest.mark.parametrize(
+    ("written", "format_given", "named"),
+    [
+        ("03/25/2020", None, "as '%m/%d/%Y': give"), ("03/25/2020", "%d/%m/%Y", "as '%m/%d/%Y': give"), ("25.03.2020", None, "as '%d.%m.%Y': give"),
+        ("03/05/2020", None, "as '%d/%m/%Y' and as '%m/%d/%Y': give"), ("the day", None, "give their format in"),
+    ],
+)  # fmt: skip
+def test_the_format_that_dates_have_is_named(tmp_path, written, format_given, named):
+    with pytest.raises(StudyError, match=re.escape(named)):
+        dxa(tmp_path, f"1,{written},lumbar,0.9,-1\n2,{written},neck,0.8,-2\n", date_format=format_given)
+
+
+def test_rows_with_decimal_commas_in_a_file_with_commas_are_named(tmp_path):
+    with pytest.raises(StudyError, match="decimal commas in a file with commas"):
+        dxa(tmp_path, "1,2020-01-05,lumbar,0,9,-1,2\n2,2020-01-05,neck,0,8,-2,1\n")
 
 
 def test_a_total_beside_results_of_the_forearm_is_undecided(tmp_path):
