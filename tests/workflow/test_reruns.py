@@ -162,13 +162,13 @@ def test_another_key_under_finished_results_is_refused_before_any_job(duplicate)
     record.write_text("00000000\n")
     for arguments in (["-n"], [], ["results/report.html"]):
         text = duplicate.snakemake(*arguments, check=False)
-        assert "Put the old key (or seed) back" in text and "Traceback" not in text and "rule " not in text
+        assert "put the old key (or seed) back" in text and "Traceback" not in text and "rule " not in text
     assert record.read_text() == "00000000\n", "a refused run changes no record"
     record.unlink()  # as in a study begun before the record was kept: the split lock tells
     lock = duplicate.path / "state/split_lock.csv"
     whole = lock.read_text()
     lock.write_text(whole.replace(recorded.strip(), "00000000"))
-    assert "Put the old key (or seed) back" in duplicate.snakemake("-n", check=False)
+    assert "put the old key (or seed) back" in duplicate.snakemake("-n", check=False)
     lock.write_text(whole)
     assert duplicate.jobs() == {} and not record.exists(), "a dry run writes nothing"
 
