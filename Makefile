@@ -39,7 +39,6 @@ slurm-test:  ## the tiny study on a real SLURM that is started on this machine f
 	@pytest -m slurm
 
 fuzz:  ## damaged films, then damaged tables through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed
-	@envs/setup.sh test
 	@python -m tests.intake.fuzz_intake --share 0.5 $(FUZZ); films=$$?; python -m tests.intake.fuzz_tables --share 0.5 $(FUZZ) && exit $$films
 
 lint:  ## the checks of the code

@@ -142,7 +142,7 @@ def test_a_target_that_needs_more_than_a_run_installs_it(target):
     """Tests, benchmarks and checks of the code first see to the test packages; what a user runs needs none of them."""
     recipe = RECIPES[target]
     for_tests = re.search(
-        r"(?<![\w.])(pytest|ruff|snakefmt|python3? -m tests\.(?!intake\.fuzz_intake))", recipe
+        r"(?<![\w.])(pytest|ruff|snakefmt|python3? -m tests\.(?!intake\.fuzz_))", recipe
     )
     assert not for_tests or "envs/setup.sh test" in recipe[: for_tests.start()]
     for module in modules_of(recipe):
@@ -268,6 +268,7 @@ def test_the_modules_of_commands_start_without_the_packages_of_tests(tmp_path):
         "scripts.bundle.score",
         "scripts.deep.orphans",
         "tests.intake.fuzz_intake",
+        "tests.intake.fuzz_tables",
     } <= modules
     environment = {**os.environ, **without_test_packages(tmp_path)}
     code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
