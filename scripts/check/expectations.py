@@ -312,7 +312,7 @@ NOTES_TOLD = {
     "unreadable_exam_date": "exam dates can't be read; no exam of these patients says 'no osteoporosis'",
     "no_exam_date": "results have no exam date; no exam of these patients says 'no osteoporosis'",
     "unknown_site_code": "results have a site code that the config doesn't know; their exams say no 'no osteoporosis'",
-    "ambiguous_total": "results are called 'Total' in exams that have results of the forearm, too, so that nobody can say of which region they are; give "
+    "ambiguous_total": "results are called 'Total' in exams that have regions of the forearm and none of the hip, so that nobody can say of which region they are; give "
     "columns.scan. Their exams say no 'no osteoporosis'",
     "no_patient_id": "rows have no patient id",
     "shortened_id": "ids were shortened by Excel (1.2E+10); nobody can tell whose rows these are",

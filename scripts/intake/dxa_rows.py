@@ -37,6 +37,8 @@ OTHER_SITES = frozenset(
 """Regions of a DXA report that the study doesn't look at, in lower case; a config may add others (``site_coding.other``)."""
 _FOREARM = re.compile(r"forearm|radius|ulna|wrist|^1/3$|^33%$|^ud$|^mid$|ultradistal|前臂|桡骨|尺骨|超远端")
 """Codes of the forearm's regions."""
+_HIP = re.compile(r"neck|troch|inter|ward|shaft|颈|转子|粗隆|股骨干")
+"""Codes of the hip's regions."""
 
 
 def site_codes(frame: pd.DataFrame, names: dict, at: str) -> pd.Series:
@@ -190,14 +192,15 @@ def _exams(out: pd.DataFrame, issues: Issues, frame: pd.DataFrame, where: str, d
 
 
 def _ambiguous_total(out: pd.DataFrame) -> pd.Series:
-    """Which rows have the bare code 'total' in an exam that has results of the forearm, too.
+    """Which rows have the bare code 'total' in an exam with bare regions of the forearm and none of the hip.
 
-    Hologic calls the sum of spine, hip and forearm alike; nobody can say of which of them this one is. A row that belongs to the
-    hip beyond doubt (its code says so, or the table has a scan column) is none of these.
+    Hologic calls the sum of spine, hip and forearm alike, and the forearm's parts ``1/3``, ``MID`` and ``UD``: then nobody can say
+    whose sum this one is. Where the table writes the forearm's name (``Radius 33%``), it would do so with the sum.
     """
     keys = out["source_id"] + "\x1f" + out["exam_date"].astype("object").map(str)
-    arm = out["code"].str.contains(_FOREARM)
-    return out["code"].isin(("total", "总", "合计", "total bmd")) & keys.isin(set(keys[arm]))
+    arm = set(keys[out["code"].isin(("1/3", "33%", "mid", "ud", "ultradistal", "超远端"))])
+    hip = set(keys[out["code"].str.contains(_HIP) | out["site"].eq("femoral_neck")])
+    return out["code"].isin(("total", "总", "合计", "total bmd")) & keys.isin(arm - hip)
 
 
 def _stacked(rows: pd.DataFrame, undecided: pd.DataFrame) -> pd.DataFrame:

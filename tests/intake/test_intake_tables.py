@@ -217,6 +217,8 @@ def test_a_total_beside_results_of_the_forearm_is_undecided(tmp_path):
     assert issues(reading) == {3: "ambiguous_total", 4: "other_site"}
     assert reading.rows["unreadable"].tolist() == [0, 1, 0] and pd.isna(reading.rows["t_score"].iloc[1])
     assert issues(dxa(tmp_path, body.replace("Total", "Hip Total"), site_coding=coding)) == {4: "other_site"}
+    assert issues(dxa(tmp_path, body.replace("1/3", "Radius 33%"), site_coding=coding)) == {4: "other_site"}
+    assert issues(dxa(tmp_path, body + "1,2020-01-05,neck,0.7,-1\n", site_coding=coding)) == {4: "other_site"}
 
 
 def cells(*values):
