@@ -119,7 +119,7 @@ def started(table: dict, where: str) -> tuple[pd.DataFrame, Issues, pd.DataFrame
     Raises ``StudyError`` where most rows have more cells than the heading.
     """
     frame = read_cells(table, where)
-    if frame["_too_long"].mean() > 0.5:
+    if frame["_too_long"].mean() > 0.5 and frame["_too_long"].sum() >= FEW_ROWS:
         raise StudyError(
             f"{where}.path: most rows have more cells than the heading; are there decimal commas in a file with commas between its cells? "
             "Save it with semicolons, or with decimal points."

@@ -207,7 +207,7 @@ def test_the_format_that_dates_have_is_named(tmp_path, written, format_given, na
 
 def test_rows_with_decimal_commas_in_a_file_with_commas_are_named(tmp_path):
     with pytest.raises(StudyError, match="decimal commas in a file with commas"):
-        dxa(tmp_path, "1,2020-01-05,lumbar,0,9,-1,2\n2,2020-01-05,neck,0,8,-2,1\n")
+        dxa(tmp_path, "1,2020-01-05,lumbar,0,9,-1,2\n2,2020-01-05,neck,0,8,-2,1\n" * 3)
 
 
 def test_a_total_beside_results_of_the_forearm_is_undecided(tmp_path):
