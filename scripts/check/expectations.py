@@ -58,6 +58,8 @@ FEWEST_WITH_A_CODE = 3
 """Patients who must have a code of more than two characters before it is shown."""
 FEW_PATIENTS, MOST_IN_CONFLICT = 5, 0.02
 """Patients with contradicting rows, and their share, from which on a table must be fixed."""
+MOST_LACKING = 0.1
+"""Share of exams up to which the lack of a site is unusual."""
 LONGEST_GAP = 400
 """Days between two parts of what may be one examination, a date typed a year off among them."""
 MOST_OTHER_BIRTH = 0.2
@@ -393,6 +395,21 @@ def _sites_apart(dxa: Reading, window: int, where: str) -> list[str]:
     ]
 
 
+def _sites_lacking(dxa: Reading, where: str) -> list[str]:
+    """Hints on exams without a site that nearly all exams have: its row may stand under another id or date, or be lost."""
+    rows = dxa.rows[dxa.rows["exam_date"].notna() & dxa.rows["site"].ne("")]
+    exams = rows.groupby(["source_id", "exam_date"])["site"].agg(set)
+    hints = []
+    for site in sorted(set(rows["site"])):
+        lacking = int((~exams.map(lambda sites, site=site: site in sites)).sum())
+        if 0 < lacking <= MOST_LACKING * len(exams) and len(exams) >= FEWEST_FOR_A_COLUMN:
+            hints.append(
+                f"{where}: {lacking} of {len(exams)} exams lack the site '{site}', which nearly all have; their labels come from the other sites. Do rows of them "
+                "stand under another id or date?"
+            )
+    return hints
+
+
 def _without_t_score(dxa: Reading, where: str) -> list[str]:
     """A hint where sites have a density and no T-score, so that they have no part in the label."""
     rows = dxa.rows[(dxa.rows["unreadable"] == 0) & dxa.rows["bmd"].notna()]
@@ -538,6 +555,7 @@ def expect(
     if "dxa" in readings:
         result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
         result.hints += _sites_apart(readings["dxa"], settings["exam_window_days"], f"centers[{center.name}].dxa")
+        result.hints += _sites_lacking(readings["dxa"], f"centers[{center.name}].dxa")
         result.hints += _without_t_score(readings["dxa"], f"centers[{center.name}].dxa")
         result.hints += _ranges_alone(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
     joined = result.film_ids & result.patient_ids & result.dxa_ids

@@ -26,8 +26,9 @@ USUAL = 0.5
 
 
 def _loose(source_id: str) -> str:
-    """An id without what programs and people add to it or take from it."""
-    return re.sub(r"[\W_]+", "", source_id.removesuffix(".0")).lstrip("0").upper()
+    """An id without what programs and people add to it or take from it, letters that pass for digits as digits."""
+    plainly = re.sub(r"[\W_]+", "", source_id.removesuffix(".0")).upper()
+    return plainly.translate(str.maketrans("OIL", "011")).lstrip("0")
 
 
 def with_other_forms(patients: Reading, dxa: Reading) -> Reading:

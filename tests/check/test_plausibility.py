@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from scripts.check.expectations import _sites_lacking
 from scripts.check.plausibility import by_age_and_sex, falling_with_age, odd_slopes
+from scripts.intake.readings import Reading
 
 
 def cohort(*groups):
@@ -36,3 +38,12 @@ def test_slopes_beyond_the_published_ones_are_named():
     )
     (hint,) = odd_slopes(lines, "c")
     assert "site 'total_hip', sex M rise by 4.2 SD per g/cm2 of density (40 rows)" in hint
+
+
+def test_exams_without_a_usual_site_are_told():
+    rows = [(f"p{n}", "2020-01-05", site) for n in range(30) for site in ("lumbar", "femoral_neck") if (n, site) != (3, "lumbar")]
+    frame = pd.DataFrame(rows, columns=["source_id", "exam_date", "site"])
+    (hint,) = _sites_lacking(Reading(frame, frame, frame, [], []), "c.dxa")
+    assert "1 of 30 exams lack the site 'lumbar'" in hint
+    usual = frame[frame["site"] == "femoral_neck"]
+    assert _sites_lacking(Reading(usual, usual, usual, [], []), "c.dxa") == []

@@ -17,6 +17,7 @@ from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.patient_rows import read_patients
 from scripts.intake.pseudonymization import pseudonymize
+from scripts.intake.row_owners import with_other_forms
 from scripts.intake.table_checks import account, with_odd_t_scores, without_impossible_births
 from scripts.intake.table_columns import ROW, read_cells
 
@@ -412,3 +413,13 @@ def test_births_after_an_exam_are_an_issue_of_their_own(tmp_path, key_names):
     assert kept.issues.to_dict("records") == [{ROW: 2, "reason": "born_after_exam"}]
     same = patients(tmp_path, GOOD)
     assert without_impossible_births(same, exams, None, "w") is same
+
+
+def test_letters_that_pass_for_digits_leave_an_exam_undecided(tmp_path):
+    """The low site's row bears O for 0: its patient must not pass for healthy by the site that is left."""
+    people_ = patients(tmp_path, "".join(f"1{n:03d}0,F,1950-03-17,160,{60 + n},0\n" for n in range(6)))
+    rows = [f"1{n:03d}0,2020-01-05,{site},0.9,-1\n" for n in range(6) for site in ("lumbar", "neck")]
+    rows[4] = "1OO2O,2020-01-05,lumbar,0.6,-3.5\n"
+    kept = with_other_forms(people_, dxa(tmp_path, "".join(rows)))
+    undecided = kept.rows[kept.rows["unreadable"] == 1]
+    assert undecided["source_id"].tolist() == ["10020"] and undecided["t_score"].isna().all()
