@@ -1,6 +1,7 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data handover share statistics bundle score bench-intake bench-deep bench-statistics bench-scale docs lock clean
+.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data handover share \
+  statistics bundle score bench-intake bench-deep bench-statistics bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -16,6 +17,12 @@ OUTCOMES ?= hide
 RELEASE ?= refuse
 DEVICE ?= auto
 WORKERS ?= 4
+PIN = uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --fork-strategy fewest --no-annotate --no-header --no-emit-index-url -q
+
+# docs/configuration.md is written by `make docs`
+PAGES = README.md CONTRIBUTING.md CHANGELOG.md $(filter-out docs/configuration.md,$(wildcard docs/*.md))
+LINES = Makefile Snakefile $(wildcard rules/*.smk envs/*.sh *.yaml config/*.yaml profiles/*/*.yaml)
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,25 +38,30 @@ test:  ## all tests (WORKERS=4: how many files at a time)
 	@envs/setup.sh test
 	@pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, dicom3tools, Tesseract, a Chinese font, SLURM
+test-tools:  ## what only tests need: Chromium, LibreOffice, DCMTK, Tesseract, a Chinese font, SLURM
 	@envs/setup-test-tools.sh
 
-slurm-test:  ## the tiny study on a real SLURM that is started on this machine for it and stopped again (needs root)
+slurm-test:  ## the tiny study on a real SLURM, started on this machine and stopped again (needs root)
 	@envs/setup.sh test && envs/setup-test-tools.sh slurm
 	@pytest -m slurm
 
-fuzz:  ## damaged films, then damaged tables through the intake for 10 minutes; FUZZ="--seconds 60 --seed 2" for another time and seed
-	@python -m tests.intake.fuzz_intake --share 0.5 $(FUZZ); films=$$?; python -m tests.intake.fuzz_tables --share 0.5 $(FUZZ) && exit $$films
+fuzz:  ## damaged films and tables through the intake for 10 minutes (FUZZ="--seconds 60 --seed 2")
+	@python -m tests.intake.fuzz_intake --share 0.5 $(FUZZ); films=$$?; \
+	python -m tests.intake.fuzz_tables --share 0.5 $(FUZZ) && exit $$films
 
-lint:  ## the checks of the code
+lint:  ## the checks of the code; fails where `make format` would change something
 	@envs/setup.sh test
-	@ruff check .
+	@ruff check . && ruff format --check --quiet .
+	@mdformat --check $(PAGES)
+	@shfmt --diff --indent 2 envs
+	@awk 'length > 110 { print FILENAME ":" FNR ": longer than 110 columns"; bad = 1 } END { exit bad }' $(LINES)
 	@snakefmt --check Snakefile rules
 	@snakemake --lint
 
 format:  ## put the code into its standard layout
 	@envs/setup.sh test
-	@ruff check --fix . && snakefmt Snakefile rules
+	@ruff check --fix . && ruff format .
+	@snakefmt Snakefile rules && mdformat $(PAGES) && shfmt --write --indent 2 envs
 
 key: setup  ## make the key of a study of real patients (once)
 	@python -m scripts.common.key private/study.key
@@ -64,35 +76,39 @@ handover: setup  ## one centre as a de-identified folder for a study elsewhere: 
 	@test -n "$(CENTER)" || { echo "ERROR: say which centre: make handover CENTER=<name>"; exit 1; }
 	@snakemake --cores all $(CONFIG) --config handover=$(CENTER)
 
-share:  ## pack the finished run's aggregate results for others, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide, RELEASE=refuse)
-	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)" --release "$(RELEASE)"
+share:  ## pack a run's aggregates, small cells hidden (TO=, SMALLEST=5, OUTCOMES=hide, RELEASE=refuse)
+	@python -m scripts.share.pack_results --to "$(TO)" --smallest "$(SMALLEST)" --outcomes "$(OUTCOMES)" \
+	  --release "$(RELEASE)"
 
 statistics: TO =
-statistics: setup  ## every table and figure from scores made elsewhere: make statistics PREDICTIONS=<csv> COHORT=<csv> TO=<folder> (FLOW=<csv>)
-	@test -n "$(PREDICTIONS)" -a -n "$(COHORT)" -a -n "$(TO)" || { echo "ERROR: say which tables and where to: make statistics PREDICTIONS=<csv> COHORT=<csv> TO=<folder>"; exit 1; }
-	@python -m scripts.statistics.own_tables --predictions "$(PREDICTIONS)" --cohort "$(COHORT)" --to "$(TO)" $(if $(FLOW),--flow "$(FLOW)") $(CONFIG)
+statistics: setup  ## tables and figures from other scores (PREDICTIONS=, COHORT=, TO=, FLOW=)
+	@test -n "$(PREDICTIONS)" -a -n "$(COHORT)" -a -n "$(TO)" || { echo "ERROR: say which tables and where to:" \
+	  "make statistics PREDICTIONS=<csv> COHORT=<csv> TO=<folder>"; exit 1; }
+	@python -m scripts.statistics.own_tables --predictions "$(PREDICTIONS)" --cohort "$(COHORT)" --to "$(TO)" \
+	  $(if $(FLOW),--flow "$(FLOW)") $(CONFIG)
 
 bundle: setup  ## the finished run's model as one folder that scores new films: results/bundle
 	@snakemake --cores all $(CONFIG) -- results/bundle
 
 score: TO = scores.csv
-score: setup  ## score a folder of DICOM films: make score BUNDLE=<folder> DICOM=<folder> (TO=scores.csv, DEVICE=auto)
-	@test -n "$(BUNDLE)" -a -n "$(DICOM)" || { echo "ERROR: say which model and which films: make score BUNDLE=<folder> DICOM=<folder>"; exit 1; }
+score: setup  ## score DICOM films: make score BUNDLE=<folder> DICOM=<folder> (TO=scores.csv, DEVICE=auto)
+	@test -n "$(BUNDLE)" -a -n "$(DICOM)" || { echo "ERROR: say which model and which films:" \
+	  "make score BUNDLE=<folder> DICOM=<folder>"; exit 1; }
 	@python -m scripts.bundle.score --bundle "$(BUNDLE)" --dicom "$(DICOM)" --to "$(TO)" --device "$(DEVICE)"
 
-bench-intake:  ## speed of the intake against DCMTK, pydicom with Pillow, and its own floor; 20,000 small films
+bench-intake:  ## speed of the intake against DCMTK and pydicom with Pillow; 20,000 small films
 	@envs/setup.sh test
 	@python -m tests.bench.intake --scale
 
-bench-deep:  ## speed of training and scoring at the paper's size; BENCH="--device cuda" on a GPU, "--parts folds" after make demo
+bench-deep:  ## speed of training and scoring (BENCH="--device cuda" on a GPU, "--parts folds")
 	@envs/setup.sh test
 	@python -m tests.bench.deep $(BENCH)
 
-bench-scale:  ## planning of 1,000, 20,000 and 100,000 films: jobs, seconds, memory; BENCH=--overhead: also Snakemake's share of the shipped study's time
+bench-scale:  ## planning of 1,000 to 100,000 films; BENCH=--overhead: Snakemake's share of a run
 	@envs/setup.sh test
 	@python -m tests.bench.scale $(BENCH)
 
-bench-statistics:  ## speed of the bootstrap against pROC's ci.coords, and of the whole statistics stage at the paper's size
+bench-statistics:  ## speed of the bootstrap against pROC, and of the statistics stage
 	@envs/setup.sh test
 	@python -m tests.bench.statistics $(BENCH)
 
@@ -100,8 +116,8 @@ docs:  ## write the generated pages again: configuration reference and JSON sche
 	@python -m scripts.common.config_reference
 
 lock:  ## pin the requirements again from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --fork-strategy fewest --no-annotate --no-header --no-emit-index-url -q -o envs/requirements.txt
-	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --fork-strategy fewest --no-annotate --no-header --no-emit-index-url -q -c envs/requirements.txt -o envs/requirements-test.txt
+	$(PIN) -o envs/requirements.txt
+	$(PIN) --extra test -c envs/requirements.txt -o envs/requirements-test.txt
 
 clean:  ## remove results and everything a run makes, but no key, no data and no training state
 	@rm -rf logs benchmarks .snakemake && find results -mindepth 1 ! -name .gitignore -delete

@@ -1,11 +1,12 @@
-# The clinical and the combined model (XGBoost), the baselines beside them, and the table of all models' predictions (a leaf).
+# The clinical and the combined model (XGBoost), the baselines beside them, and the table of all models'
+# predictions (a leaf).
 
 
 rule fit_xgboost:
     """Fit the clinical or the combined model to the training patients, with fixed settings.
 
-    In go the training patients and, for the combined model, their out-of-fold deep scores; out come the trees fitted
-    to all of them, their out-of-fold scores over the same folds, and each variable's importance.
+    In go the training patients and, for the combined model, their out-of-fold deep scores; out come the trees
+    fitted to all of them, their out-of-fold scores over the same folds, and each variable's importance.
     """
     input:
         train="results/cohort/train.csv",
@@ -60,7 +61,9 @@ rule score_xgboost:
 
 
 rule fit_baselines:
-    """Fit the baselines (age alone, logistic regression, OSTA) to the training patients, over the study's folds and to all."""
+    """Fit the baselines (age alone, logistic regression, OSTA) to the training patients, over the study's
+    folds and to all.
+    """
     input:
         train="results/cohort/train.csv",
     output:
@@ -112,7 +115,8 @@ rule score_baselines:
 rule merge_predictions:
     """Put all patients' deep, clinical and combined scores into one table. Nothing that trains reads it.
 
-    Training patients' scores are out of fold. Every included patient must have one row and three probabilities.
+    Training patients' scores are out of fold. Every included patient must have one row and three
+    probabilities.
     """
     input:
         cohorts=[

@@ -1,10 +1,13 @@
-# The model as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a study on purpose only.
+# The model as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a
+# study on purpose only.
 
 
 rule make_bundle:
-    """Put all folds' weights, settings, threshold, an ONNX file and a model card into one folder with checksums.
+    """Put all folds' weights, settings, threshold, an ONNX file and a model card into one folder with
+    checksums.
 
-    Only when asked for (`make bundle`). The ONNX file is checked against PyTorch; a difference above 1e-4 ends the job.
+    Only when asked for (`make bundle`). The ONNX file is checked against PyTorch; a difference above 1e-4
+    ends the job.
     """
     input:
         weights=fold_weights(),

@@ -4,8 +4,8 @@
 rule select_cohort:
     """Choose a centre's patients, each with one film and one DXA exam, and say why the others are left out.
 
-    In go the centre's films with their exposure verdicts and its clinical tables under pseudonyms; out come the
-    included patients, the flow by step and the excluded patients with their reason.
+    In go the centre's films with their exposure verdicts and its clinical tables under pseudonyms; out come
+    the included patients, the flow by step and the excluded patients with their reason.
     """
     input:
         unpack(dates_of_center),
@@ -76,7 +76,9 @@ rule split_cohort:
 
 
 rule merge_cohort:
-    """Put all centres' included patients, flows and excluded patients together. Nothing that trains reads these.
+    """Put all centres' included patients, flows and excluded patients together.
+
+    Nothing that trains reads these.
 
     Found = included + excluded is checked for every centre.
     """

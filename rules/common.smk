@@ -1,4 +1,7 @@
-"""What all rules share: the validated config, input functions, code hashes, banners. Functions only, no rule."""
+"""What all rules share: the validated config, input functions, code hashes, banners.
+
+Functions only, no rule.
+"""
 
 import json
 import functools
@@ -65,7 +68,8 @@ shell.prefix(
 )
 
 
-# Planning makes very many objects that stay to the end: looking less often for those that can go saves a tenth of its time.
+# Planning makes very many objects that stay to the end: looking less often for those that can go saves a
+# tenth of its time.
 gc.freeze()
 gc.set_threshold(500_000)
 
@@ -98,12 +102,16 @@ def handed_over_centers():
 
 
 def own_centers():
-    """Names of the centres whose films and tables are given as they left the hospital, as a wildcard's pattern."""
+    """Names of the centres whose films and tables are given as they left the hospital, as a wildcard's
+    pattern.
+    """
     return "|".join(c.name for c in CFG.centers if not c.deidentified) or "(?!)"
 
 
 def real_centers():
-    """Names of the centres that can be handed over: real ones whose films and tables are given as they left the hospital."""
+    """Names of the centres that can be handed over: real ones whose films and tables are given as they left
+    the hospital.
+    """
     return "|".join(c.name for c in CFG.centers if not c.simulate and not c.deidentified) or "(?!)"
 
 
@@ -121,7 +129,7 @@ def handover_criteria():
 
 
 def simulation_threads(wildcards):
-    """One thread per 500 simulated patients, at most 8: a small centre leaves the other cores to other jobs."""
+    """One thread per 500 simulated patients, at most 8: a small centre leaves cores to other jobs."""
     simulate = CFG.center(wildcards.center).simulate
     return min(8, 1 + (simulate.n_op + simulate.n_non_op) // 500)
 
@@ -137,7 +145,8 @@ def files_found(name):
 
 @functools.cache
 def fingerprints_of(name):
-    """Names, sizes and times of a real centre's films as one hash for all and one per batch; of a hand-over its checksums.
+    """Names, sizes and times of a real centre's films as one hash for all and one per batch; of a hand-over
+    its checksums.
 
     A simulated centre's films are a rule's output, whose changes Snakemake sees by itself.
     """
@@ -152,7 +161,10 @@ def fingerprints_of(name):
 
 
 def film_folder(wildcards):
-    """The folder of a centre's films. That of a real centre is watched by fingerprints, not by its time of change."""
+    """The folder of a centre's films.
+
+    That of a real centre is watched by fingerprints, not by its time of change.
+    """
     entry = center(wildcards)
     return entry.films if entry.simulate is not None else ancient(entry.films)
 
@@ -213,7 +225,9 @@ def reader_verdicts(wildcards):
 
 
 def clinical_tables_of(wildcards):
-    """The files of a centre's patient, DXA and image tables; of a simulated centre the folder that holds them."""
+    """The files of a centre's patient, DXA and image tables; of a simulated centre the folder that holds
+    them.
+    """
     entry = center(wildcards)
     if entry.simulate is not None:
         return [str(simulated_folder(entry.name) / "tables")]
@@ -309,7 +323,8 @@ def training_settings():
 
 
 def grows(amount):
-    """A resource (MB or minutes) that grows with each attempt: a job that hit a limit passes when it is tried again.
+    """A resource (MB or minutes) that grows with each attempt: a job that hit a limit passes when it is tried
+    again.
 
     Only the SLURM profile tries again; elsewhere the first attempt is the only one.
     """
@@ -324,7 +339,9 @@ def training_memory_mb():
 
 
 def device_asked():
-    """The device that a job of the network is given: where a GPU is asked for, it doesn't go on silently on the CPU."""
+    """The device that a job of the network is given: where a GPU is asked for, it doesn't go on silently on
+    the CPU.
+    """
     return "cuda" if CFG.deep.gpus_per_fold > 0 and CFG.deep.device == "auto" else CFG.deep.device
 
 
@@ -334,7 +351,7 @@ def fold_weights():
 
 
 def bundle_settings():
-    """What of the config a model bundle freezes, so that new films are read and scored as the study's were."""
+    """What of the config a model bundle freezes, so that new films are scored as the study's were."""
     return {
         "seed": CFG.study.seed,
         "synthetic": CFG.synthetic,
@@ -376,7 +393,9 @@ def figure_copies(name):
 
 
 def center_labels():
-    """Centre name to the name shown in tables and figures, where the config gives one; of own tables models' names too."""
+    """Centre name to the name shown in tables and figures, where the config gives one; of own tables models'
+    names too.
+    """
     return {c.name: c.label for c in CFG.centers if c.label} if CFG.tables is None else CFG.tables.labels
 
 
@@ -391,7 +410,9 @@ def flow_table():
 
 
 def flow_figure(marked, caption):
-    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` is Snakemake's ``report``."""
+    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` is Snakemake's
+    ``report``.
+    """
     if not flow_table():
         return {}
     shown = marked(
@@ -409,11 +430,14 @@ WRITTEN_LAST = (
 
 
 FURTHER_STATISTICS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
-"""What is told of differences between models and of their thresholds, beside Table 2 and the decision curves."""
+"""What is told of differences between models and of their thresholds, beside Table 2 and the decision curves.
+"""
 
 
 def final_outputs():
-    """The files that a study ends with; of a site that hands a centre over, that folder; of own tables their listing."""
+    """The files that a study ends with; of a site that hands a centre over, that folder; of own tables their
+    listing.
+    """
     if CFG.tables is not None:
         return ["results/index.html"]
     if CFG.handover is not None:
@@ -462,8 +486,9 @@ def own_statistics():
 def products():
     """An output of every job before the final ones. They are asked for together with those.
 
-    A job that fails loses its outputs. If only final files were asked for, the next run would find these whole, though
-    older than what was refused, and end well; so it makes the lost ones again, or fails again with the same sentence.
+    A job that fails loses its outputs. If only final files were asked for, the next run would find these
+    whole, though older than what was refused, and end well; so it makes the lost ones again, or fails again
+    with the same sentence.
     """
     found = []
     if CFG.tables is not None:
@@ -512,7 +537,9 @@ def shared_tables():
 
 
 def recorded_outputs():
-    """The results whose checksums the provenance record holds: all final ones before it, what can be shared, and the models themselves."""
+    """The results whose checksums the provenance record holds: all final ones before it, what can be shared,
+    and the models themselves.
+    """
     files = [
         *(path for path in final_outputs() if path not in ("results/provenance.json", *WRITTEN_LAST)),
         *shared_tables(),
@@ -523,7 +550,9 @@ def recorded_outputs():
 
 
 def tables_given():
-    """Every table of the centres: centre, kind (patients, dxa, images, manifest, review), source, and the file in it where it is a folder."""
+    """Every table of the centres: centre, kind (patients, dxa, images, manifest, review), source, and the
+    file in it where it is a folder.
+    """
     found = []
     for entry in map(with_sources, CFG.centers):
         if entry.deidentified is not None:
@@ -550,7 +579,10 @@ def remember_key():
 def banner_start():
     """One line on what will run."""
     if CFG.tables is not None:
-        return f"OsteoCXR: statistics of {len(CFG.test_sets)} test set(s): {', '.join(CFG.test_sets)}. Logs: logs/, results: results/."
+        return (
+            f"OsteoCXR: statistics of {len(CFG.test_sets)} test set(s): {', '.join(CFG.test_sets)}. "
+            "Logs: logs/, results: results/."
+        )
     if CFG.handover is not None:
         return f"OsteoCXR: hand-over of centre {CFG.handover}. Logs: logs/."
     kind = "SYNTHETIC study" if CFG.synthetic else "Study"
@@ -559,7 +591,9 @@ def banner_start():
 
 
 def banner_limits():
-    """A line for each job of this run that SLURM stopped at a limit, with the key to raise; nothing where none was."""
+    """A line for each job of this run that SLURM stopped at a limit, with the key to raise; nothing where
+    none was.
+    """
     return "".join(f"OsteoCXR: {hit.sentence()}\n" for hit in limits_hit(SLURM_LOGS, STARTED))
 
 
@@ -592,7 +626,8 @@ def banner_success():
 def banner_error():
     """Where to look after a failure, or after Ctrl-C, which Snakemake doesn't tell apart here."""
     return (
-        "OsteoCXR: not done. Where a job failed by itself, its log (logs/<rule>/...) ends with a line 'ERROR: ...' "
+        "OsteoCXR: not done. Where a job failed by itself, its log (logs/<rule>/...) ends with a line"
+        " 'ERROR: ...' "
         "that says what to fix. "
         "What is done is kept; run the same command again to go on."
     )

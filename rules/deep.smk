@@ -3,7 +3,9 @@
 
 
 rule cache_films:
-    """Decode and resize the films of one set into one array; the index holds patient, label, fold and checksum."""
+    """Decode and resize the films of one set into one array; the index holds patient, label, fold and
+    checksum.
+    """
     input:
         cohort=cohort_of_set,
         films=films_of_set,
@@ -109,7 +111,9 @@ rule score_out_of_fold:
 
 
 rule score_images:
-    """Score the patients of a test set by every fold's network; the deep score is the mean of the probabilities."""
+    """Score the patients of a test set by every fold's network; the deep score is the mean of the
+    probabilities.
+    """
     input:
         films="state/cache/{set}/films.npy",
         index="state/cache/{set}/index.csv",
@@ -136,13 +140,17 @@ rule score_images:
         precision=CFG.deep.scoring.precision,
         films_per_forward=CFG.deep.scoring.films_per_forward,
     shell:
-        "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights {input.weights}"
-        " --output {output} --device {resources.device} --threads {params.threads} --precision {params.precision}"
+        "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights"
+        " {input.weights}"
+        " --output {output} --device {resources.device} --threads {params.threads} --precision"
+        " {params.precision}"
         " --films-per-forward {params.films_per_forward} --log {log}"
 
 
 rule score_masked:
-    """Score a test set with parts of its films covered: the spine, bands beside it, the border, all but the spine."""
+    """Score a test set with parts of its films covered: the spine, bands beside it, the border, all but the
+    spine.
+    """
     input:
         films="state/cache/{set}/films.npy",
         index="state/cache/{set}/index.csv",
@@ -171,9 +179,11 @@ rule score_masked:
         precision=CFG.deep.scoring.precision,
         films_per_forward=CFG.deep.scoring.films_per_forward,
     shell:
-        "exec python -m scripts.deep.score_masked --cache state/cache/{wildcards.set} --weights {input.weights}"
+        "exec python -m scripts.deep.score_masked --cache state/cache/{wildcards.set} --weights"
+        " {input.weights}"
         " --output {output} --spine {params.spine} --border {params.border} --device {resources.device}"
-        " --threads {params.threads} --precision {params.precision} --films-per-forward {params.films_per_forward} --log {log}"
+        " --threads {params.threads} --precision {params.precision} --films-per-forward"
+        " {params.films_per_forward} --log {log}"
 
 
 rule explain_gradcam:
@@ -206,9 +216,12 @@ rule explain_gradcam:
         seed=CFG.study.seed,
         threads=CFG.deep.cpu_threads,
     shell:
-        "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds {input.thresholds}"
-        " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases {params.cases}"
-        " --random {params.random} --seed {params.seed} --cases-csv {output.cases} --maps-npz {output.maps} --device {resources.device} --threads {params.threads}"
+        "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds"
+        " {input.thresholds}"
+        " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases"
+        " {params.cases}"
+        " --random {params.random} --seed {params.seed} --cases-csv {output.cases} --maps-npz"
+        " {output.maps} --device {resources.device} --threads {params.threads}"
         " --log {log}"
 
 

@@ -1,12 +1,12 @@
-# From a centre's folder of DICOM files and its tables to de-identified, screened films and pseudonymous tables.
-# All rules but the last are per centre: a new centre, or new films in one, touches no other.
+# From a centre's folder of DICOM files and its tables to de-identified, screened films and pseudonymous
+# tables. All rules but the last are per centre: a new centre, or new films in one, touches no other.
 
 
 rule list_films:
     """List a centre's films and give each to a batch by a hash of its path.
 
-    In goes the folder; out comes a private list. A new, changed or lost file is seen by the folder's fingerprint, in
-    any depth of folders.
+    In goes the folder; out comes a private list. A new, changed or lost file is seen by the folder's
+    fingerprint, in any depth of folders.
     """
     input:
         folder=film_folder,
@@ -33,12 +33,13 @@ rule list_films:
 
 
 rule deidentify:
-    """Build a de-identified file from every usable film of one batch, and a row with a reason for every other file.
+    """Build a de-identified file from every usable film of one batch, and a row with a reason for every other
+    file.
 
-    In go the batch's films; out come new DICOM files under pseudonyms with shifted dates, their table, and the private
-    crosswalk. It picks its files by the hash of their paths and does not read the list, which any new film changes: only
-    a batch whose own files changed (its fingerprint) is done again. A PNG file's header is its row of the centre's image table;
-    the rows are watched by batch as the files are.
+    In go the batch's films; out come new DICOM files under pseudonyms with shifted dates, their table, and
+    the private crosswalk. It picks its files by the hash of their paths and does not read the list, which any
+    new film changes: only a batch whose own files changed (its fingerprint) is done again. A PNG file's
+    header is its row of the centre's image table; the rows are watched by batch as the files are.
     """
     input:
         folder=film_folder,
@@ -78,9 +79,9 @@ rule deidentify:
 rule convert_png:
     """Convert the de-identified films of one batch to 16-bit PNG and measure their exposure.
 
-    In go de-identified DICOM files; out come PNGs that keep the full stored range and a table with geometry, the
-    mapping to stored values, a checksum of the pixels and the measures of the exposure; where the gate for burned-in
-    text is on, also the number of words in the film's borders.
+    In go de-identified DICOM files; out come PNGs that keep the full stored range and a table with geometry,
+    the mapping to stored values, a checksum of the pixels and the measures of the exposure; where the gate
+    for burned-in text is on, also the number of words in the film's borders.
     """
     input:
         folder="results/intake/{center}/dicom/batch_{batch}",
@@ -109,8 +110,9 @@ rule convert_png:
 rule read_review:
     """Read a reader's table of verdicts and see that every film in it is one of the centre's.
 
-    In go the table as the reader saved it and the private crosswalks; out come the decided verdicts. A rule of its own, so that a
-    slip in the table costs none of what the reader looks at: the contact sheets and `exposure.csv` stay.
+    In go the table as the reader saved it and the private crosswalks; out come the decided verdicts. A rule
+    of its own, so that a slip in the table costs none of what the reader looks at: the contact sheets and
+    `exposure.csv` stay.
     """
     input:
         review=lambda wildcards: center(wildcards).review,
@@ -138,8 +140,8 @@ rule screen_exposure:
 
     In go the batches' tables and the list, every file of which must be in one of them; out come the centre's
     films, a row for every file found, the exposure's measures and verdicts, a table of what was rejected or
-    flagged, for a reader to fill in, and, in private/, the ages that the headers give. Fixed rules reject; refitted
-    measures only flag.
+    flagged, for a reader to fill in, and, in private/, the ages that the headers give. Fixed rules reject;
+    refitted measures only flag.
     """
     input:
         listing="private/{center}/listing.csv",
@@ -210,8 +212,9 @@ rule draw_contact_sheets:
 rule pseudonymize_tables:
     """Put a centre's patient and DXA tables under the films' pseudonyms, dates shifted as theirs.
 
-    In go the hospital's tables; out come tables with the study's columns, units and codings, the counts of rows that could
-    not be read with their reasons, the patients of whom only such rows are there, and, in private/, shifted birth dates and the numbers of those rows.
+    In go the hospital's tables; out come tables with the study's columns, units and codings, the counts of
+    rows that could not be read with their reasons, the patients of whom only such rows are there, and, in
+    private/, shifted birth dates and the numbers of those rows.
     """
     input:
         tables=clinical_tables_of,
@@ -252,9 +255,9 @@ rule pseudonymize_tables:
 rule hand_over:
     """Put a centre's de-identified films and tables into one folder for a study at another site.
 
-    In go the intake's files of the centre; out comes a folder with films, tables under pseudonyms, and a manifest
-    with the checksum of every file. No date leaves: a patient's days stand in their order, and what needs dates
-    (ages, pairs of film and exam, the nearest visit, the enrolment period) is counted here.
+    In go the intake's files of the centre; out comes a folder with films, tables under pseudonyms, and a
+    manifest with the checksum of every file. No date leaves: a patient's days stand in their order, and what
+    needs dates (ages, pairs of film and exam, the nearest visit, the enrolment period) is counted here.
     """
     input:
         film_folders=of_batches("results/intake/{center}/dicom/batch_{batch}"),
@@ -292,8 +295,8 @@ rule hand_over:
 rule receive_tables:
     """Check the folder that a site handed over and take its tables in.
 
-    In goes the folder; out come the tables that the other rules make of a hospital's own, the ages and pairs that
-    the site counted, and a private list of its films. A missing, changed or further file ends the run.
+    In goes the folder; out come the tables that the other rules make of a hospital's own, the ages and pairs
+    that the site counted, and a private list of its films. A missing, changed or further file ends the run.
     """
     input:
         folder=film_folder,
@@ -327,7 +330,8 @@ rule receive_tables:
 
 
 rule receive_films:
-    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves them.
+    """Check the films of one batch of a hand-over by their checksums and take them in, as `deidentify` leaves
+    them.
 
     A film that holds anything else than what de-identification writes ends the run.
     """

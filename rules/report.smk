@@ -48,7 +48,8 @@ rule record_provenance:
 
 
 rule write_report:
-    """Write the report: one HTML page that opens offline, with tables, figures, methods and checksums, and two reporting checklists.
+    """Write the report: one HTML page that opens offline, with tables, figures, methods and checksums, and
+    two reporting checklists.
 
     A contact sheet of films stands in it only where the policy on films (report.show_films) allows it.
     """

@@ -1,5 +1,5 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Two rules read more, since they
-# look at the models beyond their scores: examine_models and draw_network.
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Two rules
+# read more, since they look at the models beyond their scores: examine_models and draw_network.
 
 
 rule freeze_thresholds:
@@ -65,7 +65,9 @@ rule describe_cohort:
 
 
 rule evaluate_models:
-    """Table 2 at the frozen thresholds; calibration, decision curves, subgroups, populations, sensitivity analyses."""
+    """Table 2 at the frozen thresholds; calibration, decision curves, subgroups, populations, sensitivity
+    analyses.
+    """
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
@@ -152,7 +154,9 @@ rule evaluate_models:
 
 
 rule compare_auc:
-    """DeLong's paired tests between the models in each test set, by R's pROC and checked by a second implementation."""
+    """DeLong's paired tests between the models in each test set, by R's pROC and checked by a second
+    implementation.
+    """
     input:
         predictions="results/predictions.csv",
     output:
@@ -184,10 +188,12 @@ rule compare_auc:
 
 
 rule examine_models:
-    """What else there is to know of the models: each fold's own AUC, baselines at frozen thresholds, the shortcut audit.
+    """What else there is to know of the models: each fold's own AUC, baselines at frozen thresholds, the
+    shortcut audit.
 
-    Baselines are age alone, logistic regression and OSTA, with DeLong tests of the models against them. The audit tells how much
-    device, film size, brightness and exposure explain of the deep score, and its AUC with parts of the film covered.
+    Baselines are age alone, logistic regression and OSTA, with DeLong tests of the models against them. The
+    audit tells how much device, film size, brightness and exposure explain of the deep score, and its AUC
+    with parts of the film covered.
     """
     input:
         predictions="results/predictions.csv",
@@ -240,7 +246,9 @@ rule examine_models:
 
 
 rule draw_figures:
-    """ROC, decision and calibration curves and the forest plot with a panel per test set, and the flow diagram."""
+    """ROC, decision and calibration curves and the forest plot with a panel per test set, and the flow
+    diagram.
+    """
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
@@ -305,7 +313,8 @@ rule draw_figures:
 
 
 rule draw_network:
-    """The deep network's figures: training curves, the shortcut audit, and films of chosen cases beside their heat maps.
+    """The deep network's figures: training curves, the shortcut audit, and films of chosen cases beside their
+    heat maps.
 
     A film is shown only where that is allowed.
     """

@@ -1,11 +1,11 @@
-# Simulated centres: raw films and clinical tables as a hospital would hand them over, with known troubles planted.
-# Real centres have no part in it. Everything below data/synthetic/ is invented.
+# Simulated centres: raw films and clinical tables as a hospital would hand them over, with known troubles
+# planted. Real centres have no part in it. Everything below data/synthetic/ is invented.
 
 
 rule simulate_center:
-    """Make one simulated centre: DICOM films of a physical model whose bone follows each patient's T-score, clinical
-    tables in the centre's own layout, and the truth: what each file and patient must become, and every planted
-    identifier.
+    """Make one simulated centre: DICOM films of a physical model whose bone follows each patient's T-score,
+    clinical tables in the centre's own layout, and the truth: what each file and patient must become, and
+    every planted identifier.
     """
     output:
         dicom=directory("data/synthetic/{center}/dicom"),

@@ -1,4 +1,6 @@
-"""What all tests share: compiled modules are kept for the many processes that the tests start, and long files come first."""
+"""What all tests share: compiled modules are kept for the many processes that the tests start, and long files
+come first.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,8 @@ import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Python keep compiled modules, as it usually does, where it was told not to (PYTHONDONTWRITEBYTECODE, usual in containers).
+    """Let Python keep compiled modules, as it usually does, where it was told not to
+    (PYTHONDONTWRITEBYTECODE, usual in containers).
 
     Else each of the hundreds of processes of the workflow's tests would compile what it imports anew.
     """
@@ -17,7 +20,16 @@ def pytest_configure(config: pytest.Config) -> None:
         sys.dont_write_bytecode = False
 
 
-LONG_FILES = ("slurm", "signal", "reruns", "real_study", "bundle_of_a_run", "finished_run", "killed_intake", "other_inputs")
+LONG_FILES = (
+    "slurm",
+    "signal",
+    "reruns",
+    "real_study",
+    "bundle_of_a_run",
+    "finished_run",
+    "killed_intake",
+    "other_inputs",
+)
 """Files of tests/workflow that run the workflow, the longest first."""
 
 

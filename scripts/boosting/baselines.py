@@ -1,19 +1,19 @@
 """Baselines beside the models: age alone, logistic regression on the clinical variables, and OSTA.
 
-Age and the clinical variables enter logistic regressions with a ridge penalty of 1 on the standardised coefficients. BMI
-follows from height and weight, so that the three are nearly collinear: unpenalised coefficients of these would be large, of
-opposite sign, and different in each fold, though their sum predicts well. The penalty keeps them small and lets no fold
-separate its classes; on thousands of patients it changes no score that matters. ``vif`` in the coefficients' table
-says how collinear a variable is.
+Age and the clinical variables enter logistic regressions with a ridge penalty of 1 on the standardised
+coefficients. BMI follows from height and weight, so that the three are nearly collinear: unpenalised
+coefficients of these would be large, of opposite sign, and different in each fold, though their sum predicts
+well. The penalty keeps them small and lets no fold separate its classes; on thousands of patients it changes
+no score that matters. ``vif`` in the coefficients' table says how collinear a variable is.
 
-OSTA, the Osteoporosis Self-assessment Tool for Asians, is 0.2 * (weight in kg - age in years), lower meaning a higher risk (Koh
-et al., Osteoporos Int 2001;12:699). It stands here untruncated and with its sign turned, so that higher means a higher
-risk. It is no probability and has no coefficients; nothing is fitted but the value that stands for a missing weight.
-It is rounded as values are that meet a clinical cut-off (``scripts/common/cutoffs.py``), so that equal
-indices are equal numbers.
+OSTA, the Osteoporosis Self-assessment Tool for Asians, is 0.2 * (weight in kg - age in years), lower meaning
+a higher risk (Koh et al., Osteoporos Int 2001;12:699). It stands here untruncated and with its sign turned,
+so that higher means a higher risk. It is no probability and has no coefficients; nothing is fitted but the
+value that stands for a missing weight. It is rounded as values are that meet a clinical cut-off
+(``scripts/common/cutoffs.py``), so that equal indices are equal numbers.
 
-A missing value is replaced by the median of the patients that the model is fitted to, in the cross-validation those of the
-other folds. Sex is 1 for female, 0 for male; where it is missing, what most patients are.
+A missing value is replaced by the median of the patients that the model is fitted to, in the cross-validation
+those of the other folds. Sex is 1 for female, 0 for male; where it is missing, what most patients are.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ VARIABLES = {
 """The baselines and their variables."""
 
 PENALTY = 1.0
-"""Ridge penalty: half of it times the sum of the squared standardised coefficients is added to the negative log-likelihood."""
+"""Ridge penalty: half of it times the sum of the squared standardised coefficients is added to the negative
+log-likelihood.
+"""
 
 INTERCEPT = "intercept"
 
@@ -49,7 +51,9 @@ COEFFICIENTS: Columns = {
     "coefficient": "float",
     "vif": "float",
 }
-"""``results/boosting/baselines/coefficients.csv``: a missing value becomes the ``median``; ``coefficient`` belongs to (value - mean) / sd."""
+"""``results/boosting/baselines/coefficients.csv``: a missing value becomes the ``median``; ``coefficient``
+belongs to (value - mean) / sd.
+"""
 
 BASELINES: Columns = {
     "patient_id": "text",
@@ -61,15 +65,17 @@ BASELINES: Columns = {
     "logistic": "float",
     "osta": "float",
 }
-"""``results/boosting/baselines.csv``: higher means a higher risk in all three; ``age`` and ``logistic`` are probabilities, ``osta``
-is minus the index. Training rows are out of fold."""
+"""``results/boosting/baselines.csv``: higher means a higher risk in all three; ``age`` and ``logistic`` are
+probabilities, ``osta`` is minus the index. Training rows are out of fold."""
 
 _IDS = ("patient_id", "center", "set", "fold", "label")
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A baseline: medians for missing values and weights on standardised variables; ``logit`` says if its result is one."""
+    """A baseline: medians for missing values and weights on standardised variables; ``logit`` says if its
+    result is one.
+    """
 
     variables: tuple[str, ...]
     median: np.ndarray
@@ -89,7 +95,8 @@ class Linear:
 def matrix(cohort: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
     """Values (patients, variables), float64, NaN where missing."""
     columns = [
-        cohort[name].map({"F": 1.0, "M": 0.0}) if name == "sex" else cohort[name].astype("float64") for name in variables
+        cohort[name].map({"F": 1.0, "M": 0.0}) if name == "sex" else cohort[name].astype("float64")
+        for name in variables
     ]
     return np.column_stack([column.to_numpy(dtype="float64", na_value=np.nan) for column in columns])
 
@@ -100,9 +107,14 @@ def filled(values: np.ndarray, median: np.ndarray) -> np.ndarray:
 
 
 def medians(values: np.ndarray) -> np.ndarray:
-    """The lower median of each column's known values (one that occurs, so that sex stays 0 or 1); 0 where none is known."""
+    """The lower median of each column's known values (one that occurs, so that sex stays 0 or 1); 0 where
+    none is known.
+    """
     return np.array(
-        [np.quantile(known, 0.5, method="lower") if len(known := column[~np.isnan(column)]) else 0.0 for column in values.T]
+        [
+            np.quantile(known, 0.5, method="lower") if len(known := column[~np.isnan(column)]) else 0.0
+            for column in values.T
+        ]
     )
 
 
@@ -116,7 +128,10 @@ def fit(cohort: pd.DataFrame, model: str) -> Linear:
         return Linear(variables, median, np.zeros(n), np.ones(n), np.array([0.2, -0.2]), 0.0, logit=False)
     labels = cohort["label"].to_numpy(dtype="int64")
     if len(np.unique(labels)) < 2:
-        raise StudyError(f"All {len(labels)} patients that the baselines are fitted to have the same label; lower 'cohort.folds'.")
+        raise StudyError(
+            f"All {len(labels)} patients that the baselines are fitted to have the same label; lower"
+            " 'cohort.folds'."
+        )
     values = filled(values, median)
     mean, sd = values.mean(0), values.std(0)
     sd = np.where(sd > 0, sd, 1.0)
@@ -139,7 +154,9 @@ def out_of_fold(train: pd.DataFrame, model: str) -> np.ndarray:
 
 
 def variance_inflation(values: np.ndarray) -> np.ndarray:
-    """1 / (1 - R^2) of each column regressed on the others; NaN for a constant one or where it is their exact sum."""
+    """1 / (1 - R^2) of each column regressed on the others; NaN for a constant one or where it is their exact
+    sum.
+    """
     spread = values.std(0) > 0
     out = np.full(values.shape[1], np.nan)
     for j in np.flatnonzero(spread):
@@ -159,7 +176,15 @@ def coefficient_table(train: pd.DataFrame) -> tuple[dict[str, Linear], pd.DataFr
         rows.append({"model": model, "variable": INTERCEPT, "coefficient": found.intercept})
         for j, variable in enumerate(variables):
             numbers = {"median": found.median[j], "mean": found.mean[j], "sd": found.sd[j]}
-            rows.append({"model": model, "variable": variable, **numbers, "coefficient": found.coefficients[j], "vif": vif[j]})
+            rows.append(
+                {
+                    "model": model,
+                    "variable": variable,
+                    **numbers,
+                    "coefficient": found.coefficients[j],
+                    "vif": vif[j],
+                }
+            )
     return fitted, pd.DataFrame(rows, columns=list(COEFFICIENTS))
 
 
@@ -169,9 +194,13 @@ def from_table(table: pd.DataFrame) -> dict[str, Linear]:
     for model, variables in VARIABLES.items():
         rows = table[table["model"] == model].set_index("variable")
         own = rows.loc[list(variables)]
-        median, mean, sd, coefficients = (own[c].to_numpy(dtype="float64") for c in ("median", "mean", "sd", "coefficient"))
+        median, mean, sd, coefficients = (
+            own[c].to_numpy(dtype="float64") for c in ("median", "mean", "sd", "coefficient")
+        )
         intercept = float(rows.loc[INTERCEPT, "coefficient"])
-        models[model] = Linear(tuple(variables), median, mean, sd, coefficients, intercept, logit=model != "osta")
+        models[model] = Linear(
+            tuple(variables), median, mean, sd, coefficients, intercept, logit=model != "osta"
+        )
     return models
 
 

@@ -11,10 +11,10 @@ from scripts.boosting.baselines import (
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    train = read_table(snakemake.input.train, COHORT)  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    train = read_table(snakemake.input.train, COHORT)
     _, coefficients = coefficient_table(train)
-    write_table(coefficients, snakemake.output.coefficients, COEFFICIENTS)  # noqa: F821
+    write_table(coefficients, snakemake.output.coefficients, COEFFICIENTS)
     scores = {model: out_of_fold(train, model) for model in VARIABLES}
-    write_table(scored(train, scores), snakemake.output.out_of_fold, BASELINES)  # noqa: F821
+    write_table(scored(train, scores), snakemake.output.out_of_fold, BASELINES)
     log.say(f"{', '.join(VARIABLES)}: fitted to {len(train)} patients")

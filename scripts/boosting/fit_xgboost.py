@@ -11,9 +11,9 @@ from scripts.boosting.models import (
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    source, result, params = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
-    model = snakemake.wildcards.model  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    source, result, params = snakemake.input, snakemake.output, snakemake.params
+    model = snakemake.wildcards.model
     train = read_table(source.train, COHORT)
     deep = read_table(source.deep, DEEP_SCORES) if source.deep else None
     booster, out_of_fold = fit_model(train, deep, model, params.settings, params.seed)

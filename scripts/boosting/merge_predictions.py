@@ -4,11 +4,11 @@ from scripts.boosting.predictions import MODELS, merge_predictions, predictions_
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, PREDICTIONS, read_table, write_table
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    source = snakemake.input  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    source = snakemake.input
     parts = []
-    for place, name in enumerate(snakemake.params.sets):  # noqa: F821
+    for place, name in enumerate(snakemake.params.sets):
         scores = {model: read_scores(source[model][place], name, model) for model in MODELS}
         parts.append(predictions_of_set(name, read_table(source.cohorts[place], COHORT), scores))
         log.say(f"{name}: {len(parts[-1])} patients")
-    write_table(merge_predictions(parts), snakemake.output.predictions, PREDICTIONS)  # noqa: F821
+    write_table(merge_predictions(parts), snakemake.output.predictions, PREDICTIONS)

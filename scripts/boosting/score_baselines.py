@@ -1,4 +1,6 @@
-"""Test patients and the fitted baselines in; all patients' baseline scores out, training patients' out of fold."""
+"""Test patients and the fitted baselines in; all patients' baseline scores out, training patients' out of
+fold.
+"""
 
 import pandas as pd
 
@@ -6,12 +8,12 @@ from scripts.boosting.baselines import BASELINES, COEFFICIENTS, from_table, scor
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    models = from_table(read_table(snakemake.input.coefficients, COEFFICIENTS))  # noqa: F821
-    parts = [read_table(snakemake.input.out_of_fold, BASELINES)]  # noqa: F821
-    for path in snakemake.input.cohorts:  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    models = from_table(read_table(snakemake.input.coefficients, COEFFICIENTS))
+    parts = [read_table(snakemake.input.out_of_fold, BASELINES)]
+    for path in snakemake.input.cohorts:
         cohort = read_table(path, COHORT)
         parts.append(scored(cohort, {name: model.score(cohort) for name, model in models.items()}))
     table = pd.concat(parts, ignore_index=True)
-    write_table(table, snakemake.output.baselines, BASELINES)  # noqa: F821
+    write_table(table, snakemake.output.baselines, BASELINES)
     log.say(f"{len(table)} patients scored")

@@ -6,13 +6,13 @@ from scripts.boosting.models import DEEP_SCORES, FEATURES, SCORES, read_model, s
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    source = snakemake.input  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    source = snakemake.input
     cohort = read_table(source.cohort, COHORT)
     deep = read_table(source.deep, DEEP_SCORES)
     scores = {
         model: score(read_model(source[model]), variables(cohort, model, deep), model) for model in FEATURES
     }
     table = pd.DataFrame({"patient_id": cohort["patient_id"], **scores})
-    write_table(table, snakemake.output.scores, SCORES)  # noqa: F821
-    log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")  # noqa: F821
+    write_table(table, snakemake.output.scores, SCORES)
+    log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")

@@ -53,7 +53,9 @@ def deep_threshold(path: str | Path) -> dict[str, Any]:
     frame = pd.read_csv(path)
     row = frame[frame["model"] == "deep"]
     if len(row) != 1:
-        raise StudyError(f"'{path}' holds no threshold of the deep model. Delete the file and run again; it is made anew.")
+        raise StudyError(
+            f"'{path}' holds no threshold of the deep model. Delete the file and run again; it is made anew."
+        )
     return {"value": float(row["threshold"].iloc[0]), "rule": str(row["rule"].iloc[0])}
 
 
@@ -76,7 +78,8 @@ def make_bundle(
     ----------
     weights : the folds' ``weights.pt``, in their order
     films : ``films.npy`` of the internal test set's cache; its first films check the ONNX file
-    settings : ``seed``, ``synthetic``, ``frontal_view``, ``exposure``, and ``scoring`` with the config's ``precision`` and
+    settings : ``seed``, ``synthetic``, ``frontal_view``, ``exposure``, and ``scoring`` with the config's
+        ``precision`` and
         ``films_per_forward`` and ``cpu_threads``
     facts : what the model card says of the study (``model_card``), without ``commit``
 
@@ -89,7 +92,10 @@ def make_bundle(
     networks, trained = load_networks(weights, place)
     content = torch.load(weights[0], map_location="cpu", weights_only=True)
     architecture, side = dict(content["architecture"]), networks[0].side
-    scoring = {**settings["scoring"], "precision": chosen_precision(settings["scoring"]["precision"], trained)}
+    scoring = {
+        **settings["scoring"],
+        "precision": chosen_precision(settings["scoring"]["precision"], trained),
+    }
     record = json.loads(Path(provenance).read_text(encoding="utf-8"))
     cached = np.load(films, mmap_mode="r", allow_pickle=False)
     checked = np.concatenate([pattern_films(side), np.array(cached[:CHECKED_FILMS])])
@@ -102,18 +108,31 @@ def make_bundle(
         log.say(f"writing the ensemble of {len(networks)} folds as ONNX")
         export_onnx(ensemble, part / ONNX)
         difference = check_onnx(part / ONNX, ensemble, checked)
-        log.say(f"ONNX Runtime and PyTorch agree to {difference:.1g} over {len(checked)} films (allowed: {TOLERANCE:g})")
+        log.say(
+            f"ONNX Runtime and PyTorch agree to {difference:.1g} over {len(checked)} films (allowed:"
+            f" {TOLERANCE:g})"
+        )
         scorer = Scorer([part / weights_name(k) for k in range(len(weights))], architecture, scoring, place)
         stated = {
-            "software": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"],
+            "software": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+                "version"
+            ],
             "code": reading_code(),
-            "versions": {name: record["versions"]["packages"][name] for name in ("torch", "numpy", "pydicom") if name in record["versions"]["packages"]},
+            "versions": {
+                name: record["versions"]["packages"][name]
+                for name in ("torch", "numpy", "pydicom")
+                if name in record["versions"]["packages"]
+            },
             "synthetic": bool(settings["synthetic"]),
             "seed": settings["seed"],
             "folds": len(weights),
             "architecture": architecture,
             "scoring": scoring,
-            "preprocessing": {"side": side, "frontal_view": settings["frontal_view"], "exposure": settings["exposure"]},
+            "preprocessing": {
+                "side": side,
+                "frontal_view": settings["frontal_view"],
+                "exposure": settings["exposure"],
+            },
             "threshold": deep_threshold(thresholds),
             "onnx": {
                 "input": INPUT,
@@ -122,10 +141,18 @@ def make_bundle(
                 "films": len(checked),
                 "tolerance": TOLERANCE,
             },
-            "self_check": {"films": "pattern_films of scripts/bundle/ensemble.py", "probabilities": scorer(list(pattern_films(side))).tolist()},
+            "self_check": {
+                "films": "pattern_films of scripts/bundle/ensemble.py",
+                "probabilities": scorer(list(pattern_films(side))).tolist(),
+            },
         }
         write_text(part / SETTINGS, settings_text(stated))
-        card = model_card(stated, read_table(cohort, COHORT), pd.read_csv(table2), {**facts, "commit": record["git"]["commit"]})
+        card = model_card(
+            stated,
+            read_table(cohort, COHORT),
+            pd.read_csv(table2),
+            {**facts, "commit": record["git"]["commit"]},
+        )
         write_text(part / CARD, card)
         write_text(part / MANIFEST, manifest_text(part))
         fingerprint = open_bundle(part).fingerprint

@@ -1,12 +1,18 @@
-"""What a model bundle is made of, its checksums, and the refusal of one that is cut, changed or of another kind.
+"""What a model bundle is made of, its checksums, and the refusal of one that is cut, changed or of another
+kind.
 
-===================== ==================================================================================================
-``bundle.json``       settings: architecture, scoring, preprocessing, exposure rules, view patterns, threshold, self-check
-``weights/fold_k.pt`` the weights of each fold, as ``results/deep/fold_k/weights.pt``; ``torch.load(weights_only=True)`` reads them
-``model.onnx``        the ensemble of all folds for a 16-bit film (``scripts/bundle/ensemble.py``); very large ones have ``model.onnx.data`` beside it
+=====================
+==================================================================================================
+``bundle.json``       settings: architecture, scoring, preprocessing, exposure rules, view patterns,
+threshold, self-check
+``weights/fold_k.pt`` the weights of each fold, as ``results/deep/fold_k/weights.pt``;
+``torch.load(weights_only=True)`` reads them
+``model.onnx``        the ensemble of all folds for a 16-bit film (``scripts/bundle/ensemble.py``); very large
+ones have ``model.onnx.data`` beside it
 ``MODEL_CARD.md``     what the model is for and not for, on whom it was trained and tested
 ``MANIFEST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
-===================== ==================================================================================================
+=====================
+==================================================================================================
 """
 
 from __future__ import annotations
@@ -32,7 +38,9 @@ FORMAT = "osteocxr model bundle"
 VERSION = 1
 """Of the folder's layout and of the keys of ``bundle.json``."""
 
-_LINE = re.compile(r"([0-9a-f]{64})  (bundle\.json|MODEL_CARD\.md|model\.onnx|model\.onnx\.data|weights/fold_\d+\.pt)")
+_LINE = re.compile(
+    r"([0-9a-f]{64})  (bundle\.json|MODEL_CARD\.md|model\.onnx|model\.onnx\.data|weights/fold_\d+\.pt)"
+)
 _OWN = {".snakemake_timestamp", MANIFEST}
 _KEYS = {
     "software": str,
@@ -50,10 +58,11 @@ _ADVICE = "Get the whole folder again from whoever made it; 'make bundle' writes
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked bundle: its folder, the content of ``bundle.json``, the folds' weights files, and its fingerprint.
+    """A checked bundle: its folder, the content of ``bundle.json``, the folds' weights files, and its
+    fingerprint.
 
-    The fingerprint, the SHA-256 of the manifest, stands for the whole bundle. It shows that a bundle is the one that its
-    maker named; the checksums alone only show that nothing was lost or changed by accident.
+    The fingerprint, the SHA-256 of the manifest, stands for the whole bundle. It shows that a bundle is the
+    one that its maker named; the checksums alone only show that nothing was lost or changed by accident.
     """
 
     folder: Path
@@ -69,7 +78,12 @@ def weights_name(fold: int) -> str:
 
 def settings_text(settings: Mapping[str, Any]) -> str:
     """``bundle.json``, the same bytes each time."""
-    return json.dumps({"format": FORMAT, "version": VERSION, **settings}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(
+            {"format": FORMAT, "version": VERSION, **settings}, indent=1, sort_keys=True, ensure_ascii=False
+        )
+        + "\n"
+    )
 
 
 def manifest_text(folder: Path) -> str:
@@ -83,7 +97,10 @@ def _listed(folder: Path) -> tuple[dict[str, str], str]:
     try:
         content = (folder / MANIFEST).read_bytes()
     except OSError:
-        raise StudyError(f"'{folder}' is no model bundle: there is no readable {MANIFEST} in it. Name the folder that 'make bundle' wrote.") from None
+        raise StudyError(
+            f"'{folder}' is no model bundle: there is no readable {MANIFEST} in it. Name the folder that"
+            " 'make bundle' wrote."
+        ) from None
     lines = content.decode("utf-8", "replace").splitlines()
     found = [_LINE.fullmatch(line) for line in lines]
     if not lines or not all(found):
@@ -98,13 +115,21 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
         "not in the manifest": sorted(there - listed.keys()),
         "changed or cut": sorted(n for n in listed.keys() & there if sha256_of(folder / n) != listed[n]),
     }
-    said = "; ".join(f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}" for what, names in faults.items() if names)
+    said = "; ".join(
+        f"{what}: {', '.join(names[:3])}{' ...' if len(names) > 3 else ''}"
+        for what, names in faults.items()
+        if names
+    )
     if said:
-        raise StudyError(f"The files of the bundle '{folder}' are not those of its {MANIFEST} ({said}). {_ADVICE}")
+        raise StudyError(
+            f"The files of the bundle '{folder}' are not those of its {MANIFEST} ({said}). {_ADVICE}"
+        )
 
 
 def bundle_warnings(results: Path = Path("results")) -> list[str]:
-    """A sentence where ``bundle`` in ``results`` is of other weights or another threshold than the run that wrote the rest."""
+    """A sentence where ``bundle`` in ``results`` is of other weights or another threshold than the run that
+    wrote the rest.
+    """
     folder = results / "bundle"
     if not (folder / MANIFEST).is_file():
         return []
@@ -113,7 +138,10 @@ def bundle_warnings(results: Path = Path("results")) -> list[str]:
         threshold = {row["model"]: float(row["threshold"]) for row in csv.DictReader(stream)}["deep"]
     listed, _ = _listed(folder)
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    same = all(listed.get(weights_name(k)) == recorded.get(f"results/deep/fold_{k}/weights.pt") for k in range(settings["folds"]))
+    same = all(
+        listed.get(weights_name(k)) == recorded.get(f"results/deep/fold_{k}/weights.pt")
+        for k in range(settings["folds"])
+    )
     folds = sum(name.endswith("/weights.pt") for name in recorded)
     if same and settings["folds"] == folds and settings["threshold"]["value"] == threshold:
         return []
@@ -123,12 +151,14 @@ def bundle_warnings(results: Path = Path("results")) -> list[str]:
 def open_bundle(folder: str | Path) -> Bundle:
     """Check every file of a bundle against the manifest, and read its settings.
 
-    Raises ``StudyError`` for a folder that is no bundle, lacks or has a further file, holds a changed one, or was written
-    in a layout that this software does not read.
+    Raises ``StudyError`` for a folder that is no bundle, lacks or has a further file, holds a changed one, or
+    was written in a layout that this software does not read.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise StudyError(f"There is no folder '{folder}'. Name the folder of a model bundle, as 'make bundle' wrote it.")
+        raise StudyError(
+            f"There is no folder '{folder}'. Name the folder of a model bundle, as 'make bundle' wrote it."
+        )
     listed, fingerprint = _listed(folder)
     _check_files(folder, listed)
     try:
@@ -137,15 +167,25 @@ def open_bundle(folder: str | Path) -> Bundle:
     except (OSError, ValueError):
         right = False
     if not right:
-        raise StudyError(f"'{folder}' is no model bundle: its {SETTINGS} is absent or of another kind. {_ADVICE}")
+        raise StudyError(
+            f"'{folder}' is no model bundle: its {SETTINGS} is absent or of another kind. {_ADVICE}"
+        )
     if settings.get("version") != VERSION:
         raise StudyError(
-            f"The bundle '{folder}' has layout {settings.get('version')!r} and this software reads layout {VERSION}: use the version "
-            f"of the software that made it ({settings.get('software', 'unknown')})."
+            f"The bundle '{folder}' has layout {settings.get('version')!r} and this software reads layout"
+            f" {VERSION}: use the version of the software that made it"
+            f" ({settings.get('software', 'unknown')})."
         )
     if not all(isinstance(settings.get(key), kind) for key, kind in _KEYS.items()):
         raise StudyError(f"The {SETTINGS} of '{folder}' is damaged. {_ADVICE}")
     names = [weights_name(k) for k in range(settings["folds"])]
-    if not names or set(names) != {name for name in listed if name.startswith("weights/")} or not {ONNX, CARD} <= listed.keys():
-        raise StudyError(f"The bundle '{folder}' is not whole: it names {len(names)} folds, and not exactly their weights, {ONNX} and {CARD} are there. {_ADVICE}")
+    if (
+        not names
+        or set(names) != {name for name in listed if name.startswith("weights/")}
+        or not {ONNX, CARD} <= listed.keys()
+    ):
+        raise StudyError(
+            f"The bundle '{folder}' is not whole: it names {len(names)} folds, and not exactly their weights,"
+            f" {ONNX} and {CARD} are there. {_ADVICE}"
+        )
     return Bundle(folder, settings, [folder / name for name in names], fingerprint)

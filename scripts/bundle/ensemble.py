@@ -1,4 +1,6 @@
-"""The ensemble of all folds as one network for 16-bit films, and as an ONNX file that is checked against it."""
+"""The ensemble of all folds as one network for 16-bit films, and as an ONNX file that is checked against
+it.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,9 @@ _ONE_FILE = 1 << 30
 class Ensemble(nn.Module):
     """Probabilities of osteoporosis for 16-bit films: every fold's, and their mean.
 
-    The z-score over the whole film is part of it, so a user hands over grey values. An SD below 1 (a blank film) counts
-    as 1, as in ``scripts/deep/films.py``. Means are taken by rows and then over rows, which keeps them exact in fp32.
+    The z-score over the whole film is part of it, so a user hands over grey values. An SD below 1 (a blank
+    film) counts as 1, as in ``scripts/deep/films.py``. Means are taken by rows and then over rows, which
+    keeps them exact in fp32.
     """
 
     def __init__(self, networks: Sequence[HybridNetwork]) -> None:
@@ -47,7 +50,9 @@ class Ensemble(nn.Module):
 
 
 def pattern_films(side: int) -> np.ndarray:
-    """Films ``(4, side, side)`` uint16 that integer arithmetic alone makes: a ramp, rings, a fine weave, a blank one."""
+    """Films ``(4, side, side)`` uint16 that integer arithmetic alone makes: a ramp, rings, a fine weave, a
+    blank one.
+    """
     y, x = np.mgrid[0:side, 0:side].astype(np.int64)
     ramp = (x + y) * 65535 // max(2 * side - 2, 1)
     middle = side // 2
@@ -57,9 +62,11 @@ def pattern_films(side: int) -> np.ndarray:
 
 
 def export_onnx(ensemble: Ensemble, path: Path) -> None:
-    """Write the ensemble as ONNX: input ``film``, outputs ``probability`` and ``fold_probabilities``, any number of films.
+    """Write the ensemble as ONNX: input ``film``, outputs ``probability`` and ``fold_probabilities``, any
+    number of films.
 
-    The exporter's notes on where each node came from (lines of code, with folders of this machine) are left out.
+    The exporter's notes on where each node came from (lines of code, with folders of this machine) are left
+    out.
     """
     import onnx
 
@@ -78,7 +85,15 @@ def export_onnx(ensemble: Ensemble, path: Path) -> None:
         )
     model = program.model_proto
     graph = model.graph
-    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+    for part in (
+        model,
+        graph,
+        *graph.node,
+        *graph.value_info,
+        *graph.input,
+        *graph.output,
+        *graph.initializer,
+    ):
         del part.metadata_props[:]
         part.doc_string = ""
     large = sum(p.numel() * p.element_size() for p in ensemble.parameters()) > _ONE_FILE
@@ -87,9 +102,11 @@ def export_onnx(ensemble: Ensemble, path: Path) -> None:
 
 
 def check_onnx(path: Path, ensemble: Ensemble, films: np.ndarray) -> float:
-    """Largest difference of a probability between ONNX Runtime and PyTorch (fp32, CPU) over ``films`` ``(n, side, side)`` uint16.
+    """Largest difference of a probability between ONNX Runtime and PyTorch (fp32, CPU) over ``films`` ``(n,
+    side, side)`` uint16.
 
-    They go through one by one, and two together. Raises ``StudyError`` where the difference is above ``TOLERANCE``.
+    They go through one by one, and two together. Raises ``StudyError`` where the difference is above
+    ``TOLERANCE``.
     """
     import onnxruntime
 
@@ -99,10 +116,13 @@ def check_onnx(path: Path, ensemble: Ensemble, films: np.ndarray) -> float:
         with torch.inference_mode():
             expected = [tensor.numpy() for tensor in ensemble(torch.from_numpy(films[rows]))]
         got = session.run([PROBABILITY, FOLDS], {INPUT: films[rows]})
-        largest = float(np.max([largest, *(np.abs(a - b).max() for a, b in zip(got, expected))]))  # NaN stays NaN
+        largest = float(
+            np.max([largest, *(np.abs(a - b).max() for a, b in zip(got, expected))])
+        )  # NaN stays NaN
     if not largest <= TOLERANCE:  # also where it is no number
         raise StudyError(
-            f"The ONNX model differs from the trained networks by {largest:.2g} (allowed: {TOLERANCE:g}), so no bundle was written. "
-            "Install the pinned versions of torch, onnx and onnxruntime ('make setup') and run again."
+            f"The ONNX model differs from the trained networks by {largest:.2g} (allowed: {TOLERANCE:g}), so"
+            " no bundle was written. Install the pinned versions of torch, onnx and onnxruntime ('make"
+            " setup') and run again."
         )
     return largest

@@ -1,4 +1,6 @@
-"""New DICOM films read as the study read its own: the same reader, conversion, exposure rules and resizing."""
+"""New DICOM films read as the study read its own: the same reader, conversion, exposure rules and
+resizing.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ _NOBODY, _ANY_DAY = "NOBODY", datetime.date(2000, 1, 1)
 
 @dataclass(frozen=True)
 class ReadFilm:
-    """What became of a file: status, reason (a word of the intake), exposure verdict and reasons, and an accepted film's pixels.
+    """What became of a file: status, reason (a word of the intake), exposure verdict and reasons, and an
+    accepted film's pixels.
 
     ``film`` is uint16 ``(side, side)``; None unless the status is accepted.
     """
@@ -51,8 +54,11 @@ def throwaway_names() -> Pseudonyms:
     return Pseudonyms(StudyKey(secrets.token_bytes(32)), "scored", ids)
 
 
-def exposure_verdict(row: Mapping[str, Any], manufacturer: str, view: str, exposure: Mapping[str, Any]) -> tuple[str, str]:
-    """Verdict (pass, review, reject) and reasons by the fixed rules: bounds refitted to a centre's films aren't frozen, and only flag.
+def exposure_verdict(
+    row: Mapping[str, Any], manufacturer: str, view: str, exposure: Mapping[str, Any]
+) -> tuple[str, str]:
+    """Verdict (pass, review, reject) and reasons by the fixed rules: bounds refitted to a centre's films
+    aren't frozen, and only flag.
 
     ``row`` is the film's of ``measured_film``, ``exposure`` the config's ``intake.exposure``.
     """
@@ -64,13 +70,17 @@ def exposure_verdict(row: Mapping[str, Any], manufacturer: str, view: str, expos
 def read_film(path: Path, names: Pseudonyms, preprocessing: Mapping[str, Any]) -> ReadFilm:
     """Read, convert, judge and resize one film.
 
-    ``preprocessing`` holds ``side`` (pixels), ``frontal_view`` and ``exposure`` (the study's). The film goes through
-    ``deidentified`` as the study's did, in memory alone, so that its pixels are the same to the bit. Raises ``MemoryError``.
+    ``preprocessing`` holds ``side`` (pixels), ``frontal_view`` and ``exposure`` (the study's). The film goes
+    through
+    ``deidentified`` as the study's did, in memory alone, so that its pixels are the same to the bit. Raises
+    ``MemoryError``.
     """
     try:
         source = read_source(path)
         facts = film_of(source, names, preprocessing["frontal_view"])
-        facts = dataclasses.replace(facts, patient_id=facts.patient_id or _NOBODY, film_date=facts.film_date or _ANY_DAY)
+        facts = dataclasses.replace(
+            facts, patient_id=facts.patient_id or _NOBODY, film_date=facts.film_date or _ANY_DAY
+        )
         reason = refusal(source, facts)
         if reason:
             return ReadFilm(QUARANTINED, reason)
@@ -94,7 +104,8 @@ def read_film(path: Path, names: Pseudonyms, preprocessing: Mapping[str, Any]) -
 
 
 def read_films(folder: Path, paths: Sequence[str], preprocessing: Mapping[str, Any]) -> Iterator[ReadFilm]:
-    """``read_film`` of every path (as ``scan_folder`` gives it), in order, in a process of its own: what crashes it costs that film alone.
+    """``read_film`` of every path (as ``scan_folder`` gives it), in order, in a process of its own: what
+    crashes it costs that film alone.
 
     Raises ``StudyError`` where the folder went away.
     """

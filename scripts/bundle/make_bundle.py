@@ -1,9 +1,11 @@
-"""Put a finished run's networks, settings, threshold, ONNX file and model card into one folder with checksums."""
+"""Put a finished run's networks, settings, threshold, ONNX file and model card into one folder with
+checksums.
+"""
 
 from scripts.bundle.bundle_making import make_bundle
 from scripts.common.log import rule_log
 
-job = snakemake  # noqa: F821
+job = snakemake
 with rule_log(job.log[0], job.rule) as log:
     make_bundle(
         weights=list(job.input.weights),

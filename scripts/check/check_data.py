@@ -1,6 +1,8 @@
-"""Say, per centre, what a study's own data will give: ``make check-data``. Reads headers and tables, writes nothing.
+"""Say, per centre, what a study's own data will give: ``make check-data``.
 
-    python -m scripts.check.check_data [--configfile config/mine.yaml ...]
+Reads headers and tables, writes nothing.
+
+python -m scripts.check.check_data [--configfile config/mine.yaml ...]
 """
 
 from __future__ import annotations
@@ -34,7 +36,10 @@ def _selected(selection: Selection, heading: str) -> list[str]:
         if step in reasons.index:
             lines.append(f"    left out, {step.replace('_', ' ')}: {reasons[step]}")
     notes = selection.flow[(selection.flow["kind"] == "note") & (selection.flow["n_patients"] > 0)]
-    lines += [f"    of those included, {step.replace('_', ' ')}: {n}" for step, n in zip(notes["step"], notes["n_patients"])]
+    lines += [
+        f"    of those included, {step.replace('_', ' ')}: {n}"
+        for step, n in zip(notes["step"], notes["n_patients"])
+    ]
     return lines + by_age_and_sex(selection.cohort)
 
 
@@ -43,9 +48,14 @@ def described(found: Expectation) -> list[str]:
     usable = found.n_files - sum(found.refused.values())
     lines = [f"{found.center} ({found.role})"]
     if found.handed_over:
-        lines.append("  handed over by another site; ids are its pseudonyms, and the films' contents are checked when they are read")
+        lines.append(
+            "  handed over by another site; ids are its pseudonyms, and the films' contents are checked when"
+            " they are read"
+        )
     lines.append(f"  Films: {found.n_files} files, {usable} usable by their headers")
-    lines += [f"    not usable, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(found.refused.items())]
+    lines += [
+        f"    not usable, {reason.replace('_', ' ')}: {n}" for reason, n in sorted(found.refused.items())
+    ]
     lines += [f"    view {view}: {n}" for view, n in sorted(found.views.items())]
     if found.n_makers_lost:
         lines.append(
@@ -53,7 +63,10 @@ def described(found: Expectation) -> list[str]:
             f"institution's name): {found.n_makers_lost}; these films count as of an unknown one"
         )
     lines.append("  Ids:")
-    for kind, label, ids in (("patients", "patient table", found.patient_ids), ("dxa", "DXA table", found.dxa_ids)):
+    for kind, label, ids in (
+        ("patients", "patient table", found.patient_ids),
+        ("dxa", "DXA table", found.dxa_ids),
+    ):
         if kind not in found.tables_read:
             lines.append(f"    {label}: not compared, it can't be read yet (TO FIX, below)")
             continue
@@ -64,8 +77,14 @@ def described(found: Expectation) -> list[str]:
         lines.append("  Tables:")
     lines += [f"    {line}" for line in found.accounts]
     lines += [f"    {table}: {reason.replace('_', ' ')}: {n} rows" for table, reason, n in found.issues]
-    lines += [f"    {table}: {name}: {n} of {rows} cells empty or unreadable" for table, name, n, rows in found.missing]
-    lines += [f"    {where}: codes that the config doesn't know: {', '.join(several)}" for where, several in found.unknown_codes]
+    lines += [
+        f"    {table}: {name}: {n} of {rows} cells empty or unreadable"
+        for table, name, n, rows in found.missing
+    ]
+    lines += [
+        f"    {where}: codes that the config doesn't know: {', '.join(several)}"
+        for where, several in found.unknown_codes
+    ]
     lines += [f"  HINT: {hint}" for hint in found.hints]
     if found.selection is not None:
         lines += _selected(found.selection, "Expected cohort, before the films' pixels are looked at")
@@ -99,7 +118,14 @@ def main(arguments: list[str] | None = None) -> int:
             if entry.simulate is not None and not Path(center.dicom).is_dir():
                 print(f"{entry.name} ({entry.role})\n  simulated; its data are not made yet\n")
                 continue
-            found = expect(center, key, config.intake.frontal_view.model_dump(), cohort, Log(None, "check_data"), split=split)
+            found = expect(
+                center,
+                key,
+                config.intake.frontal_view.model_dump(),
+                cohort,
+                Log(None, "check_data"),
+                split=split,
+            )
             print("\n".join(described(found)) + "\n", flush=True)
             faults += len(found.faults)
             looked_at.append(found)

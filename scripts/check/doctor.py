@@ -1,9 +1,11 @@
-"""Say what of this machine and this config a run would stumble over, and the line that fixes it: ``make doctor``.
+"""Say what of this machine and this config a run would stumble over, and the line that fixes it: ``make
+doctor``.
 
     python3 -m scripts.check.doctor [--configfile config/mine.yaml ...]
 
-It needs Python alone, so that it can tell what is missing where nothing is set up yet; what it can't look at without the Python
-environment it says. It changes nothing, reads no film's content and no patient's row, and prints no path but those of the config.
+It needs Python alone, so that it can tell what is missing where nothing is set up yet; what it can't look at
+without the Python environment it says. It changes nothing, reads no film's content and no patient's row, and
+prints no path but those of the config.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 GB = 10**9
 ENVIRONMENT_GB, SIMULATED_GB = 9, 2
-"""Space that the Python environment takes, and that a study of simulated centres of the shipped size takes."""
+"""Space that the Python environment takes, and that a study of simulated centres of the shipped size
+takes.
+"""
 
 OLDEST_PYTHON = (3, 11)
 R_LINE = "apt-get install -y --no-install-recommends r-base-core r-cran-proc"
@@ -51,7 +55,9 @@ try:
 except StudyError as error:
     print(error)
 """
-"""Prints why a weights file doesn't fit a network: its path, the architecture as JSON, the repository's root."""
+"""Prints why a weights file doesn't fit a network: its path, the architecture as JSON, the repository's
+root.
+"""
 
 
 class Finding(NamedTuple):
@@ -84,7 +90,13 @@ def ask(*command: str, seconds: float = 30) -> Answer | None:
         return None
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, errors="replace", timeout=seconds
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=seconds,
         )
     except subprocess.TimeoutExpired:
         return Answer(124, "no answer")
@@ -100,12 +112,21 @@ def check_python() -> Iterator[Finding]:
     """The Python that runs, and whether the packages that a run needs have their pinned versions."""
     version = ".".join(map(str, sys.version_info[:3]))
     if tuple(sys.version_info[:2]) < OLDEST_PYTHON:
-        yield Finding("Python", "fix", f"{version}; 3.11 or newer is needed", "apt-get install -y python3 python3-venv   (Debian 12 or newer, Ubuntu 24.04)")
+        yield Finding(
+            "Python",
+            "fix",
+            f"{version}; 3.11 or newer is needed",
+            "apt-get install -y python3 python3-venv   (Debian 12 or newer, Ubuntu 24.04)",
+        )
         return
     import tomllib  # since 3.11
 
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
-    pins = dict(re.findall(r"(?m)^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "envs/requirements.txt").read_text(encoding="utf-8")))
+    pins = dict(
+        re.findall(
+            r"(?m)^([A-Za-z0-9._-]+)==(\S+)", (ROOT / "envs/requirements.txt").read_text(encoding="utf-8")
+        )
+    )
     missing, other = [], []
     for name in (re.match(r"[A-Za-z0-9._-]+", one)[0] for one in wanted):
         try:
@@ -116,9 +137,16 @@ def check_python() -> Iterator[Finding]:
         if found.partition("+")[0] != pins.get(name.lower(), found):
             other.append(f"{name} {found} (pinned: {pins[name.lower()]})")
     if missing:
-        yield Finding("Python", "fix", f"{version}; {len(missing)} of {len(wanted)} packages are missing: {', '.join(missing)}", "make setup")
+        yield Finding(
+            "Python",
+            "fix",
+            f"{version}; {len(missing)} of {len(wanted)} packages are missing: {', '.join(missing)}",
+            "make setup",
+        )
     elif other:
-        yield Finding("Python", "note", f"{version}; other versions than pinned: {', '.join(other)}", "make setup")
+        yield Finding(
+            "Python", "note", f"{version}; other versions than pinned: {', '.join(other)}", "make setup"
+        )
     else:
         yield Finding("Python", "ok", f"{version}, {len(wanted)} packages as pinned")
 
@@ -127,8 +155,16 @@ def check_r(config: Config | None) -> Iterator[Finding]:
     """R with pROC, for DeLong's test."""
     needed = config is None or config.statistics.engine == "r"
     state = "fix" if needed else "note"
-    otherwise = f"{R_LINE}   (Debian, Ubuntu; on a cluster: module load R), or statistics.engine: numpy in the config" if needed else ""
-    answer = ask("Rscript", "-e", 'cat("R", as.character(getRversion()), if (requireNamespace("pROC", quietly = TRUE)) "pROC" else "")')
+    otherwise = (
+        f"{R_LINE}   (Debian, Ubuntu; on a cluster: module load R), or statistics.engine: numpy in the config"
+        if needed
+        else ""
+    )
+    answer = ask(
+        "Rscript",
+        "-e",
+        'cat("R", as.character(getRversion()), if (requireNamespace("pROC", quietly = TRUE)) "pROC" else "")',
+    )
     if answer is None:
         yield Finding("R", state, "not installed", otherwise)
         return
@@ -138,7 +174,12 @@ def check_r(config: Config | None) -> Iterator[Finding]:
     elif (int(found[1]), int(found[2])) < (4, 1):
         yield Finding("R", state, f"{found[1]}.{found[2]}; 4.1 or newer is needed", otherwise)
     elif not found[3]:
-        yield Finding("R", state, "the package pROC is missing", "apt-get install -y r-cran-proc   (or in R: install.packages(\"pROC\"))" if needed else "")
+        yield Finding(
+            "R",
+            state,
+            "the package pROC is missing",
+            'apt-get install -y r-cran-proc   (or in R: install.packages("pROC"))' if needed else "",
+        )
     else:
         yield Finding("R", "ok", f"{found[0].removeprefix('R ').removesuffix(' pROC')} with pROC")
 
@@ -146,12 +187,21 @@ def check_r(config: Config | None) -> Iterator[Finding]:
 def check_git() -> Iterator[Finding]:
     """git, which tells the report the commit."""
     if ask("git", "--version") is None:
-        yield Finding("git", "note", "not installed: the report can't name the commit", "apt-get install -y git")
+        yield Finding(
+            "git", "note", "not installed: the report can't name the commit", "apt-get install -y git"
+        )
 
 
 def torch_sees() -> tuple[int, str] | None:
-    """Number of GPUs that PyTorch can use and the CUDA that it was built for; None where PyTorch can't be asked."""
-    answer = ask(sys.executable, "-c", "import torch; print(torch.cuda.device_count(), torch.version.cuda)", seconds=120)
+    """Number of GPUs that PyTorch can use and the CUDA that it was built for; None where PyTorch can't be
+    asked.
+    """
+    answer = ask(
+        sys.executable,
+        "-c",
+        "import torch; print(torch.cuda.device_count(), torch.version.cuda)",
+        seconds=120,
+    )
     found = re.search(r"(?m)^(\d+) (\S+)$", answer.text) if answer else None
     return (int(found[1]), found[2]) if answer and answer.status == 0 and found else None
 
@@ -167,24 +217,43 @@ def check_threads(config: Config | None) -> Iterator[Finding]:
     cores = len(os.sched_getaffinity(0))
     on_cpu = config is not None and (config.deep.device == "cpu" or shutil.which("nvidia-smi") is None)
     if on_cpu and config.deep.cpu_threads > cores and not of_a_cluster():
-        said = f"deep.cpu_threads is {config.deep.cpu_threads}, but there are {cores}; on the CPU a fold is then many times slower"
+        said = (
+            f"deep.cpu_threads is {config.deep.cpu_threads}, but there are {cores}; on the CPU a fold is then"
+            " many times slower"
+        )
         yield Finding("Cores", "note", said, f"deep: {{cpu_threads: {cores}}}   in the config")
 
 
-def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees) -> Iterator[Finding]:
+def check_gpu(
+    config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees
+) -> Iterator[Finding]:
     """GPUs, their driver, and whether PyTorch can use them."""
     demanded = config is not None and config.deep.device == "cuda"
     asked = config is not None and config.deep.gpus_per_fold > 0
     wanted = demanded or (asked and config.deep.device != "cpu")
     answer = ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
-    gpus = [line.split(", ") for line in answer.text.splitlines() if ", " in line] if answer and answer.status == 0 else []
+    gpus = (
+        [line.split(", ") for line in answer.text.splitlines() if ", " in line]
+        if answer and answer.status == 0
+        else []
+    )
     if answer is not None and not gpus:
-        yield Finding("GPU", "fix" if wanted else "note", "nvidia-smi finds no GPU, or no driver that works", "nvidia-smi   (and fix what it says; often: restart after an update of the driver)")
+        yield Finding(
+            "GPU",
+            "fix" if wanted else "note",
+            "nvidia-smi finds no GPU, or no driver that works",
+            "nvidia-smi   (and fix what it says; often: restart after an update of the driver)",
+        )
         return
     if not gpus:
         if wanted and not of_a_cluster():
             keys = "deep.device: cuda" if demanded else "deep.gpus_per_fold: 1"
-            yield Finding("GPU", "fix", f"none here, but the config says {keys}", "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU")
+            yield Finding(
+                "GPU",
+                "fix",
+                f"none here, but the config says {keys}",
+                "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU",
+            )
         else:
             yield Finding("GPU", "ok", "none here" if wanted else "none; the network trains on the CPU")
         return
@@ -194,36 +263,71 @@ def check_gpu(config: Config | None, usable: Callable[[], tuple[int, str] | None
         yield Finding("GPU", "note", f"{name}, driver {driver}; PyTorch could not be asked", "make setup")
     elif seen[0] == 0:
         state = "fix" if wanted else "note"
-        yield Finding("GPU", state, f"{name}, but PyTorch can't use it: driver {driver} is too old for CUDA {seen[1]}, or CUDA_VISIBLE_DEVICES hides it", f"update the NVIDIA driver to one for CUDA {seen[1]}; see also: echo $CUDA_VISIBLE_DEVICES")
+        yield Finding(
+            "GPU",
+            state,
+            f"{name}, but PyTorch can't use it: driver {driver} is too old for CUDA {seen[1]}, or"
+            " CUDA_VISIBLE_DEVICES hides it",
+            f"update the NVIDIA driver to one for CUDA {seen[1]}; see also: echo $CUDA_VISIBLE_DEVICES",
+        )
     elif config is not None and config.deep.device == "cpu":
-        yield Finding("GPU", "note", f"{name}, unused: the config says deep.device: cpu", "deep: {device: auto, gpus_per_fold: 1}   in the config")
+        yield Finding(
+            "GPU",
+            "note",
+            f"{name}, unused: the config says deep.device: cpu",
+            "deep: {device: auto, gpus_per_fold: 1}   in the config",
+        )
     elif config is not None and not asked:
-        yield Finding("GPU", "note", f"{name}, driver {driver}; folds are not kept to as many as there are GPUs", "deep: {gpus_per_fold: 1}   in the config")
+        yield Finding(
+            "GPU",
+            "note",
+            f"{name}, driver {driver}; folds are not kept to as many as there are GPUs",
+            "deep: {gpus_per_fold: 1}   in the config",
+        )
     elif seen[0] > 1:
-        yield Finding("GPU", "ok", f"{name}, driver {driver}; the folds run side by side with", f"snakemake --cores all --resources gpu={seen[0]}")
+        yield Finding(
+            "GPU",
+            "ok",
+            f"{name}, driver {driver}; the folds run side by side with",
+            f"snakemake --cores all --resources gpu={seen[0]}",
+        )
     else:
         yield Finding("GPU", "ok", f"{name}, driver {driver}")
 
 
 def torch_has_bf16() -> bool | None:
     """Whether PyTorch computes in bf16 on this processor; None where it can't be asked."""
-    answer = ask(sys.executable, "-c", "from scripts.deep.arithmetic import has_bf16; print(has_bf16())", seconds=120)
+    answer = ask(
+        sys.executable, "-c", "from scripts.deep.arithmetic import has_bf16; print(has_bf16())", seconds=120
+    )
     return answer.text.strip() == "True" if answer and answer.status == 0 else None
 
 
-def check_bf16(config: Config | None, native: Callable[[], bool | None] = torch_has_bf16) -> Iterator[Finding]:
+def check_bf16(
+    config: Config | None, native: Callable[[], bool | None] = torch_has_bf16
+) -> Iterator[Finding]:
     """Whether a study in bf16 would be computed on a processor that only imitates it."""
     if config is None or "bf16" not in (config.deep.training.precision, config.deep.scoring.precision):
         return
-    on_gpu = config.deep.device == "cuda" or config.deep.gpus_per_fold > 0 or (config.deep.device == "auto" and shutil.which("nvidia-smi"))
+    on_gpu = (
+        config.deep.device == "cuda"
+        or config.deep.gpus_per_fold > 0
+        or (config.deep.device == "auto" and shutil.which("nvidia-smi"))
+    )
     if not on_gpu and native() is False:
-        yield Finding("bf16", "note", "this processor imitates it, about ten times slower than fp32", "deep: {training: {precision: fp32}, scoring: {precision: trained}}   in the config")
+        yield Finding(
+            "bf16",
+            "note",
+            "this processor imitates it, about ten times slower than fp32",
+            "deep: {training: {precision: fp32}, scoring: {precision: trained}}   in the config",
+        )
 
 
 def space_needed(config: Config | None) -> tuple[float, str]:
     """Bytes that a run is likely to write into this folder, and what the number counts.
 
-    A real centre's films are kept twice, as de-identified DICOM and as PNG, and once more at the network's size with two bytes a pixel.
+    A real centre's films are kept twice, as de-identified DICOM and as PNG, and once more at the network's
+    size with two bytes a pixel.
     """
     if config is None or config.synthetic:
         return SIMULATED_GB * GB, "a simulated study"
@@ -241,7 +345,9 @@ def space_needed(config: Config | None) -> tuple[float, str]:
 def check_disk(config: Config | None) -> Iterator[Finding]:
     """Free space in the folder that is worked in, and the permission to write there."""
     if not os.access(".", os.W_OK):
-        yield Finding("Disk", "fix", "this folder can't be written", "snakemake --directory <a folder of yours>")
+        yield Finding(
+            "Disk", "fix", "this folder can't be written", "snakemake --directory <a folder of yours>"
+        )
         return
     free = shutil.disk_usage(".").free
     try:
@@ -253,8 +359,17 @@ def check_disk(config: Config | None) -> Iterator[Finding]:
         needed, counted = needed + ENVIRONMENT_GB * GB, f"{counted} and the Python environment"
     said = f"{free / GB:.0f} GB free, about {needed / GB:.0f} needed ({counted})"
     if free < needed:
-        done = "; what earlier runs made counts among the free" if Path("results/predictions.csv").exists() else ""
-        yield Finding("Disk", "note" if done else "fix", said + done, "free some space, or: snakemake --directory <a folder on a larger disk>")
+        done = (
+            "; what earlier runs made counts among the free"
+            if Path("results/predictions.csv").exists()
+            else ""
+        )
+        yield Finding(
+            "Disk",
+            "note" if done else "fix",
+            said + done,
+            "free some space, or: snakemake --directory <a folder on a larger disk>",
+        )
     else:
         yield Finding("Disk", "ok", said)
 
@@ -268,7 +383,11 @@ def read(files: list[str]) -> tuple[Config | None, list[Finding]]:
         from scripts.common.config import read_config
         from scripts.common.config_files import laid_over, read_config_file
     except ImportError as error:
-        return None, [Finding("Config", "note", f"not looked at: the Python package {error.name} is missing", "make setup")]
+        return None, [
+            Finding(
+                "Config", "note", f"not looked at: the Python package {error.name} is missing", "make setup"
+            )
+        ]
     try:
         contents = {path: read_config_file(path) for path in files}
         config = read_config(functools.reduce(laid_over, contents.values()), contents)
@@ -279,7 +398,9 @@ def read(files: list[str]) -> tuple[Config | None, list[Finding]]:
 
 
 def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",)) -> Iterator[Finding]:
-    """Files and folders that the config of ``files`` names, the key, and whether results here were made under another one."""
+    """Files and folders that the config of ``files`` names, the key, and whether results here were made under
+    another one.
+    """
     from scripts.common.config import check_paths
     from scripts.common.config_files import read_config_file
     from scripts.common.fonts import check_labels
@@ -298,7 +419,11 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
         yield Finding("Fonts", "fix", str(error))
     try:
         refuse_another_key(open_key(config.study.key_file, config.study.seed))
-        yield Finding("Key", "ok", "a file of yours alone" if config.study.key_file else "that of a simulated study; it is public")
+        yield Finding(
+            "Key",
+            "ok",
+            "a file of yours alone" if config.study.key_file else "that of a simulated study; it is public",
+        )
     except StudyError as error:
         yield Finding("Key", "fix", str(error))
 
@@ -311,16 +436,34 @@ def check_weights(config: Config) -> Iterator[Finding]:
         return
     if config.deep.init != "imagenet":
         if Path(config.deep.init).is_file():
-            answer = ask(sys.executable, "-c", TRY_WEIGHTS, config.deep.init, config.deep.architecture.model_dump_json(), str(ROOT), seconds=120)
+            answer = ask(
+                sys.executable,
+                "-c",
+                TRY_WEIGHTS,
+                config.deep.init,
+                config.deep.architecture.model_dump_json(),
+                str(ROOT),
+                seconds=120,
+            )
             if answer is None or answer.status != 0:
-                yield Finding("Weights", "note", "PyTorch could not be asked whether the file of 'deep.init' fits", "make setup")
+                yield Finding(
+                    "Weights",
+                    "note",
+                    "PyTorch could not be asked whether the file of 'deep.init' fits",
+                    "make setup",
+                )
             elif answer.text.strip():
                 yield Finding("Weights", "fix", answer.text.strip())
             else:
                 yield Finding("Weights", "ok", "the file of 'deep.init' fits the network")
         return
     if not IMAGENET.is_file():
-        yield Finding("Weights", "note", f"'{IMAGENET}' is not there; a run fetches it where there is a network", "snakemake fetch_weights --cores 1   (on a cluster: on the login node, before the run)")
+        yield Finding(
+            "Weights",
+            "note",
+            f"'{IMAGENET}' is not there; a run fetches it where there is a network",
+            "snakemake fetch_weights --cores 1   (on a cluster: on the login node, before the run)",
+        )
         return
     try:
         verified_content(IMAGENET)
@@ -333,7 +476,9 @@ def check_weights(config: Config) -> Iterator[Finding]:
 
 
 class Profile(NamedTuple):
-    """What of the SLURM profile is looked at: partitions by where they are named, how states are asked, first look in seconds."""
+    """What of the SLURM profile is looked at: partitions by where they are named, how states are asked, first
+    look in seconds.
+    """
 
     partitions: dict[str, str]
     status_command: str
@@ -355,7 +500,9 @@ def read_profile(path: Path) -> Profile | None:
     if isinstance(default, list):
         default = dict(one.split("=", 1) for one in default)
     named = {"default-resources": default, **(raw.get("set-resources") or {})}
-    partitions = {where: str(given["slurm_partition"]) for where, given in named.items() if given.get("slurm_partition")}
+    partitions = {
+        where: str(given["slurm_partition"]) for where, given in named.items() if given.get("slurm_partition")
+    }
     gres = any("gres" in given or "--gres" in str(given.get("slurm_extra", "")) for given in named.values())
     first = raw.get("slurm-init-seconds-before-status-checks", FIRST_LOOK_SECONDS)
     return Profile(partitions, str(raw.get("slurm-status-command", "sacct")), float(first), gres)
@@ -366,12 +513,26 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
     answer = ask("sinfo", "--noheader", "--format=%P|%a|%G")
     if answer is None:
         return
-    rows = [line.split("|") for line in answer.text.splitlines() if line.count("|") == 2] if answer.status == 0 else []
+    rows = (
+        [line.split("|") for line in answer.text.splitlines() if line.count("|") == 2]
+        if answer.status == 0
+        else []
+    )
     if NO_CLUSTER in answer.text:
-        yield Finding("SLURM", "note", "installed, but this machine belongs to no cluster; runs on this machine alone need none")
+        yield Finding(
+            "SLURM",
+            "note",
+            "installed, but this machine belongs to no cluster; runs on this machine alone need none",
+        )
         return
     if not rows:
-        yield Finding("SLURM", "fix", "sinfo gets no answer from the controller", "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start slurmctld slurmd)")
+        yield Finding(
+            "SLURM",
+            "fix",
+            "sinfo gets no answer from the controller",
+            "sinfo   (and ask the cluster's administrators; on a machine of your own: systemctl start"
+            " slurmctld slurmd)",
+        )
         return
     up = {name.rstrip("*") for name, available, _ in rows if available == "up"}
     default = [name.rstrip("*") for name, _, _ in rows if name.endswith("*")]
@@ -382,16 +543,44 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
     for where, name in profile.partitions.items():
         for one in name.split(","):
             if one not in up:
-                yield Finding("SLURM", "fix", f"{where} names the partition '{one}', which is not there or not up", f"slurm_partition: {(default or sorted(up) or ['<name>'])[0]}   under {where} in {SLURM_PROFILE}")
+                yield Finding(
+                    "SLURM",
+                    "fix",
+                    f"{where} names the partition '{one}', which is not there or not up",
+                    f"slurm_partition: {(default or sorted(up) or ['<name>'])[0]}   under {where} in"
+                    f" {SLURM_PROFILE}",
+                )
     if not default and "default-resources" not in profile.partitions:
-        yield Finding("SLURM", "fix", "the cluster has no default partition and the profile names none", f"slurm_partition: {(sorted(up) or ['<name>'])[0]}   under default-resources in {SLURM_PROFILE}")
+        yield Finding(
+            "SLURM",
+            "fix",
+            "the cluster has no default partition and the profile names none",
+            f"slurm_partition: {(sorted(up) or ['<name>'])[0]}   under default-resources in {SLURM_PROFILE}",
+        )
     if config is not None and config.deep.gpus_per_fold > 0:
-        with_gpu = sorted({name.rstrip("*") for name, available, gres in rows if available == "up" and "gpu" in gres})
-        folds_go_to = (profile.partitions.get("train_fold") or profile.partitions.get("default-resources") or ",".join(default)).split(",")
+        with_gpu = sorted(
+            {name.rstrip("*") for name, available, gres in rows if available == "up" and "gpu" in gres}
+        )
+        folds_go_to = (
+            profile.partitions.get("train_fold")
+            or profile.partitions.get("default-resources")
+            or ",".join(default)
+        ).split(",")
         if not with_gpu:
-            yield Finding("SLURM", "fix", "no partition offers a GPU (GRES gpu), but the config says deep.gpus_per_fold: 1", "deep: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES")
+            yield Finding(
+                "SLURM",
+                "fix",
+                "no partition offers a GPU (GRES gpu), but the config says deep.gpus_per_fold: 1",
+                "deep: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES",
+            )
         elif not set(folds_go_to) & set(with_gpu):
-            yield Finding("SLURM", "fix", f"the folds go to the partition '{','.join(folds_go_to)}', which has no GPU", f"train_fold: {{slurm_partition: {with_gpu[0]}}}   under set-resources in {SLURM_PROFILE}; also score_images, score_masked, explain_gradcam")
+            yield Finding(
+                "SLURM",
+                "fix",
+                f"the folds go to the partition '{','.join(folds_go_to)}', which has no GPU",
+                f"train_fold: {{slurm_partition: {with_gpu[0]}}}   under set-resources in {SLURM_PROFILE};"
+                " also score_images, score_masked, explain_gradcam",
+            )
         else:
             how = "--gres, as the profile says" if profile.asks_gres else "--gpus"
             yield Finding("SLURM", "ok", f"GPUs in {', '.join(with_gpu)}, asked for by {how}")
@@ -409,28 +598,56 @@ def check_accounting(profile: Profile) -> Iterator[Finding]:
     keeps = not accounting.endswith("none") and accounting not in ("", "(null)")
     remembered = int(re.match(r"\d*", found.get("MinJobAge", ""))[0] or 0)
     if profile.status_command == "sacct" and not keeps:
-        yield Finding("SLURM", "fix", "accounting is off, and the profile asks sacct for the state of jobs: Snakemake would wait for ever", f"slurm-status-command: squeue   in {SLURM_PROFILE}")
+        yield Finding(
+            "SLURM",
+            "fix",
+            "accounting is off, and the profile asks sacct for the state of jobs: Snakemake would wait for"
+            " ever",
+            f"slurm-status-command: squeue   in {SLURM_PROFILE}",
+        )
     elif profile.status_command == "squeue" and remembered < 3 * profile.first_look:
-        line = "slurm-status-command: sacct" if keeps else f"slurm-init-seconds-before-status-checks: {max(1, remembered // 3)}"
-        yield Finding("SLURM", "fix", f"SLURM forgets ended jobs after {remembered} s (MinJobAge), and squeue is asked first after {profile.first_look:.0f} s", f"{line}   in {SLURM_PROFILE}")
+        line = (
+            "slurm-status-command: sacct"
+            if keeps
+            else f"slurm-init-seconds-before-status-checks: {max(1, remembered // 3)}"
+        )
+        yield Finding(
+            "SLURM",
+            "fix",
+            f"SLURM forgets ended jobs after {remembered} s (MinJobAge), and squeue is asked first after"
+            f" {profile.first_look:.0f} s",
+            f"{line}   in {SLURM_PROFILE}",
+        )
     else:
-        yield Finding("SLURM", "ok", f"accounting {'on' if keeps else 'off'}, states of jobs by {profile.status_command}")
+        yield Finding(
+            "SLURM",
+            "ok",
+            f"accounting {'on' if keeps else 'off'}, states of jobs by {profile.status_command}",
+        )
 
 
 def check_tables(config: Config) -> Iterator[Finding]:
-    """What `make check-data` would refuse in the tables of the centres with data of their own; their films are not looked at."""
+    """What `make check-data` would refuse in the tables of the centres with data of their own; their films
+    are not looked at.
+    """
     own = [center for center in config.running if center.patients is not None and center.dxa is not None]
     if not own:
         return
     try:
         from scripts.check.table_faults import table_faults
     except ImportError as error:
-        yield Finding("tables", "note", f"not looked at: the Python package '{error.name}' is missing", "make setup")
+        yield Finding(
+            "tables", "note", f"not looked at: the Python package '{error.name}' is missing", "make setup"
+        )
         return
-    faults = [said for center in own for said in table_faults(center, config.intake.frontal_view.model_dump())]
+    faults = [
+        said for center in own for said in table_faults(center, config.intake.frontal_view.model_dump())
+    ]
     yield from (Finding("tables", "fix", said) for said in faults)
     if not faults:
-        yield Finding("tables", "ok", "they can be read; 'make check-data' says what they and the films will give")
+        yield Finding(
+            "tables", "ok", "they can be read; 'make check-data' says what they and the films will give"
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------
@@ -451,7 +668,9 @@ def examine(files: list[str]) -> Iterator[Finding]:
     yield from check_threads(config)
     yield from check_gpu(config)
     yield from check_bf16(config)
-    yield from check_slurm(config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE))
+    yield from check_slurm(
+        config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE)
+    )
 
 
 def described(found: Finding) -> str:
@@ -464,7 +683,9 @@ def described(found: Finding) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Print the findings; 1 where something must be fixed before a run."""
-    parser = argparse.ArgumentParser(description="What of this machine and this config a run would stumble over.")
+    parser = argparse.ArgumentParser(
+        description="What of this machine and this config a run would stumble over."
+    )
     parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="laid over config.yaml")
     chosen = parser.parse_args(arguments)
     faults = 0
@@ -476,7 +697,10 @@ def main(arguments: list[str] | None = None) -> int:
     if faults:
         print(f"\n{faults} thing(s) to fix before a run: see the lines 'TO FIX' above.")
     elif own_tables:
-        print("\nMachine, config and tables are fit for a run. 'make check-data' says whether the films and tables together are.")
+        print(
+            "\nMachine, config and tables are fit for a run. 'make check-data' says whether the films and"
+            " tables together are."
+        )
     else:
         print("\nA run can start.")
     return 1 if faults else 0

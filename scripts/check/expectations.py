@@ -1,7 +1,8 @@
-"""What a centre's own data will give, from the headers of its films and its tables, before anything is computed.
+"""What a centre's own data will give, from the headers of its films and its tables, before anything is
+computed.
 
-This stage composes on purpose: it reads as the intake does and selects as the cohort stage does, so that what it
-foretells is what a run finds. It writes nothing.
+This stage composes on purpose: it reads as the intake does and selects as the cohort stage does, so that what
+it foretells is what a run finds. It writes nothing.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ MOST_LACKING = 0.1
 LONGEST_GAP = 400
 """Days between two parts of what may be one examination, a date typed a year off among them."""
 MOST_OTHER_BIRTH = 0.2
-"""Share of patients whose birth date may differ between table and film headers before a wrong join is suspected."""
+"""Share of patients whose birth date may differ between table and film headers before a wrong join is
+suspected.
+"""
 FEWEST_OF_ONE_BIRTH, MOST_OF_ONE_BIRTH = 4, 0.02
 """Patients with one and the same birth date, and their share, from which on it is a hint."""
 MOST_HEAVY = 0.02
@@ -76,14 +79,18 @@ MOST_OTHER_SITES = 0.2
 """Share of a DXA table's rows without a known site that is a hint where a site of the label has no row."""
 
 MOST_OTHER_SEX = 0.2
-"""Share of patients whose sex may differ between table and film headers before a wrong coding is suspected."""
+"""Share of patients whose sex may differ between table and film headers before a wrong coding is
+suspected.
+"""
 
 
 @dataclass
 class Expectation:
-    """What was found for one centre. ``faults`` are sentences on what must be mended before a run; ``selection`` is None where tables or
-    films can't be read. ``n_makers_lost`` counts usable films whose manufacturer is not kept. ``people``: (id, date of birth) of
-    the patient table's rows with a film, to find a patient whom two centres have.
+    """What was found for one centre.
+
+    ``faults`` are sentences on what must be mended before a run; ``selection`` is None where tables or films
+    can't be read. ``n_makers_lost`` counts usable films whose manufacturer is not kept. ``people``: (id, date
+    of birth) of the patient table's rows with a film, to find a patient whom two centres have.
     """
 
     center: str
@@ -108,8 +115,12 @@ class Expectation:
     screened: Selection | None = None
 
 
-def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, str | None, str]:
-    """Reason, facts, SOP Instance UID, and patient id (None where unknown) and manufacturer as written, of a DICOM file, by its header."""
+def _header(
+    path: Path, size: int, names: Pseudonyms, patterns: dict
+) -> tuple[str, Film | None, str, str | None, str]:
+    """Reason, facts, SOP Instance UID, and patient id (None where unknown) and manufacturer as written, of a
+    DICOM file, by its header.
+    """
     film, written = None, None
     try:
         dataset = read_source(path, with_pixels=False)
@@ -127,10 +138,16 @@ def _header(path: Path, size: int, names: Pseudonyms, patterns: dict) -> tuple[s
 
 
 def _film_rows(
-    center: Center, files: list[FoundFile], images: ImageTable | None, names: Pseudonyms, patterns: dict, log: Log
+    center: Center,
+    files: list[FoundFile],
+    images: ImageTable | None,
+    names: Pseudonyms,
+    patterns: dict,
+    log: Log,
 ) -> tuple[pd.DataFrame, list[str], int, set[str]]:
-    """FILMS rows from headers alone, with ``source_id`` and the header's ``birth_date``; the ids as they are written; of how many usable films no manufacturer is kept
-    though one is given; and all image ids that the run may give the files.
+    """FILMS rows from headers alone, with ``source_id`` and the header's ``birth_date``; the ids as they are
+    written; of how many usable films no manufacturer is kept though one is given; and all image ids that the
+    run may give the files.
 
     A PNG's header is its row of ``images``, whose ids are normalised already.
     """
@@ -154,7 +171,9 @@ def _film_rows(
         makers_lost += bool(not reason and maker and not film.manufacturer)
         known = film is not None and bool(film.patient_id)
         day = film.film_date if known else None
-        inside = center.enrolment is None or day is None or center.enrolment.first <= day <= center.enrolment.last
+        inside = (
+            center.enrolment is None or day is None or center.enrolment.first <= day <= center.enrolment.last
+        )
         rows.append(
             {
                 "image_id": names.image_of_path(found.path),
@@ -215,12 +234,15 @@ def _made_one(written: dict[str, list[str]], ids: dict, where: str) -> list[str]
     for kind in ("patients", "dxa"):
         forms: dict[str, set[str]] = {}
         for raw in written.get(kind, ()):
-            forms.setdefault(normalise_id(raw, ids), set()).add(normalise_id(raw, {**AS_WRITTEN, "strip": True}))
+            forms.setdefault(normalise_id(raw, ids), set()).add(
+                normalise_id(raw, {**AS_WRITTEN, "strip": True})
+            )
         several = sum(len(ways) > 1 for ways in forms.values())
         if several:
             hints.append(
-                f"{where}: {several} ids of the {'patient' if kind == 'patients' else 'DXA'} table are written in several ways that 'ids' makes one; if these are different "
-                "people, change the rule"
+                f"{where}: {several} ids of the {'patient' if kind == 'patients' else 'DXA'} table are"
+                " written in several ways that 'ids' makes one; if these are different people, change the"
+                " rule"
             )
     return hints
 
@@ -228,13 +250,17 @@ def _made_one(written: dict[str, list[str]], ids: dict, where: str) -> list[str]
 AS_WRITTEN = {"strip": False, "leading_zeros": "keep", "upper": False, "separators": "keep"}
 
 
-def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms) -> tuple[list[str], list[str]]:
+def _bits_used(
+    center: Center, films: pd.DataFrame, files: list[FoundFile], names: Pseudonyms
+) -> tuple[list[str], list[str]]:
     """Hints and faults where the values of 16-bit PNG films don't use the bits that ``images.bits`` says.
 
     With fewer their exposure would be misjudged; a film with more would be set aside.
     """
     usable = set(films.loc[films["status"] == "accepted", "image_id"])
-    paths = [Path(center.films) / path_of_text(f.path) for f in files if names.image_of_path(f.path) in usable]
+    paths = [
+        Path(center.films) / path_of_text(f.path) for f in files if names.image_of_path(f.path) in usable
+    ]
     highest = n = beyond = 0
     for path in paths[:: max(1, len(paths) // SAMPLED_FILMS)]:
         try:
@@ -247,24 +273,34 @@ def _bits_used(center: Center, films: pd.DataFrame, files: list[FoundFile], name
     bits = max(8, highest.bit_length())
     if beyond:
         said = (
-            f"centers[{center.name}].images.bits: {beyond} of {n} 16-bit films that were looked at have values beyond {center.images.bits} bits and "
-            f"would be set aside; their values use {bits} bits."
+            f"centers[{center.name}].images.bits: {beyond} of {n} 16-bit films that were looked at have"
+            f" values beyond {center.images.bits} bits and would be set aside; their values use {bits} bits."
         )
         return ([], [said]) if beyond * 2 > n else ([said], [])
     if not n or bits == center.images.bits:
         return [], []
-    return [f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set  images: {{bits: {bits}}}"], []
+    return [
+        f"the values of {n} 16-bit films that were looked at use {bits} bits; if that is their range, set "
+        f" images: {{bits: {bits}}}"
+    ], []
 
 
 def _unknown(kind: str, table: dict, where: str, patterns: dict) -> list[tuple[str, list[str]]]:
-    """Codes in the table that the config doesn't know: (key of the config, codes). ``patterns`` is ``intake.frontal_view``."""
+    """Codes in the table that the config doesn't know: (key of the config, codes).
+
+    ``patterns`` is ``intake.frontal_view``.
+    """
     frame = read_cells(table, where)
     names = table["columns"]
     ids = column(frame, names["patient_id"], f"{where}.columns.patient_id")
     found = []
     for key, name, coding in _coded(kind, table):
         try:
-            cells = site_codes(frame, names, f"{where}.columns") if key == "columns.site" else column(frame, name, f"{where}.{key}")
+            cells = (
+                site_codes(frame, names, f"{where}.columns")
+                if key == "columns.site"
+                else column(frame, name, f"{where}.{key}")
+            )
         except StudyError:
             continue  # the reading says so
         unknown = codes(cells, coding, table.get("missing") or ())[1]
@@ -276,10 +312,22 @@ def _unknown(kind: str, table: dict, where: str, patterns: dict) -> list[tuple[s
         if not unknown.any():
             continue
         several = ids[unknown].groupby(cells[unknown]).nunique().sort_values(ascending=False)
-        # A code is one or two plain characters, or several patients have it. Anything else may be a name or an id: it is not shown.
-        shown = [code for code, n in several.items() if (len(code) <= 2 and code.isascii()) or n >= FEWEST_WITH_A_CODE][:MOST_CODES]
+        # A code is one or two plain characters, or several patients have it. Anything else may be a name or
+        # an id: it is not shown.
+        shown = [
+            code
+            for code, n in several.items()
+            if (len(code) <= 2 and code.isascii()) or n >= FEWEST_WITH_A_CODE
+        ][:MOST_CODES]
         left = len(several) - len(shown)
-        told = [f"{left} {'more ' if shown else ''}different one(s), not shown{'' if shown else ': is this the right column?'}"] if left else []
+        told = (
+            [
+                f"{left} {'more ' if shown else ''}different one(s), not"
+                f" shown{'' if shown else ': is this the right column?'}"
+            ]
+            if left
+            else []
+        )
         found.append((f"{where}.{key}", [code[:30] for code in shown] + told))
     return found
 
@@ -291,7 +339,9 @@ LABELS = {"height": "height_cm", "weight": "weight_kg", "file": "file"}
 def _missing(name: str, reading: Reading, table: dict) -> list[tuple[str, str, int, int]]:
     """(table, column, empty or unreadable cells, rows) of every mapped column with some."""
     cells = reading.cells
-    mapped = [key for key, column_name in {**table["columns"], **table.get("exclusions", {})}.items() if column_name]
+    mapped = [
+        key for key, column_name in {**table["columns"], **table.get("exclusions", {})}.items() if column_name
+    ]
     found = []
     for key in mapped:
         label = LABELS.get(key, key)
@@ -310,29 +360,55 @@ ROWS_SHOWN = 5
 
 NOTES_TOLD = {
     "unreadable_t_score": "T-scores can't be read; their exams say no 'no osteoporosis'",
-    "implausible_t_score": "T-scores are below -9 or above 9 and count as unreadable; their exams say no 'no osteoporosis'",
+    "implausible_t_score": (
+        "T-scores are below -9 or above 9 and count as unreadable; their exams say no 'no osteoporosis'"
+    ),
     "unreadable_exam_date": "exam dates can't be read; no exam of these patients says 'no osteoporosis'",
     "no_exam_date": "results have no exam date; no exam of these patients says 'no osteoporosis'",
-    "unknown_site_code": "results have a site code that the config doesn't know; their exams say no 'no osteoporosis'",
-    "ambiguous_total": "results are called 'Total' in exams that have regions of the forearm and none of the hip, so that nobody can say of which region they are; give "
-    "columns.scan. Their exams say no 'no osteoporosis'",
+    "unknown_site_code": (
+        "results have a site code that the config doesn't know; their exams say no 'no osteoporosis'"
+    ),
+    "ambiguous_total": (
+        "results are called 'Total' in exams that have regions of the forearm and none of the hip, so that"
+        " nobody can say of which region they are; give columns.scan. Their exams say no 'no osteoporosis'"
+    ),
     "no_patient_id": "rows have no patient id",
     "shortened_id": "ids were shortened by Excel (1.2E+10); nobody can tell whose rows these are",
     "damaged_id": "ids hold characters that were lost when the file was saved in another encoding",
     "too_many_cells": "rows have more cells than the heading, so that none of them can be trusted",
     "too_few_cells": "rows have fewer cells than the heading, so that none of them can be trusted",
-    "date_stored_as_number": "dates are stored as day numbers without a date format; they were read as Excel counts them",
-    "date_moved_by_time_zone": "dates stand in the evening of the day before, as midnights of another time zone do; they were moved to the day meant",
-    "day_and_month_exchanged": "dates are stored with day and month exchanged (all stored dates have a day up to 12, all dates left as text one above): an Excel of "
-    "another country opened the file; they were exchanged back. Better export the table again, with this column as text",
-    "placeholder_birth_date": "birth dates are days that stand for an unknown one (such as 1900-01-01); they count as missing",
+    "date_stored_as_number": (
+        "dates are stored as day numbers without a date format; they were read as Excel counts them"
+    ),
+    "date_moved_by_time_zone": (
+        "dates stand in the evening of the day before, as midnights of another time zone do; they were moved"
+        " to the day meant"
+    ),
+    "day_and_month_exchanged": (
+        "dates are stored with day and month exchanged (all stored dates have a day up to 12, all dates left"
+        " as text one above): an Excel of another country opened the file; they were exchanged back. Better"
+        " export the table again, with this column as text"
+    ),
+    "placeholder_birth_date": (
+        "birth dates are days that stand for an unknown one (such as 1900-01-01); they count as missing"
+    ),
     "born_after_exam": "birth dates lie after an exam of the patient; they count as missing",
-    "exchanged_height_and_weight": "rows seem to have height and weight exchanged; both count as missing there",
-    "no_value_code": "numbers stand for 'no value' (such as -9.9 or 999); they count as missing. Name further ones in 'missing'",
+    "exchanged_height_and_weight": (
+        "rows seem to have height and weight exchanged; both count as missing there"
+    ),
+    "no_value_code": (
+        "numbers stand for 'no value' (such as -9.9 or 999); they count as missing. Name further ones in"
+        " 'missing'"
+    ),
     "remark_behind_number": "numbers have a mark or a remark behind them, which is left out",
-    "person_under_two_ids": "rows are of persons who seem to stand under two ids (same birth date, sex, height and DXA results); leave one out, since a person must not be trained on and tested",
-    "id_in_another_form": "rows bear a patient's id in another form (without its leading zeros, with .0 or a hyphen); they "
-    "give no value, and keep their patient from counting as without osteoporosis. Make the ids alike",
+    "person_under_two_ids": (
+        "rows are of persons who seem to stand under two ids (same birth date, sex, height and DXA results);"
+        " leave one out, since a person must not be trained on and tested"
+    ),
+    "id_in_another_form": (
+        "rows bear a patient's id in another form (without its leading zeros, with .0 or a hyphen); they "
+        "give no value, and keep their patient from counting as without osteoporosis. Make the ids alike"
+    ),
     "doubtful_t_score": "T-scores don't fit the bone density of their row; they are used",
 }
 """What a note of the reading means to the user; the number of rows stands before it."""
@@ -345,20 +421,33 @@ def _told_of_notes(kind: str, reading: Reading, table: dict, where: str) -> list
     for reason, said in NOTES_TOLD.items():
         if reason in rows:
             first = ", ".join(str(row) for row in rows[reason][:ROWS_SHOWN])
-            found.append(f"{where}: {len(rows[reason])} {said} (rows {first}{', ...' if len(rows[reason]) > ROWS_SHOWN else ''})")
+            found.append(
+                f"{where}: {len(rows[reason])} {said} (rows"
+                f" {first}{', ...' if len(rows[reason]) > ROWS_SHOWN else ''})"
+            )
     for _, label, absent, rows in _missing(kind, reading, table):
         if absent == rows:
-            found.append(f"{where}: the column of {label.removesuffix('_cm').removesuffix('_kg')} is wholly empty or unreadable")
+            found.append(
+                f"{where}: the column of {label.removesuffix('_cm').removesuffix('_kg')} is wholly empty or"
+                " unreadable"
+            )
     return found
 
 
 def _contradictions(found: Pseudonymous, where: str) -> list[str]:
-    """A sentence for each table in which so many patients have contradicting rows that the table can hardly be meant so."""
+    """A sentence for each table in which so many patients have contradicting rows that the table can hardly
+    be meant so.
+    """
     told = []
     causes = {
-        "patients": "rows of one patient and visit that differ; is 'columns.measured_on' missing, or does one id stand for several people?",
-        "dxa": "several results of one day under one site code that differ; does a code stand for two regions (Hologic's 'Total' of spine and hip: give "
-        "columns.scan), or one id for several people?",
+        "patients": (
+            "rows of one patient and visit that differ; is 'columns.measured_on' missing, or does one id"
+            " stand for several people?"
+        ),
+        "dxa": (
+            "several results of one day under one site code that differ; does a code stand for two regions"
+            " (Hologic's 'Total' of spine and hip: give columns.scan), or one id for several people?"
+        ),
     }
     for kind, cause in causes.items():
         table = getattr(found, kind)
@@ -374,11 +463,16 @@ def _shared_births(patients: Reading, where: str) -> list[str]:
     often = int(born.value_counts().max()) if len(born) else 0
     if often < FEWEST_OF_ONE_BIRTH or often < MOST_OF_ONE_BIRTH * len(born):
         return []
-    return [f"{where}.columns.birth_date: {often} of {len(born)} patients have the same birth date; does it stand for an unknown one?"]
+    return [
+        f"{where}.columns.birth_date: {often} of {len(born)} patients have the same birth date; does it stand"
+        " for an unknown one?"
+    ]
 
 
 def _sites_apart(dxa: Reading, window: int, where: str) -> list[str]:
-    """A hint where patients have sites of one examination on days that don't count as one exam: ``window`` is ``cohort.exam_window_days``."""
+    """A hint where patients have sites of one examination on days that don't count as one exam: ``window`` is
+    ``cohort.exam_window_days``.
+    """
     rows = dxa.rows[dxa.rows["exam_date"].notna() & dxa.rows["site"].ne("") & dxa.rows["unreadable"].eq(0)]
     gaps = []
     for _, own in rows.groupby("source_id"):
@@ -390,13 +484,16 @@ def _sites_apart(dxa: Reading, window: int, where: str) -> list[str]:
     if not gaps:
         return []
     return [
-        f"{where}: {len(gaps)} patients have other sites {min(gaps)} to {max(gaps)} days after an exam's own; each day is an exam of its own unless cohort.exam_window_days "
-        "spans them. Are they one examination, or is a date wrong?"
+        f"{where}: {len(gaps)} patients have other sites {min(gaps)} to {max(gaps)} days after an exam's own;"
+        " each day is an exam of its own unless cohort.exam_window_days spans them. Are they one"
+        " examination, or is a date wrong?"
     ]
 
 
 def _sites_lacking(dxa: Reading, where: str) -> list[str]:
-    """Hints on exams without a site that nearly all exams have: its row may stand under another id or date, or be lost."""
+    """Hints on exams without a site that nearly all exams have: its row may stand under another id or date,
+    or be lost.
+    """
     rows = dxa.rows[dxa.rows["exam_date"].notna() & dxa.rows["site"].ne("")]
     exams = rows.groupby(["source_id", "exam_date"])["site"].agg(set)
     hints = []
@@ -404,8 +501,8 @@ def _sites_lacking(dxa: Reading, where: str) -> list[str]:
         lacking = int((~exams.map(lambda sites, site=site: site in sites)).sum())
         if 0 < lacking <= MOST_LACKING * len(exams) and len(exams) >= FEWEST_FOR_A_COLUMN:
             hints.append(
-                f"{where}: {lacking} of {len(exams)} exams lack the site '{site}', which nearly all have; their labels come from the other sites. Do rows of them "
-                "stand under another id or date?"
+                f"{where}: {lacking} of {len(exams)} exams lack the site '{site}', which nearly all have;"
+                " their labels come from the other sites. Do rows of them stand under another id or date?"
             )
     return hints
 
@@ -414,7 +511,14 @@ def _without_t_score(dxa: Reading, where: str) -> list[str]:
     """A hint where sites have a density and no T-score, so that they have no part in the label."""
     rows = dxa.rows[(dxa.rows["unreadable"] == 0) & dxa.rows["bmd"].notna()]
     n = int(rows[["t_score", "t_below", "t_above"]].isna().all(axis=1).sum())
-    return [f"{where}.columns.t_score: {n} results have a density and no T-score; their exams say no 'no osteoporosis'"] if n else []
+    return (
+        [
+            f"{where}.columns.t_score: {n} results have a density and no T-score; their exams say no 'no"
+            " osteoporosis'"
+        ]
+        if n
+        else []
+    )
 
 
 def _ranges_alone(dxa: Reading, sites: list[str], where: str) -> list[str]:
@@ -423,49 +527,80 @@ def _ranges_alone(dxa: Reading, sites: list[str], where: str) -> list[str]:
         return []
     cells = dxa.cells[dxa.cells["exam_date"].notna() & dxa.cells["code"].ne("")]
     spine = cells["code"].str.rpartition("/")[2].str.fullmatch(r"l[1-4](-l?[1-4])?")
-    exams = cells.assign(lumbar=cells["site"].eq("lumbar"), spine=spine).groupby(["source_id", "exam_date"])[["lumbar", "spine"]].any()
+    exams = (
+        cells.assign(lumbar=cells["site"].eq("lumbar"), spine=spine)
+        .groupby(["source_id", "exam_date"])[["lumbar", "spine"]]
+        .any()
+    )
     n = int((exams["spine"] & ~exams["lumbar"]).sum())
     if not n:
         return []
     return [
-        f"{where}.site_coding.lumbar: {n} of {len(exams)} exams have results of vertebrae but none under a code of the lumbar spine; if a range such as L2-L4 "
-        "counts for the label, add it there"
+        f"{where}.site_coding.lumbar: {n} of {len(exams)} exams have results of vertebrae but none under a"
+        " code of the lumbar spine; if a range such as L2-L4 counts for the label, add it there"
     ]
 
 
-def _against_headers(films: pd.DataFrame, births: dict[str, str], found: Pseudonymous, patients: Reading, names: Pseudonyms, where: str) -> tuple[list[str], list[str]]:
-    """Hints and faults where table and film headers disagree on who a patient is, or headers tell what the table lacks.
+def _against_headers(
+    films: pd.DataFrame,
+    births: dict[str, str],
+    found: Pseudonymous,
+    patients: Reading,
+    names: Pseudonyms,
+    where: str,
+) -> tuple[list[str], list[str]]:
+    """Hints and faults where table and film headers disagree on who a patient is, or headers tell what the
+    table lacks.
 
     ``births``: date of birth of the films' headers by pseudonym.
     """
-    told = {names.patient(i): day for i, day in zip(patients.rows["source_id"], patients.rows["birth_date"]) if not pd.isna(day)}
+    told = {
+        names.patient(i): day
+        for i, day in zip(patients.rows["source_id"], patients.rows["birth_date"])
+        if not pd.isna(day)
+    }
     both = sorted(set(told) & set(births))
     differ = [i for i in both if told[i].isoformat() != births[i]]
     hints, faults = [], []
     if differ:
         many = len(differ) >= FEW_PATIENTS and len(differ) > MOST_OTHER_BIRTH * len(both)
         (faults if many else hints).append(
-            f"{where}: of {len(both)} patients whose films have a birth date, {len(differ)} have another one in the patient table; they may be joined with somebody else's row"
+            f"{where}: of {len(both)} patients whose films have a birth date, {len(differ)} have another one"
+            " in the patient table; they may be joined with somebody else's row"
         )
     standing = films[(films["status"] == "accepted") & films["patient_id"].isin(found.patients["patient_id"])]
     aged = set(standing.loc[standing["age"].notna(), "patient_id"])
     no_birth = set(found.patients.loc[found.patients["age"].isna(), "patient_id"]) - set(told)
     if no_birth & aged:
-        hints.append(f"{where}: {len(no_birth & aged)} patients have no usable birth date or age in the table; the age of their film's header counts")
+        hints.append(
+            f"{where}: {len(no_birth & aged)} patients have no usable birth date or age in the table; the age"
+            " of their film's header counts"
+        )
     no_sex = set(found.patients.loc[found.patients["sex"] == "", "patient_id"])
     sexed = set(standing.loc[standing["sex"].isin(["F", "M"]), "patient_id"])
     if no_sex & sexed:
-        hints.append(f"{where}: {len(no_sex & sexed)} patients have no usable sex in the table; that of their film's header counts")
+        hints.append(
+            f"{where}: {len(no_sex & sexed)} patients have no usable sex in the table; that of their film's"
+            " header counts"
+        )
     return hints, faults
 
 
 def expect(
-    center: Center, key: StudyKey, patterns: dict, cohort: dict, log: Log, root: Path = Path(), split: dict | None = None
+    center: Center,
+    key: StudyKey,
+    patterns: dict,
+    cohort: dict,
+    log: Log,
+    root: Path = Path(),
+    split: dict | None = None,
 ) -> Expectation:
     """Look at one centre's films (headers only) and tables, and select its cohort.
 
-    ``center`` has its sources filled in, ``patterns`` is ``intake.frontal_view``, ``cohort`` the config's section. ``split``
-    (``test_fraction``, ``folds``): the development centre's patients must be enough for it. Where an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts are used as well.
+    ``center`` has its sources filled in, ``patterns`` is ``intake.frontal_view``, ``cohort`` the config's
+    section. ``split`` (``test_fraction``, ``folds``): the development centre's patients must be enough for
+    it. Where an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts
+    are used as well.
     """
     result = Expectation(center.name, center.role)
     settings = {**cohort, "center": center.name, "role": center.role}
@@ -485,7 +620,9 @@ def expect(
             images = read_images(tables["images"], ids, patterns, where)
             table = ImageTable(images, center.images.bits)
             images = rows_without_file(images, [found.path for found in files])
-        films, written["films"], result.n_makers_lost, image_ids = _film_rows(center, files, table, names, patterns, log)
+        films, written["films"], result.n_makers_lost, image_ids = _film_rows(
+            center, files, table, names, patterns, log
+        )
         result.hints += _odd_film_dates(films)
         if table is not None:
             hints, faults = _bits_used(center, films, files, names)
@@ -508,7 +645,11 @@ def expect(
     for kind, read in (("patients", read_patients), ("dxa", read_dxa)):
         where = f"centers[{center.name}].{kind}"
         try:
-            cells = column(read_cells(tables[kind], where), tables[kind]["columns"]["patient_id"], f"{where}.columns.patient_id")
+            cells = column(
+                read_cells(tables[kind], where),
+                tables[kind]["columns"]["patient_id"],
+                f"{where}.columns.patient_id",
+            )
             written[kind] = [cell for cell, gone in zip(cells, is_missing(cells)) if not gone]
             result.unknown_codes += _unknown(kind, tables[kind], where, patterns)
         except StudyError:
@@ -518,7 +659,9 @@ def expect(
         except StudyError as error:
             result.faults += sentences_of(error)
     if len(readings) == 2:
-        both = checked(readings["patients"], readings["dxa"], images, tables["dxa"], f"centers[{center.name}]")
+        both = checked(
+            readings["patients"], readings["dxa"], images, tables["dxa"], f"centers[{center.name}]"
+        )
         readings["patients"], readings["dxa"], faults = both
         lines = t_score_lines(readings["dxa"], readings["patients"])
         result.hints += odd_slopes(lines, f"centers[{center.name}].dxa.columns.t_score")
@@ -535,12 +678,21 @@ def expect(
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
     if "patients" in readings:
         born = readings["patients"].rows[["source_id", "birth_date"]].dropna()
-        result.people = {(i, day.isoformat()) for i, day in zip(born["source_id"], born["birth_date"]) if i in result.film_ids}
+        result.people = {
+            (i, day.isoformat())
+            for i, day in zip(born["source_id"], born["birth_date"])
+            if i in result.film_ids
+        }
     hints = _hints(written, ids) if len(written) == 3 else []
     result.hints += hints + _made_one(written, ids, f"centers[{center.name}].ids")
     if films is not None and "patients" in readings and not hints:
         try:
-            refuse_unjoined(result.film_ids, result.patient_ids, ("films", "patient table"), f"centers[{center.name}].patients")
+            refuse_unjoined(
+                result.film_ids,
+                result.patient_ids,
+                ("films", "patient table"),
+                f"centers[{center.name}].patients",
+            )
         except StudyError as error:
             result.faults += sentences_of(error)
     if "patients" in readings:
@@ -550,11 +702,14 @@ def expect(
         absent = [flag for flag in settings["exclusions"] if not told.get(flag)]
         if absent:
             result.hints.append(
-                f"centers[{center.name}].patients.exclusions: no column for {', '.join(absent)}; nobody of this centre is excluded for that, and the flow shows 0"
+                f"centers[{center.name}].patients.exclusions: no column for {', '.join(absent)}; nobody of"
+                " this centre is excluded for that, and the flow shows 0"
             )
     if "dxa" in readings:
         result.hints += _sites_not_told(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
-        result.hints += _sites_apart(readings["dxa"], settings["exam_window_days"], f"centers[{center.name}].dxa")
+        result.hints += _sites_apart(
+            readings["dxa"], settings["exam_window_days"], f"centers[{center.name}].dxa"
+        )
         result.hints += _sites_lacking(readings["dxa"], f"centers[{center.name}].dxa")
         result.hints += _without_t_score(readings["dxa"], f"centers[{center.name}].dxa")
         result.hints += _ranges_alone(readings["dxa"], settings["sites"], f"centers[{center.name}].dxa")
@@ -562,19 +717,23 @@ def expect(
     if len(readings) == 2 and films is not None and (joined or not result.faults):
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)
         told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
-        sexes = told.merge(found.patients[["patient_id", "sex"]], on="patient_id", suffixes=("_film", "_table"))
+        sexes = told.merge(
+            found.patients[["patient_id", "sex"]], on="patient_id", suffixes=("_film", "_table")
+        )
         sexes = sexes[sexes["sex_film"].isin(["F", "M"]) & sexes["sex_table"].isin(["F", "M"])]
         differ = (sexes["sex_film"] != sexes["sex_table"]).mean() if len(sexes) else 0.0
         if differ > MOST_OTHER_SEX:
             result.faults.append(
-                f"centers[{center.name}].patients.sex_coding: table and film headers differ on the sex of {100 * differ:.0f} % of the patients; "
-                "check the column and its codes."
+                f"centers[{center.name}].patients.sex_coding: table and film headers differ on the sex of"
+                f" {100 * differ:.0f} % of the patients; check the column and its codes."
             )
         result.faults += _contradictions(found, f"centers[{center.name}]")
         result.hints += _born_after_films(films, found)
         told = films[(films["birth_date"] != "") & (films["status"] == "accepted")]
         births = dict(zip(told["patient_id"], told["birth_date"]))
-        hints, faults = _against_headers(films, births, found, readings["patients"], names, f"centers[{center.name}].patients")
+        hints, faults = _against_headers(
+            films, births, found, readings["patients"], names, f"centers[{center.name}].patients"
+        )
         result.hints += hints
         result.faults += faults
         try:
@@ -604,9 +763,11 @@ def _screened(center: str, root: Path) -> pd.DataFrame | None:
 
 
 def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectation:
-    """Look at the folder that a site handed over: its files by name and size, its tables by their contents, and the cohort.
+    """Look at the folder that a site handed over: its files by name and size, its tables by their contents,
+    and the cohort.
 
-    The ids are the site's pseudonyms, which join or don't as they did there. The films' contents are checked by the run.
+    The ids are the site's pseudonyms, which join or don't as they did there. The films' contents are checked
+    by the run.
     """
     result = Expectation(center.name, center.role, handed_over=True)
     where = f"centers[{center.name}]"
@@ -614,18 +775,26 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
         tables = read_handed_tables(center.deidentified, where, settings)
         result.tables_read = {"patients", "dxa"}
         manifest = read_manifest(center.deidentified, where)
-        check_contents(manifest, center.deidentified, [f"films/batch_{b}.csv" for b in range(manifest.batches)], where)
+        check_contents(
+            manifest, center.deidentified, [f"films/batch_{b}.csv" for b in range(manifest.batches)], where
+        )
         parts = [read_handed_films(center.deidentified, b, where) for b in range(manifest.batches)]
         films = pd.concat(parts, ignore_index=True).drop_duplicates("image_id")
         result.n_files = sum(len(part) for part in parts)
         result.refused = Counter(films.loc[films["reason"] != "", "reason"])
         result.views = Counter(films.loc[films["status"] == "accepted", "view"])
         result.film_ids = set(films["patient_id"]) - {""}
-        result.patient_ids, result.dxa_ids = set(tables["patients"]["patient_id"]), set(tables["dxa"]["patient_id"])
+        result.patient_ids, result.dxa_ids = (
+            set(tables["patients"]["patient_id"]),
+            set(tables["dxa"]["patient_id"]),
+        )
         result.issues = list(tables["table_issues"].itertuples(index=False, name=None))
         stands = films["status"] == "accepted"
         known = films.assign(
-            same_day_order=films["order_in_day"], verdict=stands.map({True: "pass", False: ""}), verdict_reason="", png=""
+            same_day_order=films["order_in_day"],
+            verdict=stands.map({True: "pass", False: ""}),
+            verdict_reason="",
+            png="",
         )
         counted = Counted(tables["film_ages"], tables["pairs"], tables["visit_order"])
         looks = {"selection": known.loc[known["patient_id"] != "", list(FILMS_WITH_AGES)]}
@@ -635,7 +804,13 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
         for look, rows in looks.items():
             if set(rows["patient_id"]) & result.patient_ids:
                 selection = select_cohort(
-                    rows, tables["patients"], tables["dxa"], tables["set_aside"], empty_table(BIRTH_DATES), settings, counted
+                    rows,
+                    tables["patients"],
+                    tables["dxa"],
+                    tables["set_aside"],
+                    empty_table(BIRTH_DATES),
+                    settings,
+                    counted,
                 )
                 setattr(result, look, selection)
         _judge_labels(result)
@@ -645,7 +820,8 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
 
 
 def shared_patients(development: Expectation, external: Expectation) -> str:
-    """A sentence where an external centre has patients of the development centre, by id and date of birth; else empty.
+    """A sentence where an external centre has patients of the development centre, by id and date of birth;
+    else empty.
 
     Pseudonyms are a centre's own, so the run can't see them: such a patient would be trained on and tested.
     """
@@ -653,8 +829,10 @@ def shared_patients(development: Expectation, external: Expectation) -> str:
     if not n:
         return ""
     return (
-        f"HINT: centers[{external.center}]: {n} of {len(external.people)} patients with a film have the id and the date of birth of a patient of "
-        f"centers[{development.center}]; if they are the same people, leave them out of one of the two patient tables, since a model must not be tested on whom it learned from"
+        f"HINT: centers[{external.center}]: {n} of {len(external.people)} patients with a film have the id"
+        f" and the date of birth of a patient of centers[{development.center}]; if they are the same people,"
+        " leave them out of one of the two patient tables, since a model must not be tested on whom it"
+        " learned from"
     )
 
 
@@ -664,26 +842,32 @@ def _odd_values(patients: pd.DataFrame, where: str) -> list[str]:
     bmi = (patients["weight_kg"] / (patients["height_cm"] / 100) ** 2).dropna()
     heavy = int((bmi > USUAL_BMI[1]).sum())
     if len(bmi) >= FEWEST_FOR_A_COLUMN and heavy > MOST_HEAVY * len(bmi):
-        found.append(f"{where}.columns.weight: {heavy} of {len(bmi)} rows have a body mass index above {USUAL_BMI[1]:.0f}; are their weights in pounds?")
+        found.append(
+            f"{where}.columns.weight: {heavy} of {len(bmi)} rows have a body mass index above"
+            f" {USUAL_BMI[1]:.0f}; are their weights in pounds?"
+        )
     for flag in EXCLUSIONS:
         known = patients[flag].dropna()
         if len(known) >= FEWEST_FOR_A_COLUMN and known.mean() > MOST_FLAGGED:
             found.append(
-                f"{where}.exclusions.{flag}: {int(known.sum())} of {len(known)} rows have this flag and would be excluded; are 'yes' and 'no' of "
-                f"{where}.flag_coding the right way round?"
+                f"{where}.exclusions.{flag}: {int(known.sum())} of {len(known)} rows have this flag and would"
+                f" be excluded; are 'yes' and 'no' of {where}.flag_coding the right way round?"
             )
     return found
 
 
 def _sites_not_told(dxa: Reading, sites: list[str], where: str) -> list[str]:
-    """A hint where sites of the label have no row, and many rows have codes of no site: labels would come from the others alone."""
+    """A hint where sites of the label have no row, and many rows have codes of no site: labels would come
+    from the others alone.
+    """
     absent = [site for site in sites if not (dxa.cells["site"] == site).any()]
     other = int((dxa.cells["site"] == "").sum())
     if not absent or other < MOST_OTHER_SITES * len(dxa.cells):
         return []
     return [
-        f"{where}.site_coding: no row is of {' or '.join(absent)}, from which labels are taken as well, and {other} of {len(dxa.cells)} rows have codes "
-        "that the config doesn't know; add the codes, or leave these sites out of cohort.sites"
+        f"{where}.site_coding: no row is of {' or '.join(absent)}, from which labels are taken as well, and"
+        f" {other} of {len(dxa.cells)} rows have codes that the config doesn't know; add the codes, or leave"
+        " these sites out of cohort.sites"
     ]
 
 
@@ -695,9 +879,9 @@ def _odd_film_dates(films: pd.DataFrame) -> list[str]:
     if len(differ):
         borne_out = int((differ["film_date"] != "").sum())
         found.append(
-            f"film dates of one header differ by years (more than {DAYS_APART} days): {len(differ)} films; "
-            f"{borne_out} of them keep the date that the others bear out, {len(differ) - borne_out} are set aside "
-            "where nothing says which is right"
+            f"film dates of one header differ by years (more than {DAYS_APART} days): {len(differ)} films;"
+            f" {borne_out} of them keep the date that the others bear out, {len(differ) - borne_out} are set"
+            " aside where nothing says which is right"
         )
     if future:
         found.append(
@@ -712,7 +896,14 @@ def _born_after_films(films: pd.DataFrame, found: Pseudonymous) -> list[str]:
     dated = films.loc[films["film_date"] != "", ["patient_id", "film_date"]]
     both = dated.merge(found.birth_dates[found.birth_dates["birth_date"] != ""], on="patient_id")
     n = both.loc[both["birth_date"] > both["film_date"], "patient_id"].nunique()
-    return [f"{n} patients were born after a film of theirs; check the birth dates (years of two digits?) and the films' dates"] if n else []
+    return (
+        [
+            f"{n} patients were born after a film of theirs; check the birth dates (years of two digits?) and"
+            " the films' dates"
+        ]
+        if n
+        else []
+    )
 
 
 def _judge_labels(result: Expectation) -> None:
@@ -724,7 +915,8 @@ def _judge_labels(result: Expectation) -> None:
         return
     which = "with" if n_op == 0 else "without"
     said = (
-        f"centers[{result.center}]: no patient {which} osteoporosis is left; check the T-scores, and that the exclusion flags are not coded the wrong way round"
+        f"centers[{result.center}]: no patient {which} osteoporosis is left; check the T-scores, and that the"
+        " exclusion flags are not coded the wrong way round"
     )
     if result.role == "development":
         result.faults.append(said + ". The development centre needs both kinds.")
@@ -736,8 +928,16 @@ def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
     if kind == "dxa":
         return [("columns.site", table["columns"]["site"], table["site_coding"])]
     if kind == "images":
-        given = [("view", table["view_coding"]), ("sex", table["sex_coding"]), ("burned_in", table["flag_coding"])]
-        return [(f"columns.{name}", table["columns"][name], coding) for name, coding in given if table["columns"][name]]
+        given = [
+            ("view", table["view_coding"]),
+            ("sex", table["sex_coding"]),
+            ("burned_in", table["flag_coding"]),
+        ]
+        return [
+            (f"columns.{name}", table["columns"][name], coding)
+            for name, coding in given
+            if table["columns"][name]
+        ]
     flags = [
         (f"exclusions.{flag}", table["exclusions"][flag], table["flag_coding"])
         for flag in EXCLUSIONS

@@ -14,8 +14,9 @@ from scripts.intake.table_checks import checked
 
 
 def table_faults(center: Center, patterns: dict) -> list[str]:
-    """Sentences on what must be fixed in the tables before a run. ``patterns`` is ``intake.frontal_view``; absent files are left to
-    the check of paths."""
+    """Sentences on what must be fixed in the tables before a run.
+
+    ``patterns`` is ``intake.frontal_view``; absent files are left to the check of paths."""
     ids, faults = center.ids.model_dump(mode="json"), []
     readings: dict[str, Reading] = {}
     for kind in ("patients", "dxa", "images"):
@@ -32,5 +33,7 @@ def table_faults(center: Center, patterns: dict) -> list[str]:
             faults += sentences_of(error)
     if "patients" in readings and "dxa" in readings:
         table = center.dxa.model_dump(mode="json")
-        faults += checked(readings["patients"], readings["dxa"], readings.get("images"), table, f"centers[{center.name}]")[2]
+        faults += checked(
+            readings["patients"], readings["dxa"], readings.get("images"), table, f"centers[{center.name}]"
+        )[2]
     return faults

@@ -96,8 +96,8 @@ def _judged(dated: pd.DataFrame, undated: pd.DataFrame, settings: dict) -> pd.Da
     """Every row with every exam and site that it may be of, and what it tells: ``proved``, ``known``,
     ``undecided``.
 
-    ``t_below`` and ``t_above`` are kept only where they stand for a T-score that is missing. A site with a density
-    and no T-score was measured, so it is undecided beside others that are known.
+    ``t_below`` and ``t_above`` are kept only where they stand for a T-score that is missing. A site with a
+    density and no T-score was measured, so it is undecided beside others that are known.
     """
     columns = [*EXAM, "site", "bmd", "t_score", "t_below", "t_above"]
     cutoff = settings["op_t_score"]

@@ -9,8 +9,8 @@ from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table, writ
 EXCLUDED = {"patient_id": "text", "reason": "text"}
 WHOLE = {**COHORT, **COHORT_FURTHER}
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    source, result, params = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    source, result, params = snakemake.input, snakemake.output, snakemake.params
     cohort = merge_cohorts([read_table(path, WHOLE) for path in source.sets])
     flow = merge_flows([read_table(path, FLOW) for path in source.flows], cohort, params.development)
     check_accounts(flow, cohort)

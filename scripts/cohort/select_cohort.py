@@ -20,8 +20,8 @@ from scripts.common.tables import (
     write_table,
 )
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    source, result = snakemake.input, snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    source, result = snakemake.input, snakemake.output
     handed_over = not source.get("birth_dates")
     films = read_table(source.films, FILMS).merge(
         read_table(source.header_ages, HEADER_AGES), on="image_id", how="left", validate="one_to_one"
@@ -32,7 +32,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
         dxa=read_table(source.dxa, DXA),
         set_aside=read_table(source.set_aside, SET_ASIDE),
         birth_dates=empty_table(BIRTH_DATES) if handed_over else read_table(source.birth_dates, BIRTH_DATES),
-        settings=snakemake.params.settings,  # noqa: F821
+        settings=snakemake.params.settings,
         counted=(
             Counted(
                 film_ages=read_table(source.film_ages, FILM_AGES),

@@ -491,6 +491,6 @@ def _nobody(reason: pd.Series, settings: dict) -> str:
     lost = ", ".join(f"{step} {n}" for step, n in counts.items())
     advice = WHERE_TO_LOOK.get(str(counts.index[0]), "the ids, the dates and the units in its column maps")
     return (
-        f"None of the {len(reason)} patient ids of centre '{center}' (films and tables together) can be included ({lost}). "
-        f"Check {advice} (centers[{center}] in the config), or leave the centre out."
+        f"None of the {len(reason)} patient ids of centre '{center}' (films and tables together) can be"
+        f" included ({lost}). Check {advice} (centers[{center}] in the config), or leave the centre out."
     )

@@ -2,8 +2,8 @@
 
 Both are drawn by a keyed hash of the pseudonym within each stratum of the label, so the draw depends on no
 order of rows and on no generator's state. A lock keeps who was drawn into what: patients who come or go later
-move nobody else, and a patient whose label changes stays too. So the strata may drift; ``scripts/common/strata.py``
-says when.
+move nobody else, and a patient whose label changes stays too. So the strata may drift;
+``scripts/common/strata.py`` says when.
 """
 
 from __future__ import annotations

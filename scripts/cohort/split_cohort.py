@@ -8,11 +8,11 @@ from scripts.common.tables import COHORT, COHORT_FURTHER, read_table, write_tabl
 
 WHOLE = {**COHORT, **COHORT_FURTHER}
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    params, result = snakemake.params, snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    params, result = snakemake.params, snakemake.output
     before = read_lock(params.settings["lock"])
     cohort, lock = split_patients(
-        read_table(snakemake.input.selected, WHOLE),  # noqa: F821
+        read_table(snakemake.input.selected, WHOLE),
         before,
         params.settings,
         open_key(params.key_file, params.seed),

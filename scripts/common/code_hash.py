@@ -1,7 +1,8 @@
 """What a rule's code is: a hash over its script and every module of ``scripts`` that it imports.
 
 Snakemake tracks no imported module. The hash goes into a rule's ``params``: a touched file, a comment, a
-docstring or a new layout leaves it as it is; an edit changes it for exactly the rules that depend on the edit.
+docstring or a new layout leaves it as it is; an edit changes it for exactly the rules that depend on the
+edit.
 """
 
 from __future__ import annotations
@@ -28,7 +29,11 @@ def _without_docstrings(tree: ast.AST) -> ast.AST:
             node.body = [
                 n
                 for n in node.body
-                if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant) and isinstance(n.value.value, str))
+                if not (
+                    isinstance(n, ast.Expr)
+                    and isinstance(n.value, ast.Constant)
+                    and isinstance(n.value.value, str)
+                )
             ] or [ast.Pass()]
     return tree
 
@@ -61,7 +66,9 @@ def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
 
 
 def import_graph(entry: str | Path, root: Path = ROOT) -> list[Path]:
-    """All files of ``scripts`` that running ``entry`` (relative to ``root``) depends on, itself included, sorted."""
+    """All files of ``scripts`` that running ``entry`` (relative to ``root``) depends on, itself included,
+    sorted.
+    """
     todo, seen = [(root / entry).resolve()], set()
     while todo:
         path = todo.pop()

@@ -19,13 +19,19 @@ NETWORK = "config/paper_network.yaml"
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML in which a key may stand only once in its section (YAML 1.2, 3.2.1.3); PyYAML would take the last one."""
+    """Safe YAML in which a key may stand only once in its section (YAML 1.2, 3.2.1.3); PyYAML would take the
+    last one.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         first: dict[str, int] = {}
         for key, _ in node.value:
             line = key.start_mark.line + 1
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<" and first.setdefault(key.value, line) != line:
+            if (
+                isinstance(key, yaml.ScalarNode)
+                and key.value != "<<"
+                and first.setdefault(key.value, line) != line
+            ):
                 raise _Twice(key.value, first[key.value], line)
         return super().construct_mapping(node, deep)
 
@@ -44,12 +50,15 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
         raise StudyError(f"'{path}' is no UTF-8 text; save it as UTF-8.") from None
     except _Twice as twice:
         key, one, other = twice.args
-        raise StudyError(f"'{path}': the key '{key}' stands twice, in lines {one} and {other}; only one can count.") from None
+        raise StudyError(
+            f"'{path}': the key '{key}' stands twice, in lines {one} and {other}; only one can count."
+        ) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f" near line {mark.line + 1}" if mark else ""
         raise StudyError(
-            f"'{path}' is no valid YAML{line}; check the indents there (spaces, no tabs), the colons and the quotes."
+            f"'{path}' is no valid YAML{line}; check the indents there (spaces, no tabs), the colons and the"
+            " quotes."
         ) from None
     if raw is not None and not isinstance(raw, dict):
         raise StudyError(f"'{path}' holds no keys; it should look like config.yaml.")
@@ -61,7 +70,9 @@ def laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     merged = dict(below)
     for name, value in above.items():
         old = merged.get(name)
-        merged[name] = laid_over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        merged[name] = (
+            laid_over(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
+        )
     return merged
 
 
@@ -72,7 +83,9 @@ def _centers(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _is_shipped(path: str) -> bool:
-    """Whether a file is one of the software's own, in ``config/``: settings or patterns, no study of a user."""
+    """Whether a file is one of the software's own, in ``config/``: settings or patterns, no study of a
+    user.
+    """
     return Path(path).resolve() in {(SHIPPED / name).resolve() for name in SHIPPED_NAMES}
 
 
@@ -80,8 +93,8 @@ def replaced_centers(files: Mapping[str, dict[str, Any]]) -> str | None:
     """The sentence that refuses a file whose centres would replace a study's real ones; None where none does.
 
     ``files`` are the contents by name, in the order in which they are laid over each other; a list replaces a
-    list. Real centres may replace simulated ones, and a user's own file other real ones. Simulated centres, and
-    those of a file of the software's own, replace no real ones.
+    list. Real centres may replace simulated ones, and a user's own file other real ones. Simulated centres,
+    and those of a file of the software's own, replace no real ones.
     """
     with_centers = [name for name, raw in files.items() if _centers(raw)]
     real = [name for name in with_centers if any("simulate" not in entry for entry in _centers(files[name]))]
@@ -93,14 +106,20 @@ def replaced_centers(files: Mapping[str, dict[str, Any]]) -> str | None:
         return None
     kind = "simulated centres" if simulated else "example centres"
     return (
-        f"centers: the {kind} of this file would replace the real ones of '{real[0]}'. Leave the file out, or lay "
-        f"over a copy of it without 'centers' (the paper's network alone is in {NETWORK})."
+        f"centers: the {kind} of this file would replace the real ones of '{real[0]}'. Leave the file out, or"
+        f" lay over a copy of it without 'centers' (the paper's network alone is in {NETWORK})."
     )
 
 
 def _reaches(raw: Any, location: tuple[Any, ...]) -> bool:
     for part in location:
-        if isinstance(raw, dict) and part in raw or isinstance(raw, list) and isinstance(part, int) and part < len(raw):
+        if (
+            isinstance(raw, dict)
+            and part in raw
+            or isinstance(raw, list)
+            and isinstance(part, int)
+            and part < len(raw)
+        ):
             raw = raw[part]
         else:
             return False
@@ -108,10 +127,11 @@ def _reaches(raw: Any, location: tuple[Any, ...]) -> bool:
 
 
 def file_of(location: tuple[Any, ...], files: Mapping[str, dict[str, Any]]) -> str:
-    """The file that decides what stands at a place of the config: the last one that has it, or the nearest place around it.
+    """The file that decides what stands at a place of the config: the last one that has it, or the nearest
+    place around it.
 
-    ``files`` are the contents by name, in the order in which they are laid over each other. What none of them has is
-    missing from the first one, the study's own.
+    ``files`` are the contents by name, in the order in which they are laid over each other. What none of them
+    has is missing from the first one, the study's own.
     """
     for length in range(len(location), 0, -1):
         holders = [name for name, raw in files.items() if _reaches(raw, location[:length])]

@@ -16,7 +16,9 @@ class StudyErrors(StudyError):
 
     def __init__(self, sentences: list[str]) -> None:
         self.sentences = sentences
-        super().__init__(sentences[0] if len(sentences) == 1 else "\n  - ".join(["Several things:", *sentences]))
+        super().__init__(
+            sentences[0] if len(sentences) == 1 else "\n  - ".join(["Several things:", *sentences])
+        )
 
 
 def sentences_of(error: StudyError) -> list[str]:

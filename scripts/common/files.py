@@ -21,23 +21,26 @@ _REFUSED = (errno.EACCES, errno.EPERM)
 def _named(error: OSError, folder: Path, preparing: bool = False) -> Exception:
     """A fault of the place that is written to as a ``StudyError``, any other error as it is.
 
-    ``preparing`` is True before the block of the caller runs: then a lack of permission can only concern the place.
+    ``preparing`` is True before the block of the caller runs: then a lack of permission can only concern the
+    place.
     """
     if error.errno in _FULL:
         return StudyError(
-            f"The disk is full, or a limit of your account is reached: could not write in '{folder}'. Free some space there "
-            "and run the same command again; what is finished is kept."
+            f"The disk is full, or a limit of your account is reached: could not write in '{folder}'. Free"
+            " some space there and run the same command again; what is finished is kept."
         )
     if error.errno == errno.EROFS or (preparing and error.errno in _REFUSED):
         return StudyError(
-            f"'{folder}' can't be written ({error.strerror}): give yourself the permission, or work in another folder "
-            "(snakemake --directory), and run the same command again."
+            f"'{folder}' can't be written ({error.strerror}): give yourself the permission, or work in"
+            " another folder (snakemake --directory), and run the same command again."
         )
     return error
 
 
 def _locked(path: Path) -> int:
-    """Take the lock of a temporary file or folder and return its handle; the lock ends with this process at the latest."""
+    """Take the lock of a temporary file or folder and return its handle; the lock ends with this process at
+    the latest.
+    """
     handle = os.open(path, os.O_RDONLY)
     with contextlib.suppress(OSError):  # a file system without locks
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,7 +55,9 @@ def _discard(path: Path) -> None:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Remove what killed processes left of earlier attempts to write ``path``; what is being written is left alone."""
+    """Remove what killed processes left of earlier attempts to write ``path``; what is being written is left
+    alone.
+    """
     for part in path.parent.glob(f".part-{glob.escape(path.name)}-*"):
         try:
             handle = os.open(part, os.O_RDONLY)
@@ -103,9 +108,9 @@ def atomic_path(path: str | Path, mode: int | None = None) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; rename it to ``path`` when the block ends well.
 
     The temporary file keeps the suffix of ``path``, since many writers choose their format by it. On any
-    error nothing is left behind and an earlier ``path`` stays as it was; what a killed process leaves is removed by the
-    next writing of ``path``. ``mode`` sets the permissions. Raises ``StudyError`` for a full disk or a place that can't
-    be written.
+    error nothing is left behind and an earlier ``path`` stays as it was; what a killed process leaves is
+    removed by the next writing of ``path``. ``mode`` sets the permissions. Raises ``StudyError`` for a full
+    disk or a place that can't be written.
     """
     path = Path(path)
     with _beside(path, folder=False) as part:

@@ -62,7 +62,9 @@ def _characters(path: str) -> frozenset[int]:
 
 
 def characters_of(family: str) -> frozenset[int]:
-    """The code points that a family can draw, by the file that Matplotlib takes; none where it isn't installed."""
+    """The code points that a family can draw, by the file that Matplotlib takes; none where it isn't
+    installed.
+    """
     from matplotlib import font_manager
 
     try:
@@ -94,7 +96,8 @@ def _installed_chinese_font() -> str | None:
 def chinese_font() -> str:
     """The first installed family that has Chinese characters. ``StudyError`` where there is none.
 
-    Matplotlib keeps a list of fonts from its first use on; one that was installed later is looked for on the disk.
+    Matplotlib keeps a list of fonts from its first use on; one that was installed later is looked for on the
+    disk.
     """
     for look_again in (False, True):
         if look_again:
@@ -110,7 +113,9 @@ def chinese_font() -> str:
 
 
 def _best(wanted: set[str]) -> str | None:
-    """The installed family with most of ``wanted``; among equals the preferred one, then the first by name."""
+    """The installed family with most of ``wanted``; among equals the preferred one, then the first by
+    name.
+    """
     rank = {name: at for at, name in enumerate(CHINESE_FONTS)}
     found = []
     for name in _families():
@@ -127,8 +132,8 @@ def families_for(names: Mapping[str, str], language: str, words: Iterable[str] =
     """The families, in their order, that draw ``names`` and ``words`` in a study's language (en or zh).
 
     An installed Chinese font is always among them.
-    ``names`` are what the user chose (labels of centres, models), by the place where each can be changed. A name
-    with a character that no installed font has is refused with that place and the package to install
+    ``names`` are what the user chose (labels of centres, models), by the place where each can be changed. A
+    name with a character that no installed font has is refused with that place and the package to install
     (``StudyError``).
     """
     chinese = _installed_chinese_font() if language == "en" else chinese_font()
@@ -179,8 +184,8 @@ def _plain(text: str) -> bool:
 def check_labels(labels: Mapping[str, str], language: str) -> None:
     """Refuse, before any job, labels that the fonts of this machine can't draw (``StudyError``).
 
-    ``labels`` are by their places in the config. Matplotlib is imported only where a label or the language needs
-    it.
+    ``labels`` are by their places in the config. Matplotlib is imported only where a label or the language
+    needs it.
     """
     if language == "zh" or not all(map(_plain, labels.values())):
         families_for(labels, language)

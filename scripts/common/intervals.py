@@ -24,10 +24,12 @@ def completed_years(birth: pd.Series, day: pd.Series) -> pd.Series:
 
 
 def months_between(one: pd.Series, other: pd.Series) -> pd.Series:
-    """The fewest calendar months within which two days lie, whichever comes first (int64; both days are known).
+    """The fewest calendar months within which two days lie, whichever comes first (int64; both days are
+    known).
 
-    They lie within ``m`` months when the later day doesn't pass the earlier one's day of the month ``m`` months on; where that
-    month is shorter, its last day stands in (31 August and 28 February are six months apart).
+    They lie within ``m`` months when the later day doesn't pass the earlier one's day of the month ``m``
+    months on; where that month is shorter, its last day stands in (31 August and 28 February are six months
+    apart).
     """
     earlier, later = one.where(one <= other, other), other.where(one <= other, one)
     months = (later.dt.year - earlier.dt.year) * 12 + later.dt.month - earlier.dt.month

@@ -49,7 +49,9 @@ class StudyKey:
         return "P" + self.digest("patient", center, patient_id).hex()[:16].upper()
 
     def image(self, center: str, source: str) -> str:
-        """Image id: ``I`` and 16 hex digits, from the source SOP Instance UID (or the path where there is none)."""
+        """Image id: ``I`` and 16 hex digits, from the source SOP Instance UID (or the path where there is
+        none).
+        """
         return "I" + self.digest("image", center, source).hex()[:16].upper()
 
     def uid(self, kind: str, center: str, source: str) -> str:
@@ -106,15 +108,17 @@ def guessable(secret: bytes) -> bool:
 def _refuse_open_folders(path: Path) -> None:
     """Refuse a key that others could exchange: in its folder, in one above it, or where a link to it leads.
 
-    In the key's own folder nobody else may write. Of the folders above, which a group often shares, none may be open to everybody.
-    Folders in which only a file's owner may rename it (sticky, like /tmp) pass.
+    In the key's own folder nobody else may write. Of the folders above, which a group often shares, none may
+    be open to everybody. Folders in which only a file's owner may rename it (sticky, like /tmp) pass.
     """
     for place in dict.fromkeys((path.absolute(), path.resolve())):
         for folder in place.parents:
             mode = folder.stat().st_mode
             if mode & (0o022 if folder == place.parent else 0o002) and not mode & stat.S_ISVTX:
                 which = "the key's folder" if folder == place.parent else "a folder above the key"
-                raise StudyError(f"study.key_file: others can write in {which}, '{folder}'. Run: chmod go-w '{folder}'")
+                raise StudyError(
+                    f"study.key_file: others can write in {which}, '{folder}'. Run: chmod go-w '{folder}'"
+                )
 
 
 def read_key(path: str | Path) -> StudyKey:
@@ -123,11 +127,15 @@ def read_key(path: str | Path) -> StudyKey:
     Refused: a file that others can read, folders in which others could exchange it, what is not 64 random hex
     digits (``guessable``)."""
     if not str(path).strip():
-        raise StudyError("study.key_file is empty: write 'key_file: private/study.key' (the file that 'make key' makes), or leave the line out.")
+        raise StudyError(
+            "study.key_file is empty: write 'key_file: private/study.key' (the file that 'make key' makes),"
+            " or leave the line out."
+        )
     path = Path(path)
     if not path.is_file():
         raise StudyError(
-            f"study.key_file: there is no file '{path}'. Make the key once with 'make key' and keep a copy in a safe place."
+            f"study.key_file: there is no file '{path}'. Make the key once with 'make key' and keep a copy in"
+            " a safe place."
         )
     if path.stat().st_mode & 0o077:
         raise StudyError(f"study.key_file: others can read '{path}'. Run: chmod 600 '{path}'")
@@ -138,7 +146,9 @@ def read_key(path: str | Path) -> StudyKey:
     except ValueError:
         secret = b""
     if len(secret) != 32:
-        raise StudyError(f"study.key_file: '{path}' is not a key (64 hexadecimal digits). Make one with 'make key'.")
+        raise StudyError(
+            f"study.key_file: '{path}' is not a key (64 hexadecimal digits). Make one with 'make key'."
+        )
     if guessable(secret):
         raise StudyError(
             f"study.key_file: '{path}' is no random key (its bytes are in order, repeat, are a text or few): "

@@ -33,7 +33,13 @@ _LAYOUTS: dict[str, dict] = {
         },
         "dxa": {
             "path": "dxa.csv",
-            "columns": {"patient_id": "PatID", "exam_date": "ScanDate", "site": "Region", "bmd": "BMD", "t_score": "TScore"},
+            "columns": {
+                "patient_id": "PatID",
+                "exam_date": "ScanDate",
+                "site": "Region",
+                "bmd": "BMD",
+                "t_score": "TScore",
+            },
             "site_coding": {"lumbar": ["L1-L4"], "femoral_neck": ["Neck"], "total_hip": ["Total"]},
         },
         "ids": {},
@@ -70,7 +76,11 @@ _LAYOUTS: dict[str, dict] = {
                 "bmd": "BMD (g/cm2)",
                 "t_score": "T-score",
             },
-            "site_coding": {"lumbar": ["lumbar spine"], "femoral_neck": ["femoral neck"], "total_hip": ["total hip"]},
+            "site_coding": {
+                "lumbar": ["lumbar spine"],
+                "femoral_neck": ["femoral neck"],
+                "total_hip": ["total hip"],
+            },
         },
         "ids": {"leading_zeros": "drop"},
     },
@@ -79,7 +89,13 @@ _LAYOUTS: dict[str, dict] = {
             "path": "病人资料.csv",
             "encoding": "gb18030",
             "date_format": "%Y年%m月%d日",
-            "columns": {"patient_id": "病历号", "sex": "性别", "birth_date": "出生日期", "height": "身高", "weight": "体重"},
+            "columns": {
+                "patient_id": "病历号",
+                "sex": "性别",
+                "birth_date": "出生日期",
+                "height": "身高",
+                "weight": "体重",
+            },
             "exclusions": {
                 "secondary_osteoporosis": "继发性骨质疏松",
                 "high_density_foreign_body": "高密度异物",
@@ -94,7 +110,13 @@ _LAYOUTS: dict[str, dict] = {
             "path": "骨密度.csv",
             "encoding": "gb18030",
             "date_format": "%Y年%m月%d日",
-            "columns": {"patient_id": "病历号", "exam_date": "检查日期", "site": "部位", "bmd": "骨密度", "t_score": "T值"},
+            "columns": {
+                "patient_id": "病历号",
+                "exam_date": "检查日期",
+                "site": "部位",
+                "bmd": "骨密度",
+                "t_score": "T值",
+            },
             "site_coding": {"lumbar": ["腰椎"], "femoral_neck": ["股骨颈"], "total_hip": ["全髋"]},
         },
         "ids": {},
@@ -108,13 +130,16 @@ def simulated_folder(name: str) -> Path:
 
 
 def with_sources(center: Center) -> Center:
-    """The centre with ``dicom``, ``patients``, ``dxa`` and ``ids`` filled in: a simulated one's from its layout."""
+    """The centre with ``dicom``, ``patients``, ``dxa`` and ``ids`` filled in: a simulated one's from its
+    layout.
+    """
     if center.simulate is None:
         return center
     layout = _LAYOUTS[center.simulate.like]
     folder = simulated_folder(center.name)
     tables = {
-        kind: {**layout[kind], "path": str(folder / "tables" / layout[kind]["path"])} for kind in ("patients", "dxa")
+        kind: {**layout[kind], "path": str(folder / "tables" / layout[kind]["path"])}
+        for kind in ("patients", "dxa")
     }
     return center.model_copy(
         update={

@@ -45,8 +45,8 @@ class Log:
     def live(self, text: Callable[[], str], every: float = 0.5) -> None:
         """Show ``text()`` on a terminal in place of the last such line, at most once in ``every`` seconds.
 
-        It goes to no file; where standard error is no terminal ``text`` is not called. The cursor stays at the line's
-        start, so that what other programs print replaces it.
+        It goes to no file; where standard error is no terminal ``text`` is not called. The cursor stays at
+        the line's start, so that what other programs print replaces it.
         """
         now = time.monotonic()
         if not self.echo or now - self._live_shown < every or os.environ.get("TERM", "dumb") == "dumb":
@@ -78,14 +78,17 @@ class Log:
                 self._give_up()
 
     def _give_up(self) -> None:
-        """Go on without the file: a full disk must be told by the error of the results, not hidden by that of the log."""
+        """Go on without the file: a full disk must be told by the error of the results, not hidden by that of
+        the log.
+        """
         self.close()
         self.echo = True
 
     def progress(
         self, items: Iterable[Item], total: int, unit: str = "images", every: float = 15.0
     ) -> Iterator[Item]:
-        """Yield ``items`` and say, at most once in ``every`` seconds, how many are done, the rate and the time left.
+        """Yield ``items`` and say, at most once in ``every`` seconds, how many are done, the rate and the
+        time left.
 
         A terminal shows the same all the time, in one line.
         """
@@ -96,7 +99,10 @@ class Log:
             done += 1
             now = time.monotonic()
             rate = done / max(now - start, 1e-9)
-            line = f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {_duration((total - done) / max(rate, 1e-9))} left"
+            line = (
+                f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {_duration((total - done) / max(rate, 1e-9))}"
+                " left"
+            )
             if now - shown >= every:
                 shown = now
                 self.say(line)

@@ -1,6 +1,7 @@
 """The manifest of a hand-over: the de-identified folder that one site makes and another site's study takes.
 
-It names every file of the folder with its size and SHA-256, so that a changed, missing or further file is noticed.
+It names every file of the folder with its size and SHA-256, so that a changed, missing or further file is
+noticed.
 """
 
 from __future__ import annotations
@@ -66,22 +67,30 @@ def sha256_of(path: str | Path) -> str:
 
 
 def read_manifest(folder: str | Path, where: str) -> Manifest:
-    """The manifest in ``folder``. ``where`` is the centre's place in the config, for messages. Raises ``StudyError``."""
+    """The manifest in ``folder``. ``where`` is the centre's place in the config, for messages.
+
+    Raises ``StudyError``.
+    """
     at = f"{where}.deidentified"
     try:
         raw = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StudyError(f"{at}: there is no {MANIFEST} in the folder, so it is no hand-over; {_ADVICE}.") from None
+        raise StudyError(
+            f"{at}: there is no {MANIFEST} in the folder, so it is no hand-over; {_ADVICE}."
+        ) from None
     except (OSError, ValueError):
         raise StudyError(f"{at}: the {MANIFEST} can't be read; {_ADVICE}.") from None
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise StudyError(f"{at}: the {MANIFEST} is not one of a hand-over; {_ADVICE}.")
     if raw.get("version") != VERSION:
         raise StudyError(
-            f"{at}: the hand-over has layout {raw.get('version')!r} and this software reads layout {VERSION}; use the same version at both sites."
+            f"{at}: the hand-over has layout {raw.get('version')!r} and this software reads layout {VERSION};"
+            " use the same version at both sites."
         )
     try:
-        files = {name: Recorded(int(entry["size"]), str(entry["sha256"])) for name, entry in raw["files"].items()}
+        files = {
+            name: Recorded(int(entry["size"]), str(entry["sha256"])) for name, entry in raw["files"].items()
+        }
         criteria = {key: int(raw["criteria"][key]) for key in CRITERIA}
         found = Manifest(str(raw["center"]), int(raw["batches"]), str(raw["software"]), criteria, files)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -90,10 +99,14 @@ def read_manifest(folder: str | Path, where: str) -> Manifest:
         raise StudyError(f"{at}: the {MANIFEST} is damaged; {_ADVICE}.")
     tables = {name for name in files if re.fullmatch(r"films/batch_\d+\.csv", name)}
     folders = {f"{name.rsplit('/', 1)[0]}.csv" for name in files if name.endswith(".dcm")}
-    if tables != {f"films/batch_{b}.csv" for b in range(min(found.batches, len(files) + 1))} or not folders <= tables:
+    if (
+        tables != {f"films/batch_{b}.csv" for b in range(min(found.batches, len(files) + 1))}
+        or not folders <= tables
+    ):
         raise StudyError(
-            f"{at}: the {MANIFEST} says {found.batches} batch(es) of films, and that isn't what it lists ({len(tables)} tables of batches, "
-            f"films in {len(folders)}); it was changed: {_ADVICE}, and compare the {MANIFEST}'s SHA-256 with the one that the site tells you."
+            f"{at}: the {MANIFEST} says {found.batches} batch(es) of films, and that isn't what it lists"
+            f" ({len(tables)} tables of batches, films in {len(folders)}); it was changed: {_ADVICE}, and"
+            f" compare the {MANIFEST}'s SHA-256 with the one that the site tells you."
         )
     return found
 
@@ -101,13 +114,17 @@ def read_manifest(folder: str | Path, where: str) -> Manifest:
 def fingerprints(manifest: Manifest, sizes: dict[str, int]) -> tuple[str, list[str]]:
     """Sixteen hex digits for the whole hand-over and for the films and the table of each batch.
 
-    They change with names, sizes, the number of batches and the manifest's checksums, and not with times: the same hand-over copied
-    again is the same.
+    They change with names, sizes, the number of batches and the manifest's checksums, and not with times: the
+    same hand-over copied again is the same.
     """
 
     def of(start: str) -> str:
-        lines = [f"{name}\0{size}\0" for name, size in sizes.items() if name.startswith(start) and name != MANIFEST]
-        lines += [f"{name}\0{r.size}\0{r.sha256}" for name, r in manifest.files.items() if name.startswith(start)]
+        lines = [
+            f"{name}\0{size}\0" for name, size in sizes.items() if name.startswith(start) and name != MANIFEST
+        ]
+        lines += [
+            f"{name}\0{r.size}\0{r.sha256}" for name, r in manifest.files.items() if name.startswith(start)
+        ]
         if not start:
             lines.append(f"batches\0{manifest.batches}")
         return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
@@ -121,14 +138,17 @@ def check_criteria(manifest: Manifest, criteria: Mapping[str, object], where: st
     for key in CRITERIA:
         if manifest.criteria[key] != criteria[key]:
             raise StudyError(
-                f"{where}.deidentified: the hand-over was made for cohort.{key} {manifest.criteria[key]}, and this "
-                f"study has {criteria[key]}; have the site set cohort.{key} to {criteria[key]} and run "
-                "'make handover' again."
+                f"{where}.deidentified: the hand-over was made for cohort.{key} {manifest.criteria[key]}, and"
+                f" this study has {criteria[key]}; have the site set cohort.{key} to {criteria[key]} and run"
+                " 'make handover' again."
             )
 
 
 def check_names(manifest: Manifest, sizes: dict[str, int], where: str) -> None:
-    """Refuse a folder whose files aren't those of its manifest (``StudyError``). ``sizes``: bytes by path from the folder."""
+    """Refuse a folder whose files aren't those of its manifest (``StudyError``).
+
+    ``sizes``: bytes by path from the folder.
+    """
     there = {name: size for name, size in sizes.items() if name != MANIFEST}
     faults = {
         "missing": len(manifest.files.keys() - there.keys()),
@@ -147,4 +167,7 @@ def check_contents(manifest: Manifest, folder: str | Path, names: Iterable[str],
 def _refuse(faults: dict[str, int], where: str) -> None:
     said = ", ".join(f"{n} {what}" for what, n in faults.items() if n)
     if said:
-        raise StudyError(f"{where}.deidentified: the files of the folder are not those of its {MANIFEST} ({said}); {_ADVICE}.")
+        raise StudyError(
+            f"{where}.deidentified: the files of the folder are not those of its {MANIFEST} ({said});"
+            f" {_ADVICE}."
+        )

@@ -6,16 +6,20 @@ import re
 import unicodedata
 
 _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
-"""Hyphens, dashes and minus signs of all kinds (U+2010 to U+2015, the minus U+2212, small and full-width forms)."""
+"""Hyphens, dashes and minus signs of all kinds (U+2010 to U+2015, the minus U+2212, small and full-width
+forms).
+"""
 
 _SOFT_MINUS = re.compile(r"^[\s\u200b-\u200f\ufeff]*\u00ad(?=\s*[.,]?\d)")
 
 
 def plain(text: str) -> str:
-    """``text`` in Unicode's compatibility form (NFKC: full-width digits and letters as plain ones), without spaces around it.
+    """``text`` in Unicode's compatibility form (NFKC: full-width digits and letters as plain ones), without
+    spaces around it.
 
-    Characters that nobody sees (zero-width spaces, byte order marks, direction marks, soft hyphens; Unicode's class Cf) are
-    left out. A soft hyphen in front of a number is the minus sign that text taken from a PDF has there.
+    Characters that nobody sees (zero-width spaces, byte order marks, direction marks, soft hyphens; Unicode's
+    class Cf) are left out. A soft hyphen in front of a number is the minus sign that text taken from a PDF
+    has there.
     """
     normal = _SOFT_MINUS.sub("-", unicodedata.normalize("NFKC", text))
     shown = "".join(c for c in normal if unicodedata.category(c) != "Cf")
@@ -28,7 +32,10 @@ def plain_dashes(text: str) -> str:
 
 
 def code_key(text: str) -> str:
-    """A code as it is compared: plain, with plain dashes, single spaces, and none around a dash or a slash. Case is kept."""
+    """A code as it is compared: plain, with plain dashes, single spaces, and none around a dash or a slash.
+
+    Case is kept.
+    """
     spaced = re.sub(r"\s+", " ", plain_dashes(plain(text)))
     return re.sub(r" ?([-/]) ?", r"\1", spaced)
 

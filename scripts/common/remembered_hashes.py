@@ -1,4 +1,6 @@
-"""Code hashes kept from one start of Snakemake to the next, since parsing all code takes longer than planning a study."""
+"""Code hashes kept from one start of Snakemake to the next, since parsing all code takes longer than planning
+a study.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ def state_of_scripts(root: Path = ROOT) -> str:
 class RememberedHashes:
     """``code_hash`` with its answers kept in a file.
 
-    An answer holds as long as every file of ``scripts`` has the same bytes; then it is the one that ``code_hash`` gives. A file that is
-    cut or of another state, and a folder where nothing can be written, cost the time of parsing and nothing else.
+    An answer holds as long as every file of ``scripts`` has the same bytes; then it is the one that
+    ``code_hash`` gives. A file that is cut or of another state, and a folder where nothing can be written,
+    cost the time of parsing and nothing else.
 
     Parameters
     ----------

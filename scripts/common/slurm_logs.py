@@ -1,4 +1,6 @@
-"""Which jobs SLURM stopped at a limit of memory or time, read from their logs: no accounting is needed for it."""
+"""Which jobs SLURM stopped at a limit of memory or time, read from their logs: no accounting is needed for
+it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SLURM_LOGS = Path(".snakemake/slurm_logs")
-"""Where Snakemake's SLURM plugin keeps the output of jobs, by rule or group; it removes those of jobs that ended well."""
+"""Where Snakemake's SLURM plugin keeps the output of jobs, by rule or group; it removes those of jobs that
+ended well.
+"""
 
 PROFILE = "profiles/slurm/config.yaml"
 
@@ -22,7 +26,8 @@ _AMOUNTS = {"memory": ("mem_mb", "MB"), "time": ("runtime", "minutes")}
 
 @dataclass(frozen=True)
 class LimitHit:
-    """A job that SLURM stopped: ``kind`` is memory or time, ``amount`` the rule's share of it in MB or minutes (None: not told).
+    """A job that SLURM stopped: ``kind`` is memory or time, ``amount`` the rule's share of it in MB or
+    minutes (None: not told).
 
     ``group`` names the group whose job ran several rules in turn; ``rule`` is then the one that ran.
     """
@@ -42,8 +47,9 @@ class LimitHit:
         had = f" of {self.amount} {unit}" if self.amount else ""
         raised = f"attempt * {2 * self.amount}" if self.amount else f"<{unit}>"
         return (
-            f"SLURM stopped job {self.job} at its {self.kind} limit: rule {which}{shared} had asked for a {self.kind} limit{had}. "
-            f"Raise '{key}' of the rule in {PROFILE}: 'set-resources: {{{self.rule}: {{{key}: {raised}}}}}'."
+            f"SLURM stopped job {self.job} at its {self.kind} limit: rule {which}{shared} had asked for a"
+            f" {self.kind} limit{had}. Raise '{key}' of the rule in {PROFILE}: 'set-resources: {{{self.rule}:"
+            f" {{{key}: {raised}}}}}'."
         )
 
 
@@ -61,11 +67,20 @@ def limit_hit(text: str, job: str, group: str = "") -> LimitHit | None:
     block = started[-1]["block"]
     amount = re.search(rf"\b{_AMOUNTS[kind][0]}=(\d+)", block)
     wildcards = re.search(r"^ +wildcards: (.*)$", block, re.MULTILINE)
-    return LimitHit(job, started[-1]["rule"], wildcards[1] if wildcards else "", group, kind, int(amount[1]) if amount else None)
+    return LimitHit(
+        job,
+        started[-1]["rule"],
+        wildcards[1] if wildcards else "",
+        group,
+        kind,
+        int(amount[1]) if amount else None,
+    )
 
 
 def limits_hit(folder: Path, since: float) -> list[LimitHit]:
-    """The limits that jobs hit whose logs in ``folder`` changed after ``since`` (seconds since the epoch), by job number."""
+    """The limits that jobs hit whose logs in ``folder`` changed after ``since`` (seconds since the epoch), by
+    job number.
+    """
     found = []
     for path in folder.rglob("*.log"):
         if path.stat().st_mtime < since:

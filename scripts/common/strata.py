@@ -84,10 +84,10 @@ class Strata:
         out = []
         if not self.sets_hold:
             out.append(
-                "WARNING: the split is that of the split lock, and patients or labels have changed since: "
-                f"{100 * self.train.share:.1f} % of training and {100 * self.test.share:.1f} % of the internal test set "
-                f"have osteoporosis, {100 * self.test_share:.1f} % of the patients are in the test set. "
-                "The report says so."
+                "WARNING: the split is that of the split lock, and patients or labels have changed since:"
+                f" {100 * self.train.share:.1f} % of training and {100 * self.test.share:.1f} % of the"
+                f" internal test set have osteoporosis, {100 * self.test_share:.1f} % of the patients are in"
+                " the test set. The report says so."
             )
         if not self.folds_hold:
             shares = [100 * fold.share for fold in self.folds]
@@ -99,7 +99,9 @@ class Strata:
 
 
 def _alike(part: Part, expected: Mapping[int, float], whole: Part, share_of_whole: float) -> bool:
-    """Whether a part has what is expected of it per label, to the whole patient, or the shares of the whole."""
+    """Whether a part has what is expected of it per label, to the whole patient, or the shares of the
+    whole.
+    """
     drawn = abs(part.non_op - expected[0]) < 1 and abs(part.op - expected[1]) < 1
     size = part.n / whole.n if whole.n else 0.0
     return drawn or (abs(part.share - whole.share) <= SLACK and abs(size - share_of_whole) <= SLACK)

@@ -1,4 +1,6 @@
-"""One reader and one writer for the study's own tables: declared columns, declared types, the same bytes each time."""
+"""One reader and one writer for the study's own tables: declared columns, declared types, the same bytes each
+time.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,14 @@ FILMS: Columns = {
     "verdict_reason": "text",
     "png": "text",
 }
-"""``results/intake/<center>/films.csv``: one row per file whose patient is known, quarantined and rejected ones too.
+"""``results/intake/<center>/films.csv``: one row per file whose patient is known, quarantined and rejected
+ones too.
 
 ``film_date`` is shifted; ``same_day_order`` ranks a patient's films of one day by acquisition time (1 first);
 ``view`` is PA, AP, lateral or unknown; ``sex`` is the film header's; ``enrolled`` is 0 outside the
-enrolment period; ``burned_in`` is NO or unknown (where the tag is absent, or words were read in the borders); ``verdict`` is pass, review or reject, the reader's override
-included; ``png`` is the film's path from the repository's root, empty where there is none.
+enrolment period; ``burned_in`` is NO or unknown (where the tag is absent, or words were read in the borders);
+``verdict`` is pass, review or reject, the reader's override included; ``png`` is the film's path from the
+repository's root, empty where there is none.
 """
 
 HEADER_AGES: Columns = {"image_id": "text", "age": "int"}
@@ -70,14 +74,16 @@ contradicting rows for the patient.
 """
 
 BIRTH_DATES: Columns = {"patient_id": "text", "birth_date": "date", "shift_days": "int"}
-"""``private/<center>/birth_dates.csv``: one row per patient of the tables; ``birth_date`` is shifted, empty where unknown.
+"""``private/<center>/birth_dates.csv``: one row per patient of the tables; ``birth_date`` is shifted, empty
+where unknown.
 
-``shift_days`` is what was added to the patient's dates. Calendar months and birthdays are counted on true dates,
-since the shift moves them over months of other lengths; true dates are written nowhere.
+``shift_days`` is what was added to the patient's dates. Calendar months and birthdays are counted on true
+dates, since the shift moves them over months of other lengths; true dates are written nowhere.
 """
 
 FILM_AGES: Columns = {"patient_id": "text", "film_date": "date", "age": "int"}
-"""``results/intake/<center>/film_ages.csv`` of a centre that was handed over: completed years at each film, by the birth date.
+"""``results/intake/<center>/film_ages.csv`` of a centre that was handed over: completed years at each film,
+by the birth date.
 
 90 stands for all above 89, and for ages that would tell them (``intervals.told_ages``). At a film that is in
 none of the patient's PAIRS it only tells whether the patient is old enough (``older_than``, or one year
@@ -110,21 +116,24 @@ DXA: Columns = {
     "unreadable": "int",
     "conflict": "int",
 }
-"""``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and measurement of a site; dates shifted.
+"""``results/intake/<center>/dxa.csv``: pseudonymous, one row per patient, exam and measurement of a site;
+dates shifted.
 
-A site measured several times in one exam (left and right, several ranges of vertebrae) has several rows; that is no
-conflict. ``t_below`` and ``t_above`` stand for a T-score of which only a bound is known ("<-3.0", ">-1.0"): it is at most
-``t_below``, above ``t_above``; ``t_score`` is then empty. ``unreadable`` is 1 where the row's T-score, site or date can't be
-read: ``t_score`` is then empty, an empty ``site`` may be any site, an empty ``exam_date`` any exam of the patient. Such a
-row never proves that a site is normal.
+A site measured several times in one exam (left and right, several ranges of vertebrae) has several rows; that
+is no conflict. ``t_below`` and ``t_above`` stand for a T-score of which only a bound is known ("<-3.0",
+">-1.0"): it is at most
+``t_below``, above ``t_above``; ``t_score`` is then empty. ``unreadable`` is 1 where the row's T-score, site
+or date can't be read: ``t_score`` is then empty, an empty ``site`` may be any site, an empty ``exam_date``
+any exam of the patient. Such a row never proves that a site is normal.
 """
 
 SET_ASIDE: Columns = {"patient_id": "text", "table": "text"}
 """``results/intake/<center>/set_aside.csv``: who stands in a table with no row that can be used.
 
-One row per patient and table. ``table`` is ``patients``, ``dxa`` or ``images`` where each of his rows there was unreadable (of the
-DXA table only rows of sites that can be studied count; of the image table rows that name no file, or one that rows of other
-patients name too), ``dxa_other_site`` where all his DXA rows are of other sites. Rows without an id belong to nobody here.
+One row per patient and table. ``table`` is ``patients``, ``dxa`` or ``images`` where each of his rows there
+was unreadable (of the DXA table only rows of sites that can be studied count; of the image table rows that
+name no file, or one that rows of other patients name too), ``dxa_other_site`` where all his DXA rows are of
+other sites. Rows without an id belong to nobody here.
 """
 
 COHORT: Columns = {
@@ -164,7 +173,14 @@ T-score and the label by that site alone. Both are empty where the site was not 
 the T-score also where it isn't certainly the lowest (a bound, an unreadable row), the label where an
 unreadable row may tell another one."""
 
-FLOW: Columns = {"center": "text", "step": "text", "n_patients": "int", "n_op": "int", "kind": "text", "n_any": "int"}
+FLOW: Columns = {
+    "center": "text",
+    "step": "text",
+    "n_patients": "int",
+    "n_op": "int",
+    "kind": "text",
+    "n_any": "int",
+}
 """``results/cohort/flow.csv``: ``kind`` is found, excluded or included; ``n_any`` counts a reason
 non-exclusively.
 
@@ -220,7 +236,9 @@ def read_table(path: str | Path, columns: Columns) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=types, keep_default_na=False, na_values=[""], encoding="utf-8")
     absent = [name for name in columns if name not in frame.columns]
     if absent:
-        raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+        raise StudyError(
+            f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew."
+        )
     for name, kind in columns.items():
         if kind in ("text", "date"):
             frame[name] = frame[name].where(frame[name].notna(), "")

@@ -17,7 +17,8 @@ def exact_arithmetic(threads: int) -> None:
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     os.environ["MKL_DYNAMIC"] = "FALSE"
     torch.set_num_threads(threads)
-    # what use_deterministic_algorithms(True) does for eager code; that one also imports the whole compiler, some seconds
+    # what use_deterministic_algorithms(True) does for eager code; that one also imports the whole compiler,
+    # some seconds
     torch.set_deterministic_debug_mode("error")
     # no operation here reads memory that it has not written, and filling it first costs a tenth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False
@@ -28,7 +29,9 @@ def exact_arithmetic(threads: int) -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Let glibc keep large freed blocks, so that each step doesn't fault its activations in again (8-38 % faster)."""
+    """Let glibc keep large freed blocks, so that each step doesn't fault its activations in again (8-38 %
+    faster).
+    """
     m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4  # names of glibc's malloc.h
     with contextlib.suppress(OSError, AttributeError):  # another C library has no mallopt
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -38,10 +41,11 @@ def _keep_freed_memory() -> None:
 
 
 def compiled(network: torch.nn.Module) -> torch.nn.Module:
-    """``network`` as one graph compiled by TorchInductor; it shares the weights, so ``network`` itself is trained.
+    """``network`` as one graph compiled by TorchInductor; it shares the weights, so ``network`` itself is
+    trained.
 
-    A part that can't be compiled is an error, never run uncompiled. No kernel is chosen by measuring its speed, since
-    another choice gives other bits.
+    A part that can't be compiled is an error, never run uncompiled. No kernel is chosen by measuring its
+    speed, since another choice gives other bits.
     """
     import torch._inductor.config as inductor
 
@@ -50,7 +54,9 @@ def compiled(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def has_bf16() -> bool:
-    """Whether oneDNN, which computes PyTorch's convolutions on a CPU, has bf16 on this one; elsewhere PyTorch imitates it."""
+    """Whether oneDNN, which computes PyTorch's convolutions on a CPU, has bf16 on this one; elsewhere PyTorch
+    imitates it.
+    """
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 

@@ -38,10 +38,13 @@ def draw_changes(n: int, seed: int, settings: Mapping) -> tuple[Tensor, Tensor, 
 def augment(films: Tensor, seed: int, settings: Mapping) -> Tensor:
     """Flip, rotate, zoom and shift z-scored films ``(n, 1, s, s)``, then change contrast and brightness.
 
-    All geometry is one bilinear sampling; beyond a film's edge its border value goes on. Contrast and brightness
-    come after the z-score: before it they would cancel. The few drawn numbers go to the device without waiting for it.
+    All geometry is one bilinear sampling; beyond a film's edge its border value goes on. Contrast and
+    brightness come after the z-score: before it they would cancel. The few drawn numbers go to the device
+    without waiting for it.
     """
-    matrices, contrast, brightness = (t.to(films.device, non_blocking=True) for t in draw_changes(len(films), seed, settings))
+    matrices, contrast, brightness = (
+        t.to(films.device, non_blocking=True) for t in draw_changes(len(films), seed, settings)
+    )
     grid = F.affine_grid(matrices, list(films.shape), align_corners=False)
     moved = F.grid_sample(films, grid, mode="bilinear", padding_mode="border", align_corners=False)
     return moved * contrast + brightness

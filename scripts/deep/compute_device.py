@@ -15,19 +15,24 @@ from scripts.deep.memory_estimate import main_memory, own_memory
 
 
 def choose_kind(wanted: str) -> str:
-    """``cpu`` or ``cuda`` for ``deep.device``. Raises ``StudyError`` when a GPU is demanded and none is usable."""
+    """``cpu`` or ``cuda`` for ``deep.device``.
+
+    Raises ``StudyError`` when a GPU is demanded and none is usable.
+    """
     if wanted == "cpu" or (wanted == "auto" and not torch.cuda.is_available()):
         return "cpu"
     if not torch.cuda.is_available():
         raise StudyError(
-            "A GPU is asked for ('deep.device: cuda', 'deep.gpus_per_fold: 1', or DEVICE=cuda for a bundle), but PyTorch sees none here. Run on a "
-            "GPU node, or ask for none: 'deep: {device: auto, gpus_per_fold: 0}' (DEVICE=cpu)."
+            "A GPU is asked for ('deep.device: cuda', 'deep.gpus_per_fold: 1', or DEVICE=cuda for a bundle),"
+            " but PyTorch sees none here. Run on a GPU node, or ask for none: 'deep: {device: auto,"
+            " gpus_per_fold: 0}' (DEVICE=cpu)."
         )
     return "cuda"
 
 
 def device_memory(device: torch.device) -> tuple[int, int] | None:
-    """Free and total bytes of the device's memory; of the CPU those that this process may take, itself counted as free.
+    """Free and total bytes of the device's memory; of the CPU those that this process may take, itself
+    counted as free.
 
     None where the system doesn't tell.
     """
@@ -38,28 +43,38 @@ def device_memory(device: torch.device) -> tuple[int, int] | None:
 
 
 def warn_of_slow_bf16(device: torch.device, precision: str, key: str, say: Callable[[str], None]) -> None:
-    """Say so where ``precision`` is bf16 on a CPU that has no instructions for it. ``key`` is the config's key.
+    """Say so where ``precision`` is bf16 on a CPU that has no instructions for it.
+
+    ``key`` is the config's key.
 
     PyTorch then imitates bf16: the results are right, at about a tenth of fp32's speed (docs/benchmarks.md).
     """
     if device.type == "cpu" and precision == "bf16" and not has_bf16():
-        say(f"WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than fp32. Set '{key}: fp32', or use a GPU.")
+        say(
+            "WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than"
+            f" fp32. Set '{key}: fp32', or use a GPU."
+        )
 
 
 def warn_of_too_many_threads(device: torch.device, threads: int, say: Callable[[str], None]) -> None:
-    """Say so where a job on the CPU has more ``threads`` than cores that it may use: they then wait for each other.
+    """Say so where a job on the CPU has more ``threads`` than cores that it may use: they then wait for each
+    other.
 
     On two cores four threads halved the speed of a training, and 64 brought it to a hundredth.
     """
     cores = len(os.sched_getaffinity(0))
     if device.type == "cpu" and threads > cores:
-        say(f"WARNING: 'deep.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which makes it many times slower. Set 'deep.cpu_threads: {cores}'.")
+        say(
+            f"WARNING: 'deep.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which"
+            f" makes it many times slower. Set 'deep.cpu_threads: {cores}'."
+        )
 
 
 def _names_of_visible(count: int) -> list[str]:
     """What the ``count`` GPUs that PyTorch sees are called on this machine, in PyTorch's order.
 
-    CUDA counts what ``CUDA_VISIBLE_DEVICES`` lists from 0 on, and ends the list at the first one that isn't there.
+    CUDA counts what ``CUDA_VISIBLE_DEVICES`` lists from 0 on, and ends the list at the first one that isn't
+    there.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [n.strip() for n in visible.split(",")] if visible else []
@@ -68,7 +83,8 @@ def _names_of_visible(count: int) -> list[str]:
 
 @contextlib.contextmanager
 def hold_device(wanted: str, say: Callable[[str], None]) -> Iterator[torch.device]:
-    """Yield the device for ``deep.device`` (auto, cpu or cuda); a GPU is this job's alone while the block runs.
+    """Yield the device for ``deep.device`` (auto, cpu or cuda); a GPU is this job's alone while the block
+    runs.
 
     Under SLURM the scheduler has given the job its GPU, so the first visible one is taken without a lock.
     """

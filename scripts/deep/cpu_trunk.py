@@ -1,9 +1,10 @@
-"""The trunk in evaluation on a CPU, each convolution with the sum and the ReLU behind it in one pass over memory.
+"""The trunk in evaluation on a CPU, each convolution with the sum and the ReLU behind it in one pass over
+memory.
 
-With bf16 units a CPU computes a convolution in the time in which its result is written and read again; a ReLU or a sum of its
-own then costs as much as the convolution. oneDNN has them in one operation. PyTorch reaches it through two operators that its
-compiler uses (``torch.ops.mkldnn``); they need no compiler. Where they are absent the plain trunk is used: the numbers are
-the same but for the rounding of a sum.
+With bf16 units a CPU computes a convolution in the time in which its result is written and read again; a ReLU
+or a sum of its own then costs as much as the convolution. oneDNN has them in one operation. PyTorch reaches
+it through two operators that its compiler uses (``torch.ops.mkldnn``); they need no compiler. Where they are
+absent the plain trunk is used: the numbers are the same but for the rounding of a sum.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ def can_fuse(precision: str) -> bool:
 
 
 class FusedTrunk:
-    """A trunk whose BatchNorms are folded in already (``scoring.for_scoring``), in the arithmetic of ``precision``.
+    """A trunk whose BatchNorms are folded in already (``scoring.for_scoring``), in the arithmetic of
+    ``precision``.
 
     Called with blocks ``(n, 1, b, b)`` it gives the maps that the trunk gives. For inference only.
     """
@@ -40,12 +42,19 @@ class FusedTrunk:
 
     def _weights(self, convolution: nn.Conv2d) -> tuple[Tensor, Tensor, list[int], list[int]]:
         weight, bias = (t.detach().to(self._kind) for t in (convolution.weight, convolution.bias))
-        return weight.contiguous(memory_format=torch.channels_last), bias, list(convolution.stride), list(convolution.padding)
+        return (
+            weight.contiguous(memory_format=torch.channels_last),
+            bias,
+            list(convolution.stride),
+            list(convolution.padding),
+        )
 
     @staticmethod
     def _convolved(x: Tensor, convolution: tuple, activation: str) -> Tensor:
         weight, bias, stride, padding = convolution
-        return torch.ops.mkldnn._convolution_pointwise(x, weight, bias, padding, stride, [1, 1], 1, activation, [], "")
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, weight, bias, padding, stride, [1, 1], 1, activation, [], ""
+        )
 
     def __call__(self, blocks: Tensor) -> Tensor:
         x = blocks.to(self._kind).contiguous(memory_format=torch.channels_last)
@@ -53,8 +62,21 @@ class FusedTrunk:
         for first, second, shortcut in self._blocks:
             total = x if shortcut is None else self._convolved(x, shortcut, "none")
             weight, bias, stride, padding = second
-            torch.ops.mkldnn._convolution_pointwise_.binary(  # into ``total``: relu(conv2(relu(conv1(x))) + shortcut)
-                total, self._convolved(x, first, "relu"), weight, bias, padding, stride, [1, 1], 1, "add", 1.0, "relu", [], None
+            # into ``total``: relu(conv2(relu(conv1(x))) + shortcut)
+            torch.ops.mkldnn._convolution_pointwise_.binary(
+                total,
+                self._convolved(x, first, "relu"),
+                weight,
+                bias,
+                padding,
+                stride,
+                [1, 1],
+                1,
+                "add",
+                1.0,
+                "relu",
+                [],
+                None,
             )
             x = total
         return x

@@ -11,7 +11,10 @@ from scripts.common.errors import StudyError
 
 
 def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
-    """Rows of a CSV as texts. Raises ``StudyError`` where the file or one of the ``needed`` columns is absent."""
+    """Rows of a CSV as texts.
+
+    Raises ``StudyError`` where the file or one of the ``needed`` columns is absent.
+    """
     try:
         with Path(path).open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
@@ -21,7 +24,9 @@ def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
         raise StudyError(f"'{path}' is not there. Run snakemake, which makes it.") from None
     absent = [name for name in needed if name not in names]
     if absent:
-        raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+        raise StudyError(
+            f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew."
+        )
     return rows
 
 

@@ -1,6 +1,7 @@
 """Heat maps of cases chosen by rule.
 
-A command, so that it runs where PyTorch and NumPy are all there is: ``python -m scripts.deep.explain_gradcam --help``
+A command, so that it runs where PyTorch and NumPy are all there is: ``python -m scripts.deep.explain_gradcam
+--help``
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from scripts.common.log import rule_log
 def main() -> None:
     """Read the command line and draw the maps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--predictions", type=Path, required=True, help="CSV with patient_id, set, label, deep")
+    parser.add_argument(
+        "--predictions", type=Path, required=True, help="CSV with patient_id, set, label, deep"
+    )
     parser.add_argument("--thresholds", type=Path, required=True, help="CSV with model, threshold")
     parser.add_argument("--set", default="internal_test", help="set from which cases are chosen")
-    parser.add_argument("--cache", type=Path, required=True, help="folder with films.npy and index.csv of the set")
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the set"
+    )
     parser.add_argument("--weights", type=Path, required=True, nargs="+", help="weights.pt of every fold")
     parser.add_argument("--cases", type=int, default=2, help="films of each kind: TP, FP, TN, FN")
     parser.add_argument("--random", type=int, default=0, help="further films, drawn from the whole set")

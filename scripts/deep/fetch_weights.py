@@ -4,9 +4,9 @@ from pathlib import Path
 
 from scripts.common.log import rule_log
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
     from torchvision.models import ResNet18_Weights
 
     from scripts.deep.weights_file import fetch_weights
 
-    fetch_weights(ResNet18_Weights.IMAGENET1K_V1.url, Path(snakemake.output[0]), log)  # noqa: F821
+    fetch_weights(ResNet18_Weights.IMAGENET1K_V1.url, Path(snakemake.output[0]), log)

@@ -1,4 +1,7 @@
-"""Decode a set's films once: one uncompressed array and an index. The only module of this stage that decodes PNG."""
+"""Decode a set's films once: one uncompressed array and an index.
+
+The only module of this stage that decodes PNG.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256
 def resize_film(film: np.ndarray, side: int) -> np.ndarray:
     """A film ``(h, w)`` as ``(side, side)``, bilinear, grey values kept (uint16).
 
-    Resizing the whole film equals cutting it first and resizing each block, as long as it shrinks. A film more than
-    twice as large is halved by 2x2 means first, else bilinear sampling would skip pixels and pick up noise.
+    Resizing the whole film equals cutting it first and resizing each block, as long as it shrinks. A film
+    more than twice as large is halved by 2x2 means first, else bilinear sampling would skip pixels and pick
+    up noise.
     """
     while min(film.shape) >= 2 * side:
         height, width = film.shape
@@ -41,22 +45,28 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Kind and data of each chunk of a PNG (third edition, 5.3), checksums verified. ``ValueError`` where one is broken."""
+    """Kind and data of each chunk of a PNG (third edition, 5.3), checksums verified.
+
+    ``ValueError`` where one is broken.
+    """
     view, at = memoryview(content), 8
     while at < len(content):
         length, kind = int.from_bytes(view[at : at + 4], "big"), bytes(view[at + 4 : at + 8])
         data, checksum = view[at + 8 : at + 8 + length], view[at + 8 + length : at + 12 + length]
-        if len(checksum) < 4 or isal_zlib.crc32(view[at + 4 : at + 8 + length]) != int.from_bytes(checksum, "big"):
+        if len(checksum) < 4 or isal_zlib.crc32(view[at + 4 : at + 8 + length]) != int.from_bytes(
+            checksum, "big"
+        ):
             raise ValueError("a chunk is cut or damaged")
         yield kind, data
         at += 12 + length
 
 
 def decode_png16(content: bytes) -> np.ndarray | None:
-    """Pixels (rows, columns), uint16, of a 16-bit grey PNG whose rows all have the filter Up, as this workflow writes them.
+    """Pixels (rows, columns), uint16, of a 16-bit grey PNG whose rows all have the filter Up, as this
+    workflow writes them.
 
-    None for any other PNG or a broken one, which a decoder of all kinds must read or refuse, and where ISA-L is not
-    installed. More than twice as fast as libpng: ISA-L inflates, and the filter is one addition a row.
+    None for any other PNG or a broken one, which a decoder of all kinds must read or refuse, and where ISA-L
+    is not installed. More than twice as fast as libpng: ISA-L inflates, and the filter is one addition a row.
     """
     if isal_zlib is None:
         return None
@@ -113,21 +123,34 @@ def _decoded(paths: list[str], image_ids: list[str], side: int, threads: int) ->
 
 
 def cache_films(
-    cohort: str | Path, films_table: str | Path, side: int, films_npy: str | Path, index_csv: str | Path, threads: int, log: Log
+    cohort: str | Path,
+    films_table: str | Path,
+    side: int,
+    films_npy: str | Path,
+    index_csv: str | Path,
+    threads: int,
+    log: Log,
 ) -> None:
     """Write ``films.npy`` (uint16, ``(n, side, side)``) and ``index.csv`` of a set, ordered by image id.
 
-    ``cohort`` gives patients, labels and folds, ``films_table`` (the centre's films) the PNG paths. The result does not
-    depend on ``threads``. Raises ``StudyError`` when the set is empty or a film is absent or unreadable.
+    ``cohort`` gives patients, labels and folds, ``films_table`` (the centre's films) the PNG paths. The
+    result does not depend on ``threads``. Raises ``StudyError`` when the set is empty or a film is absent or
+    unreadable.
     """
     cv2.setNumThreads(1)
-    patients = sorted(read_csv(cohort, ("patient_id", "image_id", "label", "fold")), key=lambda row: row["image_id"])
+    patients = sorted(
+        read_csv(cohort, ("patient_id", "image_id", "label", "fold")), key=lambda row: row["image_id"]
+    )
     if not patients:
-        raise StudyError(f"'{cohort}' holds no patient, so there is nothing to score. See the flow table for the reasons.")
+        raise StudyError(
+            f"'{cohort}' holds no patient, so there is nothing to score. See the flow table for the reasons."
+        )
     png_of = {row["image_id"]: row["png"] for row in read_csv(films_table, ("image_id", "png"))}
     absent = [row["image_id"] for row in patients if not png_of.get(row["image_id"])]
     if absent:
-        raise StudyError(f"'{films_table}' has no film for {len(absent)} image(s) of '{cohort}', first {absent[0]}.")
+        raise StudyError(
+            f"'{films_table}' has no film for {len(absent)} image(s) of '{cohort}', first {absent[0]}."
+        )
     image_ids = [row["image_id"] for row in patients]
     rows = []
     with atomic_path(films_npy) as part:

@@ -22,7 +22,9 @@ _COLUMNS = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha
 
 @dataclass(frozen=True)
 class Film:
-    """One film of a set: its row in the array, whose it is, its label (0 or 1), fold (or None), mean and SD."""
+    """One film of a set: its row in the array, whose it is, its label (0 or 1), fold (or None), mean and
+    SD.
+    """
 
     row: int
     image_id: str
@@ -37,8 +39,8 @@ class Film:
 class FilmStack:
     """``films.npy`` and ``index.csv`` of a set, read as z-scored batches.
 
-    The array lies in the GPU's memory where it fits there. Else films are read from the file when they are needed: a
-    memory map would count all that was ever read as memory of this process.
+    The array lies in the GPU's memory where it fits there. Else films are read from the file when they are
+    needed: a memory map would count all that was ever read as memory of this process.
 
     Parameters
     ----------
@@ -75,7 +77,9 @@ class FilmStack:
         except (OSError, ValueError):
             raise StudyError(f"'{self._path}' can't be read. {anew}") from None
         if pixels.shape != (len(self.films), side, side) or pixels.dtype != np.uint16:
-            raise StudyError(f"'{self._path}' does not fit its index or the configured {side} x {side} pixels. {anew}")
+            raise StudyError(
+                f"'{self._path}' does not fit its index or the configured {side} x {side} pixels. {anew}"
+            )
         self._start, self.nbytes = pixels.offset, pixels.nbytes
         mean = torch.tensor([f.mean for f in self.films], dtype=torch.float32).view(-1, 1, 1)
         # a blank film has no SD; it becomes zeros
@@ -93,7 +97,9 @@ class FilmStack:
         return self._on_device is not None
 
     def load_to_device(self) -> None:
-        """Hold all films in the device's memory, as the bits of uint16 in int16, which every operation takes."""
+        """Hold all films in the device's memory, as the bits of uint16 in int16, which every operation
+        takes.
+        """
         held = torch.empty((len(self), self.side, self.side), dtype=torch.int16, device=self.device)
         for start in range(0, len(held), 64):  # in parts: the main memory need not hold them all
             part = held[start : start + 64]
@@ -101,13 +107,17 @@ class FilmStack:
         self._on_device = held
 
     def batch(self, rows: Sequence[int]) -> Tensor:
-        """Films of ``rows`` as float32 ``(len(rows), 1, side, side)`` on the device, each with mean 0 and SD 1."""
+        """Films of ``rows`` as float32 ``(len(rows), 1, side, side)`` on the device, each with mean 0 and SD
+        1.
+        """
         if self._on_device is not None:
             return self.standardize(self._on_device[self._index(rows)], rows)
         return self.standardize(self._from_file(rows).to(self.device), rows)
 
     def standardize(self, bits: Tensor, rows: Sequence[int]) -> Tensor:
-        """Films of ``rows`` as ``batch`` gives them, from their ``bits``: uint16 in int16 ``(n, side, side)`` on the device."""
+        """Films of ``rows`` as ``batch`` gives them, from their ``bits``: uint16 in int16 ``(n, side, side)``
+        on the device.
+        """
         index = self._index(rows)
         films = (bits.to(torch.int32) & 0xFFFF).to(torch.float32)
         return films.sub_(self._mean[index]).div_(self._sd[index]).unsqueeze(1)
@@ -115,8 +125,8 @@ class FilmStack:
     def stream(self, batches: Iterable[Sequence[int]], ahead: int = 2) -> Iterator[Tensor]:
         """The bits of each batch's films, in order, for ``standardize``; close the iterator to stop early.
 
-        Films that don't lie in the device's memory are read ``ahead`` batches early by one thread, which computes
-        nothing: it reads them and, for a GPU, sends them from pinned memory beside the computing.
+        Films that don't lie in the device's memory are read ``ahead`` batches early by one thread, which
+        computes nothing: it reads them and, for a GPU, sends them from pinned memory beside the computing.
         """
         if self._on_device is not None:
             for rows in batches:
@@ -136,7 +146,10 @@ class FilmStack:
         return torch.as_tensor(rows, dtype=torch.long).to(self.device, non_blocking=True)
 
     def _from_file(self, rows: Sequence[int], pinned: bool = False) -> Tensor:
-        """The bits of films ``rows`` as int16 in main memory. ``StudyError`` where the file ends too early."""
+        """The bits of films ``rows`` as int16 in main memory.
+
+        ``StudyError`` where the file ends too early.
+        """
         bits = torch.empty((len(rows), self.side, self.side), dtype=torch.int16, pin_memory=pinned)
         size = 2 * self.side**2
         content = memoryview(bits.numpy()).cast("B")
@@ -149,7 +162,9 @@ class FilmStack:
                 done += read
         return bits
 
-    def _read(self, rows: Sequence[int], copying: torch.cuda.Stream | None) -> tuple[Tensor, torch.cuda.Event | None]:
+    def _read(
+        self, rows: Sequence[int], copying: torch.cuda.Stream | None
+    ) -> tuple[Tensor, torch.cuda.Event | None]:
         """The films' bits, and the event after which a GPU has them."""
         with torch.cuda.stream(copying):  # also makes its GPU this thread's; does nothing for None
             bits = self._from_file(rows, pinned=copying is not None)
@@ -172,17 +187,27 @@ class FilmStack:
 def split_fold(films: Sequence[Film], fold: int) -> tuple[list[Film], list[Film]]:
     """Films that fold ``fold`` trains on and films that it holds out, each ordered by image id.
 
-    Raises ``StudyError`` when a patient stands on both sides, a side is empty, or all training films have one label.
+    Raises ``StudyError`` when a patient stands on both sides, a side is empty, or all training films have one
+    label.
     """
     ordered = sorted(films, key=lambda film: film.image_id)
     held_out = [film for film in ordered if film.fold == fold]
     training = [film for film in ordered if film.fold is not None and film.fold != fold]
     if {film.patient_id for film in training} & {film.patient_id for film in held_out}:
-        raise StudyError(f"A patient stands in fold {fold} and in another one. Delete 'results/cohort/train.csv' and run again.")
+        raise StudyError(
+            f"A patient stands in fold {fold} and in another one. Delete 'results/cohort/train.csv' and run"
+            " again."
+        )
     if not training or not held_out:
-        raise StudyError(f"Fold {fold} has {len(training)} training and {len(held_out)} held-out films. Lower 'cohort.folds'.")
+        raise StudyError(
+            f"Fold {fold} has {len(training)} training and {len(held_out)} held-out films. Lower"
+            " 'cohort.folds'."
+        )
     if len({film.label for film in training}) < 2:
-        raise StudyError(f"All {len(training)} training films of fold {fold} have the same label; there is nothing to learn.")
+        raise StudyError(
+            f"All {len(training)} training films of fold {fold} have the same label; there is nothing to"
+            " learn."
+        )
     return training, held_out
 
 
@@ -191,6 +216,14 @@ def data_hash(training: Sequence[Film], held_out: Sequence[Film]) -> str:
     digest = hashlib.sha256()
     for side, films in (("training", training), ("held out", held_out)):
         for film in films:
-            line = [side, film.image_id, film.patient_id, str(film.label), film.sha256, repr(film.mean), repr(film.sd)]
+            line = [
+                side,
+                film.image_id,
+                film.patient_id,
+                str(film.label),
+                film.sha256,
+                repr(film.mean),
+                repr(film.sd),
+            ]
             digest.update(("\0".join(line) + "\n").encode())
     return digest.hexdigest()

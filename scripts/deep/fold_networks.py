@@ -50,7 +50,9 @@ class FoldNetworks:
         self.device = device
         self.precision = precision
         self._fused = [for_scoring(network) for network in networks]
-        self.at_once = films_per_forward(self._fused[0], device.type, precision) if at_once == AUTO else int(at_once)
+        self.at_once = (
+            films_per_forward(self._fused[0], device.type, precision) if at_once == AUTO else int(at_once)
+        )
         self._advice = advice or (
             f"Set 'deep.scoring.films_per_forward' to less than {self.at_once}, and run again."
             if self.at_once > 1
@@ -71,4 +73,6 @@ class FoldNetworks:
             if not out_of_memory(error):
                 raise
             where = self.device.type.replace("cuda", "GPU")
-            raise StudyError(f"Out of memory on the {where} while scoring {self.at_once} film(s) at once. {self._advice}") from None
+            raise StudyError(
+                f"Out of memory on the {where} while scoring {self.at_once} film(s) at once. {self._advice}"
+            ) from None

@@ -1,4 +1,6 @@
-"""One fold from the cache to its published files: from the store, from a saved state, or from the first step."""
+"""One fold from the cache to its published files: from the store, from a saved state, or from the first
+step.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,14 @@ HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect SIGTERM and SIGINT instead of dying from them, so that a step can end and its state be saved."""
+    """Collect SIGTERM and SIGINT instead of dying from them, so that a step can end and its state be
+    saved.
+    """
     received: list[int] = []
-    kept = {s: signal.signal(s, lambda number, _: received.append(number)) for s in (signal.SIGTERM, signal.SIGINT)}
+    kept = {
+        s: signal.signal(s, lambda number, _: received.append(number))
+        for s in (signal.SIGTERM, signal.SIGINT)
+    }
     try:
         yield received
     finally:
@@ -45,7 +52,14 @@ def _stop_signals() -> Iterator[list[int]]:
 
 
 def train_fold(
-    cache: Path, fold: int, settings: Mapping, output: Path, state: Path, device: str, checkpoint_minutes: float, log: Log
+    cache: Path,
+    fold: int,
+    settings: Mapping,
+    output: Path,
+    state: Path,
+    device: str,
+    checkpoint_minutes: float,
+    log: Log,
 ) -> int:
     """Write ``weights.pt``, ``history.csv`` and ``held_out.csv`` of fold ``fold`` into ``output``.
 
@@ -59,7 +73,8 @@ def train_fold(
 
     Returns
     -------
-    int : exit status, 0 when the files are written, 143 when a signal stopped the training and its state was saved
+    int : exit status, 0 when the files are written, 143 when a signal stopped the training and its state was
+        saved
     """
     exact_arithmetic(settings["cpu_threads"])
     initial = initial_content(settings["init"])
@@ -77,9 +92,9 @@ def train_fold(
     refuse_no_batch(len(training), settings["training"]["batch_size"], fold)
     if settings["init"] == "random" and settings["training"]["learning_rate"] <= 1e-4:
         log.say(
-            "WARNING: random weights and a learning rate of "
-            f"{settings['training']['learning_rate']:g}: the network will hardly learn. Set 'deep.init: imagenet' or raise "
-            "'deep.training.learning_rate' (0.01 works for random weights)."
+            f"WARNING: random weights and a learning rate of {settings['training']['learning_rate']:g}: the"
+            " network will hardly learn. Set 'deep.init: imagenet' or raise 'deep.training.learning_rate'"
+            " (0.01 works for random weights)."
         )
     with hold_device(device, log.say) as place, _stop_signals() as received:
         warn_of_too_many_threads(place, settings["cpu_threads"], log.say)
@@ -93,14 +108,24 @@ def train_fold(
             last_saved = time.monotonic()
 
         try:
-            need = training_memory(settings["architecture"], settings["training"]["batch_size"], settings["training"]["precision"], place.type)
+            need = training_memory(
+                settings["architecture"],
+                settings["training"]["batch_size"],
+                settings["training"]["precision"],
+                place.type,
+            )
             stack = FilmStack(cache, side, place, max(need.likely, SCORING_MEMORY))
-            log.say(f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}")
+            log.say(
+                f"fold {fold}: {len(training)} training and {len(held_out)} held-out films on {place.type}"
+            )
             memory = device_memory(place)
             if memory is not None:
                 log.say(check_memory(settings, need, *memory))
             if place.type == "cuda":
-                log.say(f"films: {stack.nbytes / 1e9:.1f} GB, {'in GPU memory' if stack.on_device else 'read from the disk'}")
+                log.say(
+                    f"films: {stack.nbytes / 1e9:.1f} GB,"
+                    f" {'in GPU memory' if stack.on_device else 'read from the disk'}"
+                )
             trained = train(
                 stack,
                 training,
@@ -116,14 +141,17 @@ def train_fold(
                 log.live,
             )
         except Interrupted:
-            log.say(f"fold {fold}: stopped by a signal; the state is saved. Run the same command again to go on.")
+            log.say(
+                f"fold {fold}: stopped by a signal; the state is saved. Run the same command again to go on."
+            )
             return 143
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
             raise StudyError(
-                f"Fold {fold}: out of memory on the {'GPU' if place.type == 'cuda' else 'CPU'}. Lower 'deep.training.batch_size' "
-                f"(now {settings['training']['batch_size']}), set 'deep.training.precision: bf16', or use a larger machine."
+                f"Fold {fold}: out of memory on the {'GPU' if place.type == 'cuda' else 'CPU'}. Lower"
+                f" 'deep.training.batch_size' (now {settings['training']['batch_size']}), set"
+                " 'deep.training.precision: bf16', or use a larger machine."
             ) from None
 
     rows = [(f.patient_id, f.image_id, fold, f.label, p) for f, p in zip(held_out, trained.held_out)]
@@ -135,8 +163,9 @@ def train_fold(
     record = {"fold": fold, "settings": settings, "torch": str(torch.__version__), "device": place.type}
     if len(trained.held_out) > 1 and max(trained.held_out) - min(trained.held_out) < SAME_SCORE:
         log.say(
-            f"WARNING: fold {fold} gives all held-out films the same score: it has learned nothing that could be used. Look at history.csv; "
-            "lower 'deep.training.learning_rate', or start from other weights."
+            f"WARNING: fold {fold} gives all held-out films the same score: it has learned nothing that could"
+            " be used. Look at history.csv; lower 'deep.training.learning_rate', or start from other"
+            " weights."
         )
     store.put(products, record)
     publish(products, output)

@@ -16,7 +16,11 @@ def slots_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"osteocxr-gpu-slots-{os.getuid()}"
 
 
-def hold_slot(names: Sequence[str], folder: Path, say: Callable[[str], None], pause: float = 1.0) -> AbstractContextManager[int]:
-    """Hold one of the slots ``names`` while the block runs, and yield its place in ``names``; wait when all are taken."""
+def hold_slot(
+    names: Sequence[str], folder: Path, say: Callable[[str], None], pause: float = 1.0
+) -> AbstractContextManager[int]:
+    """Hold one of the slots ``names`` while the block runs, and yield its place in ``names``; wait when all
+    are taken.
+    """
     paths = [folder / f"gpu-{name.replace('/', '_')}.lock" for name in names]
     return hold_one(paths, f"all {len(names)} GPU(s) are taken by other jobs; waiting for one", say, pause)

@@ -23,8 +23,10 @@ from scripts.deep.trained_networks import load_networks
 
 KINDS = ("TP", "FP", "TN", "FN")
 CASES = ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen")
-"""Columns of ``cases.csv``; row n belongs to entry n of every array in ``maps.npz``. ``chosen`` is ``certain`` (the most certain
-of its kind) or ``random`` (drawn from the whole set, so that a patient can stand in both)."""
+"""Columns of ``cases.csv``; row n belongs to entry n of every array in ``maps.npz``.
+
+``chosen`` is ``certain`` (the most certain of its kind) or ``random`` (drawn from the whole set, so that a
+patient can stand in both)."""
 
 SHOWN_SIDE = 384
 """Largest side, in pixels, of the films and maps in ``maps.npz``."""
@@ -33,9 +35,10 @@ SHOWN_SIDE = 384
 def class_activation(network: HybridNetwork, films: Tensor) -> Tensor:
     """Evidence for osteoporosis over films ``(n, 1, side, side)``: ``(n, grid * h, grid * h)``, signed.
 
-    The gradient of the global logit by a block's feature (the mean of its last map) weighs that block's maps: one
-    weight per block and channel. As the mean lies inside the network, this is Grad-CAM (Selvaraju et al. 2017) and
-    HiResCAM (Draelos and Carin 2020) at once. The blocks' maps are put together as the blocks lie in the film.
+    The gradient of the global logit by a block's feature (the mean of its last map) weighs that block's maps:
+    one weight per block and channel. As the mean lies inside the network, this is Grad-CAM (Selvaraju et al.
+    2017) and HiResCAM (Draelos and Carin 2020) at once. The blocks' maps are put together as the blocks lie
+    in the film.
     """
     n, grid = len(films), network.grid
     maps = network.feature_maps(films).detach().float()
@@ -48,7 +51,9 @@ def class_activation(network: HybridNetwork, films: Tensor) -> Tensor:
 
 
 def heat_map(evidence: Tensor) -> Tensor:
-    """Positive part of ``(n, m, m)``, divided by each film's own maximum (once per film, not per block): 0 to 1."""
+    """Positive part of ``(n, m, m)``, divided by each film's own maximum (once per film, not per block): 0 to
+    1.
+    """
     positive = evidence.relu()
     peak = positive.amax((1, 2), keepdim=True)
     return positive / torch.where(peak > 0, peak, 1)
@@ -60,18 +65,25 @@ def kind_of(row: Mapping[str, str], threshold: float) -> str:
     return ("T" if right else "F") + ("P" if float(row["deep"]) >= threshold else "N")
 
 
-def draw_cases(predictions: Sequence[Mapping[str, str]], threshold: float, cases: int, seed: int) -> list[tuple[str, Mapping[str, str]]]:
+def draw_cases(
+    predictions: Sequence[Mapping[str, str]], threshold: float, cases: int, seed: int
+) -> list[tuple[str, Mapping[str, str]]]:
     """A simple random sample of ``cases`` patients with their kind, whatever the scores are.
 
-    Patients are ranked by a hash of ``seed`` and their pseudonym: the draw depends on no order of rows, and a new patient
-    can push out one of the sample at most.
+    Patients are ranked by a hash of ``seed`` and their pseudonym: the draw depends on no order of rows, and a
+    new patient can push out one of the sample at most.
     """
-    ranked = sorted(predictions, key=lambda row: (sub_seed(seed, "gradcam", row["patient_id"]), row["patient_id"]))
+    ranked = sorted(
+        predictions, key=lambda row: (sub_seed(seed, "gradcam", row["patient_id"]), row["patient_id"])
+    )
     return [(kind_of(row, threshold), row) for row in ranked[:cases]]
 
 
-def choose_cases(predictions: Sequence[Mapping[str, str]], threshold: float, cases: int) -> list[tuple[str, Mapping[str, str]]]:
-    """The ``cases`` most certain patients of each kind (KINDS): highest scores for TP and FP, lowest for TN and FN.
+def choose_cases(
+    predictions: Sequence[Mapping[str, str]], threshold: float, cases: int
+) -> list[tuple[str, Mapping[str, str]]]:
+    """The ``cases`` most certain patients of each kind (KINDS): highest scores for TP and FP, lowest for TN
+    and FN.
 
     A score at the threshold counts as positive; patients with the same score are ordered by pseudonym.
     """
@@ -101,15 +113,20 @@ def explain_cases(
 ) -> None:
     """Write ``cases.csv`` (CASES) and ``maps.npz`` for chosen patients of set ``set_name``.
 
-    ``cases`` of each kind are the most certain ones, ``random`` further ones are drawn by ``seed`` from the whole set.
-    ``maps.npz`` holds ``image_id``, ``film`` (uint16, n x m x m), ``heat`` (float32, n x m x m, 0 to 1) and ``grid`` (the
-    map before it was enlarged). The evidence is the mean over the folds' networks.
+    ``cases`` of each kind are the most certain ones, ``random`` further ones are drawn by ``seed`` from the
+    whole set.
+    ``maps.npz`` holds ``image_id``, ``film`` (uint16, n x m x m), ``heat`` (float32, n x m x m, 0 to 1) and
+    ``grid`` (the map before it was enlarged). The evidence is the mean over the folds' networks.
     """
     exact_arithmetic(threads)
     rows = [r for r in read_csv(predictions, ("patient_id", "set", "label", "deep")) if r["set"] == set_name]
-    limits = [float(r["threshold"]) for r in read_csv(thresholds, ("model", "threshold")) if r["model"] == "deep"]
+    limits = [
+        float(r["threshold"]) for r in read_csv(thresholds, ("model", "threshold")) if r["model"] == "deep"
+    ]
     if len(limits) != 1:
-        raise StudyError(f"'{thresholds}' needs exactly one row with model 'deep'. Delete the file and run again.")
+        raise StudyError(
+            f"'{thresholds}' needs exactly one row with model 'deep'. Delete the file and run again."
+        )
     chosen = [("certain", *case) for case in choose_cases(rows, limits[0], cases)]
     chosen += [("random", *case) for case in draw_cases(rows, limits[0], random, seed)]
     with hold_device(device, log.say) as place:
@@ -120,20 +137,36 @@ def explain_cases(
         film_of = {film.patient_id: film for film in stack.films}
         absent = [row for *_, row in chosen if row["patient_id"] not in film_of]
         if absent:
-            raise StudyError(f"'{cache}' lacks {len(absent)} patient(s) of '{predictions}'. Delete that folder and run again.")
+            raise StudyError(
+                f"'{cache}' lacks {len(absent)} patient(s) of '{predictions}'. Delete that folder and run"
+                " again."
+            )
         shown = min(SHOWN_SIDE, stack.side)
         ids, films, grids, heats, table = [], [], [], [], []
         for rule, kind, row in log.progress(chosen, len(chosen), "films"):
             film = film_of[row["patient_id"]]
             x = stack.batch([film.row])
-            evidence = torch.stack([class_activation(network, x)[0] for network in networks]).mean(0, keepdim=True)
+            evidence = torch.stack([class_activation(network, x)[0] for network in networks]).mean(
+                0, keepdim=True
+            )
             heat = F.interpolate(heat_map(evidence)[None], (shown, shown), mode="bilinear")[0]
             grey = F.interpolate(x, (shown, shown), mode="area")[0, 0] * max(film.sd, 1.0) + film.mean
             ids.append(film.image_id)
             films.append(grey.round().clamp(0, 65535).cpu().numpy().astype(np.uint16))
             grids.append(heat_map(evidence)[0].cpu().numpy())
             heats.append(heat[0].cpu().numpy())
-            table.append((set_name, film.image_id, film.patient_id, kind, float(row["deep"]), film.label, limits[0], rule))
+            table.append(
+                (
+                    set_name,
+                    film.image_id,
+                    film.patient_id,
+                    kind,
+                    float(row["deep"]),
+                    film.label,
+                    limits[0],
+                    rule,
+                )
+            )
     with atomic_path(maps_npz) as part, part.open("wb") as file:
         np.savez_compressed(
             file,

@@ -9,7 +9,9 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.deep.network import HybridNetwork
 
-_OURS = "Set 'deep.init' to 'imagenet', 'random' or a file of ResNet-18 weights that fits 'deep.architecture'."
+_OURS = (
+    "Set 'deep.init' to 'imagenet', 'random' or a file of ResNet-18 weights that fits 'deep.architecture'."
+)
 
 
 def trunk_weights(resnet18: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -26,24 +28,30 @@ def trunk_weights(resnet18: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 def load_initial(network: HybridNetwork, content: bytes) -> None:
     """Put the ResNet-18 of a weights file's ``content`` into the trunk of ``network``.
 
-    A network that a fold trained is refused: all folds would start from what one of them learned, and the scores of the
-    patients that it was trained on would be out of fold in name only.
+    A network that a fold trained is refused: all folds would start from what one of them learned, and the
+    scores of the patients that it was trained on would be out of fold in name only.
 
-    Raises ``StudyError`` when the file is no weights file, holds such a network or belongs to another architecture.
+    Raises ``StudyError`` when the file is no weights file, holds such a network or belongs to another
+    architecture.
     """
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:
-        raise StudyError(f"The weights file given by 'deep.init' can't be read as PyTorch weights. {_OURS}") from None
+        raise StudyError(
+            f"The weights file given by 'deep.init' can't be read as PyTorch weights. {_OURS}"
+        ) from None
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
         raise StudyError(
-            "The weights file given by 'deep.init' holds a trained network, such as a fold's weights.pt. All folds would start from "
-            f"it, and patients that it was trained on would no longer be scored out of fold. {_OURS}"
+            "The weights file given by 'deep.init' holds a trained network, such as a fold's weights.pt. All"
+            " folds would start from it, and patients that it was trained on would no longer be scored out"
+            f" of fold. {_OURS}"
         )
     if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
         raise StudyError(f"The weights file given by 'deep.init' holds no table of weights. {_OURS}")
     if not all(torch.isfinite(value).all() for value in found.values()):
-        raise StudyError(f"The weights file given by 'deep.init' holds values that are no finite numbers. {_OURS}")
+        raise StudyError(
+            f"The weights file given by 'deep.init' holds values that are no finite numbers. {_OURS}"
+        )
     weights = trunk_weights(found)
     wanted = network.trunk.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
@@ -51,13 +59,20 @@ def load_initial(network: HybridNetwork, content: bytes) -> None:
         if name in counters and name not in weights:  # absent from files of old PyTorch versions
             weights[name] = value
         elif name not in weights:
-            raise StudyError(f"The weights file given by 'deep.init' is of another architecture: it lacks '{name}'. {_OURS}")
+            raise StudyError(
+                f"The weights file given by 'deep.init' is of another architecture: it lacks '{name}'."
+                f" {_OURS}"
+            )
         elif weights[name].shape != value.shape:
             raise StudyError(
-                f"The weights file given by 'deep.init' is of another architecture: '{name}' is "
-                f"{tuple(weights[name].shape)} there and {tuple(value.shape)} here (deep.architecture). {_OURS}"
+                f"The weights file given by 'deep.init' is of another architecture: '{name}' is"
+                f" {tuple(weights[name].shape)} there and {tuple(value.shape)} here (deep.architecture)."
+                f" {_OURS}"
             )
     surplus = sorted(set(weights) - set(wanted))
     if surplus:
-        raise StudyError(f"The weights file given by 'deep.init' is of another architecture: '{surplus[0]}' has no place. {_OURS}")
+        raise StudyError(
+            f"The weights file given by 'deep.init' is of another architecture: '{surplus[0]}' has no place."
+            f" {_OURS}"
+        )
     network.trunk.load_state_dict(weights)

@@ -11,8 +11,11 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def hold_one(paths: Sequence[Path], waiting: str, say: Callable[[str], None], pause: float = 1.0) -> Iterator[int]:
-    """Hold the first free lock of ``paths`` while the block runs, and yield its place; say ``waiting`` and wait when all are taken.
+def hold_one(
+    paths: Sequence[Path], waiting: str, say: Callable[[str], None], pause: float = 1.0
+) -> Iterator[int]:
+    """Hold the first free lock of ``paths`` while the block runs, and yield its place; say ``waiting`` and
+    wait when all are taken.
 
     On a disk without locks the first is taken as free.
     """

@@ -14,11 +14,15 @@ from pathlib import Path
 from scripts.common.errors import StudyError
 
 PROCESS = {"cpu": 750_000_000, "cuda": 4_000_000_000}
-"""Bytes of main memory of a process that has loaded PyTorch, and CUDA's libraries with it, and computed nothing yet."""
+"""Bytes of main memory of a process that has loaded PyTorch, and CUDA's libraries with it, and computed
+nothing yet.
+"""
 
 OVERHEAD = {"cpu": 2.2, "cuda": 1.2}
-"""What is held in all, over what is alive. On the CPU measured (1.7 to 2.2: blocks that are kept for the next step lie in
-pieces, and convolutions need scratch space); on a GPU assumed."""
+"""What is held in all, over what is alive.
+
+On the CPU measured (1.7 to 2.2: blocks that are kept for the next step lie in pieces, and convolutions need
+scratch space); on a GPU assumed."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,8 @@ def trunk_activations(block: int, width: int, value: int) -> int:
     """Bytes that the trunk saves of one block of ``block`` x ``block`` pixels, at ``value`` bytes a number.
 
     A convolution saves its input, a BatchNorm its input, a ReLU its output (in place of the BatchNorm's); the
-    max-pooling saves its input and int64 places. So a residual block leaves four maps, and one more where its shortcut
-    is a convolution.
+    max-pooling saves its input and int64 places. So a residual block leaves four maps, and one more where its
+    shortcut is a convolution.
     """
     half = _halved(block)
     side = _halved(half)
@@ -90,10 +94,12 @@ def trunk_activations(block: int, width: int, value: int) -> int:
 
 
 def encoder_activations(architecture: Mapping, value: int) -> int:
-    """Bytes that the Transformer saves of one film, at ``value`` bytes a number (norms and softmax take fp32).
+    """Bytes that the Transformer saves of one film, at ``value`` bytes a number (norms and softmax take
+    fp32).
 
-    A layer saves its input; queries, keys and values as computed and as multiplied; the mixed values; both sums and
-    both norms; the MLP's hidden values before and after GELU and dropout; the attention weights twice; dropout's masks.
+    A layer saves its input; queries, keys and values as computed and as multiplied; the mixed values; both
+    sums and both norms; the MLP's hidden values before and after GELU and dropout; the attention weights
+    twice; dropout's masks.
     """
     tokens, width = architecture["grid"] ** 2 + 1, 8 * architecture["trunk_width"]
     hidden = int(width * architecture["mlp_ratio"])
@@ -104,9 +110,11 @@ def encoder_activations(architecture: Mapping, value: int) -> int:
 
 
 def training_memory(architecture: Mapping, batch_size: int, precision: str, device: str) -> MemoryNeed:
-    """Memory of training ``architecture`` with ``batch_size`` films a step in ``precision`` (fp32, bf16) on cpu or cuda.
+    """Memory of training ``architecture`` with ``batch_size`` films a step in ``precision`` (fp32, bf16) on
+    cpu or cuda.
 
-    Compiled, a network recomputes some activations instead of saving them; the count is that of the uncompiled one.
+    Compiled, a network recomputes some activations instead of saving them; the count is that of the
+    uncompiled one.
     """
     value = 2 if precision == "bf16" else 4
     blocks, parameters = architecture["grid"] ** 2, parameter_count(architecture)
@@ -137,7 +145,9 @@ def _number(path: Path) -> int | None:
 
 
 def _control_groups(root: Path) -> Iterator[tuple[int, int]]:
-    """Limit and use (without the page cache that can be dropped) of every control group of this process, v2 and v1."""
+    """Limit and use (without the page cache that can be dropped) of every control group of this process, v2
+    and v1.
+    """
     try:
         lines = (root / "proc/self/cgroup").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -145,7 +155,12 @@ def _control_groups(root: Path) -> Iterator[tuple[int, int]]:
     for line in lines:
         _, controllers, group = line.split(":", 2)
         if controllers == "":
-            base, limit_file, use_file, dropped = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+            base, limit_file, use_file, dropped = (
+                root / "sys/fs/cgroup",
+                "memory.max",
+                "memory.current",
+                "inactive_file",
+            )
         elif "memory" in controllers.split(","):
             base, dropped = root / "sys/fs/cgroup/memory", "total_inactive_file"
             limit_file, use_file = "memory.limit_in_bytes", "memory.usage_in_bytes"
@@ -158,17 +173,24 @@ def _control_groups(root: Path) -> Iterator[tuple[int, int]]:
             if limit is None or use is None:
                 continue
             try:
-                stat = dict(row.split() for row in (folder / "memory.stat").read_text(encoding="ascii").splitlines())
+                stat = dict(
+                    row.split() for row in (folder / "memory.stat").read_text(encoding="ascii").splitlines()
+                )
             except (OSError, ValueError):
                 stat = {}
             yield limit, max(use - int(stat.get(dropped, 0)), 0)
 
 
 def main_memory(root: Path = Path("/")) -> tuple[int, int] | None:
-    """Free and total bytes of main memory for this process, by the machine and its control groups; None if unknown."""
+    """Free and total bytes of main memory for this process, by the machine and its control groups; None if
+    unknown.
+    """
     try:
         text = (root / "proc/meminfo").read_text(encoding="ascii")
-        machine = {name: 1024 * int(rest.split()[0]) for name, _, rest in (row.partition(":") for row in text.splitlines())}
+        machine = {
+            name: 1024 * int(rest.split()[0])
+            for name, _, rest in (row.partition(":") for row in text.splitlines())
+        }
         free, total = machine["MemAvailable"], machine["MemTotal"]
     except (OSError, ValueError, KeyError, IndexError):  # no Linux
         return None
@@ -187,7 +209,8 @@ def own_memory() -> int:
 
 
 def check_memory(settings: Mapping, need: MemoryNeed, free: int, total: int) -> str:
-    """A line on the memory of a training before it starts; a warning that names the keys to lower where it is short.
+    """A line on the memory of a training before it starts; a warning that names the keys to lower where it is
+    short.
 
     Raises ``StudyError`` where the training can't fit even in an empty memory of ``total`` bytes.
     """
@@ -209,17 +232,25 @@ def check_memory(settings: Mapping, need: MemoryNeed, free: int, total: int) -> 
         if training["precision"] == "fp32":
             batch = fitting(limit, "bf16")
             if batch:
-                ways.append("set 'deep.training.precision: bf16'" + ("" if batch == training["batch_size"] else f" with a batch_size of {batch}"))
+                ways.append(
+                    "set 'deep.training.precision: bf16'"
+                    + ("" if batch == training["batch_size"] else f" with a batch_size of {batch}")
+                )
         ways.append("lower 'deep.architecture.block_size'" if not ways else "take a machine with more memory")
         text = ", or ".join(ways)
         return text[0].upper() + text[1:]
 
     if need.least > total:
         raise StudyError(
-            f"The training can't fit: it holds at least {_gb(need.least)} at once, and {where} has {_gb(total)} in all. {advice(total)}."
+            f"The training can't fit: it holds at least {_gb(need.least)} at once, and {where} has"
+            f" {_gb(total)} in all. {advice(total)}."
         )
     line = f"memory: about {_gb(need.likely)} needed on {where}, {_gb(free)} free"
-    return line if need.likely <= free else f"WARNING: {line}: the training may be ended for lack of memory. {advice(free)}."
+    return (
+        line
+        if need.likely <= free
+        else f"WARNING: {line}: the training may be ended for lack of memory. {advice(free)}."
+    )
 
 
 def _gb(size: int) -> str:

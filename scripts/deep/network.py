@@ -1,4 +1,6 @@
-"""The paper's network (section 1.3): a shared ResNet-18 over the blocks of a film, a Transformer over the blocks."""
+"""The paper's network (section 1.3): a shared ResNet-18 over the blocks of a film, a Transformer over the
+blocks.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +33,8 @@ class BasicBlock(nn.Module):
 class Trunk(nn.Module):
     """ResNet-18 for one channel, without its pooling and classification layers.
 
-    At ``width`` 64 the state dict has torchvision's ``resnet18`` names and shapes, but for ``conv1`` (one input
-    channel instead of three) and the absent ``fc``.
+    At ``width`` 64 the state dict has torchvision's ``resnet18`` names and shapes, but for ``conv1`` (one
+    input channel instead of three) and the absent ``fc``.
     """
 
     def __init__(self, width: int) -> None:
@@ -53,7 +55,8 @@ class Trunk(nn.Module):
 
     def forward(self, blocks: Tensor) -> Tensor:
         """``(n, 1, b, b)`` to ``(n, 8 * width, b / 32, b / 32)``, rounded up."""
-        # the ReLU after the pooling instead of before: the same values and gradients, on a quarter of the pixels
+        # the ReLU after the pooling instead of before: the same values and gradients, on a quarter of the
+        # pixels
         x = F.relu(F.max_pool2d(self.bn1(self.conv1(blocks)), 3, 2, 1), inplace=True)
         return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
@@ -61,8 +64,8 @@ class Trunk(nn.Module):
 class EncoderLayer(nn.Module):
     """A Post-Norm Transformer layer: ``E' = LN(MHSA(E) + E)``, ``E_next = LN(MLP(E') + E')``.
 
-    Attention is written out: for 37 tokens it costs nothing and is exact on every device. Dropout falls on the
-    attention weights and on each branch before its sum, as in Vaswani et al. 2017.
+    Attention is written out: for 37 tokens it costs nothing and is exact on every device. Dropout falls on
+    the attention weights and on each branch before its sum, as in Vaswani et al. 2017.
     """
 
     def __init__(self, width: int, heads: int, mlp_ratio: float, dropout: float) -> None:
@@ -118,9 +121,10 @@ def cut_blocks(films: Tensor, grid: int) -> Tensor:
 class HybridNetwork(nn.Module):
     """Global and local logits of osteoporosis for z-scored films.
 
-    Every block of a ``grid`` x ``grid`` partition goes through the shared trunk; the mean of its last map is the
-    block's feature. A learnable [BMD] token is put in front, learnable positions are added, ``layers`` Post-Norm
-    layers follow; a head on the token gives the global logit, a head of its own on every block a local one.
+    Every block of a ``grid`` x ``grid`` partition goes through the shared trunk; the mean of its last map is
+    the block's feature. A learnable [BMD] token is put in front, learnable positions are added, ``layers``
+    Post-Norm layers follow; a head on the token gives the global logit, a head of its own on every block a
+    local one.
 
     Parameters
     ----------
@@ -161,7 +165,9 @@ class HybridNetwork(nn.Module):
         return self.trunk(cut_blocks(films, self.grid))
 
     def logits(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block features ``(n, grid**2, 8 * trunk_width)`` to global ``(n,)`` and local ``(n, grid**2)`` logits."""
+        """Block features ``(n, grid**2, 8 * trunk_width)`` to global ``(n,)`` and local ``(n, grid**2)``
+        logits.
+        """
         n = features.shape[0]
         x = torch.cat([self.token.expand(n, -1, -1), features], dim=1) + self.positions
         x = self.encoder(self.dropout(x))

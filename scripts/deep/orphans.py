@@ -2,9 +2,9 @@
 
     python -m scripts.deep.orphans [--state state]
 
-A fold holds the lock ``state/locks/fold_<k>.lock`` while it trains. A process is found by this lock, never by its
-name, so that no training of another study is named, and one of a run that is going on is told apart. It looks at this
-machine and this user alone.
+A fold holds the lock ``state/locks/fold_<k>.lock`` while it trains. A process is found by this lock, never by
+its name, so that no training of another study is named, and one of a run that is going on is told apart. It
+looks at this machine and this user alone.
 """
 
 from __future__ import annotations
@@ -85,13 +85,13 @@ def _open_files(pid: int) -> set[tuple[int, int]]:
 def holders(state: Path, slots: Path | None = None) -> Iterator[Holder]:
     """The processes that hold a fold's lock under ``state``, or a GPU of ``slots`` for a job of this study.
 
-    ``slots`` is the folder of the GPU locks, which all of a user's studies share: a job counts where it works in
-    the folder that holds ``state``.
+    ``slots`` is the folder of the GPU locks, which all of a user's studies share: a job counts where it works
+    in the folder that holds ``state``.
     """
     if not (PROC / "self" / "fd").is_dir():
         raise StudyError(
-            "This system has no /proc, which tells the open files of processes; 'lsof state/locks/*.lock' names "
-            "the trainings."
+            "This system has no /proc, which tells the open files of processes; 'lsof state/locks/*.lock'"
+            " names the trainings."
         )
     study = state.resolve().parent
     locks = {(path.stat().st_dev, path.stat().st_ino): path for path in sorted(state.glob("locks/*.lock"))}

@@ -3,9 +3,9 @@
 from scripts.common.log import rule_log
 from scripts.deep.out_of_fold import collect_out_of_fold
 
-with rule_log(snakemake.log[0], snakemake.rule):  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule):
     collect_out_of_fold(
-        index=snakemake.input.index,  # noqa: F821
-        held_out=snakemake.input.held_out,  # noqa: F821
-        output=snakemake.output[0],  # noqa: F821
+        index=snakemake.input.index,
+        held_out=snakemake.input.held_out,
+        output=snakemake.output[0],
     )

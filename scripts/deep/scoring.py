@@ -16,17 +16,21 @@ from scripts.deep.cpu_trunk import FusedTrunk, can_fuse
 from scripts.deep.network import BasicBlock, HybridNetwork, cut_blocks
 
 SCORING_MEMORY = 8 * 2**30
-"""Bytes of activations that ``films_per_forward`` lets a GPU hold: what a card of 12 GB has beside weights and libraries."""
+"""Bytes of activations that ``films_per_forward`` lets a GPU hold: what a card of 12 GB has beside weights
+and libraries.
+"""
 
 _MOST_FILMS = 64
 
 
 def films_per_forward(network: HybridNetwork, device_type: str, precision: str) -> int:
-    """Films that go through the network at once: 1 on a CPU; on a GPU the largest power of two, up to 64, that fits in memory.
+    """Films that go through the network at once: 1 on a CPU; on a GPU the largest power of two, up to 64,
+    that fits in memory.
 
-    A kernel may sum in another order for another number of films, so this number can change the last bits of a score.
-    It therefore follows from the geometry and the precision alone, never from what a machine has free; the memory it
-    counts on is ``SCORING_MEMORY``. A film takes about four maps of the first convolution (``grid**2`` blocks of
+    A kernel may sum in another order for another number of films, so this number can change the last bits of
+    a score. It therefore follows from the geometry and the precision alone, never from what a machine has
+    free; the memory it counts on is ``SCORING_MEMORY``. A film takes about four maps of the first convolution
+    (``grid**2`` blocks of
     ``trunk_width`` channels, halved in height and width), which are the largest ones.
     """
     if device_type != "cuda":
@@ -61,13 +65,18 @@ def for_scoring(network: HybridNetwork) -> HybridNetwork:
 
 @torch.inference_mode()
 def probabilities(
-    networks: Sequence[HybridNetwork], stack: FilmBatches, rows: Sequence[int], precision: str, at_once: int | None = None
+    networks: Sequence[HybridNetwork],
+    stack: FilmBatches,
+    rows: Sequence[int],
+    precision: str,
+    at_once: int | None = None,
 ) -> np.ndarray:
-    """``(len(rows), len(networks))`` float64: sigmoid of the global logit of films ``rows`` under each network.
+    """``(len(rows), len(networks))`` float64: sigmoid of the global logit of films ``rows`` under each
+    network.
 
-    ``networks`` come from ``for_scoring`` and lie on the stack's device. ``at_once`` films go through a network together
-    (None: ``films_per_forward``); the last batch is filled up, so that a film's score depends on no other film's presence
-    or place.
+    ``networks`` come from ``for_scoring`` and lie on the stack's device. ``at_once`` films go through a
+    network together (None: ``films_per_forward``); the last batch is filled up, so that a film's score
+    depends on no other film's presence or place.
     """
     size = at_once or films_per_forward(networks[0], stack.device.type, precision)
     fuse = stack.device.type == "cpu" and can_fuse(precision)
@@ -80,7 +89,9 @@ def probabilities(
             with autocast(stack.device, precision):
                 features = trunk(cut_blocks(films, network.grid)).mean((2, 3))
                 logits, _ = network.logits(features.view(size, network.grid**2, -1))
-            scores[start : start + len(chosen), n] = torch.sigmoid(logits.double()).cpu().numpy()[: len(chosen)]
+            scores[start : start + len(chosen), n] = (
+                torch.sigmoid(logits.double()).cpu().numpy()[: len(chosen)]
+            )
     return scores
 
 

@@ -27,9 +27,10 @@ def score_set(
 ) -> None:
     """Write ``patient_id, image_id, deep, fold_0 ...``: each fold's probability and ``deep``, their mean.
 
-    Works on a set that no fold trained on. ``weights`` are the folds' files, in the order of the folds; ``precision`` and
-    ``at_once`` are the config's ``deep.scoring`` (``precision``, ``films_per_forward``). Raises ``StudyError`` where a
-    weights file or the cache can't be read, or the memory doesn't suffice.
+    Works on a set that no fold trained on. ``weights`` are the folds' files, in the order of the folds;
+    ``precision`` and
+    ``at_once`` are the config's ``deep.scoring`` (``precision``, ``films_per_forward``). Raises
+    ``StudyError`` where a weights file or the cache can't be read, or the memory doesn't suffice.
     """
     exact_arithmetic(threads)
     with hold_device(device, log.say) as place:
@@ -37,12 +38,17 @@ def score_set(
         folds = FoldNetworks(networks, place, chosen_precision(precision, trained), at_once)
         warn_of_slow_bf16(place, folds.precision, "deep.scoring.precision", log.say)
         stack = FilmStack(cache, folds.side, place)
-        log.say(f"{len(stack)} films, {len(folds)} networks, {folds.precision}, {folds.at_once} film(s) at once on {place.type}")
+        log.say(
+            f"{len(stack)} films, {len(folds)} networks, {folds.precision}, {folds.at_once} film(s) at once"
+            f" on {place.type}"
+        )
 
         def scored() -> Iterator[tuple]:
             for start in range(0, len(stack), folds.at_once):
                 films = stack.films[start : start + folds.at_once]
-                for film, row in zip(films, folds.probabilities(stack, [film.row for film in films]).tolist()):
+                for film, row in zip(
+                    films, folds.probabilities(stack, [film.row for film in films]).tolist()
+                ):
                     yield (film.patient_id, film.image_id, mean_probability(row), *row)
 
         rows = list(log.progress(scored(), len(stack), "films"))

@@ -1,7 +1,8 @@
 """Train the network on all folds but one and score the one held out.
 
 A command, so that it runs on a GPU node that has PyTorch and NumPy only:
-``python -m scripts.deep.train_fold --cache state/cache/train --fold 0 --settings '{...}' --output results/deep/fold_0``
+``python -m scripts.deep.train_fold --cache state/cache/train --fold 0 --settings '{...}' --output
+results/deep/fold_0``
 """
 
 from __future__ import annotations
@@ -18,15 +19,25 @@ from scripts.common.log import rule_log
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as ``arguments`` say (None: those of the command line); returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--cache", type=Path, required=True, help="folder with films.npy and index.csv of the training set")
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the training set"
+    )
     parser.add_argument("--fold", type=int, required=True, help="the fold that is held out, from 0")
     parser.add_argument(
-        "--settings", required=True, help="JSON: seed, init, cpu_threads, architecture, training, augmentation"
+        "--settings",
+        required=True,
+        help="JSON: seed, init, cpu_threads, architecture, training, augmentation",
     )
-    parser.add_argument("--output", type=Path, required=True, help="folder for weights.pt, history.csv, held_out.csv")
-    parser.add_argument("--state", type=Path, default=Path("state"), help="folder of saved states and finished folds")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for weights.pt, history.csv, held_out.csv"
+    )
+    parser.add_argument(
+        "--state", type=Path, default=Path("state"), help="folder of saved states and finished folds"
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--checkpoint-minutes", type=float, default=5.0, help="longest time between two saved states")
+    parser.add_argument(
+        "--checkpoint-minutes", type=float, default=5.0, help="longest time between two saved states"
+    )
     parser.add_argument("--log", type=Path, help="log file")
     given = parser.parse_args(arguments)
     with rule_log(given.log, "train_fold") as log:

@@ -12,7 +12,9 @@ from scripts.deep.network import HybridNetwork
 
 
 def load_networks(weights: Sequence[str | Path], device: torch.device) -> tuple[list[HybridNetwork], str]:
-    """Networks in evaluation mode, in the order of ``weights``, and the precision that they were trained in."""
+    """Networks in evaluation mode, in the order of ``weights``, and the precision that they were trained
+    in.
+    """
     networks, precision = [], "fp32"
     for path in weights:
         try:
@@ -21,6 +23,9 @@ def load_networks(weights: Sequence[str | Path], device: torch.device) -> tuple[
             network.load_state_dict(found["model"])
             precision = found["precision"]
         except Exception:
-            raise StudyError(f"'{path}' can't be read as a fold's weights. Delete it and run again; it comes from the store.") from None
+            raise StudyError(
+                f"'{path}' can't be read as a fold's weights. Delete it and run again; it comes from the"
+                " store."
+            ) from None
         networks.append(network.eval().to(device, memory_format=torch.channels_last))
     return networks, precision

@@ -29,8 +29,8 @@ from scripts.deep.scoring import auc, for_scoring, probabilities
 HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
 """Columns of ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's.
 
-``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films) leave out the
-scoring of the held-out films.
+``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films)
+leave out the scoring of the held-out films.
 """
 
 
@@ -40,7 +40,9 @@ class Interrupted(Exception):
 
 @dataclass
 class Trained:
-    """A finished fold: network as it scores, history rows (HISTORY), held-out probabilities, and the number of steps made now."""
+    """A finished fold: network as it scores, history rows (HISTORY), held-out probabilities, and the number
+    of steps made now.
+    """
 
     network: HybridNetwork
     history: list[list[float]]
@@ -49,7 +51,9 @@ class Trained:
 
 
 def new_network(settings: Mapping, fold: int, initial: bytes | None) -> HybridNetwork:
-    """The fold's network before its first step; ``initial`` is a weights file's content, or None for random weights."""
+    """The fold's network before its first step; ``initial`` is a weights file's content, or None for random
+    weights.
+    """
     torch.manual_seed(sub_seed(settings["seed"], "deep", "init", fold))
     network = HybridNetwork(**settings["architecture"])
     if initial is not None:
@@ -79,42 +83,55 @@ def refuse_no_batch(films: int, batch_size: int, fold: int) -> None:
     """Raise ``StudyError`` where so many ``films`` don't fill one batch."""
     if films < batch_size:
         raise StudyError(
-            f"Fold {fold} trains on {films} films, which don't fill one batch of 'deep.training.batch_size' ({batch_size}). Lower it."
+            f"Fold {fold} trains on {films} films, which don't fill one batch of 'deep.training.batch_size'"
+            f" ({batch_size}). Lower it."
         )
 
 
-def epoch_batches(films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int) -> list[list[Film]]:
+def epoch_batches(
+    films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int
+) -> list[list[Film]]:
     """The batches of one epoch: a shuffle that depends on seed, fold and epoch only, cut into whole batches.
 
-    The few films left over wait for the next epoch's shuffle. Raises ``StudyError`` for fewer films than ``batch_size``.
+    The few films left over wait for the next epoch's shuffle. Raises ``StudyError`` for fewer films than
+    ``batch_size``.
     """
     refuse_no_batch(len(films), batch_size, fold)
     generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
     order = torch.randperm(len(films), generator=generator).tolist()
-    return [[films[i] for i in order[n : n + batch_size]] for n in range(0, len(films) - batch_size + 1, batch_size)]
+    return [
+        [films[i] for i in order[n : n + batch_size]]
+        for n in range(0, len(films) - batch_size + 1, batch_size)
+    ]
 
 
-def settle_norms(network: HybridNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str) -> HybridNetwork:
+def settle_norms(
+    network: HybridNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str
+) -> HybridNetwork:
     """A copy whose BatchNorms hold the mean and variance that ``batches`` have under the present weights.
 
-    In training a BatchNorm keeps a running average, in which batches of earlier weights still count. Where the weights
-    move fast, the scores that rest on it jump from epoch to epoch. Source: Wu and Johnson 2021, "Rethinking Batch in
-    BatchNorm", section 3 (PreciseBN). The films are taken as they are scored, without random changes. No batch: the
-    network itself, with its running averages.
+    In training a BatchNorm keeps a running average, in which batches of earlier weights still count. Where
+    the weights move fast, the scores that rest on it jump from epoch to epoch. Source: Wu and Johnson 2021,
+    "Rethinking Batch in BatchNorm", section 3 (PreciseBN). The films are taken as they are scored, without
+    random changes. No batch: the network itself, with its running averages.
     """
     if not batches:
         return network
     settled = copy.deepcopy(network)
     with autocast(stack.device, precision):
-        update_bn((cut_blocks(stack.batch([film.row for film in films]), settled.grid) for films in batches), settled.trunk)
+        update_bn(
+            (cut_blocks(stack.batch([film.row for film in films]), settled.grid) for films in batches),
+            settled.trunk,
+        )
     return settled
 
 
 class FilmWait:
     """Seconds in which a device had no films to compute on.
 
-    On the CPU these are the seconds in the ``with`` block that takes the next films. A GPU works through a queue, so there
-    they are the time on its own clock between the end of one step and the arrival of the films of the next.
+    On the CPU these are the seconds in the ``with`` block that takes the next films. A GPU works through a
+    queue, so there they are the time on its own clock between the end of one step and the arrival of the
+    films of the next.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -140,7 +157,9 @@ class FilmWait:
         return event
 
     def seconds(self) -> float:
-        """The sum since the start or the last ``reset``; waits for a GPU to be done with what it was given."""
+        """The sum since the start or the last ``reset``; waits for a GPU to be done with what it was
+        given.
+        """
         if self._marks:
             self._marks[-1][1].synchronize()
             self._seconds += sum(began.elapsed_time(ended) for began, ended in self._marks) / 1000
@@ -215,9 +234,9 @@ def train(
         means = (sums / done).tolist()
         _refuse_not_finite(means, fold, options)
         return (
-            f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, step {done}/{per_epoch}, loss "
-            f"{means[0] + options['local_weight'] * means[1]:.3f}, {done * len(films) / max(spent, 1e-9):.1f} films/s, "
-            f"{_duration(left)} left"
+            f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, step {done}/{per_epoch}, loss"
+            f" {means[0] + options['local_weight'] * means[1]:.3f},"
+            f" {done * len(films) / max(spent, 1e-9):.1f} films/s, {_duration(left)} left"
         )
 
     while step < total:
@@ -230,7 +249,9 @@ def train(
                     bits = next(stream)
                 x = stack.standardize(bits, [film.row for film in films])
                 x = augment(x, sub_seed(seed, "deep", "augment", fold, step), settings["augmentation"])
-                y = torch.tensor([film.label for film in films], dtype=torch.float32).to(device, non_blocking=True)
+                y = torch.tensor([film.label for film in films], dtype=torch.float32).to(
+                    device, non_blocking=True
+                )
                 torch.manual_seed(sub_seed(seed, "deep", "dropout", fold, step))
                 with _compiling(options["compile"] and step == first, stop_asked):
                     with autocast(device, options["precision"]):
@@ -246,7 +267,9 @@ def train(
                 step += 1
 
                 done = (step - 1) % per_epoch + 1
-                means = (sums / per_epoch).tolist() if done == per_epoch else None  # waits for a GPU's last step
+                means = (
+                    (sums / per_epoch).tolist() if done == per_epoch else None
+                )  # waits for a GPU's last step
                 now = time.monotonic()
                 spent, lap = spent + now - lap, now
                 left = (now - began) / (step - first) * (total - step)
@@ -260,9 +283,9 @@ def train(
                     speed, wait = done * len(films) / max(spent, 1e-9), waited.seconds() / max(spent, 1e-9)
                     history.append([epoch + 1, loss, *means, area, rate, round(speed, 2), round(wait, 5)])
                     say(
-                        f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, loss {loss:.3f} (global {means[0]:.3f}, local "
-                        f"{means[1]:.3f}), held-out AUC {area:.3f}, {speed:.1f} films/s, {wait:.1%} of the time waiting for "
-                        f"films, {_duration(left)} left"
+                        f"fold {fold}: epoch {epoch + 1}/{options['epochs']}, loss {loss:.3f} (global"
+                        f" {means[0]:.3f}, local {means[1]:.3f}), held-out AUC {area:.3f}, {speed:.1f}"
+                        f" films/s, {wait:.1%} of the time waiting for films, {_duration(left)} left"
                     )
                     sums.zero_()
                     spent, lap = 0.0, time.monotonic()
@@ -299,10 +322,11 @@ def train(
 
 @contextlib.contextmanager
 def _compiling(first_step: bool, stop_asked: Callable[[], bool]) -> Iterator[None]:
-    """Say what to do where the first step, in which the network is compiled, fails for another reason than memory.
+    """Say what to do where the first step, in which the network is compiled, fails for another reason than
+    memory.
 
-    A signal to all processes of a job also ends the compiler's: then ``Interrupted`` is raised. Nothing is lost by it, as
-    no step was made since the last state.
+    A signal to all processes of a job also ends the compiler's: then ``Interrupted`` is raised. Nothing is
+    lost by it, as no step was made since the last state.
     """
     try:
         yield
@@ -313,21 +337,24 @@ def _compiling(first_step: bool, stop_asked: Callable[[], bool]) -> Iterator[Non
             raise Interrupted from error
         cause = next(iter(str(error).strip().splitlines()), "")[:200]
         raise StudyError(
-            f"'deep.training.compile' is true, but PyTorch can't compile the network here ({type(error).__name__}: {cause}). Set it to "
-            "false, or install what compiling needs: a C++ compiler (apt-get install -y g++)."
+            "'deep.training.compile' is true, but PyTorch can't compile the network here"
+            f" ({type(error).__name__}: {cause}). Set it to false, or install what compiling needs: a C++"
+            " compiler (apt-get install -y g++)."
         ) from error
 
 
-def _held_out_scores(network: HybridNetwork, stack: FilmStack, films: Sequence[Film], precision: str) -> list[float]:
+def _held_out_scores(
+    network: HybridNetwork, stack: FilmStack, films: Sequence[Film], precision: str
+) -> list[float]:
     return probabilities([for_scoring(network)], stack, [f.row for f in films], precision)[:, 0].tolist()
 
 
 def _refuse_not_finite(losses: Sequence[float], fold: int, options: Mapping) -> None:
     if not all(map(math.isfinite, losses)):
         raise StudyError(
-            f"Fold {fold}: the loss is no longer a finite number. Lower 'deep.training.learning_rate' "
-            f"(now {options['learning_rate']:g}), 'deep.training.clip_norm' (now {options['clip_norm']:g}) or "
-            f"'deep.training.weight_decay' (now {options['weight_decay']:g})."
+            f"Fold {fold}: the loss is no longer a finite number. Lower 'deep.training.learning_rate' (now"
+            f" {options['learning_rate']:g}), 'deep.training.clip_norm' (now {options['clip_norm']:g}) or"
+            f" 'deep.training.weight_decay' (now {options['weight_decay']:g})."
         )
 
 

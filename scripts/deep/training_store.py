@@ -1,7 +1,8 @@
 """Saved states of unfinished trainings and the store of finished folds, both outside the declared outputs.
 
-Snakemake deletes a job's outputs before it starts; what lies here survives that. A fold is known by its key: a
-hash of its data, the settings that can change its numbers, the weights that it starts from and the training code.
+Snakemake deletes a job's outputs before it starts; what lies here survives that. A fold is known by its key:
+a hash of its data, the settings that can change its numbers, the weights that it starts from and the training
+code.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 def fold_key(data: str, settings: Mapping, fold: int, initial: bytes | None) -> str:
     """Key of a fold, 32 hex digits.
 
-    The versions of PyTorch and NumPy and the device are left out on purpose: a finished fold is not trained again
-    because a library was updated or the run moved to another machine. Both are recorded beside the weights.
+    The versions of PyTorch and NumPy and the device are left out on purpose: a finished fold is not trained
+    again because a library was updated or the run moved to another machine. Both are recorded beside the
+    weights.
     """
     settings = {name: value for name, value in settings.items() if name != "init"}
     parts = {
@@ -51,7 +53,10 @@ class SavedState:
         self.key = key
 
     def save(self, state: dict) -> None:
-        """Write the state: to a temporary file, flushed to the disk, then renamed. ``StudyError`` when the disk is full."""
+        """Write the state: to a temporary file, flushed to the disk, then renamed.
+
+        ``StudyError`` when the disk is full.
+        """
         buffer = io.BytesIO()  # PyTorch's own writer hides why a write failed
         torch.save({"key": self.key, "torch": str(torch.__version__), **state}, buffer)
         with atomic_path(self.path) as part, part.open("wb") as file:
@@ -68,10 +73,16 @@ class SavedState:
         except Exception:  # cut, empty, or no file of ours: PyTorch raises many kinds
             usable = False
         if not usable:
-            say(f"the saved state {self.path} is cut or of another training; it is ignored and the fold starts anew")
+            say(
+                f"the saved state {self.path} is cut or of another training; it is ignored and the fold"
+                " starts anew"
+            )
             return None
         if version != str(torch.__version__):
-            say(f"the saved state was made by PyTorch {version}, this is {torch.__version__}: last digits may differ")
+            say(
+                f"the saved state was made by PyTorch {version}, this is {torch.__version__}: last digits may"
+                " differ"
+            )
         say(f"resuming from step {step}")
         return state
 
@@ -81,11 +92,21 @@ class SavedState:
 
 
 def weights_bytes(network: HybridNetwork, settings: Mapping, fold: int) -> bytes:
-    """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold`` and ``model``; the same weights give the same bytes."""
+    """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold`` and ``model``; the same weights give
+    the same bytes.
+    """
     model = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     buffer = io.BytesIO()
     precision = settings["training"]["precision"]
-    torch.save({"architecture": dict(settings["architecture"]), "precision": precision, "fold": fold, "model": model}, buffer)
+    torch.save(
+        {
+            "architecture": dict(settings["architecture"]),
+            "precision": precision,
+            "fold": fold,
+            "model": model,
+        },
+        buffer,
+    )
     return buffer.getvalue()
 
 
@@ -102,7 +123,9 @@ class Store:
             for name, content in products.items():
                 with atomic_path(part / name) as file:
                     file.write_bytes(content)
-            write_text(part / "record.json", json.dumps({**record, "sha256": sums}, indent=1, sort_keys=True) + "\n")
+            write_text(
+                part / "record.json", json.dumps({**record, "sha256": sums}, indent=1, sort_keys=True) + "\n"
+            )
 
     def get(self, say: Callable[[str], None]) -> dict[str, bytes] | None:
         """The files of the fold, or None when it is not there or was damaged (then ``say`` is told)."""
@@ -113,7 +136,9 @@ class Store:
             products = {name: (self.folder / name).read_bytes() for name in PRODUCTS}
         except (OSError, ValueError, KeyError):
             products = {}
-        if not products or any(hashlib.sha256(c).hexdigest() != sums.get(name) for name, c in products.items()):
+        if not products or any(
+            hashlib.sha256(c).hexdigest() != sums.get(name) for name, c in products.items()
+        ):
             say(f"the stored fold {self.folder} is damaged; it is ignored and the fold is trained again")
             return None
         return products

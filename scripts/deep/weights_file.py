@@ -14,14 +14,16 @@ from scripts.common.files import atomic_path
 from scripts.common.log import Log
 
 IMAGENET = Path("weights/resnet18-f37072fd.pth")
-"""torchvision's ResNet-18 (IMAGENET1K_V1); the name holds the first eight hex digits of the file's SHA-256."""
+"""torchvision's ResNet-18 (IMAGENET1K_V1); the name holds the first eight hex digits of the file's
+SHA-256.
+"""
 
 
 def _by_hand(target: Path) -> str:
     return (
-        f"Fetch torchvision's ResNet-18 file '{target.name}' on a machine with a network (its address: python -c \"from "
-        "torchvision.models import ResNet18_Weights as w; print(w.IMAGENET1K_V1.url)\") and put it at "
-        f"'{target}', or set 'deep.init: random'."
+        f"Fetch torchvision's ResNet-18 file '{target.name}' on a machine with a network (its address: python"
+        ' -c "from torchvision.models import ResNet18_Weights as w; print(w.IMAGENET1K_V1.url)") and put'
+        f" it at '{target}', or set 'deep.init: random'."
     )
 
 
@@ -31,13 +33,19 @@ def named_checksum(path: Path) -> str:
 
 
 def verified_content(path: Path) -> bytes:
-    """Content of a weights file whose name holds its checksum. ``StudyError`` when it is absent or another file."""
+    """Content of a weights file whose name holds its checksum.
+
+    ``StudyError`` when it is absent or another file.
+    """
     try:
         content = path.read_bytes()
     except OSError:
         raise StudyError(f"The ImageNet weights '{path}' are not there. {_by_hand(path)}") from None
     if not hashlib.sha256(content).hexdigest().startswith(named_checksum(path)):
-        raise StudyError(f"'{path}' is cut or another file: its SHA-256 does not begin with its name's digits. {_by_hand(path)}")
+        raise StudyError(
+            f"'{path}' is cut or another file: its SHA-256 does not begin with its name's digits."
+            f" {_by_hand(path)}"
+        )
     return content
 
 
@@ -50,13 +58,17 @@ def initial_content(init: str) -> bytes | None:
     try:
         return Path(init).read_bytes()
     except OSError:
-        raise StudyError(f"'deep.init' names the file '{init}', which is not there. Correct the path or set 'deep.init: random'.") from None
+        raise StudyError(
+            f"'deep.init' names the file '{init}', which is not there. Correct the path or set 'deep.init:"
+            " random'."
+        ) from None
 
 
 def fetch_weights(url: str, target: Path, log: Log, timeout: float = 60.0) -> None:
     """Download ``url`` to ``target``, atomically, and only if its SHA-256 fits the target's name.
 
-    Raises ``StudyError`` that says how to place the file by hand when there is no network or the file is wrong.
+    Raises ``StudyError`` that says how to place the file by hand when there is no network or the file is
+    wrong.
     """
     log.say(f"downloading {target.name}")
     with atomic_path(target) as part:
@@ -65,9 +77,14 @@ def fetch_weights(url: str, target: Path, log: Log, timeout: float = 60.0) -> No
                 shutil.copyfileobj(answer, file, 1 << 20)
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = getattr(error, "reason", None) or type(error).__name__
-            raise StudyError(f"The ImageNet weights could not be downloaded ({reason}). {_by_hand(target)}") from None
+            raise StudyError(
+                f"The ImageNet weights could not be downloaded ({reason}). {_by_hand(target)}"
+            ) from None
         with part.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
         if not digest.hexdigest().startswith(named_checksum(target)):
-            raise StudyError(f"The download of '{target.name}' is cut or another file (SHA-256 differs). {_by_hand(target)}")
+            raise StudyError(
+                f"The download of '{target.name}' is cut or another file (SHA-256 differs)."
+                f" {_by_hand(target)}"
+            )
     log.say(f"{target} is there ({target.stat().st_size / 2**20:.0f} MiB), SHA-256 {digest.hexdigest()}")

@@ -53,8 +53,9 @@ CONVERTED: Columns = {
 }
 """``results/intake/<center>/png/batch_<b>.csv``: a row per de-identified film, by image id.
 
-``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind ``rows x
-columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back (``scripts/intake/pixels.py``, ``Mapping``).
+``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind
+``rows x columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back
+(``scripts/intake/pixels.py``, ``Mapping``).
 ``border_text`` is words, none or unread, and ``border_words`` counts words other than markers
 (``scripts/intake/border_text.py``); both are empty where the gate is off.
 """
@@ -68,7 +69,8 @@ def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
 def measured_film(content: BinaryIO | Path, window: dict, ocr: dict | None = None) -> tuple[np.ndarray, dict]:
     """The 16-bit image (rows, columns) of a de-identified film and its row (without id and status).
 
-    ``window`` holds ``rows`` and ``columns``; ``ocr`` is the config's ``intake.ocr``, or None where the gate is off.
+    ``window`` holds ``rows`` and ``columns``; ``ocr`` is the config's ``intake.ocr``, or None where the gate
+    is off.
     """
     dataset = pydicom.dcmread(io.BytesIO(content) if isinstance(content, bytes) else content)
     syntax = str(dataset.file_meta.TransferSyntaxUID)
@@ -105,7 +107,10 @@ def convert_batch(
     png_table: str | Path,
     log: Log,
 ) -> None:
-    """Write ``<image_id>.png`` for each film of a batch, and the batch's table. A film that can't be decoded is quarantined."""
+    """Write ``<image_id>.png`` for each film of a batch, and the batch's table.
+
+    A film that can't be decoded is quarantined.
+    """
     silence_readers()
     if ocr is not None:
         check_tesseract()
@@ -127,11 +132,16 @@ def convert_batch(
             (target / UNFINISHED).replace(target / f"{image_id}.png")
             return row, ""
 
-        for image_id, result in log.progress(zip(ids, each_film(ids, converted), strict=True), len(ids), "films"):
+        for image_id, result in log.progress(
+            zip(ids, each_film(ids, converted), strict=True), len(ids), "films"
+        ):
             row, fault = result or (None, "")
             if row is None:
                 failed += 1
-                log.only_file(f"a film was put aside: {fault or 'it ended the process that read it, or filled its memory'}")
+                log.only_file(
+                    "a film was put aside:"
+                    f" {fault or 'it ended the process that read it, or filled its memory'}"
+                )
                 reason = "unreadable_pixels" if fault else "reader_failed"
                 rows.append({"image_id": image_id, "status": "quarantined", "reason": reason})
             else:
@@ -147,4 +157,7 @@ def convert_batch(
         flagged, unread = (int((frame["border_text"] == kind).sum()) for kind in ("words", "unread"))
         log.say(f"{flagged} films with words in their borders, for review (text_in_border)")
         if unread:
-            log.say(f"{unread} films that Tesseract could not read in intake.ocr.timeout or at all, for review (text_unread)")
+            log.say(
+                f"{unread} films that Tesseract could not read in intake.ocr.timeout or at all, for review"
+                " (text_unread)"
+            )

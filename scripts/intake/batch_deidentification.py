@@ -85,10 +85,11 @@ def deidentify_batch(
     crosswalk: str | Path,
     log: Log,
 ) -> None:
-    """Write a de-identified file for each usable film of a batch, the batch's table and its private crosswalk.
+    """Write a de-identified file for each usable film of a batch, the batch's table and its private
+    crosswalk.
 
-    ``patterns`` is the config's ``intake.frontal_view``; ``images`` is given where the films are PNG files. The order of files in the source reaches no output: rows and
-    names follow the keyed image ids.
+    ``patterns`` is the config's ``intake.frontal_view``; ``images`` is given where the films are PNG files.
+    The order of files in the source reaches no output: rows and names follow the keyed image ids.
     """
     silence_readers()
     listed = [(names.image_of_path(path), path) for path in files_of_batch(folder, batch, n_batches)]
@@ -183,7 +184,9 @@ def deidentify_batch(
             if row["uid_image_id"] and row["uid_image_id"] not in taken:
                 row["image_id"] = row["uid_image_id"]
                 taken.add(row["uid_image_id"])
-    frame = pd.DataFrame(rows, columns=[*BATCH_FILMS, *(c for c in CROSSWALK if c not in BATCH_FILMS), "true_date"])
+    frame = pd.DataFrame(
+        rows, columns=[*BATCH_FILMS, *(c for c in CROSSWALK if c not in BATCH_FILMS), "true_date"]
+    )
     frame = frame.sort_values("image_id", ignore_index=True)
     private = frame.drop(columns="film_date").rename(columns={"true_date": "film_date"})[list(CROSSWALK)]
     private_folder(Path(crosswalk).parent)
@@ -191,7 +194,9 @@ def deidentify_batch(
         private.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(frame[list(BATCH_FILMS)], films_table, BATCH_FILMS)
     accepted = int((frame["status"] == "accepted").sum())
-    log.say(f"batch {batch}: {len(frame)} files, {accepted} de-identified, {len(frame) - accepted} quarantined")
+    log.say(
+        f"batch {batch}: {len(frame)} files, {accepted} de-identified, {len(frame) - accepted} quarantined"
+    )
     for reason, count in sorted(Counter(frame.loc[frame["reason"] != "", "reason"]).items()):
         log.say(f"  {reason}: {count}")
     if n_differ:
@@ -201,6 +206,6 @@ def deidentify_batch(
         )
     if makers_lost:
         log.say(
-            "  manufacturer left out (not in plain Latin letters, a long number, or a part of the institution's "
-            f"name): {makers_lost}"
+            "  manufacturer left out (not in plain Latin letters, a long number, or a part of the"
+            f" institution's name): {makers_lost}"
         )

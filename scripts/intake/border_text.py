@@ -1,7 +1,8 @@
 """A gate for text burned into a film: words that Tesseract reads in its border strips.
 
-It finds a reason to look at a film; it misses names and removes nothing. It reads light, upright, Latin text, as machines
-burn it in. The words are counted, and neither kept nor printed. A film that Tesseract can't read counts as one to look at.
+It finds a reason to look at a film; it misses names and removes nothing. It reads light, upright, Latin text,
+as machines burn it in. The words are counted, and neither kept nor printed. A film that Tesseract can't read
+counts as one to look at.
 """
 
 from __future__ import annotations
@@ -18,22 +19,25 @@ import numpy as np
 from scripts.common.errors import StudyError
 
 READING_SIDE = 2000
-"""Longer side, in pixels, to which a film is scaled before it is read; a small one is enlarged to twice its size at most,
-since noise enlarged further looks like letters."""
+"""Longer side, in pixels, to which a film is scaled before it is read; a small one is enlarged to twice its
+size at most, since noise enlarged further looks like letters."""
 
 _MISSING = (
-    "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y tesseract-ocr (as root), "
-    "or set intake.ocr.enabled to false."
+    "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y tesseract-ocr"
+    " (as root), or set intake.ocr.enabled to false."
 )
 
 _NOISE, _FAINTEST = 8, 40
-"""Of 255 levels: what stands out from its ground by fewer than the first is taken for noise, by the second or more for ink."""
+"""Of 255 levels: what stands out from its ground by fewer than the first is taken for noise, by the second or
+more for ink.
+"""
 
 
 def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     """The four strips along the edges of a film as 8-bit pictures, light text on them black on white.
 
-    A white top-hat takes out what is broader than a letter's stroke, so that text on bright tissue stands out as well.
+    A white top-hat takes out what is broader than a letter's stroke, so that text on bright tissue stands out
+    as well.
 
     Parameters
     ----------
@@ -52,7 +56,12 @@ def border_strips(image: np.ndarray, border: float) -> list[np.ndarray]:
     page = (255 - np.rint(255 * ink)).astype(np.uint8)
     rows, columns = page.shape
     high, wide = max(int(border * rows), 1), max(int(border * columns), 1)
-    strips = [page[:high], page[rows - high :], page[high : rows - high, :wide], page[high : rows - high, columns - wide :]]
+    strips = [
+        page[:high],
+        page[rows - high :],
+        page[high : rows - high, :wide],
+        page[high : rows - high, columns - wide :],
+    ]
     return [strip for strip in strips if min(strip.shape) > 2]
 
 
@@ -76,7 +85,8 @@ def check_tesseract() -> None:
 def read_strip(strip: np.ndarray, timeout: float) -> list[tuple[str, float]]:
     """Words on an 8-bit picture and Tesseract's confidence in each (0 to 100).
 
-    Raises ``StudyError`` where Tesseract is missing, ``subprocess.SubprocessError`` where it fails or does not end in
+    Raises ``StudyError`` where Tesseract is missing, ``subprocess.SubprocessError`` where it fails or does
+    not end in
     ``timeout`` seconds, and ``OSError`` where it can't be started.
     """
     done, png = cv2.imencode(".png", strip)
@@ -93,7 +103,9 @@ def read_strip(strip: np.ndarray, timeout: float) -> list[tuple[str, float]]:
         )
     except FileNotFoundError:
         raise StudyError(_MISSING) from None
-    rows = csv.DictReader(io.StringIO(answer.stdout.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE)
+    rows = csv.DictReader(
+        io.StringIO(answer.stdout.decode("utf-8", "replace")), delimiter="\t", quoting=csv.QUOTE_NONE
+    )
     return [(row["text"], float(row["conf"])) for row in rows if (row.get("text") or "").strip()]
 
 
@@ -114,8 +126,8 @@ def count_words(found: list[tuple[str, float]], settings: dict) -> int:
 def border_words(image: np.ndarray, settings: dict) -> tuple[str, int]:
     """What the gate says of a film, and the number of words other than markers in its border strips.
 
-    Returns ``words``, ``none``, or ``unread`` where Tesseract failed or took too long on a strip and read no such word on the
-    others. ``image`` is uint16 (rows, columns), ``settings`` the config's ``intake.ocr``.
+    Returns ``words``, ``none``, or ``unread`` where Tesseract failed or took too long on a strip and read no
+    such word on the others. ``image`` is uint16 (rows, columns), ``settings`` the config's ``intake.ocr``.
     """
     found, unread = [], False
     for strip in border_strips(image, settings["border"]):

@@ -1,7 +1,7 @@
 """What a table's cell says: a number, a bound, a date, a code, nothing, or something that can't be read.
 
-The rule of all of them: what has one meaning is read, a cell that says "not measured" is absent, everything else is
-unreadable. A number is never taken out of a cell whose meaning is in doubt.
+The rule of all of them: what has one meaning is read, a cell that says "not measured" is absent, everything
+else is unreadable. A number is never taken out of a cell whose meaning is in doubt.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ YEARS = (1850, 2100)
 
 
 class StoredDate(str):
-    """An ISO date (``2024-07-31``) that the file stores as a date, not as text: no format has to be guessed for it."""
+    """An ISO date (``2024-07-31``) that the file stores as a date, not as text: no format has to be guessed
+    for it.
+    """
 
     __slots__ = ()
 
@@ -41,23 +43,30 @@ class Covered(str):
     __slots__ = ()
 
 
-# ------------------------------------------------------------------------------------------------ nothing there
+# ------------------------------------------------------------------------------------------------ nothing
+# there
 
 ABSENT = frozenset(
     {
-        "", "na", "n/a", "n.a.", "nan", "nat", "<na>", "null", "none", "nil", "-", "--", "---", ".", "..", "/", "//", "\\",
-        "missing", "empty", "blank", "n/d", "nd", "n.d.", "ne", "n.e.", "nm", "n.m.", "k.a.", "k. a.", "无", "空", "缺失", "缺", "未填",
+        "", "na", "n/a", "n.a.", "nan", "nat", "<na>", "null", "none", "nil", "-", "--", "---", ".", "..",
+        "/", "//", "\\",
+        "missing", "empty", "blank", "n/d", "nd", "n.d.", "ne", "n.e.", "nm", "n.m.", "k.a.", "k. a.", "无",
+        "空", "缺失", "缺", "未填",
     }
 )  # fmt: skip
 """Whole cells that say that there is nothing, in lower case and with plain dashes."""
 
 UNKNOWN_WORDS = frozenset({"unknown", "unk", "?", "??", "???", "不详", "未知", "不明", "不清"})
-"""Whole cells that say that something is not known. For a measurement that decides a label they are unreadable, not absent."""
+"""Whole cells that say that something is not known.
+
+For a measurement that decides a label they are unreadable, not absent.
+"""
 
 _NOT_MEASURED = re.compile(
     r"\bnot\s+(?:\w+\s+)?(?:measured|measurable|evaluable|evaluated|assessable|assessed|available|applicable|interpretable|"
     r"analy[sz]able|done|performed|scanned|reported|taken|recorded|obtained|tested|possible|valid)\b|"
-    r"\bnon[- ]?(?:evaluable|diagnostic|assessable)\b|\bunable\s+to\b|\bun(?:evaluable|measurable|assessable)\b|"
+    r"\bnon[-"
+    r" ]?(?:evaluable|diagnostic|assessable)\b|\bunable\s+to\b|\bun(?:evaluable|measurable|assessable)\b|"
     r"\b(?:no\s+(?:scan|result|data|value|measurement))\b|\b(?:refused|declined|bedridden|amputat\w*|excluded|invalid)\b|"
     r"prosthe\w*|proth[eè]s\w*|pr[oó]tesis|implant\w*|arthroplast\w*|\bmetal\w*|\bhardware\b|\b(?:artefact|artifact)\w*|"
     r"\bnicht\s+(?:gemessen|auswertbar|beurteilbar|bestimmbar|verwertbar|messbar|möglich|durchgeführt)\b|"
@@ -70,9 +79,11 @@ _NOT_MEASURED = re.compile(
 
 
 def says_nothing(cell: str, words: Iterable[str] = ()) -> bool:
-    """Whether a cell is empty or says that there is no value: NA, -, 'not measured', 'prosthesis', 未测 ... or one of ``words``.
+    """Whether a cell is empty or says that there is no value: NA, -, 'not measured', 'prosthesis', 未测 ...
+    or one of ``words``.
 
-    ``words`` are the table's own, from the config. A cell with a digit in it says more than that, unless it is one of ``words``.
+    ``words`` are the table's own, from the config. A cell with a digit in it says more than that, unless it
+    is one of ``words``.
     """
     text = plain_dashes(plain(cell)).casefold()
     if text in ABSENT or (text and text in {plain_dashes(plain(word)).casefold() for word in words}):
@@ -89,8 +100,13 @@ def is_missing(cells: pd.Series, words: Sequence[str] = ()) -> pd.Series:
 
 
 def says_why(cells: pd.Series) -> pd.Series:
-    """Which cells say in words that nothing was or could be measured: more than an empty cell, NA or a dash does."""
-    known = {cell: plain_dashes(plain(cell)).casefold() not in ABSENT and any(c.isalpha() for c in cell) for cell in cells.unique()}
+    """Which cells say in words that nothing was or could be measured: more than an empty cell, NA or a dash
+    does.
+    """
+    known = {
+        cell: plain_dashes(plain(cell)).casefold() not in ABSENT and any(c.isalpha() for c in cell)
+        for cell in cells.unique()
+    }
     return cells.map(known).astype(bool) & is_missing(cells)
 
 
@@ -102,35 +118,69 @@ _IN_DOUBT = re.compile(
 
 # ------------------------------------------------------------------------------------------------ numbers
 
-SENTINELS = frozenset({-9.9, -9.99, -99.0, -99.9, -99.99, -999.0, -999.9, -9999.0, 99.9, 99.99, 999.0, 999.9, 9999.0})
+SENTINELS = frozenset(
+    {-9.9, -9.99, -99.0, -99.9, -99.99, -999.0, -999.9, -9999.0, 99.9, 99.99, 999.0, 999.9, 9999.0}
+)
 """Numbers that exports write for 'no value'. None of them is a T-score or a bone density."""
 
 _NUMBER = r"[-+]?\s?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?"
-_BOUND = re.compile(rf"(<=|>=|<|>|≤|≥|=<|=>|⩽|⩾|less than|more than|under|over|below|above|低于|高于|小于|大于)\s*({_NUMBER})")
+_BOUND = re.compile(
+    rf"(<=|>=|<|>|≤|≥|=<|=>|⩽|⩾|less than|more than|under|over|below|above|低于|高于|小于|大于)\s*({_NUMBER})"
+)
 _MARK = r"(?:[*†‡§#↓↑!]+|[HhLl]{1,2})"
 _REMARK = r"(?:\([^()0-9<>≤≥?~]*\)|\[[^\[\]0-9<>≤≥?~]*\])"
 _DIAGNOSIS = re.compile(
     r"[(\[]\s*(?:severe|manifest\w*|重度|严重)?\s*(?:osteopor\w*|osteopen\w*|op|low\s+bone\s+(?:mass|density)|normal\w*|low|high|abnormal|"
     r"left|right|links|rechts|gauche|droite?|l|r|li|re|骨质疏松症?|骨量减少|骨量低下|骨量正常|正常|低|高|左侧?|右侧?)\s*[)\]]"
 )
-"""Remarks that leave the meaning of the number before them: a diagnosis, low or high, the side. Any other may void it."""
+"""Remarks that leave the meaning of the number before them: a diagnosis, low or high, the side.
+
+Any other may void it.
+"""
 _BEHIND = re.compile(rf"({_NUMBER})\s*({_MARK}|{_REMARK}|{_MARK}\s*{_REMARK})")
 
 SD_UNITS = ("sd", "s.d.", "sds", "σ", "个标准差", "标准差")
 DENSITY_UNITS = ("g/cm2", "g/cm^2", "g/cm²", "g/cm**2", "gm/cm2", "g·cm-2")
-YEAR_UNITS = ("y", "yr", "yrs", "year", "years", "years old", "岁", "周岁", "歳", "a", "j", "jahre", "ans", "años")
+YEAR_UNITS = (
+    "y",
+    "yr",
+    "yrs",
+    "year",
+    "years",
+    "years old",
+    "岁",
+    "周岁",
+    "歳",
+    "a",
+    "j",
+    "jahre",
+    "ans",
+    "años",
+)
 """Units that may stand behind a number of the kind; the number is then in this unit."""
 LENGTH_UNITS = {"cm": 1.0, "厘米": 1.0, "公分": 1.0, "m": 100.0, "米": 100.0, "mm": 0.1}
-WEIGHT_UNITS = {"kg": 1.0, "kgs": 1.0, "公斤": 1.0, "千克": 1.0, "斤": 0.5, "lb": 0.45359237, "lbs": 0.45359237}
-"""Units of length and weight that a cell may name, and how many cm and kg they are. The unit in a cell counts for that cell."""
+WEIGHT_UNITS = {
+    "kg": 1.0,
+    "kgs": 1.0,
+    "公斤": 1.0,
+    "千克": 1.0,
+    "斤": 0.5,
+    "lb": 0.45359237,
+    "lbs": 0.45359237,
+}
+"""Units of length and weight that a cell may name, and how many cm and kg they are.
+
+The unit in a cell counts for that cell.
+"""
 
 
 @dataclass(frozen=True)
 class Number:
     """What a cell says of a number. ``kind`` is value, below, above, absent or unreadable.
 
-    ``value`` is the number of a value, or the bound: the true value is at most it (below) or above it (above). ``scale`` is the
-    factor that a unit in the cell demands, else None. ``remark``: a mark or a remark stands behind the number.
+    ``value`` is the number of a value, or the bound: the true value is at most it (below) or above it
+    (above). ``scale`` is the factor that a unit in the cell demands, else None. ``remark``: a mark or a
+    remark stands behind the number.
     """
 
     kind: str
@@ -156,9 +206,10 @@ def read_number(
 ) -> Number:
     """Read a cell as a number, with a decimal point or comma and any kind of minus sign.
 
-    ``units`` maps units that may stand behind it to their factor. A mark (``*``, an arrow, H or L) or a remark in brackets
-    without digits behind the number leaves its meaning (``-2.7*``, ``-2.7 (osteoporosis)``), unless the remark says that it
-    is no valid measurement. ``<x``, ``>x`` and the like are bounds. ``words`` say 'no value' in this table;
+    ``units`` maps units that may stand behind it to their factor. A mark (``*``, an arrow, H or L) or a
+    remark in brackets without digits behind the number leaves its meaning (``-2.7*``, ``-2.7
+    (osteoporosis)``), unless the remark says that it is no valid measurement. ``<x``, ``>x`` and the like are
+    bounds. ``words`` say 'no value' in this table;
     ``unknown_is_absent``: whether ``?`` and 'unknown' do.
     """
     if isinstance(cell, Merged) and not says_nothing(cell, words):
@@ -205,7 +256,9 @@ def _numbers_among(words: Sequence[str]) -> set[float]:
 
 @dataclass(frozen=True)
 class Numbers:
-    """A column of numbers. ``values``, ``below``, ``above`` (NaN where there is none) and which cells are ``unreadable``, ``absent``,
+    """A column of numbers.
+
+    ``values``, ``below``, ``above`` (NaN where there is none) and which cells are ``unreadable``, ``absent``,
     ``remarked``; ``scales``: the factor of a unit that the cell names, else NaN."""
 
     values: pd.Series
@@ -233,7 +286,9 @@ def numbers(
         found.append(known[key])
 
     def of(kind: str) -> pd.Series:
-        return pd.Series([n.value if n.kind == kind else np.nan for n in found], index=cells.index, dtype="float64")
+        return pd.Series(
+            [n.value if n.kind == kind else np.nan for n in found], index=cells.index, dtype="float64"
+        )
 
     def which(kind: str) -> pd.Series:
         return pd.Series([n.kind == kind for n in found], index=cells.index, dtype=bool)
@@ -265,9 +320,10 @@ def date_within_years(year: int, month: int, day: int) -> datetime.date | None:
 def read_date(cell: str, date_format: str | None) -> datetime.date | None:
     """The date of a cell: by ``date_format``, else with the year first.
 
-    Year first are ``2024-07-31``, ``2024/7/31``, ``2024.07.31``, ``2024年7月31日`` and ``20240731``, with a time of day and a
-    zone behind or not; the day as it is written counts. They are read beside any ``date_format`` that doesn't begin with
-    the year itself. A ``StoredDate`` is read under any format. None where the cell is no date or outside of ``YEARS``.
+    Year first are ``2024-07-31``, ``2024/7/31``, ``2024.07.31``, ``2024年7月31日`` and ``20240731``, with a
+    time of day and a zone behind or not; the day as it is written counts. They are read beside any
+    ``date_format`` that doesn't begin with the year itself. A ``StoredDate`` is read under any format. None
+    where the cell is no date or outside of ``YEARS``.
     """
     text = plain_dashes(plain(cell))
     stored = isinstance(cell, StoredDate)
@@ -294,11 +350,13 @@ def time_of_day(cell: str) -> tuple[int, int] | None:
 # ------------------------------------------------------------------------------------------------ codes
 
 
-def codes(cells: pd.Series, coding: dict[str, list[str]], words: Sequence[str] = ()) -> tuple[pd.Series, pd.Series]:
+def codes(
+    cells: pd.Series, coding: dict[str, list[str]], words: Sequence[str] = ()
+) -> tuple[pd.Series, pd.Series]:
     """Meanings by the config's coding (empty where missing or unknown) and which cells hold no known code.
 
-    ``1.0`` counts as ``1``; dashes of all kinds are one; letters' case counts only where the coding tells two meanings apart by
-    it. ``words`` say 'no value' in this table.
+    ``1.0`` counts as ``1``; dashes of all kinds are one; letters' case counts only where the coding tells two
+    meanings apart by it. ``words`` say 'no value' in this table.
     """
     exact: dict[str, str] = {}
     for meaning, written in coding.items():
@@ -312,7 +370,9 @@ def codes(cells: pd.Series, coding: dict[str, list[str]], words: Sequence[str] =
         key = code_key(cell)
         if key in exact:
             return exact[key]
-        short = {"TRUE": "1", "FALSE": "0"}.get(key, key.removesuffix(".0"))  # yes and no as Excel stores them
+        short = {"TRUE": "1", "FALSE": "0"}.get(
+            key, key.removesuffix(".0")
+        )  # yes and no as Excel stores them
         if short in exact:
             return exact[short]
         several = folded.get(key.casefold(), set())

@@ -1,7 +1,8 @@
 """Compressed pixel data without passengers: no comments, no application data, nothing behind the end.
 
-JPEG and JPEG-LS streams may carry text in APPn and COM segments, JPEG 2000 streams in COM segments (ITU-T T.81 B.2.4,
-T.87 C.2, T.800 A.9), and files may carry bytes behind the end-of-image marker. The coded image itself isn't touched.
+JPEG and JPEG-LS streams may carry text in APPn and COM segments, JPEG 2000 streams in COM segments (ITU-T
+T.81 B.2.4, T.87 C.2, T.800 A.9), and files may carry bytes behind the end-of-image marker. The coded image
+itself isn't touched.
 """
 
 from __future__ import annotations
@@ -15,12 +16,18 @@ _FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC} | {0xF7})
 """SOF0 to SOF15 (T.81 table B.1) and SOF55 (T.87): they give the image's size."""
 
 _JPEG_KEPT = _FRAMES | {0xC4, 0xCC, 0xDA, 0xDB, 0xDC, 0xDD, 0xF8}
-"""Segments that a decoder needs: DHT, DAC, SOS, DQT, DNL, DRI, LSE. All else (APPn, COM, JPGn, reserved) is left out."""
+"""Segments that a decoder needs: DHT, DAC, SOS, DQT, DNL, DRI, LSE.
+
+All else (APPn, COM, JPGn, reserved) is left out.
+"""
 
 _STANDALONE = {0x01, *range(0xD0, 0xD8)}
 
 _J2K_MAIN_KEPT = frozenset({0x50, 0x51, 0x52, 0x53, 0x55, 0x56, 0x57, 0x59, 0x5C, 0x5D, 0x5E, 0x5F, 0x60})
-"""CAP, SIZ, COD, COC, TLM, PRF, PLM, CPF, QCD, QCC, RGN, POC, PPM (T.800 table A.2, T.814). COM and CRG are left out."""
+"""CAP, SIZ, COD, COC, TLM, PRF, PLM, CPF, QCD, QCC, RGN, POC, PPM (T.800 table A.2, T.814).
+
+COM and CRG are left out.
+"""
 
 _J2K_TILE_KEPT = frozenset({0x52, 0x53, 0x58, 0x5C, 0x5D, 0x5E, 0x5F, 0x61})
 """COD, COC, PLT, QCD, QCC, RGN, POC, PPT."""
@@ -67,7 +74,9 @@ def _clean_jpeg(data: bytes) -> bytes:
 
 
 def _segments(data: bytes, at: int, stop: bytes, kept: frozenset[int]) -> tuple[list[bytes], int]:
-    """The kept marker segments of a JPEG 2000 header from ``at`` up to the marker ``stop``, and where that stands."""
+    """The kept marker segments of a JPEG 2000 header from ``at`` up to the marker ``stop``, and where that
+    stands.
+    """
     out = []
     while data[at : at + 2] != stop:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -83,7 +92,8 @@ def _segments(data: bytes, at: int, stop: bytes, kept: frozenset[int]) -> tuple[
 def _clean_jpeg2000(data: bytes) -> bytes:
     """A JPEG 2000 codestream from SOC to EOC: the segments that a decoder needs and no other.
 
-    Where a tile-part's header gets shorter, its length is written anew and TLM, a table of the old lengths, is left out.
+    Where a tile-part's header gets shorter, its length is written anew and TLM, a table of the old lengths,
+    is left out.
     """
     if data[:12] == b"\x00\x00\x00\x0cjP  \r\n\x87\n":  # wrapped in a file format, against PS3.5 8.2.4
         start = data.find(b"\xff\x4f\xff\x51")
@@ -97,7 +107,8 @@ def _clean_jpeg2000(data: bytes) -> bytes:
     while data[at : at + 2] == b"\xff\x90":  # tile-parts
         length = int.from_bytes(data[at + 6 : at + 10], "big")
         header, coded = _segments(data, at + 12, b"\xff\x93", _J2K_TILE_KEPT)
-        # without a length the part goes to EOC, which can't stand within coded data (T.800 A.1: nothing above FF8F does)
+        # without a length the part goes to EOC, which can't stand within coded data (T.800 A.1: nothing above
+        # FF8F does)
         end = at + length if length else data.find(b"\xff\xd9", coded)
         if end <= coded or end > len(data):
             raise BrokenStream("tile-part beyond the end")
@@ -121,11 +132,19 @@ def _clean_rle(data: bytes) -> bytes:
 
 _CLEANERS = {
     **dict.fromkeys(
-        ["1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"], _clean_jpeg
+        [
+            "1.2.840.10008.1.2.4.50",
+            "1.2.840.10008.1.2.4.51",
+            "1.2.840.10008.1.2.4.57",
+            "1.2.840.10008.1.2.4.70",
+        ],
+        _clean_jpeg,
     ),
     **dict.fromkeys(["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"], _clean_jpeg),
     **dict.fromkeys(["1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"], _clean_jpeg2000),
-    **dict.fromkeys(["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"], _clean_jpeg2000),
+    **dict.fromkeys(
+        ["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"], _clean_jpeg2000
+    ),
     "1.2.840.10008.1.2.5": _clean_rle,
 }
 
@@ -207,7 +226,8 @@ def _first_frame(stream: bytes) -> tuple[int | None, int]:
 def stream_geometry(stream: bytes, transfer_syntax: str) -> tuple[int, int, int]:
     """Rows, columns and bits of the image that a JPEG, JPEG-LS or JPEG 2000 stream says it holds.
 
-    It reads SIZ (T.800 A.5.1) or SOF (T.81 B.2.2, T.87 C.2.2), before a decoder takes memory for the image. Raises
+    It reads SIZ (T.800 A.5.1) or SOF (T.81 B.2.2, T.87 C.2.2), before a decoder takes memory for the image.
+    Raises
     ``BrokenStream`` unless it is one image of one component.
     """
     if _CLEANERS[transfer_syntax] is _clean_jpeg2000:

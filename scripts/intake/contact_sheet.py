@@ -72,7 +72,12 @@ def films_of_sheet(
 
 
 def draw_contact_sheets(
-    films: list[tuple[str, str, str]], title: str, synthetic: bool, first: str | Path, further: str | Path, name: str
+    films: list[tuple[str, str, str]],
+    title: str,
+    synthetic: bool,
+    first: str | Path,
+    further: str | Path,
+    name: str,
 ) -> int:
     """Draw all films on sheets of at most ``FILMS_A_SHEET`` and return the number of sheets.
 
@@ -87,13 +92,17 @@ def draw_contact_sheets(
     for number, page in enumerate(pages, start=1):
         path = Path(first) if number == 1 else Path(further) / f"{name}_{number:02d}.png"
         words = f"{title}: {count}" + (f", page {number} of {len(pages)}" if len(pages) > 1 else "")
-        note = f"the other pages: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
+        note = (
+            f"the other pages: contact_sheets/{name}_02.png and on" if number == 1 and len(pages) > 1 else ""
+        )
         _draw(page, words, note, synthetic, path)
     return len(pages)
 
 
 def _reasons(joined: str) -> list[str]:
-    """A film's reasons, as many to a line as fit below its picture; all that the rules can give fit in ``_LINES`` lines."""
+    """A film's reasons, as many to a line as fit below its picture; all that the rules can give fit in
+    ``_LINES`` lines.
+    """
     lines: list[str] = []
     for reason in joined.replace("_", " ").split(";"):
         if lines and _width(f"{lines[-1]}, {reason},") <= _TILE:

@@ -3,13 +3,13 @@
 from scripts.common.log import rule_log
 from scripts.intake.batch_conversion import convert_batch
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
     convert_batch(
-        films_folder=snakemake.input.folder,  # noqa: F821
-        films_table=snakemake.input.table,  # noqa: F821
-        window=snakemake.params.window,  # noqa: F821
-        ocr=snakemake.params.ocr,  # noqa: F821
-        png_folder=snakemake.output.folder,  # noqa: F821
-        png_table=snakemake.output.table,  # noqa: F821
+        films_folder=snakemake.input.folder,
+        films_table=snakemake.input.table,
+        window=snakemake.params.window,
+        ocr=snakemake.params.ocr,
+        png_folder=snakemake.output.folder,
+        png_table=snakemake.output.table,
         log=log,
     )

@@ -1,10 +1,11 @@
 """De-identified films: a new dataset from an allow-list, never a source file with parts deleted.
 
-DICOM PS3.15 Annex E: Basic Application Level Confidentiality Profile with the options Retain Patient Characteristics and
-Retain Longitudinal Temporal Information with Modified Dates. ``allowed_tags.csv`` names every tag that may be
-written, what is done with it, which values may pass (terms of the standard, or a range), the option that permits it and
-why it is needed. All else stays behind: private groups, overlays, sequences, times of day, free text. A code or number
-outside its values stays behind too, since people type names and ids into any field.
+DICOM PS3.15 Annex E: Basic Application Level Confidentiality Profile with the options Retain Patient
+Characteristics and Retain Longitudinal Temporal Information with Modified Dates. ``allowed_tags.csv`` names
+every tag that may be written, what is done with it, which values may pass (terms of the standard, or a
+range), the option that permits it and why it is needed. All else stays behind: private groups, overlays,
+sequences, times of day, free text. A code or number outside its values stays behind too, since people type
+names and ids into any field.
 """
 
 from __future__ import annotations
@@ -55,7 +56,10 @@ def allowed_tags(path: Path = ALLOWED_TAGS) -> tuple[dict[str, str], ...]:
 
 @functools.cache
 def allowed_terms(keyword: str) -> frozenset[str]:
-    """The terms that may be written for a code. The empty one among them: what is no term is written empty, not left out."""
+    """The terms that may be written for a code.
+
+    The empty one among them: what is no term is written empty, not left out.
+    """
     (row,) = [row for row in allowed_tags() if row["keyword"] == keyword]
     return frozenset(row["values"].split("|"))
 
@@ -96,7 +100,8 @@ def _count_fits(keyword: str, count: int) -> bool:
 def _numbers(dataset: Dataset, keyword: str) -> list[str]:
     """The values in their shortest form, empty unless every one is a number in the element's range.
 
-    Neither a date nor an id of six digits fits into any range; leading zeros, of which ids are full, don't survive.
+    Neither a date nor an id of six digits fits into any range; leading zeros, of which ids are full, don't
+    survive.
     """
     parts = text(dataset, keyword).split("\\")
     if not _count_fits(keyword, len(parts)) or not all(len(p) <= 64 and _NUMBER.fullmatch(p) for p in parts):
@@ -165,9 +170,12 @@ class _Builder:
 
     def shift_date(self, new: Dataset, source: Dataset, keyword: str) -> None:
         day = dicom_date(text(source, keyword))
-        # a date far from the film's is a wrong clock's: the first day of a reset one is known and tells the shift
+        # a date far from the film's is a wrong clock's: the first day of a reset one is known and tells the
+        # shift
         if day is not None and (self.film.film_date is None or near(day, self.film.film_date)):
-            self._make(new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8))
+            self._make(
+                new, keyword, self.names.shifted(day, self.film.patient_id).strftime("%Y%m%d").zfill(8)
+            )
         elif keyword == "StudyDate":
             new.StudyDate = ""
 
@@ -238,7 +246,9 @@ class _Builder:
 
     def constant(self, new: Dataset, source: Dataset, keyword: str) -> None:
         if keyword == "DeidentificationMethodCodeSequence":
-            new.DeidentificationMethodCodeSequence = Sequence([_code_item(v, "DCM", m) for v, m in METHOD_CODES])
+            new.DeidentificationMethodCodeSequence = Sequence(
+                [_code_item(v, "DCM", m) for v, m in METHOD_CODES]
+            )
             self.made.extend(part for code in METHOD_CODES for part in code)
         else:
             value = {
@@ -259,7 +269,9 @@ class _Builder:
         setattr(new, keyword, Sequence([item]))
 
     def lut(self, new: Dataset, source: Dataset, keyword: str) -> None:
-        if keyword == "ModalityLUTType":  # required (type 1); what is no term of the standard is "unspecified"
+        if (
+            keyword == "ModalityLUTType"
+        ):  # required (type 1); what is no term of the standard is "unspecified"
             kind = text(source, keyword).upper()
             new.ModalityLUTType = kind if kind in allowed_terms(keyword) else "US"
             return
@@ -279,7 +291,9 @@ class _Builder:
                 raise Unusable("unreadable_pixels")
             data = struct.pack(f"<{len(data)}H", *(int(v) & 0xFFFF for v in data))
         elif transfer_syntax(self.source) == "1.2.840.10008.1.2.2":
-            data = struct.pack(f"<{len(data) // 2}H", *struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2]))
+            data = struct.pack(
+                f"<{len(data) // 2}H", *struct.unpack(f">{len(data) // 2}H", data[: len(data) // 2 * 2])
+            )
         entries = descriptor[0] & 0xFFFF or 65536
         width = 2 if len(data) >= 2 * entries else 1
         data = data[: entries * width]
@@ -313,7 +327,10 @@ def _coded_image(source: Dataset, declared: str) -> tuple[str, bytes]:
 
 
 def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...]]:
-    """The new file's transfer syntax and the bytes of its pixel element. May correct the pixel module of ``new``."""
+    """The new file's transfer syntax and the bytes of its pixel element.
+
+    May correct the pixel module of ``new``.
+    """
     if "PixelData" not in source or not source.PixelData:
         raise Unusable("no_pixels")
     stored = int(source.get("BitsStored") or source.BitsAllocated)
@@ -325,13 +342,17 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
             rows, columns, precision = stream_geometry(frame, syntax)
         except BrokenStream:
             raise Unusable("cut_short") from None
-        if (rows, columns) != (int(source.Rows), int(source.Columns)):  # more than the film may stand beside it
+        if (rows, columns) != (
+            int(source.Rows),
+            int(source.Columns),
+        ):  # more than the film may stand beside it
             raise Unusable("unreadable_pixels")
         if identifiers_in_stream(source, frame):
             raise Unusable("identifier_left")
         if syntax != declared and syntax in _ALWAYS_LOSSY:
             new.LossyImageCompression, new.LossyImageCompressionMethod = "01", "ISO_10918_1"
-    # a coded image with more bits than are stored may bear an overlay in them: it is written uncompressed, without
+    # a coded image with more bits than are stored may bear an overlay in them: it is written uncompressed,
+    # without
     if syntax in NATIVE or syntax == RLE or precision > stored:
         try:
             values = native_values(source, syntax) if syntax in NATIVE else decoded_values(source, syntax)
@@ -351,7 +372,9 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
             raise Unusable("unreadable_pixels")
         new.BitsStored, new.HighBit, new.BitsAllocated = precision, precision - 1, 8 if precision <= 8 else 16
     frame += b"\0" * (len(frame) % 2)
-    start = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack("<HHI", 0xFFFE, 0xE000, 0)
+    start = struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OB", 0, 0xFFFFFFFF) + struct.pack(
+        "<HHI", 0xFFFE, 0xE000, 0
+    )
     item = struct.pack("<HHI", 0xFFFE, 0xE000, len(frame))
     return syntax, (start, item, frame, struct.pack("<HHI", 0xFFFE, 0xE0DD, 0))
 
@@ -375,7 +398,8 @@ def _written(builder: _Builder) -> tuple[bytes, tuple[bytes, ...]]:
 
 
 def written_anew(source: Dataset, film: Film, names: Pseudonyms) -> tuple[bytes, tuple[bytes, ...]]:
-    """The bytes of a film's new file up to its pixels, and those of the pixel element, not searched for identifiers.
+    """The bytes of a film's new file up to its pixels, and those of the pixel element, not searched for
+    identifiers.
 
     For films that are de-identified already (``handed_film.py``). Raises ``Unusable`` as ``deidentified``.
     """
@@ -385,8 +409,8 @@ def written_anew(source: Dataset, film: Film, names: Pseudonyms) -> tuple[bytes,
 def deidentified(source: Dataset, film: Film, names: Pseudonyms) -> NewFile:
     """Build the new file of a usable film.
 
-    Raises ``Unusable``: no_pixels, cut_short, unreadable_pixels, unsupported, or identifier_left where an identifying
-    value of the source is found in the new header or in a coded image.
+    Raises ``Unusable``: no_pixels, cut_short, unreadable_pixels, unsupported, or identifier_left where an
+    identifying value of the source is found in the new header or in a coded image.
     """
     builder = _Builder(source, film, names)
     header, pixel_element = _written(builder)

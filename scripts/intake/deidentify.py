@@ -1,4 +1,6 @@
-"""De-identify the films of one batch: a new file from an allow-list for each that can be used, a row for each that is there."""
+"""De-identify the films of one batch: a new file from an allow-list for each that can be used, a row for each
+that is there.
+"""
 
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
@@ -7,15 +9,17 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_rows import read_images
 from scripts.intake.image_table import ImageTable
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
-    center, images = snakemake.wildcards.center, None  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, made, settings = snakemake.input, snakemake.output, snakemake.params
+    center, images = snakemake.wildcards.center, None
     if settings.images:
         where = f"centers[{center}].images"
-        images = ImageTable(read_images(settings.images, settings.ids, settings.frontal_view, where), settings.images["bits"])
+        images = ImageTable(
+            read_images(settings.images, settings.ids, settings.frontal_view, where), settings.images["bits"]
+        )
     deidentify_batch(
         folder=given.folder,
-        batch=int(snakemake.wildcards.batch),  # noqa: F821
+        batch=int(snakemake.wildcards.batch),
         n_batches=settings.batches,
         names=Pseudonyms(
             open_key(given.get("key") or None, settings.seed),

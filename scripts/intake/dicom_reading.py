@@ -28,7 +28,9 @@ from scripts.intake.identifier_scan import institution_in
 from scripts.intake.identity import Pseudonyms, dicom_date
 
 REASONS = {
-    "unreadable_file": "the file can't be opened or read: its permissions, a link that leads nowhere, a fault of the disk",
+    "unreadable_file": (
+        "the file can't be opened or read: its permissions, a link that leads nowhere, a fault of the disk"
+    ),
     "not_dicom": "the file is no DICOM file",
     "not_png": "the file is no PNG file",
     "not_in_image_table": "the image table has no row for the file",
@@ -45,7 +47,10 @@ REASONS = {
     "lateral": "a lateral or oblique view",
     "no_patient_id": "no patient id",
     "no_pixels": "no image in the file",
-    "unsupported": "colour, several frames, a coding of pixels that is not read, or a rescale slope that is no plausible number",
+    "unsupported": (
+        "colour, several frames, a coding of pixels that is not read, or a rescale slope that is no plausible"
+        " number"
+    ),
     "burned_in_text": "the header says that text is burned into the film",
     "unreadable_burned_in": "what the header or the image table says of burned-in text is neither yes nor no",
     "no_film_date": "no readable date of the film",
@@ -53,7 +58,9 @@ REASONS = {
     "identifier_left": "an identifying value was found in the new file, which was not written",
     "unreadable_pixels": "the pixels can't be decoded",
     "duplicate": "the same film is there already",
-    "conflicting_duplicate": "films that claim to be the same one differ, or one film bears two patients' ids",
+    "conflicting_duplicate": (
+        "films that claim to be the same one differ, or one film bears two patients' ids"
+    ),
 }
 """Why a file is quarantined."""
 
@@ -92,8 +99,12 @@ def _breaks_off(dataset: Dataset, size: int) -> bool:
     """Whether a file without pixels ends within an element's tag, or before what every radiograph has."""
     if "PixelData" in dataset or transfer_syntax(dataset) == "1.2.840.10008.1.2.1.99":
         return False
-    sop_class = text(dataset, "SOPClassUID") or str(getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", "") or "")
-    if not len(dataset) or ("Modality" not in dataset and sop_class in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE)):
+    sop_class = text(dataset, "SOPClassUID") or str(
+        getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", "") or ""
+    )
+    if not len(dataset) or (
+        "Modality" not in dataset and sop_class in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE)
+    ):
         return True
     last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     if not isinstance(last, RawDataElement) or last.length == 0xFFFFFFFF:
@@ -142,7 +153,9 @@ def _inflates_beyond(data: bytes, limit: int) -> bool:
 
 
 class _Measured(io.BufferedReader):
-    """A file that is never asked for more than it holds: memory for 4 GB would be taken before the claim is found false."""
+    """A file that is never asked for more than it holds: memory for 4 GB would be taken before the claim is
+    found false.
+    """
 
     def __init__(self, path: Path, size: int) -> None:
         super().__init__(io.FileIO(path))
@@ -156,8 +169,9 @@ class _Measured(io.BufferedReader):
 def read_source(path: str | Path, with_pixels: bool = True) -> Dataset:
     """Read a source file; ``with_pixels=False`` reads no further than the header.
 
-    Raises ``Unusable`` (unreadable_file, not_dicom, too_large, cut_short, unreadable_header), and ``MemoryError`` where a
-    file that is no larger than a film fills the memory. Call ``silence_readers`` first.
+    Raises ``Unusable`` (unreadable_file, not_dicom, too_large, cut_short, unreadable_header), and
+    ``MemoryError`` where a file that is no larger than a film fills the memory. Call ``silence_readers``
+    first.
     """
     path = Path(path)
     data = None
@@ -398,7 +412,9 @@ def film_of(dataset: Dataset, names: Pseudonyms, patterns: dict[str, list[str]])
         sex=sex if sex in ("F", "M") else "",
         age=_age(dataset, born, film_date),
         manufacturer=manufacturer_of(dataset),
-        burned_in={"YES": "YES", "NO": "NO", "": "unknown"}.get(text(dataset, "BurnedInAnnotation").upper(), "unreadable"),
+        burned_in={"YES": "YES", "NO": "NO", "": "unknown"}.get(
+            text(dataset, "BurnedInAnnotation").upper(), "unreadable"
+        ),
         birth_date=born,
         chest=not part or not certain or matches(part, patterns.get("chest", ())),
         dates_differ=dates_differ,
@@ -434,7 +450,10 @@ def modality(dataset: Dataset) -> str:
 
 
 def refusal(dataset: Dataset, film: Film) -> str:
-    """Why a film can't be used, as far as its header says; empty where it can. The first reason in a fixed order."""
+    """Why a film can't be used, as far as its header says; empty where it can.
+
+    The first reason in a fixed order.
+    """
     sop_class = text(dataset, "SOPClassUID")
     if modality(dataset) not in ("CR", "DX"):
         return "not_cr_or_dx"

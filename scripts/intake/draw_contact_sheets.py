@@ -7,9 +7,9 @@ from scripts.common.tables import FILMS, read_table
 from scripts.intake.contact_sheet import draw_contact_sheets, films_of_sheet
 from scripts.intake.screening import EXPOSURE
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
-    center = snakemake.wildcards.center  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, made, settings = snakemake.input, snakemake.output, snakemake.params
+    center = snakemake.wildcards.center
     films, exposure = read_table(given.films, FILMS), read_table(given.exposure, EXPOSURE)
     with atomic_folder(made.further_sheets) as further:
         for verdict, path in (("reject", made.reject_sheet), ("review", made.review_sheet)):

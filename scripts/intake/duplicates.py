@@ -1,8 +1,8 @@
 """The same film sent twice, and films that only claim to be the same.
 
-A film has an id from its SOP Instance UID and a checksum of its pixels. Same id and pixels: one is kept. Same id and
-other pixels, patient or date: nobody can say which is true, all are quarantined. Same pixels under another id: one film of the
-patient is kept; under two patients' ids all are quarantined.
+A film has an id from its SOP Instance UID and a checksum of its pixels. Same id and pixels: one is kept. Same
+id and other pixels, patient or date: nobody can say which is true, all are quarantined. Same pixels under
+another id: one film of the patient is kept; under two patients' ids all are quarantined.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ def resolve_duplicates(films: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     films
-        One row per file: ``image_id, uid_image_id, path_image_id, patient_id, status, reason, film_date, true_date,
-        acquisition_time, pixel_sha256`` (empty where not converted), ``batch``.
+        One row per file: ``image_id, uid_image_id, path_image_id, patient_id, status, reason, film_date,
+        true_date, acquisition_time, pixel_sha256`` (empty where not converted), ``batch``.
 
     Returns
     -------
@@ -52,7 +52,9 @@ def resolve_duplicates(films: pd.DataFrame) -> pd.DataFrame:
     # one file bears the UID's id: the one that stands, else the first; the others are named by their paths
     order = {"accepted": 0, "rejected": 0, "quarantined": 1}
     claims = films[named & (films["image_id"] == films["uid_image_id"])]
-    claims = claims.assign(rank=claims["status"].map(order)).sort_values(["image_id", "rank", "path_image_id"])
+    claims = claims.assign(rank=claims["status"].map(order)).sort_values(
+        ["image_id", "rank", "path_image_id"]
+    )
     losers = claims.index[claims.duplicated("image_id", keep="first")]
     films.loc[losers, "image_id"] = films.loc[losers, "path_image_id"]
     return films

@@ -28,7 +28,9 @@ MEASURES = (
     "target_exposure_index",
     "deviation_index",
 )
-"""Columns of ``exposure.csv`` that hold measures; the last three are the header's (IEC 62494-1), empty where it has none."""
+"""Columns of ``exposure.csv`` that hold measures; the last three are the header's (IEC 62494-1), empty where
+it has none.
+"""
 
 _SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
 """Along rows and along columns it makes Immerkaer's mask, ((1, -2, 1), (-2, 4, -2), (1, -2, 1))."""
@@ -38,7 +40,9 @@ _COUNTED_AT_ONCE = 1 << 24
 """Pixels that OpenCV, which counts in single precision, can count exactly."""
 
 
-def _window(image: np.ndarray, rows: tuple[float, float], columns: tuple[float, float]) -> tuple[slice, slice]:
+def _window(
+    image: np.ndarray, rows: tuple[float, float], columns: tuple[float, float]
+) -> tuple[slice, slice]:
     height, width = image.shape
     top, bottom = int(rows[0] * height), max(int(rows[1] * height), int(rows[0] * height) + 1)
     left, right = int(columns[0] * width), max(int(columns[1] * width), int(columns[0] * width) + 1)
@@ -109,7 +113,9 @@ def measure(
         values, depth = (level.view(np.int16), cv2.CV_16S) if narrow else (level, cv2.CV_32F)
         response = cv2.sepFilter2D(values, depth, kernel, kernel)[1:-1, 1:-1]
         if valid is not None:  # pixels whose surroundings hold padding say nothing of noise
-            whole_around = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1].astype(bool)
+            whole_around = cv2.erode(valid.astype(np.uint8), np.ones((3, 3), np.uint8))[1:-1, 1:-1].astype(
+                bool
+            )
             response = response[whole_around]
         if response.size:
             noise = float(np.sqrt(np.pi / 2) / 6 * cv2.norm(response, cv2.NORM_L1) / response.size) / full
@@ -121,7 +127,9 @@ def measure(
 _SMALL = 192
 """Longer side in pixels of the small film on which polarity is measured."""
 _EVEN = 0.03
-"""A row or column whose values spread by less than this share of the film's range is border, not exposed field."""
+"""A row or column whose values spread by less than this share of the film's range is border, not exposed
+field.
+"""
 _CHEST_ROWS = (0.30, 0.55)
 _MEDIASTINUM = (0.45, 0.58)
 _LUNGS = ((0.20, 0.36), (0.66, 0.82))
@@ -188,9 +196,9 @@ def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
     """Automatic verdict and reasons, one row per film.
 
     ``measures`` has MEASURES, ``manufacturer``, ``view`` and ``border_text``; ``settings`` is the config's
-    ``intake.exposure``. Returns ``verdict`` (pass, review, reject) and ``reason`` (words joined by ``;``, empty for pass),
-    with the index of ``measures``. A rule that rejects learns from no film; where ``refit`` is on, bounds refitted to a
-    manufacturer's films replace the fixed review rules of range and mean.
+    ``intake.exposure``. Returns ``verdict`` (pass, review, reject) and ``reason`` (words joined by ``;``,
+    empty for pass), with the index of ``measures``. A rule that rejects learns from no film; where ``refit``
+    is on, bounds refitted to a manufacturer's films replace the fixed review rules of range and mean.
     """
     m = measures
     clipped = m[["clipped_low", "clipped_high"]].max(axis=1)

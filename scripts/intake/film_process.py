@@ -1,7 +1,8 @@
 """Work on films in a process of its own, so that no film can end a batch.
 
-DICOM parsers and image decoders meet whatever a hospital sends. A broken stream may crash native code, ask for memory
-without bound or never end. Then only the process that works on the film ends; the batch goes on with the next film.
+DICOM parsers and image decoders meet whatever a hospital sends. A broken stream may crash native code, ask
+for memory without bound or never end. Then only the process that works on the film ends; the batch goes on
+with the next film.
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def _data_bytes() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what a film's arrays free, for the next film's (mallopt(3)); a new page costs more than a copy."""
+    """Let the C library keep what a film's arrays free, for the next film's (mallopt(3)); a new page costs
+    more than a copy.
+    """
     m_trim_threshold, m_mmap_max = -1, -4
     with contextlib.suppress(OSError, AttributeError):  # another C library has no mallopt
         mallopt = ctypes.CDLL("libc.so.6").mallopt
@@ -64,7 +67,9 @@ def _lower(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
-def _work(items: Sequence[Item], do: Callable[[Item], Result], parent: int, pipe, memory: int, seconds: int) -> None:
+def _work(
+    items: Sequence[Item], do: Callable[[Item], Result], parent: int, pipe, memory: int, seconds: int
+) -> None:
     """The child's life: results into the pipe, in order. Ends early after a lack of memory."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -96,17 +101,21 @@ def _work(items: Sequence[Item], do: Callable[[Item], Result], parent: int, pipe
 def each_film(
     items: Sequence[Item], do: Callable[[Item], Result], memory: int = MEMORY, seconds: int = SECONDS
 ) -> Iterator[Result | None]:
-    """``do(item)`` of every item, in order; None where it crashed its process or exceeded ``memory`` or ``seconds``.
+    """``do(item)`` of every item, in order; None where it crashed its process or exceeded ``memory`` or
+    ``seconds``.
 
-    The items are worked on in a fork of this process: what ``do`` returns comes back, what it changes in memory doesn't,
-    except that a new fork after a failure begins with this process's state. An exception of ``do`` is raised here. Raises
+    The items are worked on in a fork of this process: what ``do`` returns comes back, what it changes in
+    memory doesn't, except that a new fork after a failure begins with this process's state. An exception of
+    ``do`` is raised here. Raises
     ``StudyError`` where the process was killed from outside.
     """
     done = 0
     while done < len(items):
         receiver, sender = multiprocessing.Pipe(duplex=False)
         parent = os.getpid()
-        with warnings.catch_warnings():  # Python 3.12 warns of threads; those of NumPy and OpenCV know of forks
+        with (
+            warnings.catch_warnings()
+        ):  # Python 3.12 warns of threads; those of NumPy and OpenCV know of forks
             warnings.simplefilter("ignore", DeprecationWarning)
             child = os.fork()
         if child == 0:
@@ -134,8 +143,9 @@ def each_film(
             _, status = os.waitpid(child, 0)
             if os.WIFSIGNALED(status) and os.WTERMSIG(status) not in _BY_THE_FILM:
                 raise StudyError(
-                    f"The work on the films was killed (signal {os.WTERMSIG(status)}); most often the machine ran out of memory. "
-                    "Run with fewer '--cores', or on SLURM with more 'mem_mb', and run the same command again to go on."
+                    f"The work on the films was killed (signal {os.WTERMSIG(status)}); most often the machine"
+                    " ran out of memory. Run with fewer '--cores', or on SLURM with more 'mem_mb', and run"
+                    " the same command again to go on."
                 )
             done += 1
             yield None

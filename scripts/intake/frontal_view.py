@@ -1,9 +1,9 @@
 """Whether a film is frontal: by ViewPosition, else by ViewCodeSequence, else by patterns in
 SeriesDescription.
 
-What names two views, as an order does (``CHEST PA AND LATERAL``, ``胸部正侧位``), says nothing of the one film:
-unknown. Where the view would stay unknown, another description of the film that names a lateral one alone
-makes it lateral.
+What names two views, as an order does (``CHEST PA AND LATERAL``, ``胸部正侧位``), says nothing of the one
+film: unknown. Where the view would stay unknown, another description of the film that names a lateral one
+alone makes it lateral.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ _POSITIONS = {
         LATERAL,
     ),
 }
-"""Defined terms of View Position (0018,5101), PS3.3 C.8.1.3 and C.8.7.6, and what devices write beside them."""
+"""Defined terms of View Position (0018,5101), PS3.3 C.8.1.3 and C.8.7.6, and what devices write beside
+them.
+"""
 
 _CODES = {
     ("SCT", "272479007"): PA,

@@ -1,8 +1,8 @@
 """A film that another site de-identified, compared with what de-identification would make of it.
 
-De-identification leaves its own films as they are: with the ids, UIDs and dates taken as they stand, a film of a hand-over must
-come out byte for byte. So every element, value, and byte around them is held against the allow-list, and none is trusted
-because the film says that it is de-identified.
+De-identification leaves its own films as they are: with the ids, UIDs and dates taken as they stand, a film
+of a hand-over must come out byte for byte. So every element, value, and byte around them is held against the
+allow-list, and none is trusted because the film says that it is de-identified.
 """
 
 from __future__ import annotations
@@ -62,11 +62,17 @@ def write_of_day(source: Path, target: Path, day: datetime.date) -> None:
 
 
 def _differs(received: Dataset, expected: Dataset) -> str:
-    """Keyword (or number, of an unknown one) of the first element that only one of both has, or that differs; empty if none."""
-    for tag in sorted({*received.keys(), *expected.keys()} - {0x00020000}):  # the group length follows from the others
+    """Keyword (or number, of an unknown one) of the first element that only one of both has, or that differs;
+    empty if none.
+    """
+    for tag in sorted(
+        {*received.keys(), *expected.keys()} - {0x00020000}
+    ):  # the group length follows from the others
         try:
             same = tag in received and tag in expected and received[tag] == expected[tag]
-            same = same and str(received[tag].value) == str(expected[tag].value)  # 0120 is the number 120, yet not what was written
+            same = same and str(received[tag].value) == str(
+                expected[tag].value
+            )  # 0120 is the number 120, yet not what was written
         except Exception:  # a value that can't be decoded isn't one that was written here
             same = False
         if not same:
@@ -75,7 +81,8 @@ def _differs(received: Dataset, expected: Dataset) -> str:
 
 
 def examined(path: str | Path) -> tuple[Film | None, str]:
-    """What a film's header says, and the keyword of an element that is not as de-identification writes it; empty where all are.
+    """What a film's header says, and the keyword of an element that is not as de-identification writes it;
+    empty where all are.
 
     ``PREAMBLE`` stands for bytes outside the elements. The facts are None where the file can't be read.
     """

@@ -1,17 +1,21 @@
-"""A centre's de-identified films and tables as one folder that another site's study takes: made here, and taken in there.
+"""A centre's de-identified films and tables as one folder that another site's study takes: made here, and
+taken in there.
 
-The folder holds what the study computes with and nothing of ``private/``: no true or shifted date, birth date,
-time of day, source name or shift. A patient's days stand in their order only (``handed_days.py``). What needs dates
-is counted before it leaves: completed years at the films, the pairs of film and exam within the study's interval and
-the days between them, which visit is nearest a film, and whether a film lies in the enrolment period.
+The folder holds what the study computes with and nothing of ``private/``: no true or shifted date, birth
+date, time of day, source name or shift. A patient's days stand in their order only (``handed_days.py``). What
+needs dates is counted before it leaves: completed years at the films, the pairs of film and exam within the
+study's interval and the days between them, which visit is nearest a film, and whether a film lies in the
+enrolment period.
 
-====================== =================================================================================================
+======================
+=================================================================================================
 ``manifest.json``      every file with its size and SHA-256 (``scripts/common/manifest.py``)
 ``films/batch_<b>/``   de-identified films, ``<image_id>.dcm``
 ``films/batch_<b>.csv`` HANDED_FILMS: a row per file found at the site, so that the study's counts close
 ``patients.csv`` ...   PATIENTS, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv`` (FILM_AGES),
                        ``pairs.csv`` (PAIRS), ``visit_order.csv`` (VISIT_ORDER)
-====================== =================================================================================================
+======================
+=================================================================================================
 """
 
 from __future__ import annotations
@@ -103,16 +107,23 @@ _DAY = r"(19[0-4]\d-\d{2}-\d{2})?"
 """What the text of a hand-over's tables may be; free text is none of it."""
 
 
-# -------------------------------------------------------------------------------------------------- at the site
+# -------------------------------------------------------------------------------------------------- at the
+# site
 
 
-def handed_films(film_tables: Sequence[str | Path], crosswalks: Sequence[str | Path], enrolment: dict | None) -> pd.DataFrame:
+def handed_films(
+    film_tables: Sequence[str | Path], crosswalks: Sequence[str | Path], enrolment: dict | None
+) -> pd.DataFrame:
     """HANDED_FILMS of all batches, with ``batch``. The tables are in the order of batches."""
     parts = []
     for batch, (films, private) in enumerate(zip(film_tables, crosswalks, strict=True)):
         source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
         kept = ["image_id", "uid_image_id", "path_image_id", "true_date", "acquisition_time", "age"]
-        parts.append(read_table(films, BATCH_FILMS).merge(source[kept], on="image_id", validate="one_to_one").assign(batch=batch))
+        parts.append(
+            read_table(films, BATCH_FILMS)
+            .merge(source[kept], on="image_id", validate="one_to_one")
+            .assign(batch=batch)
+        )
     rows = pd.concat(parts, ignore_index=True)
     timed = rows[(rows["acquisition_time"] != "") & (rows["patient_id"] != "") & (rows["film_date"] != "")]
     rank = timed.groupby(["patient_id", "film_date"])["acquisition_time"].rank(method="dense")
@@ -160,46 +171,74 @@ def hand_over(
                 name = f"{film.image_id}.dcm"
                 write_of_day(Path(source) / name, films / name, datetime.date.fromisoformat(film.film_date))
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        files = {name: Recorded((folder / name).stat().st_size, sha256_of(folder / name)) for name in log.progress(names, len(names), "files")}
+        files = {
+            name: Recorded((folder / name).stat().st_size, sha256_of(folder / name))
+            for name in log.progress(names, len(names), "files")
+        }
         software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
         manifest = Manifest(center, len(film_folders), software, dict(criteria), files)
         write_text(folder / MANIFEST, manifest.text())
     accepted = int((rows["status"] == "accepted").sum())
-    log.say(f"{len(rows)} files found, {accepted} films handed over; {content['patients']['patient_id'].nunique()} patients in the table")
+    log.say(
+        f"{len(rows)} files found, {accepted} films handed over;"
+        f" {content['patients']['patient_id'].nunique()} patients in the table"
+    )
     log.say(f"{target}: hand over this folder, and nothing of private/")
-    log.say(f"SHA-256 of its {MANIFEST}, to be told to the study by another way: {sha256_of(Path(target) / MANIFEST)}")
+    log.say(
+        f"SHA-256 of its {MANIFEST}, to be told to the study by another way:"
+        f" {sha256_of(Path(target) / MANIFEST)}"
+    )
 
 
-# ------------------------------------------------------------------------------------------------- at the study
+# ------------------------------------------------------------------------------------------------- at the
+# study
 
 
 def _checked(folder: Path, where: str, names: Sequence[str]) -> Manifest:
-    """The manifest of a hand-over whose files are those that it names, and the ones called ``names`` unchanged."""
+    """The manifest of a hand-over whose files are those that it names, and the ones called ``names``
+    unchanged.
+    """
     manifest = read_manifest(folder, where)
     check_names(manifest, {found.path: found.size for found in scan_folder(folder)}, where)
     absent = [name for name in names if name not in manifest.files]
     if absent:
-        raise StudyError(f"{where}.deidentified: the hand-over has no '{absent[0]}'; ask the site to make it again with 'make handover'.")
+        raise StudyError(
+            f"{where}.deidentified: the hand-over has no '{absent[0]}'; ask the site to make it again with"
+            " 'make handover'."
+        )
     check_contents(manifest, folder, names, where)
     return manifest
 
 
 def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame:
-    """A table of the hand-over. Raises ``StudyError`` where a column isn't there, can't be read, or holds what is no pseudonym."""
+    """A table of the hand-over.
+
+    Raises ``StudyError`` where a column isn't there, can't be read, or holds what is no pseudonym.
+    """
     try:
         frame = read_table(folder / name, columns)[list(columns)]
     except (StudyError, ValueError, TypeError):
         raise StudyError(
-            f"{where}.deidentified: '{name}' lacks a column or can't be read; use the same version of the software at both sites."
+            f"{where}.deidentified: '{name}' lacks a column or can't be read; use the same version of the"
+            " software at both sites."
         ) from None
     for column in columns:
         pattern = _PATIENT if column == "patient_id" else _IMAGE if column.endswith("image_id") else None
         if pattern and not frame[column].str.fullmatch(f"({pattern})?").all():
-            raise StudyError(f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell the site.")
-        form = _DAY if columns[column] == "date" else _FORMS.get(column)
-        if form and not frame[column].str.fullmatch(form).all() or column == "age" and (frame[column] > OLDEST_AGE).any():
             raise StudyError(
-                f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds; delete the folder and tell the site."
+                f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell"
+                " the site."
+            )
+        form = _DAY if columns[column] == "date" else _FORMS.get(column)
+        if (
+            form
+            and not frame[column].str.fullmatch(form).all()
+            or column == "age"
+            and (frame[column] > OLDEST_AGE).any()
+        ):
+            raise StudyError(
+                f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds;"
+                " delete the folder and tell the site."
             )
     return frame
 
@@ -224,7 +263,9 @@ def read_handed_tables(folder: str | Path, where: str, criteria: dict[str, int])
 def receive_tables(
     *, folder: str, where: str, criteria: dict[str, int], targets: dict[str, str], listing: str, log: Log
 ) -> None:
-    """Check a hand-over and take its tables in: ``targets`` by the names of ``TABLES``, and the listing of its films."""
+    """Check a hand-over and take its tables in: ``targets`` by the names of ``TABLES``, and the listing of
+    its films.
+    """
     tables = read_handed_tables(folder, where, criteria)
     manifest = read_manifest(folder, where)
     listed = []
@@ -234,7 +275,10 @@ def receive_tables(
         for image_id, path_id, status in zip(rows["image_id"], rows["path_image_id"], rows["status"]):
             film = manifest.files.get(f"films/batch_{batch}/{image_id}.dcm")
             if (film is not None) != (status == "accepted"):
-                raise StudyError(f"{where}.deidentified: films and their table don't agree; ask the site to make the hand-over again.")
+                raise StudyError(
+                    f"{where}.deidentified: films and their table don't agree; ask the site to make the"
+                    " hand-over again."
+                )
             listed.append((path_id, film.size if film else 0, 0, batch))
     for name, path in targets.items():
         write_table(tables[name], path, TABLES[name])
@@ -242,21 +286,37 @@ def receive_tables(
     with atomic_path(listing, mode=0o600) as part:
         frame = pd.DataFrame(listed, columns=list(LISTING)).sort_values("path")
         frame.to_csv(part, index=False, lineterminator="\n")
-    log.say(f"centre '{manifest.center}' of another site, handed over by version {manifest.software}: {len(listed)} files found there")
-    log.say(f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}")
+    log.say(
+        f"centre '{manifest.center}' of another site, handed over by version {manifest.software}:"
+        f" {len(listed)} files found there"
+    )
+    log.say(
+        f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}"
+    )
 
 
 def _refuse_if_unlike(film: Path, row: object, name: str, where: str) -> None:
-    """Refuse a film that is not as de-identification writes one, or not the one that its row in the table describes."""
+    """Refuse a film that is not as de-identification writes one, or not the one that its row in the table
+    describes.
+    """
     found, element = examined(film)
     if element:
         raise StudyError(
-            f"{where}.deidentified: '{name}' is not as de-identification writes a film (element {element}); delete the folder and tell the "
-            "site; use the same version of the software at both sites."
+            f"{where}.deidentified: '{name}' is not as de-identification writes a film (element {element});"
+            " delete the folder and tell the site; use the same version of the software at both sites."
         )
     told = [row.patient_id, row.film_date, row.sex, row.manufacturer, row.burned_in]
-    if told != [found.patient_id, found.film_date.isoformat(), found.sex, found.manufacturer, found.burned_in]:
-        raise StudyError(f"{where}.deidentified: '{name}' is not the film that its table describes; ask the site to make the hand-over again.")
+    if told != [
+        found.patient_id,
+        found.film_date.isoformat(),
+        found.sex,
+        found.manufacturer,
+        found.burned_in,
+    ]:
+        raise StudyError(
+            f"{where}.deidentified: '{name}' is not the film that its table describes; ask the site to make"
+            " the hand-over again."
+        )
 
 
 def receive_films(
@@ -269,7 +329,11 @@ def receive_films(
     for."""
     source = Path(folder)
     manifest = read_manifest(source, where)
-    names = sorted(name for name in manifest.files if name.startswith((f"films/batch_{batch}/", f"films/batch_{batch}.csv")))
+    names = sorted(
+        name
+        for name in manifest.files
+        if name.startswith((f"films/batch_{batch}/", f"films/batch_{batch}.csv"))
+    )
     _checked(source, where, names)
     rows = read_handed_films(source, batch, where)
     accepted = rows[rows["status"] == "accepted"]
@@ -287,5 +351,3 @@ def receive_films(
         private[list(CROSSWALK)].to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(rows[[*BATCH_FILMS, "enrolled"]], films_table, BATCH_FILMS)
     log.say(f"batch {batch}: {len(rows)} files found at the site, {len(accepted)} films received")
-
-

@@ -42,11 +42,16 @@ _IDS = {0x00100020, 0x00101000, 0x00080050}
 _PATIENTS_NAMES = {0x00100010, 0x00101001}
 _MAKERS_WORDS = frozenset(
     {
-        "ag", "agfa", "and", "angell", "bv", "canon", "careray", "carestream", "cawo", "co", "company", "corp",
-        "corporation", "del", "digital", "drgem", "eastman", "electric", "film", "fuji", "fujifilm", "ge", "general",
-        "gmbh", "group", "health", "healthcare", "healthineers", "hologic", "imaging", "inc", "iray", "kodak", "konica",
-        "limited", "ltd", "medical", "mindray", "minolta", "neusoft", "nv", "of", "perlove", "philips", "photo",
-        "radiography", "samsung", "sedecal", "shimadzu", "siemens", "swissray", "system", "systems", "technologies",
+        "ag", "agfa", "and", "angell", "bv", "canon", "careray", "carestream", "cawo", "co", "company",
+        "corp",
+        "corporation", "del", "digital", "drgem", "eastman", "electric", "film", "fuji", "fujifilm", "ge",
+        "general",
+        "gmbh", "group", "health", "healthcare", "healthineers", "hologic", "imaging", "inc", "iray", "kodak",
+        "konica",
+        "limited", "ltd", "medical", "mindray", "minolta", "neusoft", "nv", "of", "perlove", "philips",
+        "photo",
+        "radiography", "samsung", "sedecal", "shimadzu", "siemens", "swissray", "system", "systems",
+        "technologies",
         "technology", "the", "toshiba", "uih", "united", "varex", "varian", "vieworks", "wandong",
     }
 )  # fmt: skip
@@ -138,7 +143,11 @@ def _encoded(value: object) -> bytes:
     if isinstance(value, bytes):
         return value
     if isinstance(value, PersonName):
-        return bytes(value.original_string) if isinstance(value.original_string, bytes) else str(value).encode("utf-8", "replace")
+        return (
+            bytes(value.original_string)
+            if isinstance(value.original_string, bytes)
+            else str(value).encode("utf-8", "replace")
+        )
     if isinstance(value, str):
         return value.encode("utf-8", "replace")
     if isinstance(value, list | tuple) or hasattr(value, "__iter__"):
@@ -147,7 +156,9 @@ def _encoded(value: object) -> bytes:
 
 
 def identifying_values(dataset: Dataset) -> tuple[set[bytes], set[bytes]]:
-    """Values of the source that must not appear: names and ids of persons and places, and other text, dates and UIDs."""
+    """Values of the source that must not appear: names and ids of persons and places, and other text, dates
+    and UIDs.
+    """
     names, others = set(), set()
     for tag, vr, raw in _values(dataset):
         parts = re.split(rb"[\\^=\x00 ,]" if vr == "PN" else rb"[\\\x00]", raw)
@@ -164,7 +175,9 @@ def _words(text: str) -> set[str]:
 
 
 def _tokens(text: str) -> set[str]:
-    """Runs of letters and, of those with capitals inside (``ZhangSan``), their parts; without makers' words."""
+    """Runs of letters and, of those with capitals inside (``ZhangSan``), their parts; without makers'
+    words.
+    """
     runs = re.findall(r"[A-Za-z]+", text)
     parts = [part for run in runs for part in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", run)]
     return {word.lower() for word in (*runs, *parts)} - _MAKERS_WORDS
@@ -202,7 +215,8 @@ def _persons_in(manufacturer: str, dataset: Dataset) -> bool:
 
 
 def institution_in(manufacturer: str, dataset: Dataset) -> bool:
-    """Whether ``manufacturer`` has a word of the institution's name, department or address, or several as one.
+    """Whether ``manufacturer`` has a word of the institution's name, department or address, or several as
+    one.
 
     Makers' words and those that any hospital may have in its name don't count.
     """
@@ -223,16 +237,22 @@ def _says_only_the_maker(value: bytes) -> bool:
     return text.isascii() and not re.search(r"\d", text) and not _words(text)
 
 
-def identifiers_left(source: Dataset, header: bytes, made: list[str], copied: list[str], manufacturer: str) -> int:
+def identifiers_left(
+    source: Dataset, header: bytes, made: list[str], copied: list[str], manufacturer: str
+) -> int:
     """How many identifying values of ``source`` stand in the new file's ``header``.
 
-    ``made`` holds what the software wrote itself (pseudonyms, new UIDs, shifted dates, fixed terms) and isn't searched.
-    ``copied`` holds what was taken from the source: a name or id counts there too, any other value only where it is no part
-    of one (a description that repeats the manufacturer's name). ``manufacturer``, the one free text that is kept,
-    counts where it has a word of a person's name, however short, or such words written as one.
+    ``made`` holds what the software wrote itself (pseudonyms, new UIDs, shifted dates, fixed terms) and isn't
+    searched.
+    ``copied`` holds what was taken from the source: a name or id counts there too, any other value only where
+    it is no part of one (a description that repeats the manufacturer's name). ``manufacturer``, the one free
+    text that is kept, counts where it has a word of a person's name, however short, or such words written as
+    one.
     """
     written = _written_values(header)
-    for value in sorted({v.encode("ascii", "ignore") for v in made if len(v) >= SHORTEST}, key=len, reverse=True):
+    for value in sorted(
+        {v.encode("ascii", "ignore") for v in made if len(v) >= SHORTEST}, key=len, reverse=True
+    ):
         written = written.replace(value, b"\0" * len(value))
     written = written.upper()
     names, others = identifying_values(source)
@@ -247,7 +267,8 @@ def identifiers_left(source: Dataset, header: bytes, made: list[str], copied: li
 
 
 def identifiers_in_stream(source: Dataset, stream: bytes) -> int:
-    """How many names and ids of ``source`` stand in the bytes of a coded image, which is copied and not made anew.
+    """How many names and ids of ``source`` stand in the bytes of a coded image, which is copied and not made
+    anew.
 
     Only values of at least ``LONG`` bytes: one of these turns up by chance in one of 10^11 films.
     """

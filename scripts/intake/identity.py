@@ -12,19 +12,23 @@ _PADDING = "\0"
 
 
 def normalise_id(text: str, ids: dict) -> str:
-    """The id as ``centers[].ids`` says: spaces around it left out, leading zeros dropped, letters as capitals.
+    """The id as ``centers[].ids`` says: spaces around it left out, leading zeros dropped, letters as
+    capitals.
 
     First, in films and tables alike, full-width letters and digits become plain ones (Unicode's NFKC), and
     signs that nobody sees (zero-width spaces, byte order marks, the category Cf) are left out.
 
-    ``ids`` holds ``strip``, ``separators`` and ``leading_zeros`` (keep or drop) and ``upper``. An id of zeros only stays ``0``.
+    ``ids`` holds ``strip``, ``separators`` and ``leading_zeros`` (keep or drop) and ``upper``. An id of zeros
+    only stays ``0``.
     """
     text = unicodedata.normalize("NFKC", text.rstrip(_PADDING))
     text = "".join(sign for sign in text if unicodedata.category(sign) != "Cf")
     if ids["strip"]:
         text = text.strip()
     if ids.get("separators") == "drop":
-        text = re.sub(r"[-./_\\\s]", "", re.sub(r"^([0-9]+)\.0$", r"\1", text))  # no zero of an exported number joins the id
+        text = re.sub(
+            r"[-./_\\\s]", "", re.sub(r"^([0-9]+)\.0$", r"\1", text)
+        )  # no zero of an exported number joins the id
     if ids["leading_zeros"] == "drop" and text:
         text = text.lstrip("0") or "0"
     if ids["upper"]:

@@ -18,20 +18,32 @@ from scripts.intake.table_columns import column
 def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: str) -> Reading:
     """An image table: ``file, source_id, film_date, film_time, view, sex, age, manufacturer, burned_in``.
 
-    ``table`` is the config's ``images`` section, ``patterns`` its ``intake.frontal_view``. ``file`` is written as
-    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO, unknown where the cell is empty, or unreadable where it holds
-    no code of ``flag_coding``: such a film is not taken for one without text.
+    ``table`` is the config's ``images`` section, ``patterns`` its ``intake.frontal_view``. ``file`` is
+    written as
+    ``file_key`` does; ``view`` is PA, AP, lateral or unknown; ``burned_in`` YES, NO, unknown where the cell
+    is empty, or unreadable where it holds no code of ``flag_coding``: such a film is not taken for one
+    without text.
     """
     frame, issues, out = started(table, where)
     names, at, words = table["columns"], f"{where}.columns", table.get("missing") or ()
-    for name, empty in (("file", ""), ("source_id", ""), ("film_date", None), ("film_time", ""), ("view", UNKNOWN)):
+    for name, empty in (
+        ("file", ""),
+        ("source_id", ""),
+        ("film_date", None),
+        ("film_time", ""),
+        ("view", UNKNOWN),
+    ):
         out[name] = empty
     for name, empty in (("sex", ""), ("age", np.nan), ("manufacturer", ""), ("burned_in", UNKNOWN)):
         out[name] = empty
 
     def optional(name: str) -> pd.Series:
         given = names.get(name)
-        return column(frame, given, f"{at}.{name}") if given else pd.Series("", index=frame.index, dtype="object")
+        return (
+            column(frame, given, f"{at}.{name}")
+            if given
+            else pd.Series("", index=frame.index, dtype="object")
+        )
 
     with issues.column():
         cells = column(frame, names["file"], f"{at}.file")
@@ -41,7 +53,9 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
         out["source_id"] = patient_ids(frame, names["patient_id"], ids, issues, f"{at}.patient_id")
     with issues.column():
         cells = column(frame, names["film_date"], f"{at}.film_date")
-        out["film_date"], unreadable = dated(cells, table, issues, f"{at}.film_date", frame.attrs["file"].serial_base)
+        out["film_date"], unreadable = dated(
+            cells, table, issues, f"{at}.film_date", frame.attrs["file"].serial_base
+        )
         issues.aside(unreadable, "unreadable_film_date")
         issues.aside(out["film_date"].isna(), "no_film_date")
     with issues.column():
@@ -53,7 +67,9 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
         out["view"] = views(cells, table["view_coding"], patterns)
         issues.note(out["view"].eq(UNKNOWN) & ~is_missing(cells), "unknown_view")
     with issues.column():
-        out["sex"], unknown = coded(optional("sex"), table["sex_coding"], f"{at}.sex", f"{where}.sex_coding", words)
+        out["sex"], unknown = coded(
+            optional("sex"), table["sex_coding"], f"{at}.sex", f"{where}.sex_coding", words
+        )
         issues.note(unknown, "unknown_sex_code")
     with issues.column():
         read = ages(optional("age"), words)
@@ -63,15 +79,24 @@ def read_images(table: dict, ids: dict, patterns: dict[str, list[str]], where: s
         out["manufacturer"] = optional("manufacturer")
     with issues.column():
         cells = optional("burned_in")
-        told, unreadable = coded(cells, table["flag_coding"], f"{at}.burned_in", f"{where}.flag_coding", words)
-        out["burned_in"] = told.map({"yes": "YES", "no": "NO"}).fillna(UNKNOWN).astype("object").mask(unreadable, "unreadable")
+        told, unreadable = coded(
+            cells, table["flag_coding"], f"{at}.burned_in", f"{where}.flag_coding", words
+        )
+        out["burned_in"] = (
+            told.map({"yes": "YES", "no": "NO"})
+            .fillna(UNKNOWN)
+            .astype("object")
+            .mask(unreadable, "unreadable")
+        )
         issues.aside(unreadable, "unreadable_burned_in")
     issues.refuse()
     return finished(out, issues, frame, where)
 
 
 def views(cells: pd.Series, coding: dict[str, list[str]], patterns: dict[str, list[str]]) -> pd.Series:
-    """PA, AP, lateral or unknown of every cell: by the config's ``view_coding``, else as a film's header is read."""
+    """PA, AP, lateral or unknown of every cell: by the config's ``view_coding``, else as a film's header is
+    read.
+    """
     meanings, _ = codes(cells, coding)
     found = [known or view_of(cell, [], cell, patterns) for known, cell in zip(meanings, cells)]
     return pd.Series(found, index=cells.index, dtype="object")
@@ -83,7 +108,9 @@ def file_key(path: str) -> str:
 
 
 def _time_of_day(cell: str) -> str:
-    """HHMM or HHMMSS(.f) of ``10:15``, ``101500`` or the end of a date with time; empty where there is none."""
+    """HHMM or HHMMSS(.f) of ``10:15``, ``101500`` or the end of a date with time; empty where there is
+    none.
+    """
     match = re.search(r"(?:^|[T ])(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d{1,6})?))?$", cell) or re.fullmatch(
         r"(\d{2})(\d{2})(\d{2}(?:\.\d{1,6})?)?", cell
     )

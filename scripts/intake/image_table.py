@@ -1,4 +1,6 @@
-"""The image table of a centre whose films are PNG files: which row belongs to which file, and what is left over."""
+"""The image table of a centre whose films are PNG files: which row belongs to which file, and what is left
+over.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ SLIPPED = ("too_many_cells", "too_few_cells")
 class ImageRow:
     """A row of the image table in the study's terms; date and id are the source's own.
 
-    ``whole`` is False where the row has more or fewer cells than the heading, so that none of them can be trusted.
+    ``whole`` is False where the row has more or fewer cells than the heading, so that none of them can be
+    trusted.
     """
 
     source_id: str
@@ -65,10 +68,11 @@ class ImageTable:
 
 
 def rows_without_file(reading: Reading, paths: Iterable[str]) -> Reading:
-    """The reading with its rows that name no file of ``paths`` among the issues, and their patients set aside.
+    """The reading with its rows that name no file of ``paths`` among the issues, and their patients set
+    aside.
 
-    A patient is set aside who stands in the image table but whose every row names no file, or a file that several rows claim
-    for different patients: no film can be theirs.
+    A patient is set aside who stands in the image table but whose every row names no file, or a file that
+    several rows claim for different patients: no film can be theirs.
     """
     found = {file_key(path_of_text(path)) for path in paths}
     cells = reading.cells
@@ -77,7 +81,9 @@ def rows_without_file(reading: Reading, paths: Iterable[str]) -> Reading:
     slipped = cells[ROW].isin(faults.loc[faults["reason"].isin(SLIPPED), ROW])
     claimed = cells[cells["file"].isin(found)].groupby("file")["source_id"].nunique()
     sure = cells["file"].isin(claimed.index[claimed == 1]) & ~slipped
-    issues = pd.concat([reading.issues, pd.DataFrame({ROW: cells.loc[absent, ROW], "reason": "no_such_file"})])
+    issues = pd.concat(
+        [reading.issues, pd.DataFrame({ROW: cells.loc[absent, ROW], "reason": "no_such_file"})]
+    )
     set_aside = sorted(set(cells["source_id"]) - set(cells.loc[sure, "source_id"]) - {""})
     issues = issues.sort_values([ROW, "reason"], ignore_index=True)
     rows = reading.rows[~reading.rows[ROW].isin(cells.loc[absent, ROW])]
@@ -85,14 +91,17 @@ def rows_without_file(reading: Reading, paths: Iterable[str]) -> Reading:
 
 
 def row_fingerprints(table: dict, where: str, paths: Iterable[str], n_batches: int) -> list[str]:
-    """For each batch of files a hash of the rows that belong to them: a new row touches its film's batch only.
+    """For each batch of files a hash of the rows that belong to them: a new row touches its film's batch
+    only.
 
-    A row goes with the file that it names, or, where there is none, with the batch in which that file would be. ``paths`` are
-    the files found. Raises ``StudyError`` for a table that can't be read or lacks a column.
+    A row goes with the file that it names, or, where there is none, with the batch in which that file would
+    be. ``paths`` are the files found. Raises ``StudyError`` for a table that can't be read or lacks a column.
     """
     frame = read_cells(table, where)
     given = {field: name for field, name in table["columns"].items() if name}
-    cells = pd.DataFrame({field: column(frame, name, f"{where}.columns.{field}") for field, name in given.items()})
+    cells = pd.DataFrame(
+        {field: column(frame, name, f"{where}.columns.{field}") for field, name in given.items()}
+    )
     path_of = {file_key(path_of_text(path)): path for path in paths}
     lines: list[list[str]] = [[] for _ in range(n_batches)]
     for row, slipped in zip(cells.itertuples(index=False), frame["_too_long"] | frame["_too_short"]):

@@ -3,6 +3,6 @@
 from scripts.common.log import rule_log
 from scripts.intake.listing import write_listing
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    counts = write_listing(snakemake.input.folder, snakemake.params.batches, snakemake.output.listing)  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    counts = write_listing(snakemake.input.folder, snakemake.params.batches, snakemake.output.listing)
     log.say(f"{sum(counts)} files in {len(counts)} batches, largest {max(counts)}")

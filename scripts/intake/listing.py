@@ -17,11 +17,16 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, private_folder
 
 LISTING = {"path": "text", "size": "int", "mtime_ns": "int", "batch": "int"}
-"""``private/<center>/listing.csv``: one row per file found, by path. ``path`` is as ``path_text`` writes it."""
+"""``private/<center>/listing.csv``: one row per file found, by path.
+
+``path`` is as ``path_text`` writes it.
+"""
 
 
 class FoundFile(NamedTuple):
-    """A file of the folder: path from the folder (as ``path_text`` writes it), bytes, time of last change in ns."""
+    """A file of the folder: path from the folder (as ``path_text`` writes it), bytes, time of last change in
+    ns.
+    """
 
     path: str
     size: int
@@ -29,11 +34,17 @@ class FoundFile(NamedTuple):
 
 
 def path_text(path: str) -> str:
-    """A path as one line of text: per cent signs, control characters and bytes that are no UTF-8 become ``%xx``."""
+    """A path as one line of text: per cent signs, control characters and bytes that are no UTF-8 become
+    ``%xx``.
+    """
     if path.isprintable() and "%" not in path:
         return path
     return "".join(
-        char if char.isprintable() and char != "%" else urllib.parse.quote_from_bytes(os.fsencode(char), safe="")
+        (
+            char
+            if char.isprintable() and char != "%"
+            else urllib.parse.quote_from_bytes(os.fsencode(char), safe="")
+        )
         for char in path
     )
 
@@ -104,23 +115,26 @@ _OWN_FILES = (".snakemake_timestamp",)
 def scan_folder(folder: str | os.PathLike) -> list[FoundFile]:
     """All files below ``folder``, at any depth, by path.
 
-    Links are followed. A folder is walked once, so that links in a circle end; files that a second link would show again
-    stand under their first path only. What is no file (a pipe, a socket, a device) and a link that leads to none are listed
-    with size 0, so that they are accounted for. Raises ``StudyError`` where the folder or one below it can't be read.
+    Links are followed. A folder is walked once, so that links in a circle end; files that a second link would
+    show again stand under their first path only. What is no file (a pipe, a socket, a device) and a link that
+    leads to none are listed with size 0, so that they are accounted for. Raises ``StudyError`` where the
+    folder or one below it can't be read.
     """
     top = os.fspath(folder)
     try:
         found = sorted(_walk(top))
     except OSError as error:
         raise StudyError(
-            f"A folder of films can't be read ({error.strerror}): check 'dicom' of this centre in config.yaml and the "
-            "permissions of the folders below it."
+            f"A folder of films can't be read ({error.strerror}): check 'dicom' of this centre in config.yaml"
+            " and the permissions of the folders below it."
         ) from None
     return [row for row in found if row.path not in _OWN_FILES]
 
 
 def check_folder_is_there(folder: str | os.PathLike) -> None:
-    """Raise ``StudyError`` where the folder is gone or empty: then it isn't a single file that can't be read."""
+    """Raise ``StudyError`` where the folder is gone or empty: then it isn't a single file that can't be
+    read.
+    """
     try:
         with os.scandir(folder) as entries:
             if next(entries, None) is not None:
@@ -128,8 +142,8 @@ def check_folder_is_there(folder: str | os.PathLike) -> None:
     except OSError:
         pass
     raise StudyError(
-        "A folder of films went away while it was being read: check that its disk or network drive is connected, "
-        "and run the same command again to go on."
+        "A folder of films went away while it was being read: check that its disk or network drive is"
+        " connected, and run the same command again to go on."
     )
 
 
@@ -164,7 +178,9 @@ def write_listing(folder: str | os.PathLike, n_batches: int, path: str | Path) -
 
     files = scan_folder(folder)
     if not files:
-        raise StudyError("The centre's folder of films is empty: check 'dicom' of this centre in config.yaml.")
+        raise StudyError(
+            "The centre's folder of films is empty: check 'dicom' of this centre in config.yaml."
+        )
     frame = pd.DataFrame(files, columns=["path", "size", "mtime_ns"])
     frame["batch"] = [batch_of(p, n_batches) for p in frame["path"]]
     private_folder(Path(path).parent)

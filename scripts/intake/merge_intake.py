@@ -6,10 +6,10 @@ from scripts.common.log import rule_log
 from scripts.common.tables import FILES, read_table, write_table
 from scripts.intake.screening import EXPOSURE
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
     for paths, columns, target in (
-        (snakemake.input.files, FILES, snakemake.output.files),  # noqa: F821
-        (snakemake.input.exposure, EXPOSURE, snakemake.output.exposure),  # noqa: F821
+        (snakemake.input.files, FILES, snakemake.output.files),
+        (snakemake.input.exposure, EXPOSURE, snakemake.output.exposure),
     ):
         merged = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
         write_table(merged, target, columns)

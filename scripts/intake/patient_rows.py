@@ -22,7 +22,9 @@ PLAUSIBLE_MEDIAN_BMI = (15.0, 40.0)
 USUAL_BMI = (12.0, 45.0)
 """Rows with a body mass index outside are counted as doubtful, and used."""
 EXCHANGED_BMI = 80.0
-"""From this body mass index on, height and weight are taken for exchanged where the exchange gives a usual one."""
+"""From this body mass index on, height and weight are taken for exchanged where the exchange gives a usual
+one.
+"""
 PLACEHOLDER_BIRTHS = frozenset(
     datetime.date(*day) for day in ((1900, 1, 1), (1899, 12, 30), (1899, 12, 31), (1900, 1, 2), (1901, 1, 1))
 )
@@ -30,14 +32,23 @@ PLACEHOLDER_BIRTHS = frozenset(
 
 
 def read_patients(table: dict, ids: dict, where: str) -> Reading:
-    """A patient table: ``source_id, sex, birth_date, age, height_cm, weight_kg, measured_on`` and the exclusion flags (0, 1, NaN).
+    """A patient table: ``source_id, sex, birth_date, age, height_cm, weight_kg, measured_on`` and the
+    exclusion flags (0, 1, NaN).
 
-    ``table`` is the config's ``patients`` section, ``where`` its place. Raises ``StudyError`` for faults of whole columns.
+    ``table`` is the config's ``patients`` section, ``where`` its place. Raises ``StudyError`` for faults of
+    whole columns.
     """
     frame, issues, out = started(table, where)
     names, at, words = table["columns"], f"{where}.columns", table.get("missing") or ()
     base = frame.attrs["file"].serial_base
-    for name, empty in (("source_id", ""), ("sex", ""), ("birth_date", None), ("age", np.nan), ("height_cm", np.nan), ("weight_kg", np.nan)):
+    for name, empty in (
+        ("source_id", ""),
+        ("sex", ""),
+        ("birth_date", None),
+        ("age", np.nan),
+        ("height_cm", np.nan),
+        ("weight_kg", np.nan),
+    ):
         out[name] = empty
     out["measured_on"] = None
     with issues.column():
@@ -59,7 +70,9 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
             def age_fault(values: pd.Series | None) -> None:
                 raise StudyError(f"{at}.age: most of its cells are no ages in years.")
 
-            out["age"] = measured(ages(column(frame, names["age"], f"{at}.age"), words), AGE, issues, "age", fault=age_fault)
+            out["age"] = measured(
+                ages(column(frame, names["age"], f"{at}.age"), words), AGE, issues, "age", fault=age_fault
+            )
     _read_body(frame, table, where, issues, out)
     with issues.column():
         if names.get("measured_on"):
@@ -81,17 +94,29 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
 
 def _read_body(frame: pd.DataFrame, table: dict, where: str, issues: Issues, out: pd.DataFrame) -> None:
     """Fill ``height_cm`` and ``weight_kg`` of ``out``; both are missing where they seem to be exchanged."""
-    names, at, unit, words = table["columns"], f"{where}.columns", table["height_unit"], table.get("missing") or ()
+    names, at, unit, words = (
+        table["columns"],
+        f"{where}.columns",
+        table["height_unit"],
+        table.get("missing") or (),
+    )
 
     def height_fault(values: pd.Series | None) -> None:
         if values is not None:
             other, scale = ("m", 100.0) if unit == "cm" else ("cm", 1.0)
             if (values * scale).between(*HEIGHT_CM).mean() > 0.5:
-                raise StudyError(f"{at}.height: heights look like {other}, not {unit}: set {where}.height_unit to {other}.")
-        raise StudyError(f"{at}.height: most of its cells are no heights in {unit}; check the column and {where}.height_unit.")
+                raise StudyError(
+                    f"{at}.height: heights look like {other}, not {unit}: set {where}.height_unit to {other}."
+                )
+        raise StudyError(
+            f"{at}.height: most of its cells are no heights in {unit}; check the column and"
+            f" {where}.height_unit."
+        )
 
     def weight_fault(values: pd.Series | None) -> None:
-        raise StudyError(f"{at}.weight: most of its cells are no weights in kg; check the column and its unit.")
+        raise StudyError(
+            f"{at}.weight: most of its cells are no weights in kg; check the column and its unit."
+        )
 
     scale, heights, weights = 1.0 if unit == "cm" else 100.0, None, None
     with issues.column():
@@ -105,13 +130,19 @@ def _read_body(frame: pd.DataFrame, table: dict, where: str, issues: Issues, out
     with issues.column():
         given = heights.values * heights.scales.fillna(scale)
         as_told, exchanged = out["weight_kg"] / (given / 100) ** 2, given / (out["weight_kg"] / 100) ** 2
-        swapped = (as_told > EXCHANGED_BMI) & exchanged.between(*USUAL_BMI) & out["weight_kg"].between(*HEIGHT_CM)
+        swapped = (
+            (as_told > EXCHANGED_BMI) & exchanged.between(*USUAL_BMI) & out["weight_kg"].between(*HEIGHT_CM)
+        )
         issues.note(swapped, "exchanged_height_and_weight")
         for name in ("height_cm", "weight_kg"):
             out[name] = out[name].where(~swapped)
         bmi = (out["weight_kg"] / (out["height_cm"] / 100) ** 2).dropna()
         issues.note(~bmi.between(*USUAL_BMI).reindex(out.index, fill_value=True), "doubtful_bmi")
-        if len(bmi) >= FEWEST_FOR_A_COLUMN and not PLAUSIBLE_MEDIAN_BMI[0] <= bmi.median() <= PLAUSIBLE_MEDIAN_BMI[1]:
+        if (
+            len(bmi) >= FEWEST_FOR_A_COLUMN
+            and not PLAUSIBLE_MEDIAN_BMI[0] <= bmi.median() <= PLAUSIBLE_MEDIAN_BMI[1]
+        ):
             raise StudyError(
-                f"{at}.weight: the median body mass index is {bmi.median():.0f} kg/m2; check that weights are in kg and heights in {unit}."
+                f"{at}.weight: the median body mass index is {bmi.median():.0f} kg/m2; check that weights are"
+                f" in kg and heights in {unit}."
             )

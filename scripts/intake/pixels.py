@@ -1,11 +1,14 @@
 """Stored pixel values of a film, and the 16-bit image that is made of them.
 
-The image keeps the full stored range: ``v << (16 - bits)``, no window and no stretching per film. What a value means is
-settled in this order (PS3.3 C.11.1, C.7.6.3.1.2): stored value, modality LUT or the sign of the rescale slope,
-photometric interpretation. MONOCHROME1 (low is bright) is inverted, so that in every image bright is dense.
+The image keeps the full stored range: ``v << (16 - bits)``, no window and no stretching per film. What a
+value means is settled in this order (PS3.3 C.11.1, C.7.6.3.1.2): stored value, modality LUT or the sign of
+the rescale slope, photometric interpretation. MONOCHROME1 (low is bright) is inverted, so that in every image
+bright is dense.
 
-The way back: ``Mapping`` holds all that ``film_image`` did, stands in the row of ``png/batch_<b>.csv``, and is read from it by
-``Mapping.of_row``. ``stored_values`` then gives the stored values of an image and ``modality_values`` what these mean.
+The way back: ``Mapping`` holds all that ``film_image`` did, stands in the row of ``png/batch_<b>.csv``, and
+is read from it by
+``Mapping.of_row``. ``stored_values`` then gives the stored values of an image and ``modality_values`` what
+these mean.
 """
 
 from __future__ import annotations
@@ -41,11 +44,19 @@ def _geometry(dataset: Dataset) -> tuple[int, int, int, int, int, bool]:
     stored = int(dataset.get("BitsStored") or allocated)
     high = dataset.get("HighBit")
     high = stored - 1 if high is None else int(high)
-    return int(dataset.Rows), int(dataset.Columns), allocated, stored, high, int(dataset.get("PixelRepresentation") or 0) == 1
+    return (
+        int(dataset.Rows),
+        int(dataset.Columns),
+        allocated,
+        stored,
+        high,
+        int(dataset.get("PixelRepresentation") or 0) == 1,
+    )
 
 
 def native_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
-    """Stored values (rows, columns) of uncompressed pixel data, int16 or uint16, cleared of bits that are no pixel.
+    """Stored values (rows, columns) of uncompressed pixel data, int16 or uint16, cleared of bits that are no
+    pixel.
 
     Bytes behind the image are left out. Raises ``ShortPixels`` where there are too few.
     """
@@ -61,7 +72,9 @@ def native_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
             cells = cells[: len(cells) // 2 * 2].reshape(-1, 2)[:, ::-1].reshape(-1)
         cells = cells[: rows * columns].astype(np.uint16)
     else:
-        cells = np.frombuffer(raw, ">u2" if big else "<u2", count=rows * columns).astype(np.uint16, copy=False)
+        cells = np.frombuffer(raw, ">u2" if big else "<u2", count=rows * columns).astype(
+            np.uint16, copy=False
+        )
     return canonical(cells.reshape(rows, columns), stored, high, signed)
 
 
@@ -145,7 +158,9 @@ class LookupTable:
         return self.entries[np.clip(stored.astype(np.int32) - self.first, 0, len(self.entries) - 1)]
 
     def as_text(self) -> str:
-        """The entries for a table's cell: differences, 16 bits little-endian, zlib (RFC 1950), base64 (RFC 4648)."""
+        """The entries for a table's cell: differences, 16 bits little-endian, zlib (RFC 1950), base64 (RFC
+        4648).
+        """
         steps = np.diff(self.entries, prepend=np.uint16(0))
         return base64.b64encode(zlib.compress(steps.astype("<u2").tobytes(), 9)).decode()
 
@@ -178,11 +193,14 @@ class Mapping:
     padding_low, padding_high
         Lowest and highest stored value among the padding pixels; None without any.
     rescale_slope, rescale_intercept
-        The film's, which the image doesn't hold but for the slope's sign; None where there are none or a LUT stands in their place.
+        The film's, which the image doesn't hold but for the slope's sign; None where there are none or a LUT
+        stands in their place.
     rescale_type
-        Unit of modality values (PS3.3 C.11.1.1.2), of the rescale or of the LUT; empty where the film names none.
+        Unit of modality values (PS3.3 C.11.1.1.2), of the rescale or of the LUT; empty where the film names
+        none.
     lut_first, lut_data
-        First stored value that the LUT maps, and its entries (``LookupTable.as_text``); None and empty without a LUT.
+        First stored value that the LUT maps, and its entries (``LookupTable.as_text``); None and empty
+        without a LUT.
     """
 
     rows: int
@@ -209,7 +227,9 @@ class Mapping:
 
     @staticmethod
     def of_row(row: Row) -> Mapping:
-        """The mapping in a row of ``png/batch_<b>.csv``, as numbers and text or as the CSV's own text; missing is None or empty."""
+        """The mapping in a row of ``png/batch_<b>.csv``, as numbers and text or as the CSV's own text;
+        missing is None or empty.
+        """
 
         def value(kind: str, cell: object) -> int | float | str | None:
             written = "" if cell is None or str(cell) in ("nan", "<NA>") else str(cell)
@@ -254,7 +274,8 @@ def _lookup_table(dataset: Dataset) -> LookupTable | None:
     table = table.astype(np.uint16)
     if len(table) < entries or not 8 <= bits <= 16:
         raise UnreadablePixels("broken modality LUT")
-    # the descriptor's second value is signed as the pixels are, whatever VR it was written with (PS3.3 C.11.1.1)
+    # the descriptor's second value is signed as the pixels are, whatever VR it was written with (PS3.3
+    # C.11.1.1)
     if dataset.get("PixelRepresentation"):
         first = first - 0x10000 if first > 0x7FFF else first
     elif first < 0:
@@ -356,9 +377,10 @@ def _number(dataset: Dataset, keyword: str) -> float | None:
 def stored_values(image: np.ndarray, mapping: Mapping) -> tuple[np.ndarray, np.ndarray]:
     """The stored values of an image of ``film_image``, and which of them are certain.
 
-    Three things can't be undone from the image alone: a LUT that gives several stored values the same level; padding of
-    more than one value; padding beside film that is as black. There the second array is False and the first holds the
-    lowest stored value that may stand behind the pixel. (The de-identified DICOM file of the same image id has it.)
+    Three things can't be undone from the image alone: a LUT that gives several stored values the same level;
+    padding of more than one value; padding beside film that is as black. There the second array is False and
+    the first holds the lowest stored value that may stand behind the pixel. (The de-identified DICOM file of
+    the same image id has it.)
 
     Parameters
     ----------
@@ -396,8 +418,15 @@ def stored_values(image: np.ndarray, mapping: Mapping) -> tuple[np.ndarray, np.n
     unexplained = n_origins == 0
     if mapping.padding_pixels:
         unexplained &= ~black
-    if (image & ((1 << mapping.shift) - 1)).any() or unexplained.any() or int(black.sum()) < mapping.padding_pixels:
-        raise ValueError("the image is not the one that the mapping describes: it holds values that the mapping never makes")
+    if (
+        (image & ((1 << mapping.shift) - 1)).any()
+        or unexplained.any()
+        or int(black.sum()) < mapping.padding_pixels
+    ):
+        raise ValueError(
+            "the image is not the one that the mapping describes: it holds values that the mapping never"
+            " makes"
+        )
     stored, exact = origin[level].astype(kind), n_origins == 1
     if mapping.padding_pixels:
         assert mapping.padding_low is not None and mapping.padding_high is not None
@@ -411,7 +440,8 @@ def stored_values(image: np.ndarray, mapping: Mapping) -> tuple[np.ndarray, np.n
 
 
 def modality_values(stored: np.ndarray, mapping: Mapping) -> np.ndarray:
-    """Stored values after the modality LUT or the rescale (PS3.3 C.11.1.1), float64, in units of ``mapping.rescale_type``.
+    """Stored values after the modality LUT or the rescale (PS3.3 C.11.1.1), float64, in units of
+    ``mapping.rescale_type``.
 
     ``stored * slope + intercept``, the LUT's entry, or the stored value itself where the film has neither.
     """

@@ -1,7 +1,8 @@
 """Films that come as PNG, read as if each had a header: its row of the image table.
 
-Only the pixels of a PNG are read. Text, EXIF and all other chunks, and bytes behind the image, stay behind: what goes on is a
-new data set, which takes the same way as a DICOM file's (PNG specification, third edition, W3C, 5.3 and 11.2).
+Only the pixels of a PNG are read. Text, EXIF and all other chunks, and bytes behind the image, stay behind:
+what goes on is a new data set, which takes the same way as a DICOM file's (PNG specification, third edition,
+W3C, 5.3 and 11.2).
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class PngHeader:
 def read_png_header(path: str | Path) -> PngHeader:
     """The header of a grey PNG, and a walk over its chunks, none of which is read.
 
-    Raises ``Unusable``: not_png, unreadable_file, too_large, cut_short, no_pixels, unreadable_header, or unsupported for
-    colour, palettes, fewer than 8 bits and animations.
+    Raises ``Unusable``: not_png, unreadable_file, too_large, cut_short, no_pixels, unreadable_header, or
+    unsupported for colour, palettes, fewer than 8 bits and animations.
     """
     try:
         status = Path(path).stat()
@@ -81,8 +82,8 @@ def read_png_header(path: str | Path) -> PngHeader:
 def read_png_values(path: str | Path, header: PngHeader) -> np.ndarray:
     """The values (rows, columns), uint8 or uint16.
 
-    An alpha channel that is opaque everywhere says nothing and is left out. Raises ``Unusable``: unreadable_pixels, or
-    unsupported where a pixel is transparent.
+    An alpha channel that is opaque everywhere says nothing and is left out. Raises ``Unusable``:
+    unreadable_pixels, or unsupported where a pixel is transparent.
     """
     import imagecodecs
 
@@ -104,7 +105,9 @@ def read_png_values(path: str | Path, header: PngHeader) -> np.ndarray:
 
 
 def _derived_uid(*parts: str) -> str:
-    """A UID under 2.25 (PS3.5 B.2) in place of one that a PNG hasn't; it is replaced by a keyed one like any source UID."""
+    """A UID under 2.25 (PS3.5 B.2) in place of one that a PNG hasn't; it is replaced by a keyed one like any
+    source UID.
+    """
     return f"2.25.{int.from_bytes(hashlib.sha256(chr(0).join(parts).encode()).digest()[:16], 'big')}"
 
 
@@ -145,9 +148,15 @@ def _add_geometry(facts: Dataset, header: PngHeader, bits: int) -> None:
 
 
 def examined_png(
-    path: Path, path_text: str, images: ImageTable, names: Pseudonyms, patterns: dict[str, list[str]], with_pixels: bool = True
+    path: Path,
+    path_text: str,
+    images: ImageTable,
+    names: Pseudonyms,
+    patterns: dict[str, list[str]],
+    with_pixels: bool = True,
 ) -> tuple[str, Film | None, Dataset | None]:
-    """Reason for quarantine (empty where usable), facts and data set of one PNG file; without pixels for a look at the header.
+    """Reason for quarantine (empty where usable), facts and data set of one PNG file; without pixels for a
+    look at the header.
 
     ``path_text`` is the path from the folder, as the listing writes it. The file's own fault is named first.
     """

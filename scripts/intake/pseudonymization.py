@@ -42,7 +42,11 @@ def _disagree(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.Series
     keys = [rows[name].astype("object").where(rows[name].notna(), "").astype(str) for name in by]
     found = pd.Series(False, index=rows.index)
     for name in values:
-        content = rows[name].astype("float64").round(6) if pd.api.types.is_numeric_dtype(rows[name]) else rows[name].replace("", None)
+        content = (
+            rows[name].astype("float64").round(6)
+            if pd.api.types.is_numeric_dtype(rows[name])
+            else rows[name].replace("", None)
+        )
         found |= content.groupby(keys).transform("nunique") > 1
     return found
 
@@ -56,40 +60,53 @@ RESULT = ("bmd", "t_score", "t_below", "t_above")
 def patient_conflicts(rows: pd.DataFrame) -> pd.Series:
     """Which rows are of a patient with contradicting rows.
 
-    Sex and birth date must agree in all rows of a patient where given; height, weight, age and flags in all rows of one
-    visit (``measured_on``).
+    Sex and birth date must agree in all rows of a patient where given; height, weight, age and flags in all
+    rows of one visit (``measured_on``).
     """
-    conflict = _disagree(rows, ["source_id"], ["sex", "birth_date"]) | _disagree(rows, list(VISIT), list(BODY))
+    conflict = _disagree(rows, ["source_id"], ["sex", "birth_date"]) | _disagree(
+        rows, list(VISIT), list(BODY)
+    )
     return rows["source_id"].isin(set(rows.loc[conflict, "source_id"]))
 
 
 def dxa_conflicts(rows: pd.DataFrame) -> pd.Series:
     """Which rows contradict another of the same patient, date and code of a site.
 
-    Rows of other codes are other measurements of the site (left and right, several ranges of vertebrae) and contradict nothing.
+    Rows of other codes are other measurements of the site (left and right, several ranges of vertebrae) and
+    contradict nothing.
     """
     sure = rows["unreadable"].eq(0)
     return (_disagree(rows[sure], list(EXAM), list(RESULT)).reindex(rows.index, fill_value=False)) & sure
 
 
 def _joined(rows: pd.DataFrame, conflict: pd.Series, by: list[str]) -> pd.DataFrame:
-    """``rows`` with those of one group of ``by`` put into one, each cell the first that is filled; ``conflict`` ones stay as they are."""
+    """``rows`` with those of one group of ``by`` put into one, each cell the first that is filled;
+    ``conflict`` ones stay as they are.
+    """
     rows = rows.assign(conflict=conflict.astype(int))
     marked, rest = rows[conflict], rows[~conflict]
     if rest.empty:
         return rows
     empty = {name: rest[name].astype("object").where(rest[name].notna(), "").astype(str) for name in by}
-    filled = rest.replace("", None).groupby([empty[name] for name in by], sort=False)[list(rows.columns)].first()
+    filled = (
+        rest.replace("", None).groupby([empty[name] for name in by], sort=False)[list(rows.columns)].first()
+    )
     parts = [part for part in (marked, filled.reset_index(drop=True)) if not part.empty]
     numeric = {name: "float64" for name in rows.columns if pd.api.types.is_numeric_dtype(rows[name])}
     return pd.concat(parts, ignore_index=True).astype(numeric)
 
 
 def visits_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per patient and visit, with ``conflict``; sex and birth date of a patient stand in all of them."""
+    """One row per patient and visit, with ``conflict``; sex and birth date of a patient stand in all of
+    them.
+    """
     conflict = patient_conflicts(rows)
     for name in ("sex", "birth_date"):
-        told = rows[rows[name].notna() & (rows[name] != "") & ~conflict].drop_duplicates("source_id").set_index("source_id")[name]
+        told = (
+            rows[rows[name].notna() & (rows[name] != "") & ~conflict]
+            .drop_duplicates("source_id")
+            .set_index("source_id")[name]
+        )
         known = rows["source_id"].map(told.to_dict())
         gap = rows[name].isna() | (rows[name] == "")
         rows = rows.assign(**{name: rows[name].astype("object").where(~gap, known)})
@@ -117,7 +134,9 @@ def _shifted(day: object, source_id: str, names: Pseudonyms) -> str:
     return "" if day is None or pd.isna(day) else names.shifted(day, source_id).isoformat()
 
 
-def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Reading | None = None) -> Pseudonymous:
+def pseudonymize(
+    patients: Reading, dxa: Reading, names: Pseudonyms, images: Reading | None = None
+) -> Pseudonymous:
     """Replace ids and shift dates. All tables are sorted by pseudonym, so that the source's order is lost.
 
     Of ``images``, the image table of a centre with PNG films, only the issues and who is set aside are taken.
@@ -143,10 +162,18 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Rea
         {
             "patient_id": results["source_id"].map(pseudonym),
             "exam_date": [_shifted(d, s, names) for d, s in zip(results["exam_date"], results["source_id"])],
-            **{name: results[name] for name in ("site", "bmd", "t_score", "t_below", "t_above", "unreadable", "conflict")},
+            **{
+                name: results[name]
+                for name in ("site", "bmd", "t_score", "t_below", "t_above", "unreadable", "conflict")
+            },
         }
     )
-    born = rows[rows["birth_date"].notna()].drop_duplicates("source_id").set_index("source_id")["birth_date"].to_dict()
+    born = (
+        rows[rows["birth_date"].notna()]
+        .drop_duplicates("source_id")
+        .set_index("source_id")["birth_date"]
+        .to_dict()
+    )
     births = pd.DataFrame(
         [
             {
@@ -161,7 +188,10 @@ def pseudonymize(patients: Reading, dxa: Reading, names: Pseudonyms, images: Rea
     set_aside = pd.DataFrame(
         [
             (names.patient(source), table)
-            for table, sources in [*((name, reading.set_aside) for name, reading in readings.items()), ("dxa_other_site", dxa.other_site)]
+            for table, sources in [
+                *((name, reading.set_aside) for name, reading in readings.items()),
+                ("dxa_other_site", dxa.other_site),
+            ]
             for source in sources
         ],
         columns=list(SET_ASIDE),

@@ -16,16 +16,18 @@ from scripts.intake.patient_rows import read_patients
 from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
 from scripts.intake.table_checks import account, checked
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    made, settings = snakemake.output, snakemake.params  # noqa: F821
-    center = snakemake.wildcards.center  # noqa: F821
-    names = Pseudonyms(open_key(snakemake.input.get("key") or None, settings.seed), center, settings.ids)  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    made, settings = snakemake.output, snakemake.params
+    center = snakemake.wildcards.center
+    names = Pseudonyms(open_key(snakemake.input.get("key") or None, settings.seed), center, settings.ids)
     patients = read_patients(settings.patients, settings.ids, f"centers[{center}].patients")
     dxa = read_dxa(settings.dxa, settings.ids, f"centers[{center}].dxa")
     images = None
     if settings.images:
-        images = read_images(settings.images, settings.ids, settings.frontal_view, f"centers[{center}].images")
-        images = rows_without_file(images, read_table(snakemake.input.listing, LISTING)["path"])  # noqa: F821
+        images = read_images(
+            settings.images, settings.ids, settings.frontal_view, f"centers[{center}].images"
+        )
+        images = rows_without_file(images, read_table(snakemake.input.listing, LISTING)["path"])
     patients, dxa, faults = checked(patients, dxa, images, settings.dxa, f"centers[{center}]")
     if faults:
         raise StudyErrors(faults)
@@ -34,11 +36,17 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(tables.dxa, made.dxa, DXA)
     write_table(tables.set_aside, made.set_aside, SET_ASIDE)
     write_table(tables.issues, made.issues, TABLE_ISSUES)
-    for frame, path, columns in ((tables.birth_dates, made.birth_dates, BIRTH_DATES), (tables.rows, made.rows, TABLE_ROWS)):
+    for frame, path, columns in (
+        (tables.birth_dates, made.birth_dates, BIRTH_DATES),
+        (tables.rows, made.rows, TABLE_ROWS),
+    ):
         private_folder(Path(path).parent)
         write_table(frame, path, columns)
         Path(path).chmod(0o600)
-    log.say(f"{len(tables.patients)} rows of {tables.patients['patient_id'].nunique()} patients, {len(tables.dxa)} DXA results")
+    log.say(
+        f"{len(tables.patients)} rows of {tables.patients['patient_id'].nunique()} patients,"
+        f" {len(tables.dxa)} DXA results"
+    )
     for table, reading in (("patients", patients), ("dxa", dxa), *((("images", images),) if images else ())):
         log.say(f"  {account(table, reading)}")
         for said in reading.form:

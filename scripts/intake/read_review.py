@@ -7,10 +7,10 @@ from scripts.common.tables import write_table
 from scripts.intake.review_table import REVIEW, read_review, verdicts_of
 from scripts.intake.screening import known_image_ids
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    center = snakemake.wildcards.center  # noqa: F821
-    rows = read_review(snakemake.input.review, f"centers[{center}].review")  # noqa: F821
-    verdicts = verdicts_of(rows, center, known_image_ids(list(snakemake.input.crosswalks)))  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    center = snakemake.wildcards.center
+    rows = read_review(snakemake.input.review, f"centers[{center}].review")
+    verdicts = verdicts_of(rows, center, known_image_ids(list(snakemake.input.crosswalks)))
     frame = pd.DataFrame(list(verdicts.items()), columns=list(REVIEW), dtype="object")
-    write_table(frame, snakemake.output.verdicts, REVIEW)  # noqa: F821
+    write_table(frame, snakemake.output.verdicts, REVIEW)
     log.say(f"{len(rows)} films in the reader's table, {len(verdicts)} of them decided")

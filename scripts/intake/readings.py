@@ -1,8 +1,8 @@
 """What was read of a hospital's table, every row accounted for.
 
-A cell that can't be read never becomes another value: where it decides a label its row says 'undecided', where it is optional
-the value is missing, and both are counted. A column that is wrong as a whole ends the run, since no row of it can be trusted;
-all such columns of a table are named together.
+A cell that can't be read never becomes another value: where it decides a label its row says 'undecided',
+where it is optional the value is missing, and both are counted. A column that is wrong as a whole ends the
+run, since no row of it can be trusted; all such columns of a table are named together.
 """
 
 from __future__ import annotations
@@ -20,19 +20,23 @@ FEWEST_FOR_A_COLUMN = 20
 """Fewest values from which a whole column is judged."""
 FEW_ROWS = 5
 MOST_ROWS_IN_DOUBT = 0.02
-"""Rows without an id or with a site code that nobody declared: from both this number and this share of a DXA table on, it can't be used."""
+"""Rows without an id or with a site code that nobody declared: from both this number and this share of a DXA
+table on, it can't be used.
+"""
 
 
 @dataclass
 class Reading:
     """A table in the study's terms, source ids and true dates still in it: never written to ``results/``.
 
-    ``rows``: the rows that can be used, with ``ROW``; of a DXA table also those that say 'undecided' (``unreadable`` is 1).
-    ``issues``: ``ROW, reason``, one per row set aside (its first reason), and, for reasons in ``NOTES``, per cell that was left
-    empty or read with care though its row is used. ``cells``: every row that was read, in the study's terms, with unreadable cells empty (for
-    counting). ``set_aside``: source ids, sorted, that stand in the table with rows set aside alone; rows of sites that
-    aren't studied count neither way. ``other_site``: source ids, sorted, of whom there are only rows of such sites. ``form``:
-    sentences on the file's form.
+    ``rows``: the rows that can be used, with ``ROW``; of a DXA table also those that say 'undecided'
+    (``unreadable`` is 1).
+    ``issues``: ``ROW, reason``, one per row set aside (its first reason), and, for reasons in ``NOTES``, per
+    cell that was left empty or read with care though its row is used. ``cells``: every row that was read, in
+    the study's terms, with unreadable cells empty (for counting). ``set_aside``: source ids, sorted, that
+    stand in the table with rows set aside alone; rows of sites that aren't studied count neither way.
+    ``other_site``: source ids, sorted, of whom there are only rows of such sites. ``form``: sentences on the
+    file's form.
     """
 
     rows: pd.DataFrame
@@ -49,7 +53,9 @@ class Reading:
 
     @property
     def n_left_out(self) -> int:
-        """Rows that need not be used: identical to another, of a site that isn't studied, or empty but for an id."""
+        """Rows that need not be used: identical to another, of a site that isn't studied, or empty but for an
+        id.
+        """
         return int(self.issues["reason"].isin(LEFT_OUT).sum())
 
 
@@ -57,9 +63,12 @@ LEFT_OUT = ("identical_row", "other_site", "nothing_measured")
 """Reasons of rows that need not be used."""
 NOTES = (
     *LEFT_OUT,
-    "unreadable_flag", "unknown_sex_code", "unreadable_age", "implausible_age", "unknown_view", "unreadable_time", "unreadable_birth_date", "placeholder_birth_date",
-    "born_after_exam", "unreadable_measured_on", "unreadable_height", "implausible_height", "unreadable_weight", "implausible_weight",
-    "exchanged_height_and_weight", "unreadable_bmd", "implausible_bmd", "no_value_code", "remark_behind_number", "doubtful_bmi", "doubtful_t_score",
+    "unreadable_flag", "unknown_sex_code", "unreadable_age", "implausible_age", "unknown_view",
+    "unreadable_time", "unreadable_birth_date", "placeholder_birth_date",
+    "born_after_exam", "unreadable_measured_on", "unreadable_height", "implausible_height",
+    "unreadable_weight", "implausible_weight",
+    "exchanged_height_and_weight", "unreadable_bmd", "implausible_bmd", "no_value_code",
+    "remark_behind_number", "doubtful_bmi", "doubtful_t_score",
     "date_stored_as_number", "date_moved_by_time_zone", "day_and_month_exchanged", "person_under_two_ids",
     "id_in_another_form",
 )  # fmt: skip
@@ -121,8 +130,8 @@ def started(table: dict, where: str) -> tuple[pd.DataFrame, Issues, pd.DataFrame
     frame = read_cells(table, where)
     if frame["_too_long"].mean() > 0.5 and frame["_too_long"].sum() >= FEW_ROWS:
         raise StudyError(
-            f"{where}.path: most rows have more cells than the heading; are there decimal commas in a file with commas between its cells? "
-            "Save it with semicolons, or with decimal points."
+            f"{where}.path: most rows have more cells than the heading; are there decimal commas in a file"
+            " with commas between its cells? Save it with semicolons, or with decimal points."
         )
     issues = Issues(frame)
     issues.aside(frame["_too_long"], "too_many_cells")
@@ -138,7 +147,9 @@ def finished(
     studied: pd.Series | bool = True,
     left_out: pd.Series | bool = False,
 ) -> Reading:
-    """Rows of use without identical copies, the issues, and whom no row of use is left of among those ``studied``."""
+    """Rows of use without identical copies, the issues, and whom no row of use is left of among those
+    ``studied``.
+    """
     usable = (issues.first == "") & ~pd.Series(left_out, index=out.index)
     in_use = {*out.loc[usable & studied, "source_id"], ""}
     set_aside = set(out.loc[(issues.first != "") & studied, "source_id"]) - in_use
@@ -148,5 +159,10 @@ def finished(
     again = used.duplicated(content, keep="first")
     issues.note(again.reindex(out.index, fill_value=False), "identical_row")
     return Reading(
-        used[~again], issues.table(), out, sorted(set_aside), sorted(other_site), tuple(form_notes(frame, where))
+        used[~again],
+        issues.table(),
+        out,
+        sorted(set_aside),
+        sorted(other_site),
+        tuple(form_notes(frame, where)),
     )

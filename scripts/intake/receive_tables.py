@@ -3,12 +3,12 @@
 from scripts.common.log import rule_log
 from scripts.intake.handover import TABLES, receive_tables
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    made = snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    made = snakemake.output
     receive_tables(
-        folder=snakemake.input.folder,  # noqa: F821
-        where=f"centers[{snakemake.wildcards.center}]",  # noqa: F821
-        criteria=snakemake.params.criteria,  # noqa: F821
+        folder=snakemake.input.folder,
+        where=f"centers[{snakemake.wildcards.center}]",
+        criteria=snakemake.params.criteria,
         targets={name: made[name] for name in TABLES},
         listing=made.listing,
         log=log,

@@ -1,4 +1,6 @@
-"""A reader's verdicts on films, as the reader saved the table: checked before any job, since a slip must not cost what was made."""
+"""A reader's verdicts on films, as the reader saved the table: checked before any job, since a slip must not
+cost what was made.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,15 @@ from scripts.common.errors import StudyError
 from scripts.intake.table_files import plain_heading, read_rows
 
 REVIEW = {"image_id": "text", "verdict": "text"}
-"""``results/intake/<center>/reader_verdicts.csv``: a row per film that the reader decided; ``verdict`` is pass or reject."""
+"""``results/intake/<center>/reader_verdicts.csv``: a row per film that the reader decided; ``verdict`` is
+pass or reject.
+"""
 
 
 class ReaderRow(NamedTuple):
-    """A row of the reader's table: its number there (the heading is row 1), the film, and pass, reject, or empty for undecided."""
+    """A row of the reader's table: its number there (the heading is row 1), the film, and pass, reject, or
+    empty for undecided.
+    """
 
     number: int
     image_id: str
@@ -23,7 +29,9 @@ class ReaderRow(NamedTuple):
 
 
 def _encoding_of(path: Path) -> str:
-    """An encoding in which the table's ids and words, plain ASCII, come out right, whatever stands in its other columns."""
+    """An encoding in which the table's ids and words, plain ASCII, come out right, whatever stands in its
+    other columns.
+    """
     try:
         content = path.read_bytes()
     except OSError:  # read_rows says so
@@ -40,7 +48,9 @@ def _encoding_of(path: Path) -> str:
 
 
 def read_review(path: str | Path, where: str) -> list[ReaderRow]:
-    """The rows of a reader's table (CSV with any separator, TSV or .xlsx). ``where`` is ``centers[<name>].review``.
+    """The rows of a reader's table (CSV with any separator, TSV or .xlsx).
+
+    ``where`` is ``centers[<name>].review``.
 
     Raises ``StudyError`` for absent columns, ids or verdicts that can't be any, and films with both verdicts.
     """
@@ -62,11 +72,13 @@ def read_review(path: str | Path, where: str) -> list[ReaderRow]:
         if not image_id and not verdict:
             continue
         if verdict not in ("pass", "reject", ""):
-            raise StudyError(f"{where}: row {number}: the verdict must be 'pass' or 'reject', or empty for undecided.")
+            raise StudyError(
+                f"{where}: row {number}: the verdict must be 'pass' or 'reject', or empty for undecided."
+            )
         if not re.fullmatch(r"I[0-9A-F]{16}", image_id):
             raise StudyError(
-                f"{where}: row {number}: this is no image id (I and 16 digits or letters A to F); take ids from the 'review_template.csv' or "
-                "'exposure.csv' of this centre."
+                f"{where}: row {number}: this is no image id (I and 16 digits or letters A to F); take ids"
+                " from the 'review_template.csv' or 'exposure.csv' of this centre."
             )
         if verdict and decided.setdefault(image_id, verdict) != verdict:
             raise StudyError(f"{where}: row {number}: this film has both verdicts; keep one of the rows.")
@@ -83,7 +95,7 @@ def verdicts_of(rows: Sequence[ReaderRow], center: str, known: set[str]) -> dict
     if unknown:
         more = f" (and {len(unknown) - 1} further rows)" if len(unknown) > 1 else ""
         raise StudyError(
-            f"centers[{center}].review: row {unknown[0]}{more}: no film of this centre has this image id. Take ids from "
-            f"results/intake/{center}/exposure.csv, and leave out rows of films that are gone."
+            f"centers[{center}].review: row {unknown[0]}{more}: no film of this centre has this image id."
+            f" Take ids from results/intake/{center}/exposure.csv, and leave out rows of films that are gone."
         )
     return {row.image_id: row.verdict for row in sorted(rows, key=lambda row: row.image_id) if row.verdict}

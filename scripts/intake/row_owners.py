@@ -26,7 +26,9 @@ USUAL = 0.5
 
 
 def _loose(source_id: str) -> str:
-    """An id without what programs and people add to it or take from it, letters that pass for digits as digits."""
+    """An id without what programs and people add to it or take from it, letters that pass for digits as
+    digits.
+    """
     plainly = re.sub(r"[\W_]+", "", source_id.removesuffix(".0")).upper()
     return plainly.translate(str.maketrans("OIL", "011")).lstrip("0")
 
@@ -82,8 +84,8 @@ def _sorted_by_patient(ids: pd.Series) -> bool:
 def _lacking(dxa: Reading, strays: pd.DataFrame, known: set[str]) -> list[set[str]]:
     """For each stray row the patients whose exam lacks such a row.
 
-    That is an exam of the row's day or a day beside it, of any day where the row has none, that lacks the row's
-    code, or any usual one where the row's code is unknown.
+    That is an exam of the row's day or a day beside it, of any day where the row has none, that lacks the
+    row's code, or any usual one where the row's code is unknown.
     """
     rows = dxa.rows[dxa.rows["source_id"].isin(known) & dxa.rows["unreadable"].eq(0)]
     rows = rows[rows["exam_date"].notna()]

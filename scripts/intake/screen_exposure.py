@@ -14,9 +14,9 @@ from scripts.intake.screening import (
     screen,
 )
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, made, settings = snakemake.input, snakemake.output, snakemake.params  # noqa: F821
-    center = snakemake.wildcards.center  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, made, settings = snakemake.input, snakemake.output, snakemake.params
+    center = snakemake.wildcards.center
     rows = read_batches(
         list(given.film_tables), list(given.png_tables), list(given.crosswalks), list(given.png_folders)
     )
@@ -36,4 +36,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     for verdict, count in screened.exposure["verdict"].value_counts().sort_index().items():
         log.say(f"  exposure {verdict}: {count}")
     if screened.unused_overrides:
-        log.say(f"{screened.unused_overrides} rows of the reader's table name files that were put aside before; they change nothing")
+        log.say(
+            f"{screened.unused_overrides} rows of the reader's table name files that were put aside before;"
+            " they change nothing"
+        )

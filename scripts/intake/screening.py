@@ -1,4 +1,6 @@
-"""A centre's films after everything that is known of them: duplicates, exposure, a reader's overrides, order in a day."""
+"""A centre's films after everything that is known of them: duplicates, exposure, a reader's overrides, order
+in a day.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,19 @@ EXPOSURE: Columns = {
     "border_text": "text",
     "border_words": "int",
 }
-"""``exposure.csv``: a row per film that was converted and is no duplicate. ``verdict`` and ``reason`` are what counts: the
-reader's where there is one, else the automatic ones: those of the fixed rules, or with ``exposure.refit`` those with the
-refitted bounds. Both stand beside them."""
+"""``exposure.csv``: a row per film that was converted and is no duplicate.
 
-REVIEW_TEMPLATE: Columns = {"image_id": "text", "verdict": "text", "automatic_verdict": "text", "automatic_reason": "text"}
-"""``review_template.csv``: films that the automatic rules reject or flag, for a reader to fill in; ``verdict`` is the reader's
-so far, empty where there is none."""
+``verdict`` and ``reason`` are what counts: the reader's where there is one, else the automatic ones: those of
+the fixed rules, or with ``exposure.refit`` those with the refitted bounds. Both stand beside them."""
+
+REVIEW_TEMPLATE: Columns = {
+    "image_id": "text",
+    "verdict": "text",
+    "automatic_verdict": "text",
+    "automatic_reason": "text",
+}
+"""``review_template.csv``: films that the automatic rules reject or flag, for a reader to fill in;
+``verdict`` is the reader's so far, empty where there is none."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +75,17 @@ def read_batches(
 ) -> pd.DataFrame:
     """All batches of a centre in one table, a row per file found. The lists are in the order of batches."""
     parts = []
-    for batch, (films, pngs, private, folder) in enumerate(zip(film_tables, png_tables, crosswalks, png_folders, strict=True)):
+    for batch, (films, pngs, private, folder) in enumerate(
+        zip(film_tables, png_tables, crosswalks, png_folders, strict=True)
+    ):
         film = read_table(films, BATCH_FILMS)
         converted = read_table(pngs, CONVERTED).drop(columns="lut_data")  # long, and nothing here needs it
         converted = converted.rename(columns={"status": "conversion", "reason": "conversion_reason"})
         source = read_table(private, CROSSWALK).rename(columns={"film_date": "true_date"})
         joined = film.merge(
-            source[["image_id", "uid_image_id", "path_image_id", "path", "true_date", "acquisition_time", "age"]],
+            source[
+                ["image_id", "uid_image_id", "path_image_id", "path", "true_date", "acquisition_time", "age"]
+            ],
             on="image_id",
             validate="one_to_one",
         ).merge(converted, on="image_id", how="left", validate="one_to_one")
@@ -82,7 +94,8 @@ def read_batches(
         joined.loc[failed, "reason"] = joined.loc[failed, "conversion_reason"]
         joined["pixel_sha256"] = joined["pixel_sha256"].fillna("")
         joined["png"] = [
-            f"{folder}/{image}.png" if status == "accepted" else "" for image, status in zip(joined["image_id"], joined["status"])
+            f"{folder}/{image}.png" if status == "accepted" else ""
+            for image, status in zip(joined["image_id"], joined["status"])
         ]
         parts.append(joined.assign(batch=batch))
     return pd.concat(parts, ignore_index=True)
@@ -92,7 +105,9 @@ def check_all_listed(rows: pd.DataFrame, listing: str | Path) -> None:
     """Raise ``StudyError`` unless the batches hold exactly the files of the list."""
     listed = set(read_table(listing, LISTING)["path"])
     if listed != set(rows["path"]) or len(rows) != len(listed):
-        raise StudyError("The folder of films changed while the run was under way; run the same command again to go on.")
+        raise StudyError(
+            "The folder of films changed while the run was under way; run the same command again to go on."
+        )
 
 
 def known_image_ids(crosswalks: list[str]) -> set[str]:
@@ -123,7 +138,9 @@ def enrolled(true_dates: pd.Series, enrolment: dict | None) -> pd.Series:
 
 
 def _order_in_day(films: pd.DataFrame) -> pd.Series:
-    """1, 2 ... for the films of one patient and day, by acquisition time and image id; films without a time come last."""
+    """1, 2 ... for the films of one patient and day, by acquisition time and image id; films without a time
+    come last.
+    """
     known = films[(films["patient_id"] != "") & (films["film_date"] != "")]
     time = known["acquisition_time"].where(known["acquisition_time"] != "", "~")
     ordered = known.assign(time=time).sort_values(["patient_id", "film_date", "time", "image_id"])
@@ -171,13 +188,16 @@ def screen(
         reader_verdict=reader,
     )[list(EXPOSURE)]
     doubtful = exposure[(exposure["automatic_verdict"] != "pass") | (exposure["reader_verdict"] != "")]
-    # What the pixels contradict, a header's declaration doesn't settle: such a film is not shown without a sign-off.
+    # What the pixels contradict, a header's declaration doesn't settle: such a film is not shown without a
+    # sign-off.
     rows.loc[rows["border_text"].isin(["words", "unread"]), "burned_in"] = "unknown"
     return Screened(
         films=rows.loc[rows["patient_id"] != "", list(FILMS)].reset_index(drop=True),
         files=rows.assign(center=center)[list(FILES)],
         exposure=exposure.reset_index(drop=True),
-        template=doubtful.assign(verdict=doubtful["reader_verdict"])[list(REVIEW_TEMPLATE)].reset_index(drop=True),
+        template=doubtful.assign(verdict=doubtful["reader_verdict"])[list(REVIEW_TEMPLATE)].reset_index(
+            drop=True
+        ),
         header_ages=rows.loc[rows["patient_id"] != "", list(HEADER_AGES)].reset_index(drop=True),
         unused_overrides=len(set(overrides) - set(judged["image_id"])),
     )

@@ -1,4 +1,6 @@
-"""What a centre's tables say of each other: joins, births against exams, T-scores against densities, one person under two ids."""
+"""What a centre's tables say of each other: joins, births against exams, T-scores against densities, one
+person under two ids.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,14 @@ from scripts.intake.row_owners import with_other_forms, with_strays
 from scripts.intake.table_columns import ROW
 
 LEAST_CORRELATION = 0.3
-"""T-scores of a site that rise less with the bone density than this are a wrong column, or lack their minus signs."""
+"""T-scores of a site that rise less with the bone density than this are a wrong column, or lack their minus
+signs.
+"""
 LARGEST_RESIDUAL = 0.2
 """A T-score farther than this from its group's line through T-score over density is counted as doubtful.
 
-The T-score is the density's distance from a young mean in SDs, so that it is linear in the density for one device, site and sex;
-rounding to 0.1 and 0.001 g/cm2 leaves less than 0.07.
+The T-score is the density's distance from a young mean in SDs, so that it is linear in the density for one
+device, site and sex; rounding to 0.1 and 0.001 g/cm2 leaves less than 0.07.
 """
 
 
@@ -37,26 +41,36 @@ def _with_notes(reading: Reading, rows: pd.Series, reason: str) -> Reading:
 
 
 def id_form(text: str) -> str:
-    """The form of an id, which tells nobody's: digits as 9, letters as A, anything else as it is (``A99-9999``)."""
+    """The form of an id, which tells nobody's: digits as 9, letters as A, anything else as it is
+    (``A99-9999``).
+    """
     return re.sub(r"[^\W\d_]", "A", re.sub(r"\d", "9", text))
 
 
 def usual_form(ids: Iterable[str]) -> str:
-    """The commonest form of ids, and how many have it; runs of letters and digits are counted (``A1 9x8``)."""
+    """The commonest form of ids, and how many have it; runs of letters and digits are counted (``A1
+    9x8``).
+    """
     forms = Counter(id_form(text) for text in ids)
     form, often = forms.most_common(1)[0]
-    shown = re.sub(r"9{4,}", lambda run: f"9(x{len(run[0])})", re.sub(r"A{4,}", lambda run: f"A(x{len(run[0])})", form))
+    shown = re.sub(
+        r"9{4,}", lambda run: f"9(x{len(run[0])})", re.sub(r"A{4,}", lambda run: f"A(x{len(run[0])})", form)
+    )
     return f"'{shown}' ({often} of {sum(forms.values())})"
 
 
 def refuse_unjoined(one: Iterable[str], other: Iterable[str], names: tuple[str, str], where: str) -> None:
-    """Raise ``StudyError`` where no id of one source is in the other; it names the forms of their ids, no id."""
+    """Raise ``StudyError`` where no id of one source is in the other; it names the forms of their ids, no
+    id.
+    """
     one, other = set(one) - {""}, set(other) - {""}
     if not one or not other or one & other:
         return
     raise StudyError(
-        f"{where}: no patient of the {names[0]} is in the {names[1]}. Most ids have the form {usual_form(one)} there and {usual_form(other)} here (9 is a digit, A a letter); "
-        "make them alike by 'ids' (leading_zeros, upper, separators), or in a column of the table that holds the other's ids."
+        f"{where}: no patient of the {names[0]} is in the {names[1]}. Most ids have the form"
+        f" {usual_form(one)} there and {usual_form(other)} here (9 is a digit, A a letter); make them alike"
+        " by 'ids' (leading_zeros, upper, separators), or in a column of the table that holds the other's"
+        " ids."
     )
 
 
@@ -64,16 +78,20 @@ def refuse_unjoined(one: Iterable[str], other: Iterable[str], names: tuple[str, 
 
 
 def without_impossible_births(patients: Reading, dxa: Reading, images: Reading | None, where: str) -> Reading:
-    """The patient table without birth dates that lie after an exam, a visit or (of PNG films) a film of the same patient.
+    """The patient table without birth dates that lie after an exam, a visit or (of PNG films) a film of the
+    same patient.
 
-    Such dates, mostly of years with two digits, would make too young patients; they are missing then, and noted. ``where`` is the
-    patient table's place in the config. Raises ``StudyError`` where most of the dates that can be compared are such.
+    Such dates, mostly of years with two digits, would make too young patients; they are missing then, and
+    noted. ``where`` is the patient table's place in the config. Raises ``StudyError`` where most of the dates
+    that can be compared are such.
     """
     rows = patients.rows
     told = [dxa.rows[["source_id", "exam_date"]], rows[["source_id", "measured_on"]]]
     if images is not None:
         told.append(images.cells[["source_id", "film_date"]])
-    days = pd.concat([part.set_axis(["source_id", "day"], axis=1).astype("object") for part in told], ignore_index=True).dropna()
+    days = pd.concat(
+        [part.set_axis(["source_id", "day"], axis=1).astype("object") for part in told], ignore_index=True
+    ).dropna()
     earliest = {} if days.empty else days.groupby("source_id")["day"].min().to_dict()
     late, known = [], 0
     for label, source, born in zip(rows.index, rows["source_id"], rows["birth_date"]):
@@ -83,14 +101,17 @@ def without_impossible_births(patients: Reading, dxa: Reading, images: Reading |
             late += [label] if born > day else []
     if 2 * len(late) > known:
         raise StudyError(
-            f"{where}.columns.birth_date: most birth dates lie after the patients' exams; check the column and {where}.date_format: "
-            "a year of two digits (%y) below 69 is read as 20.., so give years with four."
+            f"{where}.columns.birth_date: most birth dates lie after the patients' exams; check the column"
+            f" and {where}.date_format: a year of two digits (%y) below 69 is read as 20.., so give years"
+            " with four."
         )
     if not late:
         return patients
     dates = rows["birth_date"].astype("object").copy()
     dates[late] = None
-    return _with_notes(replace(patients, rows=rows.assign(birth_date=dates)), rows.loc[late, ROW], "born_after_exam")
+    return _with_notes(
+        replace(patients, rows=rows.assign(birth_date=dates)), rows.loc[late, ROW], "born_after_exam"
+    )
 
 
 # ------------------------------------------------------------------------------------------------ T-scores
@@ -122,7 +143,8 @@ def _judged(dxa: Reading, patients: Reading) -> pd.DataFrame:
 def t_score_lines(dxa: Reading, patients: Reading) -> pd.DataFrame:
     """The line T = intercept + slope * density of each site, code, device and sex with enough rows.
 
-    ``site, code, device, sex, n, slope, intercept, n_off``: ``n_off`` rows lie farther than ``LARGEST_RESIDUAL`` from it.
+    ``site, code, device, sex, n, slope, intercept, n_off``: ``n_off`` rows lie farther than
+    ``LARGEST_RESIDUAL`` from it.
     """
     lines = []
     for (site, code, device, sex), rows in _judged(dxa, patients).groupby(["site", "code", "device", "sex"]):
@@ -138,8 +160,8 @@ def t_score_lines(dxa: Reading, patients: Reading) -> pd.DataFrame:
 def with_odd_t_scores(dxa: Reading, patients: Reading, table: dict, where: str) -> Reading:
     """The DXA table with its doubtful T-scores noted: those that the density of the row contradicts.
 
-    Raises ``StudyError`` for a site whose T-scores don't rise with the density, and where more than ``most_odd_t_scores`` of the
-    rows that can be judged are doubtful.
+    Raises ``StudyError`` for a site whose T-scores don't rise with the density, and where more than
+    ``most_odd_t_scores`` of the rows that can be judged are doubtful.
     """
     at = f"{where}.columns.t_score"
     rows = _judged(dxa, patients)
@@ -150,8 +172,9 @@ def with_odd_t_scores(dxa: Reading, patients: Reading, table: dict, where: str) 
         r = float(np.corrcoef(x, y)[0, 1])
         if r < LEAST_CORRELATION:
             raise StudyError(
-                f"{at}: the T-scores of site '{site}' don't rise with the bone density (correlation {r:.2f} in {len(part)} rows); check both "
-                "columns, and whether T-scores have lost their minus signs."
+                f"{at}: the T-scores of site '{site}' don't rise with the bone density (correlation {r:.2f}"
+                f" in {len(part)} rows); check both columns, and whether T-scores have lost their minus"
+                " signs."
             )
     lines = t_score_lines(dxa, patients)
     if lines.empty:
@@ -161,9 +184,11 @@ def with_odd_t_scores(dxa: Reading, patients: Reading, table: dict, where: str) 
     share = float(off.mean())
     if share > table["most_odd_t_scores"]:
         raise StudyError(
-            f"{at}: {int(off.sum())} of {len(off)} T-scores ({100 * share:.1f} %) don't fit the bone density of their row as those of the same "
-            f"site and sex do (off by more than {LARGEST_RESIDUAL}). Usual causes: Z-scores, exchanged columns, one code for two regions (Hologic's 'Total' of "
-            f"hip and forearm: give columns.scan), several devices (give columns.device), another unit. If the table is right, raise {where}.most_odd_t_scores."
+            f"{at}: {int(off.sum())} of {len(off)} T-scores ({100 * share:.1f} %) don't fit the bone density"
+            f" of their row as those of the same site and sex do (off by more than {LARGEST_RESIDUAL}). Usual"
+            " causes: Z-scores, exchanged columns, one code for two regions (Hologic's 'Total' of hip and"
+            " forearm: give columns.scan), several devices (give columns.device), another unit. If the table"
+            f" is right, raise {where}.most_odd_t_scores."
         )
     return _with_notes(dxa, fitted.loc[off, ROW], "doubtful_t_score")
 
@@ -178,8 +203,8 @@ def _results(exams: pd.DataFrame) -> Iterable[tuple]:
 def with_double_persons(patients: Reading, dxa: Reading) -> Reading:
     """The patient table with rows noted whose person seems to stand there under another id, too.
 
-    Same birth date, sex, height and DXA results (day, site, density, T-score): two people don't agree in all of these. Such a person
-    could be in the training set and in the test set.
+    Same birth date, sex, height and DXA results (day, site, density, T-score): two people don't agree in all
+    of these. Such a person could be in the training set and in the test set.
     """
     rows = patients.rows
     known = rows[rows["birth_date"].notna() & (rows["sex"] != "")]
@@ -195,7 +220,8 @@ def with_double_persons(patients: Reading, dxa: Reading) -> Reading:
 def checked(
     patients: Reading, dxa: Reading, images: Reading | None, table: dict, where: str
 ) -> tuple[Reading, Reading, list[str]]:
-    """A centre's patient and DXA tables after all checks of one against the other, and sentences on what must be fixed.
+    """A centre's patient and DXA tables after all checks of one against the other, and sentences on what must
+    be fixed.
 
     ``table`` is the config's ``dxa`` section, ``where`` the centre's place in the config.
     """
@@ -220,16 +246,27 @@ def checked(
 
 
 def account(kind: str, reading: Reading) -> str:
-    """One line on where a table's rows went. Rows in are rows used, rows set aside with a reason, and rows that need not be used.
+    """One line on where a table's rows went.
+
+    Rows in are rows used, rows set aside with a reason, and rows that need not be used.
 
     Raises ``AssertionError`` where they don't add up.
     """
     n = len(reading.cells)
-    undecided = reading.rows["unreadable"].eq(1) if "unreadable" in reading.rows else pd.Series(False, index=reading.rows.index)
+    undecided = (
+        reading.rows["unreadable"].eq(1)
+        if "unreadable" in reading.rows
+        else pd.Series(False, index=reading.rows.index)
+    )
     used = int((~undecided).sum())
     if n != used + reading.n_set_aside + reading.n_left_out:
-        raise AssertionError(f"{kind}: {n} rows, {used} used, {reading.n_set_aside} set aside, {reading.n_left_out} left out")
-    return f"{kind}: {n} rows = {used} used + {reading.n_set_aside} set aside with a reason + {reading.n_left_out} not needed (identical, other sites, empty)"
+        raise AssertionError(
+            f"{kind}: {n} rows, {used} used, {reading.n_set_aside} set aside, {reading.n_left_out} left out"
+        )
+    return (
+        f"{kind}: {n} rows = {used} used + {reading.n_set_aside} set aside with a reason +"
+        f" {reading.n_left_out} not needed (identical, other sites, empty)"
+    )
 
 
 def reasons(reading: Reading) -> list[tuple[str, int, bool]]:

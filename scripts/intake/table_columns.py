@@ -1,4 +1,6 @@
-"""A hospital's table as columns of text: where its heading is, which column is meant, and what its rows' form says."""
+"""A hospital's table as columns of text: where its heading is, which column is meant, and what its rows' form
+says.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,8 @@ def mapped_columns(table: dict) -> list[str]:
 
 
 def _heading_at(filled: Sequence[tuple[int, list[str]]], table: dict, where: str) -> int:
-    """Which of the filled rows is the heading: the config's ``header_row``, else the first row, or the first that has all columns.
+    """Which of the filled rows is the heading: the config's ``header_row``, else the first row, or the first
+    that has all columns.
 
     Raises ``StudyError`` where ``header_row`` is beyond the file's end.
     """
@@ -53,34 +56,40 @@ def _heading_at(filled: Sequence[tuple[int, list[str]]], table: dict, where: str
 def read_cells(table: dict, where: str) -> pd.DataFrame:
     """All cells of a table as text, with ``ROW``; empty rows are left out.
 
-    ``table`` is the config's section (``path``, ``sheet``, ``encoding``, ``header_row``, column maps), ``where`` its place in the
-    config, for messages. ``_too_long`` and ``_too_short`` mark rows whose cells don't match the heading's. What the file's form
-    says stands in ``attrs["file"]`` (``FileRows``), the heading's row in ``attrs["header_row"]``. Rows that repeat the heading (of each
-    printed page) are left out and counted in ``attrs["repeated_headings"]``.
-    Raises ``StudyError``.
+    ``table`` is the config's section (``path``, ``sheet``, ``encoding``, ``header_row``, column maps),
+    ``where`` its place in the config, for messages. ``_too_long`` and ``_too_short`` mark rows whose cells
+    don't match the heading's. What the file's form says stands in ``attrs["file"]`` (``FileRows``), the
+    heading's row in ``attrs["header_row"]``. Rows that repeat the heading (of each printed page) are left out
+    and counted in ``attrs["repeated_headings"]``. Raises ``StudyError``.
     """
     file = read_file(table["path"], where, table.get("sheet"), table.get("encoding") or "utf-8-sig")
-    filled = [(number, row) for number, row in zip(file.numbers, file.rows) if any(cell.strip() for cell in row)]
+    filled = [
+        (number, row) for number, row in zip(file.numbers, file.rows) if any(cell.strip() for cell in row)
+    ]
     if not filled:
         raise StudyError(f"{where}.path: the table is empty.")
     place = _heading_at(filled, table, where)
     header_row, heading = filled[place]
     headings = [plain_heading(text) for text in heading]
-    again = [number for number, row in filled[place + 1 :] if [plain_heading(text) for text in row] == headings]
+    again = [
+        number for number, row in filled[place + 1 :] if [plain_heading(text) for text in row] == headings
+    ]
     body = [(number, row) for number, row in filled[place + 1 :] if number not in set(again)]
     if not body:
         raise StudyError(f"{where}.path: the table has no rows below its heading (row {header_row}).")
     _refuse_no_heading(headings, header_row, table, where)
     width = len(headings)
-    frame = pd.DataFrame([(row + [""] * width)[:width] for _, row in body], columns=range(width), dtype="object")
+    frame = pd.DataFrame(
+        [(row + [""] * width)[:width] for _, row in body], columns=range(width), dtype="object"
+    )
     frame.insert(0, ROW, [number for number, _ in body])
     frame["_too_long"] = [any(cell.strip() for cell in row[width:]) for _, row in body]
     short = pd.Series([len(row) < width for _, row in body])
     usual = file.serial_base is not None or short.mean() > MANY_SHORT_ROWS
     if file.open_end and short.iloc[-1] and not usual and not _is_footer(body[-1][1]):
         raise StudyError(
-            f"{where}.path: the file ends within row {body[-1][0]}, without a line end: it was cut short, and rows are "
-            "missing; export it again."
+            f"{where}.path: the file ends within row {body[-1][0]}, without a line end: it was cut short, and"
+            " rows are missing; export it again."
         )
     frame["_too_short"] = False if usual else short
     if file.open_end and _cut_off(frame[width - 1]):
@@ -94,16 +103,23 @@ def read_cells(table: dict, where: str) -> pd.DataFrame:
 
 
 def _refuse_no_heading(headings: list[str], row: int, table: dict, where: str) -> None:
-    """Raise ``StudyError`` where the row that was taken as the heading has none of the columns: it may be a patient's.
+    """Raise ``StudyError`` where the row that was taken as the heading has none of the columns: it may be a
+    patient's.
 
-    Nothing of it is shown. A name without digits that differs in case, spaces or underscores alone is a heading's.
+    Nothing of it is shown. A name without digits that differs in case, spaces or underscores alone is a
+    heading's.
     """
     wanted = mapped_columns(table)
     plainly = {name_key(name) for name in wanted if not re.search(r"\d", name)} - {""}
-    if wanted and not {plain_heading(name) for name in wanted} & set(headings) and not plainly & set(map(name_key, headings)):
+    if (
+        wanted
+        and not {plain_heading(name) for name in wanted} & set(headings)
+        and not plainly & set(map(name_key, headings))
+    ):
         raise StudyError(
-            f"{where}: row {row} of the file was taken as the heading and has none of the columns that the config names; say in "
-            f"{where}.header_row which row is the heading, or give the table one, or correct the names."
+            f"{where}: row {row} of the file was taken as the heading and has none of the columns that the"
+            f" config names; say in {where}.header_row which row is the heading, or give the table one, or"
+            " correct the names."
         )
 
 
@@ -113,7 +129,9 @@ def _is_footer(row: list[str]) -> bool:
 
 
 def _cut_off(cells: pd.Series) -> bool:
-    """Whether the last cell of a file's last column seems to be cut: shorter than any other, or with fewer decimals than others."""
+    """Whether the last cell of a file's last column seems to be cut: shorter than any other, or with fewer
+    decimals than others.
+    """
     *others, last = (plain(cell) for cell in cells)
     others = [cell for cell in others if cell]
     if len(others) < len(cells) / 2:
@@ -135,14 +153,19 @@ def _advice(frame: pd.DataFrame, name: str) -> str:
     near = difflib.get_close_matches(plain_heading(name).casefold(), list(free), n=3, cutoff=0.7)
     letters = sorted(plain_heading(name).casefold())  # swapped letters are nearer than any other word
     near.sort(key=lambda heading: sorted(heading) != letters)
-    return f"did you mean '{free[near[0]]}'?" if near else f"none of its {len(headings)} columns has a like name."
+    return (
+        f"did you mean '{free[near[0]]}'?"
+        if near
+        else f"none of its {len(headings)} columns has a like name."
+    )
 
 
 def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
-    """The column called ``name``, its cells plain (``plain``) and without the guards by which text is kept text in Excel.
+    """The column called ``name``, its cells plain (``plain``) and without the guards by which text is kept
+    text in Excel.
 
-    Raises ``StudyError`` with the nearest name where there is none; a column that the config gives to another field is none. Also
-    where cells of the column hold formulas that were never computed.
+    Raises ``StudyError`` with the nearest name where there is none; a column that the config gives to another
+    field is none. Also where cells of the column hold formulas that were never computed.
     """
     headings = frame.attrs["headings"]
     matches = [i for i, heading in enumerate(headings) if heading == plain_heading(name)]
@@ -153,14 +176,17 @@ def column(frame: pd.DataFrame, name: str, where: str) -> pd.Series:
     file: FileRows = frame.attrs["file"]
     if file.formulas.get(matches[0]):
         raise StudyError(
-            f"{where}: {file.formulas[matches[0]]} cells of the column '{name}' hold formulas without a value; open the file in Excel "
-            "or LibreOffice, save it, and run again."
+            f"{where}: {file.formulas[matches[0]]} cells of the column '{name}' hold formulas without a"
+            " value; open the file in Excel or LibreOffice, save it, and run again."
         )
     return frame[matches[0]].map(_bare).astype("object")
 
 
 def _bare(cell: str) -> str:
-    """A cell's plain content: ``="00123"`` and ``'00123`` are ``00123``. What kind of cell it is (``cells``) stays with it."""
+    """A cell's plain content: ``="00123"`` and ``'00123`` are ``00123``.
+
+    What kind of cell it is (``cells``) stays with it.
+    """
     text = plain(cell)
     guarded = re.fullmatch(r'="([^"]*)"', text)
     text = plain(guarded[1]) if guarded else text.removeprefix("'") if re.match(r"'[^']*$", text) else text
@@ -172,19 +198,35 @@ def form_notes(frame: pd.DataFrame, where: str) -> list[str]:
     file: FileRows = frame.attrs["file"]
     found = []
     if frame.attrs["header_row"] > 1:
-        found.append(f"{where}: the heading is row {frame.attrs['header_row']} of the file (header_row); what stands above it is left out")
+        found.append(
+            f"{where}: the heading is row {frame.attrs['header_row']} of the file (header_row); what stands"
+            " above it is left out"
+        )
     if frame.attrs["repeated_headings"]:
         found.append(f"{where}: {frame.attrs['repeated_headings']} rows repeat the heading and are left out")
     hidden = len(file.hidden & set(frame[ROW]))
     if hidden:
-        found.append(f"{where}: {hidden} rows are hidden in Excel (by a filter or by hand) and are read like the others")
+        found.append(
+            f"{where}: {hidden} rows are hidden in Excel (by a filter or by hand) and are read like the"
+            " others"
+        )
     if file.hidden_sheet:
         found.append(f"{where}: the sheet that is read is hidden in Excel")
     if file.other_sheets:
-        found.append(f"{where}: the workbook has {file.other_sheets} further sheet(s) with rows, which are not read")
+        found.append(
+            f"{where}: the workbook has {file.other_sheets} further sheet(s) with rows, which are not read"
+        )
     if file.before_midnight:
-        found.append(f"{where}: {file.before_midnight} stored dates lie seconds before a day, as web exports write them; the day that follows was taken")
-    merged = sum(isinstance(cell, Merged) for label in frame.columns if isinstance(label, int) for cell in frame[label])
+        found.append(
+            f"{where}: {file.before_midnight} stored dates lie seconds before a day, as web exports write"
+            " them; the day that follows was taken"
+        )
+    merged = sum(
+        isinstance(cell, Merged) for label in frame.columns if isinstance(label, int) for cell in frame[label]
+    )
     if merged:
-        found.append(f"{where}: {merged} cells are merged over several rows; ids, dates and words of such a cell count for each of them")
+        found.append(
+            f"{where}: {merged} cells are merged over several rows; ids, dates and words of such a cell count"
+            " for each of them"
+        )
     return found

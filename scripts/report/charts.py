@@ -25,8 +25,12 @@ _STYLE = {
     "axes.titlesize": 9.5,
     "legend.frameon": False,
 }
-_READERS_FONTS = "Arial, Helvetica, 'Noto Sans CJK SC', 'Microsoft YaHei', 'WenQuanYi Zen Hei', 'DejaVu Sans', sans-serif"
-"""Text stays text in these drawings: the reader's browser draws it, Chinese too, whatever fonts are installed here."""
+_READERS_FONTS = (
+    "Arial, Helvetica, 'Noto Sans CJK SC', 'Microsoft YaHei', 'WenQuanYi Zen Hei', 'DejaVu Sans', sans-serif"
+)
+"""Text stays text in these drawings: the reader's browser draws it, Chinese too, whatever fonts are installed
+here.
+"""
 
 _LEFT, _BOTTOM, _TOP, _GAP, _RIGHT = 0.62, 0.5, 0.35, 0.42, 0.12
 """Margins around panels, inches."""
@@ -64,12 +68,13 @@ def _figure(panels: int, height: float, width: float) -> tuple[Figure, np.ndarra
 def score_distributions(
     scores: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]], words: dict[str, str]
 ) -> bytes:
-    """Histograms of the deep score (0 to 1) of patients with and without osteoporosis, a panel per set, as SVG.
+    """Histograms of the deep score (0 to 1) of patients with and without osteoporosis, a panel per set, as
+    SVG.
 
     Parameters
     ----------
-    scores: title, scores of shape (n,), labels (0/1) of shape (n,), and single folds' scores of shape (n, folds) or None, of each set.
-    words: ``score``, ``share``, ``op``, ``non_op`` and ``single_folds``.
+    scores: title, scores of shape (n,), labels (0/1) of shape (n,), and single folds' scores of shape (n,
+    folds) or None, of each set. words: ``score``, ``share``, ``op``, ``non_op`` and ``single_folds``.
     """
     figure, axes = _figure(max(len(scores), 1), 1.7, 2.1)
     edges = np.linspace(0, 1, 21)
@@ -82,7 +87,9 @@ def score_distributions(
                 axis.stairs(share, edges, color=color, lw=1, label=f"{name} (n={len(part)})")
                 if folds is not None:
                     pooled = folds[label == value].ravel()
-                    axis.stairs(np.histogram(pooled, edges)[0] / len(pooled), edges, color=color, lw=1, ls="--")
+                    axis.stairs(
+                        np.histogram(pooled, edges)[0] / len(pooled), edges, color=color, lw=1, ls="--"
+                    )
         if folds is not None:
             axis.plot([], [], color="#555555", lw=1, ls="--", label=words["single_folds"])
         axis.set(title=title, xlim=(0, 1), xlabel=words["score"])

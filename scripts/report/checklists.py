@@ -1,4 +1,6 @@
-"""The reporting checklists TRIPOD+AI and CLAIM 2024, filled from a run: what it answers and where, and what is left to the authors."""
+"""The reporting checklists TRIPOD+AI and CLAIM 2024, filled from a run: what it answers and where, and what
+is left to the authors.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +20,29 @@ NAMES = ("tripod_ai", "claim")
 """The checklists by the name of their file in ``report/checklists``, which is also that of their section."""
 
 ANSWERS = ("answered", "partly", "authors", "not_applicable", "absent")
-"""Given by the run; in part, the authors complete it; only the authors can; no such thing in this design; could be, but not in this run."""
+"""Given by the run; in part, the authors complete it; only the authors can; no such thing in this design;
+could be, but not in this run.
+"""
 
-CHECKLIST: Columns = {"item": "text", "part": "text", "topic": "text", "answer": "text", "statement": "text", "where": "text"}
-"""``results/tables/checklist_<name>.csv``, in the study's language. ``where`` names places, separated by ``; ``."""
+CHECKLIST: Columns = {
+    "item": "text",
+    "part": "text",
+    "topic": "text",
+    "answer": "text",
+    "statement": "text",
+    "where": "text",
+}
+"""``results/tables/checklist_<name>.csv``, in the study's language.
+
+``where`` names places, separated by ``; ``.
+"""
 
 
 @dataclass(frozen=True)
 class Filled:
-    """An item of a checklist: ``answer`` is one of ANSWERS, ``where`` holds ``#anchor``, file names and ``config: key``."""
+    """An item of a checklist: ``answer`` is one of ANSWERS, ``where`` holds ``#anchor``, file names and
+    ``config: key``.
+    """
 
     item: str
     part: str
@@ -53,14 +69,27 @@ def filled(name: str, statements: Statements, language: str) -> list[Filled]:
             said = getattr(statements, entry["says"])()
             answer = said.answer or answer
             text = (said.english, said.chinese)[pick]
-        out.append(Filled(entry["item"], entry["part"], entry["topic"][pick], answer, text, tuple(entry.get("where", ()))))
+        out.append(
+            Filled(
+                entry["item"],
+                entry["part"],
+                entry["topic"][pick],
+                answer,
+                text,
+                tuple(entry.get("where", ())),
+            )
+        )
     return out
 
 
-def checklist_frame(items: Sequence[Filled], part_words: dict[str, str], answer_words: dict[str, str]) -> pd.DataFrame:
+def checklist_frame(
+    items: Sequence[Filled], part_words: dict[str, str], answer_words: dict[str, str]
+) -> pd.DataFrame:
     """CHECKLIST of the items, with parts and answers in words; an anchor becomes ``report.html#anchor``."""
     rows = []
     for one in items:
         where = "; ".join("report.html" + place if place.startswith("#") else place for place in one.where)
-        rows.append([one.item, part_words[one.part], one.topic, answer_words[one.answer], one.statement, where])
+        rows.append(
+            [one.item, part_words[one.part], one.topic, answer_words[one.answer], one.statement, where]
+        )
     return pd.DataFrame(rows, columns=list(CHECKLIST))

@@ -57,7 +57,10 @@ def plural(n: int, one: str, many: str = "") -> str:
 
 
 def interval(low: Any, high: Any, show: Any) -> str:
-    """``(low–high)``, both formatted by ``show``; ``to`` stands between where a bound is negative. Empty if missing."""
+    """``(low–high)``, both formatted by ``show``; ``to`` stands between where a bound is negative.
+
+    Empty if missing.
+    """
     if is_missing(low) or is_missing(high):
         return ""
     a, b = show(low), show(high)

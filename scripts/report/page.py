@@ -17,7 +17,10 @@ WIDE = 8
 
 @dataclass
 class Column:
-    """A table's column. A numeric one stands at the right and sorts by number; one of prose keeps a readable width."""
+    """A table's column.
+
+    A numeric one stands at the right and sorts by number; one of prose keeps a readable width.
+    """
 
     title: str
     numeric: bool = True
@@ -31,7 +34,9 @@ class Column:
 
 @dataclass
 class Cell:
-    """What is shown, with its interval, and what the column sorts by (the text itself where ``sort`` is None)."""
+    """What is shown, with its interval, and what the column sorts by (the text itself where ``sort`` is
+    None).
+    """
 
     text: str
     sort: float | None = None
@@ -60,7 +65,10 @@ class Table:
 
 @dataclass
 class Figure:
-    """An inlined image that enlarges on a click. A bitmap is shown no larger than it is, a drawing fills the width."""
+    """An inlined image that enlarges on a click.
+
+    A bitmap is shown no larger than it is, a drawing fills the width.
+    """
 
     id: str
     caption: str

@@ -1,4 +1,6 @@
-"""What a run was made from and what it made: config, code, versions, seeds and checksums, with no time and no machine in it."""
+"""What a run was made from and what it made: config, code, versions, seeds and checksums, with no time and no
+machine in it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,9 @@ def package_versions(requirements: str | Path) -> dict[str, str]:
 
 
 def rule_code(root: Path = ROOT) -> dict[str, str]:
-    """Content hash of every script that a rule runs, with all that it imports; blind to comments and layout."""
+    """Content hash of every script that a rule runs, with all that it imports; blind to comments and
+    layout.
+    """
     named: set[str] = set()
     for rules in sorted((root / "rules").glob("*.smk")):
         text = rules.read_text(encoding="utf-8")
@@ -83,19 +87,27 @@ def listing_checksum(path: str | Path, key: StudyKey) -> dict[str, Any]:
 
 
 def trained_on(outputs: Mapping[str, str], store: Path) -> dict[str, dict[str, str] | None]:
-    """Device and PyTorch version that trained each fold, by the store's own record of the weights; None where it no longer has them.
+    """Device and PyTorch version that trained each fold, by the store's own record of the weights; None where
+    it no longer has them.
 
-    ``outputs`` holds the checksums of the result files. What the config asks for says nothing of it: a finished fold is
-    taken from the store on whatever machine.
+    ``outputs`` holds the checksums of the result files. What the config asks for says nothing of it: a
+    finished fold is taken from the store on whatever machine.
     """
     made = {}
     for path in sorted(store.glob("*/record.json")):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
-            made[record["sha256"]["weights.pt"]] = {"device": str(record["device"]), "torch": str(record["torch"])}
+            made[record["sha256"]["weights.pt"]] = {
+                "device": str(record["device"]),
+                "torch": str(record["torch"]),
+            }
         except (OSError, ValueError, KeyError, TypeError):
             continue
-    folds = {found[1]: total for name, total in outputs.items() if (found := re.fullmatch(r"results/deep/fold_(\d+)/weights\.pt", name))}
+    folds = {
+        found[1]: total
+        for name, total in outputs.items()
+        if (found := re.fullmatch(r"results/deep/fold_(\d+)/weights\.pt", name))
+    }
     return {fold: made.get(total) for fold, total in folds.items()}
 
 
@@ -156,7 +168,10 @@ def provenance(
         "delong_engine": engine["engine"],
         "seeds": {"study": config["study"]["seed"], "key_fingerprint": key.fingerprint()},
         "inputs": {
-            "method": "HMAC-SHA256 with the study key over the files' SHA-256; films: over the list of their paths and sizes",
+            "method": (
+                "HMAC-SHA256 with the study key over the files' SHA-256; films: over the list of their paths"
+                " and sizes"
+            ),
             "centers": inputs,
             "weights": sorted({file_sha256(path) for path in weights}),
         },

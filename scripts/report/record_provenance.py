@@ -1,4 +1,6 @@
-"""Write ``results/provenance.json``: what the run was made from (config, code, versions, seeds, inputs) and what it made."""
+"""Write ``results/provenance.json``: what the run was made from (config, code, versions, seeds, inputs) and
+what it made.
+"""
 
 import json
 from pathlib import Path
@@ -9,7 +11,7 @@ from scripts.common.key import open_key
 from scripts.common.log import rule_log
 from scripts.report.provenance import provenance, provenance_text
 
-job = snakemake  # noqa: F821
+job = snakemake
 with rule_log(job.log[0], job.rule) as log:
     record = provenance(
         config=job.params.config,

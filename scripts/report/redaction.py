@@ -1,4 +1,6 @@
-"""The config as it may be shared: how the study was set up, without a path, a hospital's name or a hospital's own words."""
+"""The config as it may be shared: how the study was set up, without a path, a hospital's name or a hospital's
+own words.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,18 @@ from scripts.common.config import Config
 REDACTED = "[redacted]"
 
 _CENTER_KEPT = ("name", "role", "simulate", "batches")
-"""What is kept of a centre. Everything else that is given is redacted, so that a new key is redacted until it stands here."""
+"""What is kept of a centre.
+
+Everything else that is given is redacted, so that a new key is redacted until it stands here.
+"""
 
 _IDS_KEPT = ("strip", "leading_zeros", "upper", "separators")
 """What is kept of how a centre's ids are made alike."""
 
 _TABLE_KEPT = ("height_unit", "encoding", "date_format")
-"""What is kept of a centre's table: neither its path and sheet, nor its column names, nor the words in its cells."""
+"""What is kept of a centre's table: neither its path and sheet, nor its column names, nor the words in its
+cells.
+"""
 
 
 def _redact(value: Any) -> Any:
@@ -29,7 +36,10 @@ def _redact(value: Any) -> Any:
 
 def _center(entry: dict[str, Any]) -> dict[str, Any]:
     out = {key: value if key in _CENTER_KEPT else _redact(value) for key, value in entry.items()}
-    for kind, kept in (*((table, _TABLE_KEPT) for table in ("patients", "dxa", "images")), ("ids", _IDS_KEPT)):
+    for kind, kept in (
+        *((table, _TABLE_KEPT) for table in ("patients", "dxa", "images")),
+        ("ids", _IDS_KEPT),
+    ):
         if entry.get(kind):
             out[kind] = {k: v if k in kept else _redact(v) for k, v in entry[kind].items()}
     return out

@@ -1,4 +1,6 @@
-"""The page as HTML: the sections through the templates, with everything escaped and nothing loaded from outside."""
+"""The page as HTML: the sections through the templates, with everything escaped and nothing loaded from
+outside.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def templates_hash(folder: Path = TEMPLATES) -> str:
-    """Sixteen hex digits over a folder's content; it stands in the rule's params, since templates and checklists are no Python."""
+    """Sixteen hex digits over a folder's content; it stands in the rule's params, since templates and
+    checklists are no Python.
+    """
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.is_file():
@@ -39,7 +43,9 @@ def checklist_tables(run: RunFiles) -> dict[str, pd.DataFrame]:
 
 
 def content_policy(style: str, script: str) -> str:
-    """The page's Content-Security-Policy: its own style and script, images within it, and nothing from outside."""
+    """The page's Content-Security-Policy: its own style and script, images within it, and nothing from
+    outside.
+    """
 
     def source(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode('utf-8')).digest()).decode('ascii')}'"

@@ -23,20 +23,26 @@ STATISTICS: dict[str, tuple[str, ...]] = {
         "set", "model", "n", "n_pos", "auc", "auc_low", "auc_high", "sensitivity", "specificity", "accuracy",
         "ppv", "npv", "f1",
     ),
-    "delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"),
+    "delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm",
+    "engine"),
     "differences": ("set", "model_a", "model_b", "metric", "value_a", "value_b", "difference"),
-    "best_model": ("set", "model", "threshold_from", "threshold_to", "n_thresholds", "tied_with", "largest_lead"),
-    "youden_upper_bound": ("set", "model", "n", "n_pos", "best_threshold_on_test", "best_youden_on_test", "youden_at_frozen_threshold"),
+    "best_model": ("set", "model", "threshold_from", "threshold_to", "n_thresholds", "tied_with",
+    "largest_lead"),
+    "youden_upper_bound": ("set", "model", "n", "n_pos", "best_threshold_on_test", "best_youden_on_test",
+    "youden_at_frozen_threshold"),
     "folds": ("set", "fold", "n", "n_pos", "auc", "auc_low", "auc_high"),
     "calibration": ("set", "model"),
     "subgroups": ("set", "model"),
     "prevalence": ("model",),
     "sensitivity": ("model",),
     "missing": ("center", "variable"),
-    "baseline_performance": ("set", "model", "n", "n_pos", "auc", "sensitivity", "specificity", "brier", "threshold", "rule"),
-    "baseline_delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"),
+    "baseline_performance": ("set", "model", "n", "n_pos", "auc", "sensitivity", "specificity", "brier",
+    "threshold", "rule"),
+    "baseline_delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm",
+    "engine"),
     "shortcuts": (
-        "set", "analysis", "subject", "against", "n", "n_pos", "r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial", "auc",
+        "set", "analysis", "subject", "against", "n", "n_pos", "r2_adjusted", "r2_cross_validated",
+        "r2_partial", "p_partial", "auc",
         "auc_ci_method", "difference", "p_value", "note",
     ),
 }  # fmt: skip
@@ -89,13 +95,20 @@ class RunFiles:
 
     @property
     def fold_spreads(self) -> pd.DataFrame:
-        """A row per fold of its out-of-fold deep scores: ``n``, ``n_pos``, SPREAD (quantiles of the probability) and ``sd_logit``."""
+        """A row per fold of its out-of-fold deep scores: ``n``, ``n_pos``, SPREAD (quantiles of the
+        probability) and ``sd_logit``.
+        """
         train = self.predictions[self.predictions["set"] == "train"]
         rows = {}
         for fold, part in train.groupby("fold"):
             score = np.clip(part["deep"].to_numpy(float), CLIP, 1 - CLIP)
             quantiles = dict(zip(SPREAD, np.quantile(part["deep"].to_numpy(float), (0, 0.25, 0.5, 0.75, 1))))
-            rows[int(fold)] = {"n": len(part), "n_pos": int(part["label"].sum()), **quantiles, "sd_logit": float(np.log(score / (1 - score)).std())}
+            rows[int(fold)] = {
+                "n": len(part),
+                "n_pos": int(part["label"].sum()),
+                **quantiles,
+                "sd_logit": float(np.log(score / (1 - score)).std()),
+            }
         return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "n_pos", *SPREAD, "sd_logit"])
 
     @property
@@ -119,7 +132,9 @@ def read_statistics(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
             raise StudyError(f"'{path}' is empty. Delete it and run again; it is made anew.") from None
         absent = [column for column in STATISTICS[name] if column not in frame.columns]
         if absent:
-            raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+            raise StudyError(
+                f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew."
+            )
         frames[name] = frame
     return frames
 
@@ -135,7 +150,9 @@ def read_films(path: str | Path) -> pd.DataFrame:
     frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
     absent = [column for column in FILM_COLUMNS if column not in frame.columns]
     if absent:
-        raise StudyError(f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew.")
+        raise StudyError(
+            f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew."
+        )
     return frame[FILM_COLUMNS]
 
 
@@ -155,7 +172,9 @@ def read_run(
     figures: Mapping[str, str | Path],
     provenance: str | Path,
 ) -> RunFiles:
-    """Read the run. ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets.
+    """Read the run.
+
+    ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets.
 
     ``fold_scores`` are the folds' probabilities of the test sets, in the order of ``test_sets``.
     """

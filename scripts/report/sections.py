@@ -29,7 +29,16 @@ LONG_MAIN_TABLE = 60
 MODELS = ("deep", "clinical", "combined")
 BASELINES = ("age", "logistic", "osta", "osta_published")
 EVERYONE = "everyone_positive"
-PERCENTAGES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence", "sensitivity_minus_main", "specificity_minus_main")
+PERCENTAGES = (
+    "sensitivity",
+    "specificity",
+    "accuracy",
+    "ppv",
+    "npv",
+    "prevalence",
+    "sensitivity_minus_main",
+    "specificity_minus_main",
+)
 PROSE = ("note",)
 """Columns of whole sentences."""
 WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
@@ -42,7 +51,9 @@ class Names:
         self.sets = {"train": words("set_train"), "internal_test": words("set_internal_test")}
         self.sets |= {name: run.center_of(name) for name in run.sets if name not in self.sets}
         self.scored = self.sets | {"train": words("out_of_fold", set=self.sets["train"])}
-        self.models = {name: words("model_" + name) for name in (*MODELS, EVERYONE, *BASELINES, "all", "none")}
+        self.models = {
+            name: words("model_" + name) for name in (*MODELS, EVERYONE, *BASELINES, "all", "none")
+        }
         self.centers = {name: run.center_of(name) for name in run.centers}
 
     def set(self, name: str) -> str:
@@ -69,11 +80,15 @@ def interval_cell(row: Any, name: str, show: Callable[[Any], str]) -> Cell:
     value = row[name]
     if fmt.is_missing(value):
         return text_cell(None)
-    return Cell(show(value), float(value), fmt.interval(row.get(f"{name}_low"), row.get(f"{name}_high"), show))
+    return Cell(
+        show(value), float(value), fmt.interval(row.get(f"{name}_low"), row.get(f"{name}_high"), show)
+    )
 
 
 def any_cell(value: Any) -> Cell:
-    """A cell of a column whose meaning the report does not know: whole numbers as such, others with three digits."""
+    """A cell of a column whose meaning the report does not know: whole numbers as such, others with three
+    digits.
+    """
     if isinstance(value, str) or fmt.is_missing(value):
         return text_cell(value)
     if float(value).is_integer():
@@ -131,7 +146,12 @@ class Report:
         ]
         sections = [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
         titles = {section.id: section.title for section in sections}
-        titles |= {part.id: part.caption for section in sections for part in section.blocks if isinstance(part, Table)}
+        titles |= {
+            part.id: part.caption
+            for section in sections
+            for part in section.blocks
+            if isinstance(part, Table)
+        }
         return sections + [Section(name, self.words(name), self._checklist(name, titles)) for name in NAMES]
 
     # -------------------------------------------------------------------------------------------- parts
@@ -161,7 +181,19 @@ class Report:
             "rule",
             "note",
         }
-        texts |= {"variables", "model_a", "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value"}
+        texts |= {
+            "variables",
+            "model_a",
+            "model_b",
+            "file",
+            "sha256",
+            "package",
+            "version",
+            "input",
+            "keyed",
+            "group",
+            "value",
+        }
         return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
 
     # ----------------------------------------------------------------------------------------- sections
@@ -179,13 +211,22 @@ class Report:
                 cells += [number_cell(first["n"], fmt.count), number_cell(first["n_pos"], fmt.count)]
             else:
                 cells += [text_cell(None), text_cell(None)]
-            cells += [interval_cell(part.loc[m], "auc", fmt.auc) if m in part.index else text_cell(None) for m in models]
+            cells += [
+                interval_cell(part.loc[m], "auc", fmt.auc) if m in part.index else text_cell(None)
+                for m in models
+            ]
             rows.append(cells)
         columns = [*self._titles("set", "n", "n_pos"), *(Column(names.model(m)) for m in models)]
         n, op = len(run.cohort), int((run.cohort["label"] == 1).sum())
         blocks: list[Any] = [
             Paragraph(
-                words("summary_counts", centers=len(run.centers), n=fmt.count(n), op=fmt.count(op), level=self.level)
+                words(
+                    "summary_counts",
+                    centers=len(run.centers),
+                    n=fmt.count(n),
+                    op=fmt.count(op),
+                    level=self.level,
+                )
             ),
             Table("table-summary", words("auc"), columns, rows),
         ]
@@ -198,10 +239,15 @@ class Report:
         for row in self._test_rows(self._frame("delong")).to_dict("records"):
             if {row["model_a"], row["model_b"]} != {first, second}:
                 continue
-            if row["model_a"] != first:  # the pair stands the other way round: turn the sign and swap the bounds
+            if (
+                row["model_a"] != first
+            ):  # the pair stands the other way round: turn the sign and swap the bounds
                 low, high = row.get("difference_high"), row.get("difference_low")
                 row["difference"] = -row["difference"]
-                row |= {"difference_low": None if low is None else -low, "difference_high": None if high is None else -high}
+                row |= {
+                    "difference_low": None if low is None else -low,
+                    "difference_high": None if high is None else -high,
+                }
             cells = [text_cell(self.names.set(row["set"])), interval_cell(row, "difference", fmt.decimal)]
             rows.append(cells + [number_cell(row[p], fmt.p_value) for p in ("p_value", "p_holm")])
         if not rows:
@@ -255,7 +301,12 @@ class Report:
         for center in run.centers:
             part = run.files[run.files["center"] == center]["status"].value_counts()
             counts = [int(part.get(s, 0)) for s in statuses]
-            rows.append([text_cell(run.center_of(center)), *(number_cell(n, fmt.count) for n in (sum(counts), *counts))])
+            rows.append(
+                [
+                    text_cell(run.center_of(center)),
+                    *(number_cell(n, fmt.count) for n in (sum(counts), *counts)),
+                ]
+            )
         columns = self._titles("center", "film_found", *(f"film_{s}" for s in statuses))
         blocks: list[Any] = [_table("table-files", words("files_caption"), columns, rows)]
 
@@ -265,9 +316,21 @@ class Report:
             for (status, reason), n in left.groupby(["status", "reason"]).size().items():  # type: ignore[misc]
                 said = words.get(f"film_{status}", str(status))
                 rows.append(
-                    [text_cell(run.center_of(center)), text_cell(said), text_cell(self._reason(reason)), number_cell(n, fmt.count)]
+                    [
+                        text_cell(run.center_of(center)),
+                        text_cell(said),
+                        text_cell(self._reason(reason)),
+                        number_cell(n, fmt.count),
+                    ]
                 )
-        blocks.append(_table("table-reasons", words("reasons_caption"), self._titles("center", "status", "reason", "n"), rows))
+        blocks.append(
+            _table(
+                "table-reasons",
+                words("reasons_caption"),
+                self._titles("center", "status", "reason", "n"),
+                rows,
+            )
+        )
 
         verdicts = ["pass", "review", "reject"]
         rows, reasons = [], []
@@ -275,13 +338,21 @@ class Report:
             films = run.films[center]
             counts = films["verdict"].value_counts()
             rows.append(
-                [text_cell(run.center_of(center)), *(number_cell(int(counts.get(v, 0)), fmt.count) for v in verdicts)]
+                [
+                    text_cell(run.center_of(center)),
+                    *(number_cell(int(counts.get(v, 0)), fmt.count) for v in verdicts),
+                ]
             )
             flagged = films[films["verdict"].isin(["review", "reject"])]
             for (verdict, reason), n in flagged.groupby(["verdict", "verdict_reason"]).size().items():  # type: ignore[misc]
                 label = words(f"verdict_{verdict}")
                 reasons.append(
-                    [text_cell(run.center_of(center)), text_cell(label), text_cell(self._reason(reason)), number_cell(n, fmt.count)]
+                    [
+                        text_cell(run.center_of(center)),
+                        text_cell(label),
+                        text_cell(self._reason(reason)),
+                        number_cell(n, fmt.count),
+                    ]
                 )
         columns = self._titles("center", *(f"verdict_{v}" for v in verdicts))
         blocks.append(_table("table-verdicts", words("verdicts_caption"), columns, rows))
@@ -292,7 +363,9 @@ class Report:
 
     def _reason(self, code: Any) -> str:
         """One or several reasons (``low_range;noise``) as words."""
-        return "; ".join(self.words.get(f"reason_{one.strip()}", _spaced(one.strip())) for one in str(code).split(";"))
+        return "; ".join(
+            self.words.get(f"reason_{one.strip()}", _spaced(one.strip())) for one in str(code).split(";")
+        )
 
     def _contact_sheets(self) -> list[Any]:
         run, words = self.run, self.words
@@ -332,15 +405,24 @@ class Report:
             "missing": fmt.count,
         }
         frame = self._frame("table1")
-        keys = [k for k in ("op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "n", "missing") if k in frame]
+        keys = [
+            k
+            for k in ("op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "n", "missing")
+            if k in frame
+        ]
         rows = []
         for row in frame.to_dict("records"):
-            cells = [text_cell(self.names.center(row["center"])), text_cell(self.words.variable(row["variable"]))]
+            cells = [
+                text_cell(self.names.center(row["center"])),
+                text_cell(self.words.variable(row["variable"])),
+            ]
             for k in keys:
                 cell = number_cell(row[k], shows[k]) if k in shows else text_cell(row[k])
                 cells.append(_spread(row[k]) if k in ("op", "non_op") else cell)
             rows.append(cells)
-        columns = self._titles("center", "variable", *("n_missing" if key == "missing" else key for key in keys))
+        columns = self._titles(
+            "center", "variable", *("n_missing" if key == "missing" else key for key in keys)
+        )
         notes = [self.words("table1_note")]
         if "missing" in frame and frame.loc[frame["variable"] == "t_score", "missing"].gt(0).any():
             notes.append(self.words("table1_t_score_note"))
@@ -353,20 +435,43 @@ class Report:
         rows = []
         for _, row in frame.iterrows():
             cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
-            cells += [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count), interval_cell(row, "auc", fmt.auc)]
+            cells += [
+                number_cell(row["n"], fmt.count),
+                number_cell(row["n_pos"], fmt.count),
+                interval_cell(row, "auc", fmt.auc),
+            ]
             cells += [interval_cell(row, name, fmt.percent) for name in fractions]
             cells.append(interval_cell(row, "f1", fmt.auc))
             rows.append(cells)
-        columns = self._titles("set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "f1_metric")
+        columns = self._titles(
+            "set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "f1_metric"
+        )
         thresholds = [
-            [text_cell(self.names.model(row["model"])), number_cell(row["threshold"], fmt.decimal), self._rule(row["rule"])]
+            [
+                text_cell(self.names.model(row["model"])),
+                number_cell(row["threshold"], fmt.decimal),
+                self._rule(row["rule"]),
+            ]
             for row in self._frame("thresholds").to_dict("records")
         ]
         notes = [words("table2_note"), *self._interval_methods(frame)]
         return [
-            _table("table-2", words("table2_caption", level=self.level), columns, rows, notes, LONG_MAIN_TABLE),
-            _table("table-thresholds", words("thresholds_caption"), self._titles("model", "threshold", "rule"), thresholds),
-            self._measures("youden_upper_bound", "table-upper-bound", words("upper_bound_caption"), [words("upper_bound_note")], aside=("use",)),
+            _table(
+                "table-2", words("table2_caption", level=self.level), columns, rows, notes, LONG_MAIN_TABLE
+            ),
+            _table(
+                "table-thresholds",
+                words("thresholds_caption"),
+                self._titles("model", "threshold", "rule"),
+                thresholds,
+            ),
+            self._measures(
+                "youden_upper_bound",
+                "table-upper-bound",
+                words("upper_bound_caption"),
+                [words("upper_bound_note")],
+                aside=("use",),
+            ),
         ]
 
     def _rule(self, rule: Any) -> Cell:
@@ -394,11 +499,21 @@ class Report:
             cells = [text_cell(self.names.set(row["set"]))]
             cells += [text_cell(self.names.model(row[m])) for m in ("model_a", "model_b")]
             cells += [text_cell(words.get(f"{row['metric']}_metric", row["metric"]))]
-            cells += [number_cell(row["value_a"], show), number_cell(row["value_b"], show), interval_cell(row, "difference", show)]
+            cells += [
+                number_cell(row["value_a"], show),
+                number_cell(row["value_b"], show),
+                interval_cell(row, "difference", show),
+            ]
             rows.append(cells)
         columns = self._titles("set", "model_a", "model_b", "metric", "value_a", "value_b", "difference")
         caption = words("differences_caption", level=self.level)
-        return _table("table-differences", caption, columns, rows, [words("differences_note"), *self._interval_methods(frame)])
+        return _table(
+            "table-differences",
+            caption,
+            columns,
+            rows,
+            [words("differences_note"), *self._interval_methods(frame)],
+        )
 
     def _tests(self, name: str, id: str, caption: str, notes: Sequence[str]) -> Table:
         """A table of DeLong tests."""
@@ -423,11 +538,29 @@ class Report:
         rows = []
         for row in frame.to_dict("records"):
             cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
-            cells += [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count), interval_cell(row, "auc", fmt.auc)]
+            cells += [
+                number_cell(row["n"], fmt.count),
+                number_cell(row["n_pos"], fmt.count),
+                interval_cell(row, "auc", fmt.auc),
+            ]
             cells += [interval_cell(row, name, fmt.percent) for name in fractions]
-            cells += [number_cell(row["brier"], fmt.decimal), number_cell(row["threshold"], fmt.decimal), self._rule(row["rule"])]
+            cells += [
+                number_cell(row["brier"], fmt.decimal),
+                number_cell(row["threshold"], fmt.decimal),
+                self._rule(row["rule"]),
+            ]
             rows.append(cells)
-        columns = self._titles("set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "brier", "threshold", "rule")
+        columns = self._titles(
+            "set",
+            "model",
+            "n",
+            "n_pos",
+            "auc",
+            *(f"{f}_metric" for f in fractions),
+            "brier",
+            "threshold",
+            "rule",
+        )
         caption = words("baselines_caption", level=self.level)
         shown = frame.drop(columns=["accuracy_ci_method", "f1_ci_method"], errors="ignore")
         notes = [words("baselines_note"), *self._interval_methods(shown)]
@@ -445,14 +578,26 @@ class Report:
         for row in self._test_rows(self._frame("best_model")).to_dict("records"):
             tied = "" if fmt.is_missing(row["tied_with"]) else row["tied_with"]
             cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
-            cells += [number_cell(row[end], lambda value: fmt.decimal(value, 2)) for end in ("threshold_from", "threshold_to")]
-            cells += [number_cell(row["n_thresholds"], fmt.count), number_cell(row["largest_lead"], fmt.decimal)]
-            cells.append(text_cell(", ".join(self.names.model(name) for name in tied.split(", ") if name) or None))
+            cells += [
+                number_cell(row[end], lambda value: fmt.decimal(value, 2))
+                for end in ("threshold_from", "threshold_to")
+            ]
+            cells += [
+                number_cell(row["n_thresholds"], fmt.count),
+                number_cell(row["largest_lead"], fmt.decimal),
+            ]
+            cells.append(
+                text_cell(", ".join(self.names.model(name) for name in tied.split(", ") if name) or None)
+            )
             rows.append(cells)
-        columns = self._titles("set", "model", "threshold_from", "threshold_to", "n_thresholds", "largest_lead", "tied_with")
+        columns = self._titles(
+            "set", "model", "threshold_from", "threshold_to", "n_thresholds", "largest_lead", "tied_with"
+        )
         return [
             self._figure("decision_curves", words("decision_caption")),
-            _table("table-best-model", words("best_model_caption"), columns, rows, [words("best_model_note")]),
+            _table(
+                "table-best-model", words("best_model_caption"), columns, rows, [words("best_model_note")]
+            ),
         ]
 
     def calibration(self) -> list[Any]:
@@ -471,24 +616,40 @@ class Report:
         return [self._measures("prevalence", "table-prevalence", self.words("prevalence_caption"))]
 
     def sensitivity(self) -> list[Any]:
-        return [self._measures("sensitivity", "table-sensitivity", self.words("sensitivity_caption"), [self.words("sensitivity_note")])]
+        return [
+            self._measures(
+                "sensitivity",
+                "table-sensitivity",
+                self.words("sensitivity_caption"),
+                [self.words("sensitivity_note")],
+            )
+        ]
 
     def missing(self) -> list[Any]:
         return [
-            self._measures("missing", "table-missing", self.words("missing_caption"), [self.words("missing_note")])
+            self._measures(
+                "missing", "table-missing", self.words("missing_caption"), [self.words("missing_note")]
+            )
         ]
 
-    def _measures(self, name: str, id: str, caption: str, notes: Sequence[str] = (), aside: Sequence[str] = ()) -> Table:
+    def _measures(
+        self, name: str, id: str, caption: str, notes: Sequence[str] = (), aside: Sequence[str] = ()
+    ) -> Table:
         """A table of measures whatever its columns: ``x`` with ``x_low`` and ``x_high`` becomes one column.
 
-        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is left out, and so is the
-        age from which a population counts, which its name says, and the columns ``aside``.
+        The methods of the intervals and the smoother go into the notes; a column that is empty throughout is
+        left out, and so is the age from which a population counts, which its name says, and the columns
+        ``aside``.
         """
         frame = self._frame(name)
         if "set" in frame.columns:
             frame = self._test_rows(frame)
         bounds = {c + end for c in frame.columns for end in ("_low", "_high") if c + "_low" in frame.columns}
-        left_out = {*aside, *bounds} | {c for c in frame.columns if c.endswith("ci_method")} | {"smoother", "from_age"}
+        left_out = (
+            {*aside, *bounds}
+            | {c for c in frame.columns if c.endswith("ci_method")}
+            | {"smoother", "from_age"}
+        )
         keys = [c for c in frame.columns if c not in left_out and (len(frame) == 0 or frame[c].notna().any())]
         rows = [[self._measure(row, key) for key in keys] for row in frame.to_dict("records")]
         columns = []
@@ -497,18 +658,25 @@ class Report:
             title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " ")))
             columns.append(Column(title, numeric, prose=key in PROSE))
         if "smoother" in frame.columns:
-            notes = [*notes, *(f"{self.words('smoother')}: {text}." for text in sorted(set(frame["smoother"].dropna())))]
+            notes = [
+                *notes,
+                *(f"{self.words('smoother')}: {text}." for text in sorted(set(frame["smoother"].dropna()))),
+            ]
         return _table(id, caption, columns, rows, [*notes, *self._interval_methods(frame)])
 
     def _interval_methods(self, frame: pd.DataFrame) -> list[str]:
-        """One sentence that names the method of each interval, as the table's own columns say it; none where they don't."""
+        """One sentence that names the method of each interval, as the table's own columns say it; none where
+        they don't.
+        """
         said = []
         single = [c for c in frame.columns if c.endswith("_ci_method")]
         for column in single or [c for c in frame.columns if c == "ci_method"]:
             key = column.removesuffix("ci_method").rstrip("_")
             used = [m for m in dict.fromkeys(frame[column].dropna()) if not str(m).startswith("none")]
             if used:
-                title = self.words.without_unit(f"{key}_metric", self.words.without_unit(key, key.replace("_", " ")))
+                title = self.words.without_unit(
+                    f"{key}_metric", self.words.without_unit(key, key.replace("_", " "))
+                )
                 said.append(f"{title}: {' / '.join(used)}" if title else " / ".join(used))
         return [self.words("interval_methods", methods="; ".join(said))] if said else []
 
@@ -552,21 +720,54 @@ class Report:
         words, rows = self.words, []
         for row in frame.to_dict("records"):
             cells = self._shortcut_cells(row, words.get(f"group_{row['subject']}", _spaced(row["subject"])))
-            cells += [number_cell(row[name], fmt.decimal) for name in ("r2_cross_validated", "r2_adjusted", "r2_partial")]
+            cells += [
+                number_cell(row[name], fmt.decimal)
+                for name in ("r2_cross_validated", "r2_adjusted", "r2_partial")
+            ]
             cells.append(number_cell(row["p_partial"], fmt.p_value))
-            cells.append(text_cell(None) if row["auc_ci_method"] == ONE_SCORE else interval_cell(row, "auc", fmt.auc))
+            cells.append(
+                text_cell(None) if row["auc_ci_method"] == ONE_SCORE else interval_cell(row, "auc", fmt.auc)
+            )
             cells.append(text_cell(row["note"]))
             rows.append(cells)
-        columns = [*self._titles("set", "variables", "n", "n_pos", "r2_cross_validated", "r2_adjusted", "r2_partial", "p_partial")]
+        columns = [
+            *self._titles(
+                "set",
+                "variables",
+                "n",
+                "n_pos",
+                "r2_cross_validated",
+                "r2_adjusted",
+                "r2_partial",
+                "p_partial",
+            )
+        ]
         columns += [Column(words("auc_of_variables")), Column(words("note"), False, prose=True)]
-        return _table("table-explained", words("explained_caption"), columns, rows, [words("explained_note")], LONG_MAIN_TABLE)
+        return _table(
+            "table-explained",
+            words("explained_caption"),
+            columns,
+            rows,
+            [words("explained_note")],
+            LONG_MAIN_TABLE,
+        )
 
     def _within_manufacturer(self, frame: pd.DataFrame) -> Table:
         """The deep score's AUC among films of one manufacturer."""
         words, rows = self.words, []
         for row in frame.to_dict("records"):
-            rows.append([*self._shortcut_cells(row, row["subject"]), interval_cell(row, "auc", fmt.auc), text_cell(row["note"])])
-        columns = [*self._titles("set"), Column(words.variable("manufacturer"), False), *self._titles("n", "n_pos", "auc")]
+            rows.append(
+                [
+                    *self._shortcut_cells(row, row["subject"]),
+                    interval_cell(row, "auc", fmt.auc),
+                    text_cell(row["note"]),
+                ]
+            )
+        columns = [
+            *self._titles("set"),
+            Column(words.variable("manufacturer"), False),
+            *self._titles("n", "n_pos", "auc"),
+        ]
         columns.append(Column(words("note"), False, prose=True))
         return _table("table-within-manufacturer", words("within_manufacturer_caption"), columns, rows)
 
@@ -575,27 +776,47 @@ class Report:
         words, rows = self.words, []
         for row in frame.to_dict("records"):
             against = "" if fmt.is_missing(row["against"]) else words(f"mask_{row['against']}")
-            cells = [*self._shortcut_cells(row, words(f"mask_{row['subject']}")), interval_cell(row, "auc", fmt.auc)]
-            cells += [text_cell(against), interval_cell(row, "difference", fmt.decimal), number_cell(row["p_value"], fmt.p_value)]
+            cells = [
+                *self._shortcut_cells(row, words(f"mask_{row['subject']}")),
+                interval_cell(row, "auc", fmt.auc),
+            ]
+            cells += [
+                text_cell(against),
+                interval_cell(row, "difference", fmt.decimal),
+                number_cell(row["p_value"], fmt.p_value),
+            ]
             rows.append(cells)
         columns = [*self._titles("set"), Column(words("part"), False), *self._titles("n", "n_pos", "auc")]
         columns += [Column(words("against"), False), *self._titles("difference", "p_value")]
         masks = self.run.config["deep"]["masks"]
         left, right = (percentage(edge) for edge in masks["spine"])
-        note = words("covered_note", left=left, right=right, border=percentage(masks["border"]), engine=self._engine())
+        note = words(
+            "covered_note", left=left, right=right, border=percentage(masks["border"]), engine=self._engine()
+        )
         return _table("table-covered", words("covered_caption"), columns, rows, [note])
 
     def gradcam(self) -> list[Any]:
-        return [self._figure("gradcam", self.words("gradcam_caption")), Paragraph(self.words("gradcam_note"), "note")]
+        return [
+            self._figure("gradcam", self.words("gradcam_caption")),
+            Paragraph(self.words("gradcam_note"), "note"),
+        ]
 
     def training(self) -> list[Any]:
-        return [self._figure("training", self.words("training_caption")), Paragraph(self.words("training_note"), "note"), self._spread()]
+        return [
+            self._figure("training", self.words("training_caption")),
+            Paragraph(self.words("training_note"), "note"),
+            self._spread(),
+        ]
 
     def _spread(self) -> Table:
         """Where each fold's out-of-fold scores lie."""
         words, rows = self.words, []
         for fold, spread in self.run.fold_spreads.iterrows():
-            cells = [text_cell(f"{words('fold')} {fold}"), number_cell(spread["n"], fmt.count), number_cell(spread["n_pos"], fmt.count)]
+            cells = [
+                text_cell(f"{words('fold')} {fold}"),
+                number_cell(spread["n"], fmt.count),
+                number_cell(spread["n_pos"], fmt.count),
+            ]
             rows.append(cells + [number_cell(spread[name], fmt.decimal) for name in (*SPREAD, "sd_logit")])
         columns = [Column(words("fold"), False), *self._titles("n", "n_pos", *SPREAD, "sd_logit")]
         return _table("table-spread", words("spread_caption"), columns, rows, [words("spread_note")])
@@ -620,7 +841,11 @@ class Report:
                         text_cell(self.names.scored[name]),
                         text_cell(group),
                         number_cell(len(values), fmt.count),
-                        Cell(f"{fmt.decimal(values.mean())} ({fmt.decimal(values.std())})", values.mean()) if q else text_cell(None),
+                        (
+                            Cell(f"{fmt.decimal(values.mean())} ({fmt.decimal(values.std())})", values.mean())
+                            if q
+                            else text_cell(None)
+                        ),
                         Cell(f"{q[1]} ({q[0]}–{q[2]})", values.median()) if q else text_cell(None),
                     ]
                 )
@@ -628,7 +853,12 @@ class Report:
         caption = words("scores_caption")
         return [
             Figure("figure-scores", caption, data_uri(score_distributions(panels, chart), ".svg"), caption),
-            _table("table-scores", words("scores_table_caption"), self._titles("set", "group", "n", "mean_sd", "quartiles"), rows),
+            _table(
+                "table-scores",
+                words("scores_table_caption"),
+                self._titles("set", "group", "n", "mean_sd", "quartiles"),
+                rows,
+            ),
             Paragraph(words("scores_note"), "note"),
             self._folds(),
         ]
@@ -641,8 +871,18 @@ class Report:
         for name in dict.fromkeys(self._test_rows(frame)["set"]):
             part = frame[frame["set"] == name].set_index("fold")
             first = part.iloc[0]
-            cells = [text_cell(self.names.set(name)), number_cell(first["n"], fmt.count), number_cell(first["n_pos"], fmt.count)]
-            rows.append(cells + [interval_cell(part.loc[f], "auc", fmt.auc) if f in part.index else text_cell(None) for f in folds])
+            cells = [
+                text_cell(self.names.set(name)),
+                number_cell(first["n"], fmt.count),
+                number_cell(first["n_pos"], fmt.count),
+            ]
+            rows.append(
+                cells
+                + [
+                    interval_cell(part.loc[f], "auc", fmt.auc) if f in part.index else text_cell(None)
+                    for f in folds
+                ]
+            )
         titles = [self.words(f) if f == "ensemble" else f"{self.words('fold')} {f}" for f in folds]
         columns = [*self._titles("set", "n", "n_pos"), *(Column(title) for title in titles)]
         notes = [self.words("folds_note"), *self._interval_methods(frame)]
@@ -666,7 +906,9 @@ class Report:
             commit=words("unknown") if git["commit"] == "unknown" else git["commit"],
             modified=words("code_modified") if git["code_modified"] else "",
         )
-        rows = [[text_cell(name), text_cell(version)] for name, version in sorted(versions["packages"].items())]
+        rows = [
+            [text_cell(name), text_cell(version)] for name, version in sorted(versions["packages"].items())
+        ]
         seeds = words("seeds_text", seed=record["seeds"]["study"], key=record["seeds"]["key_fingerprint"])
         return [
             Paragraph(text),
@@ -689,38 +931,87 @@ class Report:
         for center, entry in record["inputs"]["centers"].items():
             films = entry["films"]
             inputs.append([center, words("films_listing", n=fmt.count(films["files"])), films["checksum"]])
-            inputs += [[center, words.get(f"table_kind_{kind}", kind), value] for kind, value in entry["tables"].items()]
-        rows = [[text_cell(self.names.center(center)), text_cell(what), Cell(value)] for center, what, value in inputs]
+            inputs += [
+                [center, words.get(f"table_kind_{kind}", kind), value]
+                for kind, value in entry["tables"].items()
+            ]
+        rows = [
+            [text_cell(self.names.center(center)), text_cell(what), Cell(value)]
+            for center, what, value in inputs
+        ]
         outputs = [[text_cell(name), Cell(value)] for name, value in record["outputs"]["files"].items()]
         return [
             Paragraph(words("checksums_text")),
-            Table("table-inputs", words("inputs_caption"), self._titles("center", "input", "keyed"), rows, collapsed=True),
-            Table("table-outputs", words("outputs_caption"), self._titles("file", "sha256"), outputs, collapsed=True),
+            Table(
+                "table-inputs",
+                words("inputs_caption"),
+                self._titles("center", "input", "keyed"),
+                rows,
+                collapsed=True,
+            ),
+            Table(
+                "table-outputs",
+                words("outputs_caption"),
+                self._titles("file", "sha256"),
+                outputs,
+                collapsed=True,
+            ),
         ]
 
     def model_card(self) -> list[Any]:
-        rows = [[text_cell(title), text_cell(text)] for title, text in model_card(self.run, self.words.language, self.names.sets)]
+        rows = [
+            [text_cell(title), text_cell(text)]
+            for title, text in model_card(self.run, self.words.language, self.names.sets)
+        ]
         columns = [Column(self.words("item"), False), Column(self.words("content"), False, prose=True)]
-        return [Table("table-model-card", self.words("model_card_caption"), columns, rows, [self.words("model_card_note")])]
+        return [
+            Table(
+                "table-model-card",
+                self.words("model_card_caption"),
+                columns,
+                rows,
+                [self.words("model_card_note")],
+            )
+        ]
 
     def checklist(self, name: str) -> list[Filled]:
         """The items of a reporting checklist as this run fills them."""
         return filled(name, Statements(self.run, self.names.sets, self.names.models), self.words.language)
 
     def _checklist(self, name: str, titles: dict[str, str]) -> list[Any]:
-        """A reporting checklist with links into the page; ``titles`` are those of the sections and tables that an anchor may name."""
+        """A reporting checklist with links into the page; ``titles`` are those of the sections and tables
+        that an anchor may name.
+        """
         words, rows = self.words, []
         items = self.checklist(name)
         for one in items:
-            # a table that this run has no rows for is not in the page: the test of places holds the anchors against a whole run
-            links = [(titles[place[1:]], place) for place in one.where if place.startswith("#") and place[1:] in titles]
+            # a table that this run has no rows for is not in the page: the test of places holds the anchors
+            # against a whole run
+            links = [
+                (titles[place[1:]], place)
+                for place in one.where
+                if place.startswith("#") and place[1:] in titles
+            ]
             files = "; ".join(place for place in one.where if not place.startswith("#"))
-            cells = [Cell(one.item), text_cell(one.topic), text_cell(words(f"answer_{one.answer}")), text_cell(one.statement)]
+            cells = [
+                Cell(one.item),
+                text_cell(one.topic),
+                text_cell(words(f"answer_{one.answer}")),
+                text_cell(one.statement),
+            ]
             rows.append([*cells, Cell(files, links=links) if files or links else text_cell(None)])
-        counts = "; ".join(f"{words(f'answer_{answer}')}: {n}" for answer in ANSWERS if (n := sum(one.answer == answer for one in items)))
+        counts = "; ".join(
+            f"{words(f'answer_{answer}')}: {n}"
+            for answer in ANSWERS
+            if (n := sum(one.answer == answer for one in items))
+        )
         columns = [Column(words(key), False) for key in ("item", "topic", "answer")]
         columns += [Column(words(key), False, prose=True) for key in ("statement", "where")]
-        source = words("checklist_source", source=read_checklist(name)["source"], file=f"results/tables/checklist_{name}.csv")
+        source = words(
+            "checklist_source",
+            source=read_checklist(name)["source"],
+            file=f"results/tables/checklist_{name}.csv",
+        )
         return [
             Paragraph(words("checklist_text", n=len(items), counts=counts)),
             Table(f"table-{name.replace('_', '-')}", words(f"{name}_caption"), columns, rows, [source]),
@@ -734,7 +1025,9 @@ def _spread(value: Any) -> Cell:
     """``-3.2 ± 0.6`` or ``15/97`` with a true minus sign, on one line; it sorts by its first number."""
     first = re.match(r"\s*(-?\d+(?:\.\d+)?)", "" if fmt.is_missing(value) else str(value))
     cell = text_cell(value)
-    return Cell(cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), float(first[1]) if first else None)
+    return Cell(
+        cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), float(first[1]) if first else None
+    )
 
 
 def _spaced(code: str) -> str:

@@ -15,8 +15,16 @@ MODELS = ("deep", "clinical", "combined")
 def score_warnings(table2: Path = TABLE2) -> list[str]:
     """A sentence for each set and model whose score is the same for all patients."""
     with table2.open(encoding="utf-8", newline="") as stream:
-        flat = [row for row in csv.DictReader(stream) if row["model"] in MODELS and row["auc_ci_method"] == ONE_SCORE]
-    return [f"WARNING: in {row['set']} the {row['model']} score is the same for all patients; nothing made from it means anything." for row in flat]
+        flat = [
+            row
+            for row in csv.DictReader(stream)
+            if row["model"] in MODELS and row["auc_ci_method"] == ONE_SCORE
+        ]
+    return [
+        f"WARNING: in {row['set']} the {row['model']} score is the same for all patients; nothing made from"
+        " it means anything."
+        for row in flat
+    ]
 
 
 def _cell(row: dict[str, str]) -> str:
@@ -41,4 +49,7 @@ if __name__ == "__main__":
         sys.exit(f"There is no {TABLE2}: the study has not run to its end.")
     with TABLE2.open(encoding="utf-8", newline="") as stream:
         print(summary(list(csv.DictReader(stream))))
-    print("Report: results/report.html   Word tables: results/tables   Figures: results/figures   Numbers: results/statistics")
+    print(
+        "Report: results/report.html   Word tables: results/tables   Figures: results/figures   Numbers:"
+        " results/statistics"
+    )

@@ -1,4 +1,7 @@
-"""The report's words in English and Chinese. Longer running text stands in ``methods_text`` and ``limits_text``."""
+"""The report's words in English and Chinese.
+
+Longer running text stands in ``methods_text`` and ``limits_text``.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,22 @@ _WORDS: dict[str, tuple[str, str]] = {
     "skip": ("Skip to the content", "跳至正文"),
     "rows": ("rows", "行"),
     "sort_hint": (
-        "A column heading sorts its table, by click or by the Enter key; a figure enlarges likewise, and Escape closes it.",
+        (
+            "A column heading sorts its table, by click or by the Enter key; a figure enlarges likewise, and"
+            " Escape closes it."
+        ),
         "点击列标题（或按回车键）可排序；图亦可如此放大，按 Esc 键关闭。",
     ),
     "synthetic_title": ("SYNTHETIC DATA", "模拟数据 SYNTHETIC DATA"),
     "synthetic_text": (
-        "At least one centre of this study is simulated. Its films and patients are made by a program; the numbers show that "
-        "the workflow runs and say nothing about patients.",
-        "本研究至少有一个中心为模拟中心，其胸片和患者均由程序生成；所列数字仅说明流程可以运行，不反映任何真实患者的情况。",
+        (
+            "At least one centre of this study is simulated. Its films and patients are made by a program;"
+            " the numbers show that the workflow runs and say nothing about patients."
+        ),
+        (
+            "本研究至少有一个中心为模拟中心，其胸片和患者均由程序生成；所列数字仅说明流程可以运行，"
+            "不反映任何真实患者的情况。"
+        ),
     ),
     # sections
     "summary": ("Summary", "概要"),
@@ -62,7 +73,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     "where": ("Where", "位置"),
     "model_card_caption": ("The deep learning model", "DL 模型"),
     "model_card_note": (
-        "make bundle puts the model into one folder for new films, with a card in which small counts are hidden.",
+        (
+            "make bundle puts the model into one folder for new films, with a card in which small counts are"
+            " hidden."
+        ),
         "make bundle 可将模型打包用于新胸片，所附模型卡隐藏小例数。",
     ),
     "tripod_ai_caption": ("TRIPOD+AI: reporting of prediction models", "TRIPOD+AI：预测模型研究报告清单"),
@@ -291,43 +305,84 @@ _WORDS: dict[str, tuple[str, str]] = {
     "model_none": ("Nobody treated", "均不干预"),
     # sentences
     "summary_counts": (
-        "Centres: {centers}. Patients included: {n}, of them with osteoporosis: {op}. AUC with its {level} % CI:",
+        (
+            "Centres: {centers}. Patients included: {n}, of them with osteoporosis: {op}. AUC with its"
+            " {level} % CI:"
+        ),
         "共 {centers} 个中心，纳入 {n} 例患者，其中骨质疏松 {op} 例。AUC 及其 {level}% CI：",
     ),
-    "contrast_caption": ("Declared main comparison: AUC of {a} minus {b}", "预设的主要比较：{a}与{b}的 AUC 之差"),
-    "contrast_note": ("Paired DeLong test; Holm's adjustment within each set.", "配对 DeLong 检验；各集内以 Holm 法校正。"),
+    "contrast_caption": (
+        "Declared main comparison: AUC of {a} minus {b}",
+        "预设的主要比较：{a}与{b}的 AUC 之差",
+    ),
+    "contrast_note": (
+        "Paired DeLong test; Holm's adjustment within each set.",
+        "配对 DeLong 检验；各集内以 Holm 法校正。",
+    ),
     "flow_note": (
-        "Each patient counts once, at the first reason in the declared order. “Any reason” counts every patient to whom a reason applies. A criterion that a centre's table doesn't tell of stands with 0 there.",
-        "每例患者按预设顺序仅在首个符合的原因处计数；“不互斥例数”为符合该原因的全部患者数。某中心表中无记录的标准在该中心计为 0。",
+        (
+            "Each patient counts once, at the first reason in the declared order. “Any reason” counts every"
+            " patient to whom a reason applies. A criterion that a centre's table doesn't tell of stands with"
+            " 0 there."
+        ),
+        (
+            "每例患者按预设顺序仅在首个符合的原因处计数；“不互斥例数”为符合该原因的全部患者数。"
+            "某中心表中无记录的标准在该中心计为 0。"
+        ),
     ),
     "files_caption": ("Files found and what became of them", "发现的文件及其去向"),
     "reasons_caption": ("Why files were quarantined or rejected", "文件被隔离或剔除的原因"),
     "verdicts_caption": ("Exposure verdicts of converted films", "已转换胸片的曝光判定"),
     "verdict_reasons_caption": ("Why films were flagged or rejected", "胸片待复核或剔除的原因"),
-    "sheet_caption": ("{center}: films with the verdict “{verdict}” ({n})", "{center}：判定为“{verdict}”的胸片（{n} 张）"),
+    "sheet_caption": (
+        "{center}: films with the verdict “{verdict}” ({n})",
+        "{center}：判定为“{verdict}”的胸片（{n} 张）",
+    ),
     "sheet_hidden": (
-        "{center}: the contact sheet of films with the verdict “{verdict}” ({n}) is not shown. Films on it without a declaration "
-        "that no text is burned in (BurnedInAnnotation NO): {m}. Look at it in results/intake/{name}/ and sign off in "
-        "the config (report.show_films) to show it.",
-        "{center}：判定为“{verdict}”的 {n} 张胸片的缩略图未显示，其中 {m} 张未声明无烧录文字（BurnedInAnnotation 为 NO）。"
-        "请在 results/intake/{name}/ 中查看，并在配置（report.show_films）中签署后显示。",
+        (
+            "{center}: the contact sheet of films with the verdict “{verdict}” ({n}) is not shown. Films on"
+            " it without a declaration that no text is burned in (BurnedInAnnotation NO): {m}. Look at it in"
+            " results/intake/{name}/ and sign off in the config (report.show_films) to show it."
+        ),
+        (
+            "{center}：判定为“{verdict}”的 {n} 张胸片的缩略图未显示，其中 {m}"
+            " 张未声明无烧录文字（BurnedInAnnotation 为 NO）。"
+            "请在 results/intake/{name}/ 中查看，并在配置（report.show_films）中签署后显示。"
+        ),
     ),
     "sheet_none": ("No film was rejected or flagged.", "没有胸片被剔除或标记为待复核。"),
     "table1_caption": ("Patients with and without osteoporosis", "骨质疏松与非骨质疏松患者的基线资料"),
     "table1_note": (
-        "Mean ± SD and counts. Welch's t test and Pearson's chi-squared test without continuity correction; Fisher's exact "
-        "P beside it where an expected count is below 5. SMD: standardised mean difference.",
-        "均数±标准差或例数。Welch t 检验；Pearson χ² 检验（无连续性校正），期望频数小于 5 时并列 Fisher 精确概率。SMD：标准化均数差。",
+        (
+            "Mean ± SD and counts. Welch's t test and Pearson's chi-squared test without continuity"
+            " correction; Fisher's exact P beside it where an expected count is below 5. SMD: standardised"
+            " mean difference."
+        ),
+        (
+            "均数±标准差或例数。Welch t 检验；Pearson χ² 检验（无连续性校正），期望频数小于 5 时并列 Fisher"
+            " 精确概率。SMD：标准化均数差。"
+        ),
     ),
     "table1_t_score_note": (
-        "A T-score of which only a bound is known, or that need not be the lowest since another can't be "
-        "read, counts as missing.",
+        (
+            "A T-score of which only a bound is known, or that need not be the lowest since another can't be "
+            "read, counts as missing."
+        ),
         "仅知界值的 T 值，以及因另有数值无法读取而未必最低的 T 值，计为缺失。",
     ),
-    "table2_caption": ("Performance of the models in each test set, with {level} % CI", "各模型在各测试集的效能（{level}% CI）"),
-    "thresholds_caption": ("Thresholds, frozen on the training patients' out-of-fold scores", "由训练集折外评分确定并固定的阈值"),
+    "table2_caption": (
+        "Performance of the models in each test set, with {level} % CI",
+        "各模型在各测试集的效能（{level}% CI）",
+    ),
+    "thresholds_caption": (
+        "Thresholds, frozen on the training patients' out-of-fold scores",
+        "由训练集折外评分确定并固定的阈值",
+    ),
     "table2_note": (
-        "Thresholds come from the training patients only. “Everyone positive” calls every patient positive, for comparison.",
+        (
+            "Thresholds come from the training patients only. “Everyone positive” calls every patient"
+            " positive, for comparison."
+        ),
         "阈值仅由训练集确定。“全部判为阳性”供对照。",
     ),
     "delong_caption": ("Differences between AUCs", "AUC 差值的比较"),
@@ -335,64 +390,135 @@ _WORDS: dict[str, tuple[str, str]] = {
         "Paired DeLong tests ({engine}); P adjusted by Holm's method within each set.",
         "配对 DeLong 检验（{engine}）；各集内以 Holm 法校正 P 值。",
     ),
-    "differences_caption": ("Differences between models at their frozen thresholds, with {level} % CI", "各模型在固定阈值下的差异（{level}% CI）"),
-    "differences_note": ("A minus B on the same patients. Estimates, without P values.", "同一批患者中 A 减 B。仅为估计，不作检验。"),
-    "upper_bound_caption": ("Upper bound only: the Youden index at the test patients' own best threshold", "仅为上界：测试集自身最佳阈值的 Youden 指数"),
+    "differences_caption": (
+        "Differences between models at their frozen thresholds, with {level} % CI",
+        "各模型在固定阈值下的差异（{level}% CI）",
+    ),
+    "differences_note": (
+        "A minus B on the same patients. Estimates, without P values.",
+        "同一批患者中 A 减 B。仅为估计，不作检验。",
+    ),
+    "upper_bound_caption": (
+        "Upper bound only: the Youden index at the test patients' own best threshold",
+        "仅为上界：测试集自身最佳阈值的 Youden 指数",
+    ),
     "upper_bound_note": (
-        "This threshold is chosen on the patients that it is told for. It is no estimate of performance, has no interval, and is used nowhere else.",
+        (
+            "This threshold is chosen on the patients that it is told for. It is no estimate of performance,"
+            " has no interval, and is used nowhere else."
+        ),
         "该阈值由同一批测试患者选出，不是效能估计，无置信区间，也不用于他处。",
     ),
     "best_model_caption": ("Where each strategy has the highest net benefit", "各策略净收益最高的阈值范围"),
     "best_model_note": (
-        "Point estimates: a lead may be chance. No test is made on net benefit; the differences with their intervals are in net_benefit_differences.csv.",
+        (
+            "Point estimates: a lead may be chance. No test is made on net benefit; the differences with"
+            " their intervals are in net_benefit_differences.csv."
+        ),
         "点估计，领先可能出于偶然。净收益不作检验；差值及区间见 net_benefit_differences.csv。",
     ),
-    "engine_r": ("R {r}, pROC {proc}, checked against a second implementation", "R {r}，pROC {proc}，并与另一实现核对"),
+    "engine_r": (
+        "R {r}, pROC {proc}, checked against a second implementation",
+        "R {r}，pROC {proc}，并与另一实现核对",
+    ),
     "engine_numpy": ("built-in implementation, without R", "内置实现，未使用 R"),
-    "baselines_caption": ("Baselines in each test set, with {level} % CI", "各测试集中基线方法的效能（{level}% CI）"),
+    "baselines_caption": (
+        "Baselines in each test set, with {level} % CI",
+        "各测试集中基线方法的效能（{level}% CI）",
+    ),
     "baselines_note": (
-        "Fitted to the training patients: age alone and the clinical variables (sex, age, height, weight, BMI) by logistic regression. OSTA is "
-        "0.2 × (weight in kg − age in years), here with its sign turned so that higher means a higher risk; it is no probability and has no Brier "
-        "score. Thresholds are frozen on out-of-fold scores; the published cut-off of OSTA is −1 or below (here 1 or above).",
-        "单独年龄及临床变量（性别、年龄、身高、体质量、BMI）以训练集拟合 logistic 回归。OSTA 为 0.2×（体质量 kg − 年龄），此处取相反数，数值越高风险越大；"
-        "OSTA 不是概率，故无 Brier 评分。阈值由训练集折外评分确定；OSTA 的文献截断值为 −1 及以下（此处为 1 及以上）。",
+        (
+            "Fitted to the training patients: age alone and the clinical variables (sex, age, height, weight,"
+            " BMI) by logistic regression. OSTA is 0.2 × (weight in kg − age in years), here with its sign"
+            " turned so that higher means a higher risk; it is no probability and has no Brier score."
+            " Thresholds are frozen on out-of-fold scores; the published cut-off of OSTA is −1 or below (here"
+            " 1 or above)."
+        ),
+        (
+            "单独年龄及临床变量（性别、年龄、身高、体质量、BMI）以训练集拟合 logistic 回归。OSTA 为"
+            " 0.2×（体质量 kg − 年龄），此处取相反数，数值越高风险越大；"
+            "OSTA 不是概率，故无 Brier 评分。阈值由训练集折外评分确定；OSTA 的文献截断值为 −1 及以下（此处为"
+            " 1 及以上）。"
+        ),
     ),
     "baseline_delong_caption": ("The models against the baselines", "各模型与基线方法的比较"),
     "baseline_delong_note": (
-        "Paired DeLong tests ({engine}); P adjusted by Holm's method over the tests of this table within each set.",
+        (
+            "Paired DeLong tests ({engine}); P adjusted by Holm's method over the tests of this table within"
+            " each set."
+        ),
         "配对 DeLong 检验（{engine}）；各集内对本表各检验以 Holm 法校正 P 值。",
     ),
     "shortcuts_text": (
-        "A score can be right for a wrong reason: a device that one kind of patient meets more often, an exposure, a marker at the border. This audit asks "
-        "how much of the deep score such variables explain, whether they tell the label by themselves, and what is left of the AUC with parts of the film "
-        "covered. It can show that a shortcut is open; it can't show that none is.",
-        "评分可能因错误的理由而正确，如某类患者更常使用的设备、曝光条件或边缘标记。本审核考察这些变量能解释多少 DL 评分、能否单独预测标签，以及遮盖部分胸片后 AUC 还剩多少。"
-        "它可以揭示捷径的存在，但不能证明捷径不存在。",
+        (
+            "A score can be right for a wrong reason: a device that one kind of patient meets more often, an"
+            " exposure, a marker at the border. This audit asks how much of the deep score such variables"
+            " explain, whether they tell the label by themselves, and what is left of the AUC with parts of"
+            " the film covered. It can show that a shortcut is open; it can't show that none is."
+        ),
+        (
+            "评分可能因错误的理由而正确，如某类患者更常使用的设备、曝光条件或边缘标记。"
+            "本审核考察这些变量能解释多少 DL 评分、能否单独预测标签，以及遮盖部分胸片后 AUC 还剩多少。"
+            "它可以揭示捷径的存在，但不能证明捷径不存在。"
+        ),
     ),
     "shortcuts_caption": (
-        "A: share of the deep score's logit that groups of variables explain; values below -0.2 stand at -0.2. B: AUC of these variables alone for osteoporosis. C: AUC with parts of the film "
-        "covered (grey)",
-        "A：各组变量对 DL 评分（logit）的解释比例，低于 -0.2 的值画在 -0.2 处；B：仅用这些变量预测骨质疏松的 AUC；C：遮盖部分胸片（灰色）后的 AUC",
+        (
+            "A: share of the deep score's logit that groups of variables explain; values below -0.2 stand at"
+            " -0.2. B: AUC of these variables alone for osteoporosis. C: AUC with parts of the film covered"
+            " (grey)"
+        ),
+        (
+            "A：各组变量对 DL 评分（logit）的解释比例，低于 -0.2 的值画在 -0.2"
+            " 处；B：仅用这些变量预测骨质疏松的 AUC；C：遮盖部分胸片（灰色）后的 AUC"
+        ),
     ),
-    "explained_caption": ("What device, film and exposure explain of the deep score", "设备、图像与曝光对 DL 评分的解释"),
+    "explained_caption": (
+        "What device, film and exposure explain of the deep score",
+        "设备、图像与曝光对 DL 评分的解释",
+    ),
     "explained_note": (
-        "Linear regression of the score's logit, in the training set with mean 0 and SD 1 within each fold. Partial R² and its P (F test, not adjusted): what the group adds to the label. The AUC is of a logistic regression on the "
-        "group alone: over the folds in the training set, fitted on it for the test sets. Age and sex stand here for comparison: a film shows both.",
-        "以 DL 评分的 logit 作线性回归，训练集在各折内标准化。偏 R² 及其 P 值（F 检验，未校正）：在标签之外该组变量的额外解释。AUC 为仅用该组变量的 logistic 回归：训练集按折外计算，测试集由训练集拟合。"
-        "年龄与性别列此供对照，胸片本身可反映二者。",
+        (
+            "Linear regression of the score's logit, in the training set with mean 0 and SD 1 within each"
+            " fold. Partial R² and its P (F test, not adjusted): what the group adds to the label. The AUC is"
+            " of a logistic regression on the group alone: over the folds in the training set, fitted on it"
+            " for the test sets. Age and sex stand here for comparison: a film shows both."
+        ),
+        (
+            "以 DL 评分的 logit 作线性回归，训练集在各折内标准化。偏 R² 及其 P 值（F 检验，"
+            "未校正）：在标签之外该组变量的额外解释。AUC 为仅用该组变量的 logistic 回归：训练集按折外计算，"
+            "测试集由训练集拟合。年龄与性别列此供对照，胸片本身可反映二者。"
+        ),
     ),
-    "within_manufacturer_caption": ("AUC of the deep score within each manufacturer", "各设备厂商内 DL 评分的 AUC"),
-    "covered_caption": ("AUC of the deep score with parts of the film covered", "遮盖部分胸片后 DL 评分的 AUC"),
+    "within_manufacturer_caption": (
+        "AUC of the deep score within each manufacturer",
+        "各设备厂商内 DL 评分的 AUC",
+    ),
+    "covered_caption": (
+        "AUC of the deep score with parts of the film covered",
+        "遮盖部分胸片后 DL 评分的 AUC",
+    ),
     "covered_note": (
-        "Covered pixels have the film's mean grey value. Spine: the band from {left} to {right} % of the width; flanks: two bands beside it, together as "
-        "wide, as a control for the covering itself; border: {border} % of each side. The networks never saw covered films, so a fall of the AUC has two "
-        "causes: what is lost, and that such films are strange to them. Paired DeLong tests ({engine}), not adjusted.",
-        "遮盖处取该片平均灰度。脊柱：宽度的 {left}% 至 {right}%；两侧：其旁两条带，总宽相同，用以对照遮盖本身的影响；边缘：各边 {border}%。网络训练时未见过遮盖的胸片，"
-        "故 AUC 下降有两个原因：信息缺失，以及此类图像对网络而言不寻常。配对 DeLong 检验（{engine}），未校正。",
+        (
+            "Covered pixels have the film's mean grey value. Spine: the band from {left} to {right} % of the"
+            " width; flanks: two bands beside it, together as wide, as a control for the covering itself;"
+            " border: {border} % of each side. The networks never saw covered films, so a fall of the AUC has"
+            " two causes: what is lost, and that such films are strange to them. Paired DeLong tests"
+            " ({engine}), not adjusted."
+        ),
+        (
+            "遮盖处取该片平均灰度。脊柱：宽度的 {left}% 至 {right}%；两侧：其旁两条带，总宽相同，"
+            "用以对照遮盖本身的影响；边缘：各边 {border}%。网络训练时未见过遮盖的胸片，"
+            "故 AUC 下降有两个原因：信息缺失，以及此类图像对网络而言不寻常。"
+            "配对 DeLong 检验（{engine}），未校正。"
+        ),
     ),
     "roc_caption": ("Receiver operating characteristic curves", "受试者工作特征曲线"),
     "decision_caption": (
-        "Net benefit by threshold probability with bootstrap bands. Lines over a panel: the strategy with the highest net benefit there",
+        (
+            "Net benefit by threshold probability with bootstrap bands. Lines over a panel: the strategy with"
+            " the highest net benefit there"
+        ),
         "各阈值概率下的净收益及自助法区间带。各图上方线条：该处净收益最高的策略",
     ),
     "calibration_caption": ("Observed against predicted risk", "实际风险与预测风险"),
@@ -408,22 +534,40 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "sensitivity_caption": ("Sensitivity analyses beside the main analysis", "敏感性分析与主分析对照"),
     "sensitivity_note": (
-        "Under review are patients whose film was flagged by its exposure or has an unknown view, or whose "
-        "sex or age differs between table and film.",
+        (
+            "Under review are patients whose film was flagged by its exposure or has an unknown view, or"
+            " whose sex or age differs between table and film."
+        ),
         "待复核患者：胸片曝光被标记、投照体位不明，或表格与胸片文件头中的性别或年龄不一致。",
     ),
     "missing_caption": ("Missing values by centre and variable", "各中心各变量的缺失数"),
-    "missing_note": ("The models of the clinical variables take a missing value as missing.", "含临床变量的模型将缺失值按缺失处理。"),
+    "missing_note": (
+        "The models of the clinical variables take a missing value as missing.",
+        "含临床变量的模型将缺失值按缺失处理。",
+    ),
     "flow_caption": ("Patient flow by centre", "各中心病例筛选流程"),
     "flow_table_caption": ("Patient flow in numbers", "病例筛选数据"),
     "gradcam_caption": (
-        "Grad-CAM maps of true and false positives and negatives, chosen by the declared rule (the most certain of each kind), and of a random sample",
-        "按预设规则（各类中最确定者）选取的真阳性、假阳性、真阴性、假阴性病例及随机抽样病例的 Grad-CAM 热力图",
+        (
+            "Grad-CAM maps of true and false positives and negatives, chosen by the declared rule (the most"
+            " certain of each kind), and of a random sample"
+        ),
+        (
+            "按预设规则（各类中最确定者）选取的真阳性、假阳性、真阴性、假阴性病例及随机抽样病例的 Grad-CAM "
+            "热力图"
+        ),
     ),
     "gradcam_note": (
-        "A heat map shows the evidence for osteoporosis alone, also on films that are scored as negative; what speaks against it, often half of all evidence, is not drawn. It is the mean "
-        "over the folds' networks, in which a network with larger values counts more. It is no proof that the model looks at bone.",
-        "热力图仅显示支持骨质疏松的依据，判为阴性的胸片亦然；反对的依据（常占一半）未绘出。图为各折网络的均值，数值较大的网络占比较大。热力图并不证明模型关注骨骼。",
+        (
+            "A heat map shows the evidence for osteoporosis alone, also on films that are scored as negative;"
+            " what speaks against it, often half of all evidence, is not drawn. It is the mean over the"
+            " folds' networks, in which a network with larger values counts more. It is no proof that the"
+            " model looks at bone."
+        ),
+        (
+            "热力图仅显示支持骨质疏松的依据，判为阴性的胸片亦然；反对的依据（常占一半）未绘出。"
+            "图为各折网络的均值，数值较大的网络占比较大。热力图并不证明模型关注骨骼。"
+        ),
     ),
     "training_caption": (
         "Training loss (global and mean local), held-out AUC and learning rate, a line per fold",
@@ -435,8 +579,10 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "spread_caption": ("Out-of-fold probability of each fold", "各折的折外概率"),
     "spread_note": (
-        "Folds can rank patients equally well and still differ in scale: a network whose probabilities stay close together has learned the order, "
-        "and little of how sure it may be.",
+        (
+            "Folds can rank patients equally well and still differ in scale: a network whose probabilities"
+            " stay close together has learned the order, and little of how sure it may be."
+        ),
         "各折的排序能力可以相同而尺度不同：概率彼此接近的网络学到了次序，但对把握程度所知甚少。",
     ),
     "lowest": ("Lowest", "最小值"),
@@ -446,25 +592,41 @@ _WORDS: dict[str, tuple[str, str]] = {
     "highest": ("Highest", "最大值"),
     "sd_logit": ("SD of the logit", "logit 标准差"),
     "scores_caption": (
-        "Distribution of the deep score: out of fold in the training set, mean of the folds' models in the test sets (filled), where "
-        "dashed lines are the single folds' probabilities, pooled",
+        (
+            "Distribution of the deep score: out of fold in the training set, mean of the folds' models in"
+            " the test sets (filled), where dashed lines are the single folds' probabilities, pooled"
+        ),
         "DL 评分的分布：训练集为折外评分，测试集为各折模型概率的均值（填充），虚线为各单折概率合并后的分布",
     ),
     "scores_table_caption": ("Deep score: mean (SD) and quartiles", "DL 评分：均数（标准差）与四分位数"),
     "scores_note": (
-        "A mean of several models spreads less than a single model's score. Thresholds are chosen on out-of-fold scores and "
-        "used on means, so compare the first two panels before trusting sensitivity and specificity.",
-        "多个模型的均值比单个模型的评分更集中。阈值由折外评分确定而用于均值，故在解读敏感度和特异度前应先比较前两个分图。",
+        (
+            "A mean of several models spreads less than a single model's score. Thresholds are chosen on"
+            " out-of-fold scores and used on means, so compare the first two panels before trusting"
+            " sensitivity and specificity."
+        ),
+        (
+            "多个模型的均值比单个模型的评分更集中。阈值由折外评分确定而用于均值，"
+            "故在解读敏感度和特异度前应先比较前两个分图。"
+        ),
     ),
     "single_folds": ("single folds", "单折"),
     "folds_caption": (
-        "AUC of each fold's network alone, and of their mean probability, in each test set, with {level} % CI",
+        (
+            "AUC of each fold's network alone, and of their mean probability, in each test set, with {level}"
+            " % CI"
+        ),
         "各折网络单独及其概率均值在各测试集的 AUC（{level}% CI）",
     ),
     "folds_note": (
-        "The folds share most of their training patients and are tested on the same patients, so the rows of a set are not independent. "
-        "No fold is chosen; the ensemble is what all other tables report.",
-        "各折的训练患者大部分相同且在相同患者上测试，故同一集内各行并不独立。不挑选任何一折，其他各表均报告集成结果。",
+        (
+            "The folds share most of their training patients and are tested on the same patients, so the rows"
+            " of a set are not independent. No fold is chosen; the ensemble is what all other tables report."
+        ),
+        (
+            "各折的训练患者大部分相同且在相同患者上测试，故同一集内各行并不独立。不挑选任何一折，"
+            "其他各表均报告集成结果。"
+        ),
     ),
     "ensemble": ("Ensemble", "集成"),
     "quartiles": ("Median (quartiles)", "中位数（四分位数）"),
@@ -486,9 +648,14 @@ _WORDS: dict[str, tuple[str, str]] = {
     "inputs_caption": ("Inputs: keyed checksums", "输入：带密钥校验和"),
     "outputs_caption": ("Outputs: SHA-256", "输出：SHA-256"),
     "checksums_text": (
-        "Inputs are recorded by checksums under the study key, which show a change and reveal nothing. The same record, with "
-        "the whole config, is results/provenance.json.",
-        "输入以研究密钥加密的校验和记录，可显示变更而不泄露内容。同一记录及完整配置见 results/provenance.json。",
+        (
+            "Inputs are recorded by checksums under the study key, which show a change and reveal nothing."
+            " The same record, with the whole config, is results/provenance.json."
+        ),
+        (
+            "输入以研究密钥加密的校验和记录，可显示变更而不泄露内容。同一记录及完整配置见"
+            " results/provenance.json。"
+        ),
     ),
     "films_listing": ("films ({n} files)", "胸片（{n} 个文件）"),
     "table_kind_patients": ("patient table", "患者表"),

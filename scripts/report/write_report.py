@@ -1,4 +1,6 @@
-"""Write ``results/report.html`` from the run's result files, one page that opens offline, and its reporting checklists as tables."""
+"""Write ``results/report.html`` from the run's result files, one page that opens offline, and its reporting
+checklists as tables.
+"""
 
 from scripts.common.files import write_text
 from scripts.common.log import rule_log
@@ -7,7 +9,7 @@ from scripts.report.checklists import CHECKLIST
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.run_files import STATISTICS, read_run
 
-job = snakemake  # noqa: F821
+job = snakemake
 with rule_log(job.log[0], job.rule) as log:
     run = read_run(
         labels=job.params.labels,

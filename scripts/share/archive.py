@@ -20,7 +20,9 @@ def manifest(members: dict[str, bytes]) -> bytes:
 
 
 def write_archive(members: dict[str, bytes], folder: str, path: str | Path) -> None:
-    """Write ``members`` (name to content) and their manifest under ``folder`` as tar.gz, without time, owner or machine."""
+    """Write ``members`` (name to content) and their manifest under ``folder`` as tar.gz, without time, owner
+    or machine.
+    """
     whole = {**members, MANIFEST: manifest(members)}
     with (
         atomic_path(path) as part,

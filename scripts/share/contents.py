@@ -31,32 +31,39 @@ DERIVED: dict[str, tuple[str, ...]] = {
 }
 """Figures and documents, without suffix, and the tables whose numbers they show.
 
-They go in where nothing of these was hidden, and no set is closed: several name the sizes of all sets. A ROC curve has a step per
-patient, so the cells of the confusion matrix at every threshold can be counted along it, as in ``net_benefit.csv``.
+They go in where nothing of these was hidden, and no set is closed: several name the sizes of all sets. A ROC
+curve has a step per patient, so the cells of the confusion matrix at every threshold can be counted along it,
+as in ``net_benefit.csv``.
 """
 
 COUNTING: dict[str, str] = {
     "figures/calibration": "the histograms at its foot count single patients by score (SMALLEST=1 packs it)",
 }
-"""Figures that draw counts of people which no table holds, so that nothing says whether they are small, and what they draw."""
+"""Figures that draw counts of people which no table holds, so that nothing says whether they are small, and
+what they draw.
+"""
 
 WITHIN_OUTCOMES = ("statistics/net_benefit.csv", "statistics/calibration_curve.csv")
-"""Tables that go with the models' errors: every cell of a confusion matrix, at every threshold, can be counted back from the first; the
-second is the smoothed course of the same, and its ends lie by single patients' scores."""
+"""Tables that go with the models' errors: every cell of a confusion matrix, at every threshold, can be
+counted back from the first; the second is the smoothed course of the same, and its ends lie by single
+patients' scores."""
 
 BETWEEN_MODELS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
-"""Tables of ``statistics/`` that stay here whatever is chosen: a difference between two models, or the best of all thresholds, tells of
-single patients on whom they differ, and no rule of suppression is written for that."""
+"""Tables of ``statistics/`` that stay here whatever is chosen: a difference between two models, or the best
+of all thresholds, tells of single patients on whom they differ, and no rule of suppression is written for
+that."""
 
 REDACTED = "[redacted]"
 
 NEVER = {
     "by patient or by film": (
-        "predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv", "deep/scores/*", "deep/fold_*/held_out.csv",
+        "predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv",
+        "deep/scores/*", "deep/fold_*/held_out.csv",
         "deep/masked/*", "boosting/scores/*", "boosting/*/out_of_fold.csv", "boosting/baselines.csv",
     ),
     "models: weights and trees can hold traces of the patients they were trained on": (
-        "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "figures/training.*", "boosting/*/model.ubj", "bundle/*",
+        "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "figures/training.*", "boosting/*/model.ubj",
+        "bundle/*",
     ),
     "films and heat maps": ("intake/*/dicom", "intake/*/png", "intake/*/contact_sheet*", "deep/gradcam/*"),
     "holds unsuppressed numbers and pictures of films": ("report.html",),
@@ -78,9 +85,13 @@ def _rows(content: bytes, name: str) -> Table:
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""), strict=True))
     except (UnicodeDecodeError, csv.Error):
-        raise StudyError(f"'results/{name}' can't be read as a table. Delete it and run again; it is made anew.") from None
+        raise StudyError(
+            f"'results/{name}' can't be read as a table. Delete it and run again; it is made anew."
+        ) from None
     if any(None in row or None in row.values() for row in rows):
-        raise StudyError(f"'results/{name}' has rows of unequal length. Delete it and run again; it is made anew.")
+        raise StudyError(
+            f"'results/{name}' has rows of unequal length. Delete it and run again; it is made anew."
+        )
     return rows
 
 
@@ -96,17 +107,29 @@ def _checked(results: Path, name: str, provenance: dict[str, Any]) -> bytes:
     """A result file's bytes; ``StudyError`` where they are not those that the run recorded."""
     path = results / name
     if not path.is_file():
-        raise StudyError(f"There is no 'results/{name}': the study has not run to its end. Run it, then 'make share' again.")
+        raise StudyError(
+            f"There is no 'results/{name}': the study has not run to its end. Run it, then 'make share'"
+            " again."
+        )
     content = path.read_bytes()
     if provenance["outputs"]["files"].get(f"results/{name}") != hashlib.sha256(content).hexdigest():
-        raise StudyError(f"'results/{name}' is not the file that the run recorded in provenance.json. Run the study again, then 'make share'.")
+        raise StudyError(
+            f"'results/{name}' is not the file that the run recorded in provenance.json. Run the study again,"
+            " then 'make share'."
+        )
     return content
 
 
-def _tables(results: Path, provenance: dict[str, Any], centers: list[str]) -> dict[str, tuple[Table, tuple[str, ...]]]:
+def _tables(
+    results: Path, provenance: dict[str, Any], centers: list[str]
+) -> dict[str, tuple[Table, tuple[str, ...]]]:
     """Every table that may go in, found or counted: name to rows and columns."""
     found: dict[str, tuple[Table, tuple[str, ...]]] = {}
-    names = [p.relative_to(results).as_posix() for folder in ("statistics", "boosting/clinical", "boosting/combined") for p in sorted((results / folder).glob("*.csv"))]
+    names = [
+        p.relative_to(results).as_posix()
+        for folder in ("statistics", "boosting/clinical", "boosting/combined")
+        for p in sorted((results / folder).glob("*.csv"))
+    ]
     for name in [*names, "cohort/flow.csv"]:
         if name.endswith("out_of_fold.csv"):
             continue
@@ -116,26 +139,43 @@ def _tables(results: Path, provenance: dict[str, Any], centers: list[str]) -> di
     issues = [
         {"center": center, **row}
         for center in centers
-        for row in _rows(_checked(results, f"intake/{center}/table_issues.csv", provenance), f"intake/{center}/table_issues.csv")
+        for row in _rows(
+            _checked(results, f"intake/{center}/table_issues.csv", provenance),
+            f"intake/{center}/table_issues.csv",
+        )
     ]
-    found["intake/table_issues.csv"] = (issues, tuple(issues[0]) if issues else TABLES["intake/table_issues.csv"].columns)
+    found["intake/table_issues.csv"] = (
+        issues,
+        tuple(issues[0]) if issues else TABLES["intake/table_issues.csv"].columns,
+    )
     for source, name, of, count in (
         ("intake/files.csv", "intake/files_summary.csv", ("center", "status", "reason"), "n_files"),
         ("intake/exposure.csv", "intake/exposure_summary.csv", ("center", "verdict"), "n_films"),
     ):
-        counts = Counter(tuple(row[column] for column in of) for row in _rows(_checked(results, source, provenance), source))
+        counts = Counter(
+            tuple(row[column] for column in of)
+            for row in _rows(_checked(results, source, provenance), source)
+        )
         rows = [{**dict(zip(of, key)), count: str(n)} for key, n in sorted(counts.items())]
         found[name] = (rows, (*of, count))
     return found
 
 
-def _provenance_to_share(provenance: dict[str, Any], chosen: Selection, results: Path, smallest: int) -> bytes:
-    """The record without the study's title, and with the checksums of those outputs alone that went in as they were.
+def _provenance_to_share(
+    provenance: dict[str, Any], chosen: Selection, results: Path, smallest: int
+) -> bytes:
+    """The record without the study's title, and with the checksums of those outputs alone that went in as
+    they were.
 
-    The checksum of a table tells whoever has all but its hidden cells when he has guessed them. The number of a centre's films,
-    less those that the other tables name, tells how many were set aside: it stays out where small counts are hidden.
+    The checksum of a table tells whoever has all but its hidden cells when he has guessed them. The number of
+    a centre's films, less those that the other tables name, tells how many were set aside: it stays out where
+    small counts are hidden.
     """
-    packed = {f"results/{name}" for name, content in chosen.members.items() if (results / name).is_file() and (results / name).read_bytes() == content}
+    packed = {
+        f"results/{name}"
+        for name, content in chosen.members.items()
+        if (results / name).is_file() and (results / name).read_bytes() == content
+    }
     shared = json.loads(json.dumps(provenance))
     shared["outputs"]["files"] = {k: v for k, v in provenance["outputs"]["files"].items() if k in packed}
     if shared["config"].get("study", {}).get("title"):
@@ -175,7 +215,10 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
     results = Path(results)
     chosen = Selection()
     if not (results / "provenance.json").is_file():
-        raise StudyError("There is no 'results/provenance.json': the study has not run to its end. Run it, then 'make share' again.")
+        raise StudyError(
+            "There is no 'results/provenance.json': the study has not run to its end. Run it, then 'make"
+            " share' again."
+        )
     provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
     for name in WHOLE:
         chosen.members[name] = _checked(results, name, provenance)
@@ -198,7 +241,9 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
     complete: set[str] = set()
     for name, rows in suppressed(tables, sets, keep_outcomes).items():
         if name in WITHIN_OUTCOMES and not keep_outcomes and smallest > 1:
-            chosen.left_out[name] = "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
+            chosen.left_out[name] = (
+                "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
+            )
             continue
         rows = _withheld(name, rows, held, center_of)
         chosen.members[name] = _text(rows, headers[name])
@@ -207,7 +252,9 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
         else:
             chosen.hidden.append(name)
     signed = signed_off(provenance["config"]["report"]["show_films"])
-    for path in sorted(p for folder in ("figures", "tables") for p in (results / folder).glob("*") if p.is_file()):
+    for path in sorted(
+        p for folder in ("figures", "tables") for p in (results / folder).glob("*") if p.is_file()
+    ):
         name = path.relative_to(results).as_posix()
         stem = name.rsplit(".", 1)[0]
         if any(path.match(pattern) for patterns in NEVER.values() for pattern in patterns):
@@ -245,18 +292,39 @@ def read_me(chosen: Selection, smallest: int, keep_outcomes: bool, synthetic: bo
         lines += ["SYNTHETIC: these are numbers of simulated patients.", ""]
     if smallest > 1:
         lines += [
-            f"Counts of people from 1 to {smallest - 1} stand as '<{smallest}'. '{HIDDEN}' stands for what would give one of them away,",
-            "and for what is computed from one, in rows of which nothing is told for empty cells too. In Table 1 the means and SDs",
+            (
+                f"Counts of people from 1 to {smallest - 1} stand as '<{smallest}'. '{HIDDEN}' stands for"
+                " what would give one of them away,"
+            ),
+            (
+                "and for what is computed from one, in rows of which nothing is told for empty cells too. In"
+                " Table 1 the means and SDs"
+            ),
             "beside a hidden number of values are rounded.",
         ]
         if keep_outcomes:
-            lines += ["Cells of the models' confusion matrices are not suppressed, by the packer's choice (OUTCOMES=keep)."]
+            lines += [
+                "Cells of the models' confusion matrices are not suppressed, by the packer's choice"
+                " (OUTCOMES=keep)."
+            ]
     else:
         lines += ["No count was suppressed, by the packer's choice (SMALLEST=1)."]
-    lines += ["", "No row by patient or by film, no film, no model. Nothing here is a proof of anonymity.", "", "Small cells were hidden in:"]
+    lines += [
+        "",
+        "No row by patient or by film, no film, no model. Nothing here is a proof of anonymity.",
+        "",
+        "Small cells were hidden in:",
+    ]
     lines += [f"  {name}" for name in sorted(chosen.hidden)] or ["  no table"]
     lines += ["", "Left out:"]
     lines += [f"  {name}: {reason}" for name, reason in sorted(chosen.left_out.items())]
-    lines += ["", "provenance.json names the checksums of those results only that were packed as they were, and not the study's title.",
-              "MANIFEST.sha256 holds the checksums of this archive: sha256sum -c MANIFEST.sha256", ""]
+    lines += [
+        "",
+        (
+            "provenance.json names the checksums of those results only that were packed as they were, and not"
+            " the study's title."
+        ),
+        "MANIFEST.sha256 holds the checksums of this archive: sha256sum -c MANIFEST.sha256",
+        "",
+    ]
     return "\n".join(lines).encode()

@@ -38,11 +38,14 @@ def pack(
     synthetic = bool(json.loads(chosen.members["provenance.json"])["synthetic"])
     chosen.members["README.txt"] = read_me(chosen, smallest, keep_outcomes, synthetic)
     search = Search(identifiers)
-    dirty = sorted(name for name, content in chosen.members.items() if search.hits(content) or search.hits(name.encode()))
+    dirty = sorted(
+        name for name, content in chosen.members.items() if search.hits(content) or search.hits(name.encode())
+    )
     if dirty:
         raise StudyError(
-            f"An identifier from '{private}', or a patient's or film's pseudonym, stands in {len(dirty)} of the files to pack: "
-            f"{', '.join(dirty)}. Nothing was packed. Find where it comes from before anything leaves; docs/privacy.md says how."
+            f"An identifier from '{private}', or a patient's or film's pseudonym, stands in {len(dirty)} of"
+            f" the files to pack: {', '.join(dirty)}. Nothing was packed. Find where it comes from before"
+            " anything leaves; docs/privacy.md says how."
         )
     folder = Path(target).name.split(".")[0]
     with recorded(groups, held, private, hashlib.sha256(manifest(chosen.members)).hexdigest()):
@@ -61,8 +64,14 @@ def _simulated(results: str | Path) -> list[str]:
 def _options(given: argparse.Namespace) -> tuple[int, bool, bool]:
     """``SMALLEST``, whether outcomes are kept, and whether the archive is coarse; ``StudyError`` for values
     that don't fit."""
-    if not given.smallest.strip().isascii() or not given.smallest.strip().isdigit() or int(given.smallest) < 1:
-        raise StudyError(f"SMALLEST: '{given.smallest}' does not fit; it should be a whole number of 1 or more.")
+    if (
+        not given.smallest.strip().isascii()
+        or not given.smallest.strip().isdigit()
+        or int(given.smallest) < 1
+    ):
+        raise StudyError(
+            f"SMALLEST: '{given.smallest}' does not fit; it should be a whole number of 1 or more."
+        )
     if given.outcomes not in ("hide", "keep"):
         raise StudyError(f"OUTCOMES: '{given.outcomes}' does not fit; it should be 'hide' or 'keep'.")
     if given.release not in ("refuse", "coarse"):
@@ -74,10 +83,16 @@ def _options(given: argparse.Namespace) -> tuple[int, bool, bool]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Pack, and say what went in and what did not; 1 on an error."""
-    parser = argparse.ArgumentParser(description="Pack a finished run's aggregate results, small cells suppressed.")
+    parser = argparse.ArgumentParser(
+        description="Pack a finished run's aggregate results, small cells suppressed."
+    )
     parser.add_argument("--to", default=TARGET, help="the archive to write (.tar.gz)")
-    parser.add_argument("--smallest", default="5", help="smallest count of people that may be told; 1 hides nothing")
-    parser.add_argument("--outcomes", default="hide", help="small cells of the models' confusion matrices: hide or keep")
+    parser.add_argument(
+        "--smallest", default="5", help="smallest count of people that may be told; 1 hides nothing"
+    )
+    parser.add_argument(
+        "--outcomes", default="hide", help="small cells of the models' confusion matrices: hide or keep"
+    )
     parser.add_argument(
         "--release",
         default="refuse",
@@ -93,7 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"Packed {len(packed)} files into {given.to}. Look through it before you send it.")
     for name in packed:
         print(f"  {name}{'  (small cells hidden)' if name in chosen.hidden else ''}")
-    print("Whom it tells of is noted in private/releases/; delete the record only if the archive never leaves.")
+    print(
+        "Whom it tells of is noted in private/releases/; delete the record only if the archive never leaves."
+    )
     print("Left out:")
     for name, reason in sorted(chosen.left_out.items()):
         print(f"  {name}: {reason}")

@@ -135,8 +135,8 @@ def records(private: str | Path) -> dict[str, dict[str, Any]]:
             found[path.name] = {"groups": {kind: dict(groups) for kind, groups in record["groups"].items()}}
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise StudyError(
-                f"'{path}', the record of an earlier archive, can't be read; put it back from a copy, or delete it "
-                "where that archive never left."
+                f"'{path}', the record of an earlier archive, can't be read; put it back from a copy, or"
+                " delete it where that archive never left."
             ) from None
     return found
 
@@ -153,10 +153,10 @@ def held_back(now: Groups, private: str | Path, smallest: int, coarse: bool) -> 
             if not coarse:
                 fewest = smallest * (SMALL_CELLS if kind in _OF_PATIENTS else 1)
                 raise StudyError(
-                    f"The archive would differ from an earlier one (record {Path(private) / FOLDER / name}) in {n} of "
-                    f"the {_SAID[kind]} of '{group}', and whoever has both could subtract them: share again when at "
-                    f"least {fewest} have changed, run 'make share RELEASE=coarse' to tell nothing of that centre, or "
-                    "delete the record if that archive never left."
+                    f"The archive would differ from an earlier one (record {Path(private) / FOLDER / name})"
+                    f" in {n} of the {_SAID[kind]} of '{group}', and whoever has both could subtract them:"
+                    f" share again when at least {fewest} have changed, run 'make share RELEASE=coarse' to"
+                    " tell nothing of that centre, or delete the record if that archive never left."
                 )
             (centers if kind in _OF_PATIENTS else counts).add(group.split("/")[0])
     return HeldBack(frozenset(centers), frozenset(counts | centers))

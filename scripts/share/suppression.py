@@ -1,9 +1,10 @@
 """Small cells of a run's aggregate tables, hidden, with what would give them away.
 
-A cell is a number of people with something in common. One from 1 to ``smallest - 1`` is written ``<smallest``. Where a published
-total would give it back, further cells are written ``hidden`` (complementary suppression, as in A. Hundepool et al.,
-Statistical Disclosure Control, Wiley 2012, chapter 4), and so is what is computed from a hidden cell. All is done with
-whole rows and blocks where less would do: a table shows too little rather than too much. The reader is taken to know these rules.
+A cell is a number of people with something in common. One from 1 to ``smallest - 1`` is written
+``<smallest``. Where a published total would give it back, further cells are written ``hidden`` (complementary
+suppression, as in A. Hundepool et al., Statistical Disclosure Control, Wiley 2012, chapter 4), and so is what
+is computed from a hidden cell. All is done with whole rows and blocks where less would do: a table shows too
+little rather than too much. The reader is taken to know these rules.
 """
 
 from __future__ import annotations
@@ -27,23 +28,31 @@ from scripts.share.breakdowns import (
 HIDDEN = "hidden"
 
 FEWEST_FOR_MEAN = 20
-"""Where a group's number of known values is hidden, its mean and SD are told, rounded, for this many patients and more."""
+"""Where a group's number of known values is hidden, its mean and SD are told, rounded, for this many patients
+and more.
+"""
 
 BODY = ("height_cm", "weight_kg", "bmi")
 """Variables whose gaps lie within each other: the BMI is missing where height or weight is."""
 
 FEW_VALUED = ("manufacturer", "view", "film_size")
-"""Groups of the shortcut audit with few distinct values: an AUC of a yes-or-no variable is a fraction of its four cells."""
+"""Groups of the shortcut audit with few distinct values: an AUC of a yes-or-no variable is a fraction of its
+four cells.
+"""
 
 
 def hide_small(counts: list[int], smallest: int) -> list[str]:
-    """What to write over each of ``counts``, whose sum is known: ``""`` (nothing), ``<smallest`` or ``hidden``.
+    """What to write over each of ``counts``, whose sum is known: ``""`` (nothing), ``<smallest`` or
+    ``hidden``.
 
-    Small counts are hidden. Where their sum is small or leaves one of them a single value, a larger count is hidden too: the
-    smallest, if it leaves at least two sums to a reader who knows this rule. Where none does, or there is none, all are hidden.
+    Small counts are hidden. Where their sum is small or leaves one of them a single value, a larger count is
+    hidden too: the smallest, if it leaves at least two sums to a reader who knows this rule. Where none does,
+    or there is none, all are hidden.
     """
     small = [at for at, count in enumerate(counts) if 0 < count < smallest]
-    others = sorted((at for at, count in enumerate(counts) if count > smallest), key=lambda at: (counts[at], at))
+    others = sorted(
+        (at for at, count in enumerate(counts) if count > smallest), key=lambda at: (counts[at], at)
+    )
     marks = [""] * len(counts)
     if not small:
         return marks
@@ -67,10 +76,10 @@ def hide_small(counts: list[int], smallest: int) -> list[str]:
 class Sets:
     """Sizes of the study's sets and what of them may be told.
 
-    ``size`` holds patients and patients with osteoporosis by set; ``closed`` the sets in which either class is small, and with
-    one of the development centre's sets the other, since their sum is known. ``gaps`` and ``sexes`` name what of Table 1 would
-    give a small cell of one of a centre's sets away: variables with their centres, and centres. ``decisions`` says which
-    breakdowns are hidden.
+    ``size`` holds patients and patients with osteoporosis by set; ``closed`` the sets in which either class
+    is small, and with one of the development centre's sets the other, since their sum is known. ``gaps`` and
+    ``sexes`` name what of Table 1 would give a small cell of one of a centre's sets away: variables with
+    their centres, and centres. ``decisions`` says which breakdowns are hidden.
     """
 
     size: dict[str, tuple[int, int]]
@@ -90,7 +99,9 @@ MEASURED = ("age", "sex", "bmd", "t_score", *BODY)
 
 
 def sets_of(cohort: Iterable[Row], smallest: int) -> Sets:
-    """The sets of a cohort table: ``set`` and ``label``, and where they stand there ``center`` and the variables of Table 1."""
+    """The sets of a cohort table: ``set`` and ``label``, and where they stand there ``center`` and the
+    variables of Table 1.
+    """
     size: dict[str, tuple[int, int]] = {}
     absent: dict[tuple[str, str], dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     sexes: dict[tuple[str, str, str, str], int] = defaultdict(int)
@@ -143,7 +154,8 @@ OUTCOMES = ("tp", "fn", "tn", "fp", *_OF_POSITIVES, *_OF_NEGATIVES, *_OF_BOTH)
 
 
 def hide_outcomes(row: Row, sets: Sets) -> None:
-    """Hide small cells of a model's confusion matrix in a whole set, the cell beside each and all that follows from them.
+    """Hide small cells of a model's confusion matrix in a whole set, the cell beside each and all that
+    follows from them.
 
     Where the cells themselves don't stand in the row they are counted back from sensitivity and specificity.
     """
@@ -172,10 +184,12 @@ def close_row(row: Row, keys: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Rules:
-    """How a table is packed: the columns it may have, those that name a row, and the function that hides cells in place.
+    """How a table is packed: the columns it may have, those that name a row, and the function that hides
+    cells in place.
 
-    Keys are told even of a row that is closed, so that nothing of the patients may follow from them. ``breakdown`` says how rows
-    are parts of a set, where they are; ``_parts`` then hides what ``breakdowns.decide`` found.
+    Keys are told even of a row that is closed, so that nothing of the patients may follow from them.
+    ``breakdown`` says how rows are parts of a set, where they are; ``_parts`` then hides what
+    ``breakdowns.decide`` found.
     """
 
     columns: tuple[str, ...]
@@ -197,7 +211,9 @@ def _by_set(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
 
 
 def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """As ``_by_set``; whom the baseline ``age`` calls positive are all patients from some age on, a part like those by age."""
+    """As ``_by_set``; whom the baseline ``age`` calls positive are all patients from some age on, a part like
+    those by age.
+    """
     _by_set(rows, rules, sets, keep_outcomes)
     for row in rows:
         if row["model"] == "age" and (row["set"], AGE_BASELINE) in sets.decisions.closed:
@@ -243,12 +259,18 @@ def _analyses(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> Non
     main = {(row["set"], row["model"]): row for row in rows if row["analysis"] == "main"}
     for row in rows:
         for change in CHANGES:
-            if main.get((row["set"], row["model"]), {}).get(change.removesuffix("_minus_main"), HIDDEN) == HIDDEN:
+            if (
+                main.get((row["set"], row["model"]), {}).get(change.removesuffix("_minus_main"), HIDDEN)
+                == HIDDEN
+            ):
                 _hide(row, _with_method(change))
 
 
 def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """Rows of whole sets by set; makers as parts. The AUC of a group with few values is a fraction of its cells."""
+    """Rows of whole sets by set; makers as parts.
+
+    The AUC of a group with few values is a fraction of its cells.
+    """
     groups = [row for row in rows if row["analysis"] != "within_manufacturer"]
     _by_set(groups, rules, sets, keep_outcomes)
     for row in groups:
@@ -258,10 +280,11 @@ def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> No
 
 
 def _printed(row: Row, group: str, patients: int) -> bool:
-    """Put the printed mean and SD of ``group`` in place of the full ones; False where they could still tell the number of values.
+    """Put the printed mean and SD of ``group`` in place of the full ones; False where they could still tell
+    the number of values.
 
-    A mean printed to a tenth fits every number of values from ten on, and an SD of ten units of its last place fits many sums of
-    squares for each.
+    A mean printed to a tenth fits every number of values from ten on, and an SD of ten units of its last
+    place fits many sums of squares for each.
     """
     mean, _, sd = row[group].partition(" ± ")
     if patients < FEWEST_FOR_MEAN or not sd or int(sd.replace(".", "")) < 10:
@@ -271,7 +294,9 @@ def _printed(row: Row, group: str, patients: int) -> bool:
 
 
 def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """Centre by variable; all counts of a row fall together, and with them what could be computed back into one."""
+    """Centre by variable; all counts of a row fall together, and with them what could be computed back into
+    one.
+    """
     counts = ["op_n", "op_missing", "non_op_n", "non_op_missing", "n", "missing"]
     sexes = ["op_male", "op_female", "non_op_male", "non_op_female"]
     for row in rows:
@@ -281,7 +306,9 @@ def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
         if sets.small(*totals.values()):
             close_row(row, rules.keys)
             continue
-        uncounted = sets.small(*(known[column] for column in counts)) or (row["center"], row["variable"]) in sets.gaps
+        uncounted = (
+            sets.small(*(known[column] for column in counts)) or (row["center"], row["variable"]) in sets.gaps
+        )
         if uncounted:
             _hide(row, [*counts, *tested])
             for group, patients in totals.items():
@@ -299,14 +326,22 @@ def _missing(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None
         missing = {(row["set"], row["variable"]): whole(row["n_missing"]) or 0 for row in of_center}
         names = {row["set"] for row in of_center}
         body = any(
-            sets.small(*_within_each_other([missing[name, variable] for variable in BODY if (name, variable) in missing])) for name in names
+            sets.small(
+                *_within_each_other(
+                    [missing[name, variable] for variable in BODY if (name, variable) in missing]
+                )
+            )
+            for name in names
         )
         for variable in {row["variable"] for row in of_center}:
             block = [row for row in of_center if row["variable"] == variable]
             if any(sets.small(missing[row["set"], variable]) for row in block) or (body and variable in BODY):
                 for row in block:
                     row["n_missing"] = HIDDEN
-            if any(sets.small(whole(row["n_capped"]) or 0) or (row["set"], CAPPED) in sets.decisions.closed for row in block):
+            if any(
+                sets.small(whole(row["n_capped"]) or 0) or (row["set"], CAPPED) in sets.decisions.closed
+                for row in block
+            ):
                 for row in block:
                     row["n_capped"] = HIDDEN
     for row in rows:
@@ -317,8 +352,9 @@ def _missing(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None
 def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     """The flow of each centre: who was left out adds up with who is included to who was found.
 
-    The number included is known from other tables. Where few were left out in all, neither the number found nor any reason's is
-    told. Notes on the included are left out: they count parts of whom other tables count other parts.
+    The number included is known from other tables. Where few were left out in all, neither the number found
+    nor any reason's is told. Notes on the included are left out: they count parts of whom other tables count
+    other parts.
     """
     counts = ("n_patients", "n_op", "n_any")
     if sets.smallest > 1:
@@ -329,7 +365,9 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
         included = [row for row in of_center if row["kind"] == "included"]
         for row in of_center:
             n, n_op = (whole(row[column]) or 0 for column in ("n_patients", "n_op"))
-            if row["kind"] == "set" and (row["step"] in sets.closed or row["step"] not in sets.size or sets.small(n, n_op, n - n_op)):
+            if row["kind"] == "set" and (
+                row["step"] in sets.closed or row["step"] not in sets.size or sets.small(n, n_op, n - n_op)
+            ):
                 _hide(row, counts)
         ends = [(whole(row["n_patients"]) or 0, whole(row["n_op"]) or 0) for row in included]
         small_end = any(sets.small(n, n_op, n - n_op) for n, n_op in ends)
@@ -378,8 +416,12 @@ _SUBGROUPS = Breakdown(
     partition=True,
     unions={"age": ((">=65",),), "dxa_interval": (("<=1 month",), ("<=1 month", ">1-3 months"))},
 )
-_ANALYSES = Breakdown(unit=lambda row: f"analysis {row['analysis']}", level=lambda row: "", family=lambda unit: "analysis")
-_POPULATIONS = Breakdown(unit=lambda row: f"from {row['from_age']}", level=lambda row: "", family=lambda unit: "age")
+_ANALYSES = Breakdown(
+    unit=lambda row: f"analysis {row['analysis']}", level=lambda row: "", family=lambda unit: "analysis"
+)
+_POPULATIONS = Breakdown(
+    unit=lambda row: f"from {row['from_age']}", level=lambda row: "", family=lambda unit: "age"
+)
 _MAKERS = Breakdown(
     unit=lambda row: "makers" if row["analysis"] == "within_manufacturer" else "",
     level=lambda row: row["subject"],
@@ -395,14 +437,18 @@ def _metrics(*names: str) -> tuple[str, ...]:
 _SIZE = ("n", "n_pos")
 
 TABLES: dict[str, Rules] = {
-    "cohort/flow.csv": Rules(("center", "step", "n_patients", "n_op", "kind", "n_any"), ("center", "step", "kind"), _flow),
+    "cohort/flow.csv": Rules(("center", "step", "n_patients", "n_op", "kind", "n_any"),
+    ("center", "step", "kind"), _flow),
     "statistics/thresholds.csv": Rules(
-        ("model", "threshold", "rule", "sensitivity", "specificity", *_SIZE, "ties"), ("model", "threshold", "rule", "ties"), _thresholds
+        ("model", "threshold", "rule", "sensitivity", "specificity", *_SIZE, "ties"),
+        ("model", "threshold", "rule", "ties"), _thresholds
     ),
     "statistics/table1.csv": Rules(
         (
-            "center", "variable", "op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "df", "n", "missing",
-            *(f"{group}_{cell}" for group in ("op", "non_op") for cell in ("n", "missing", "mean", "sd", "male", "female")),
+            "center", "variable", "op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "df",
+            "n", "missing",
+            *(f"{group}_{cell}" for group in ("op", "non_op") for cell in ("n", "missing", "mean", "sd",
+            "male", "female")),
             "min_expected", "note",
         ),
         ("center", "variable", "test"),
@@ -410,7 +456,8 @@ TABLES: dict[str, Rules] = {
     ),
     "statistics/table2.csv": Rules(
         (
-            "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
+            "set", "model", *_SIZE,
+            *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
             "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn",
         ),
         ("set", "model", "threshold"),
@@ -419,7 +466,8 @@ TABLES: dict[str, Rules] = {
     "statistics/folds.csv": Rules(("set", "fold", *_SIZE, *_metrics("auc")), ("set", "fold"), _by_set),
     "statistics/delong.csv": Rules(
         (
-            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
+            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm",
+            "engine", "primary",
             *_SIZE, "note", "difference_ci_method",
         ),
         ("set", "model_a", "model_b", "primary"),
@@ -427,7 +475,8 @@ TABLES: dict[str, Rules] = {
     ),
     "statistics/calibration.csv": Rules(
         (
-            "set", "model", *_SIZE, *_ends("intercept", "slope", "o_e"), "brier", "brier_no_model", "ici", "smoother", "ci_method",
+            "set", "model", *_SIZE, *_ends("intercept", "slope", "o_e"), "brier", "brier_no_model", "ici",
+            "smoother", "ci_method",
             "n_clipped", "note", *(f"{name}_ci_method" for name in ("intercept", "slope", "o_e")),
         ),
         ("set", "model"),
@@ -437,7 +486,8 @@ TABLES: dict[str, Rules] = {
         ("set", "model", "predicted", *_metrics("observed")), ("set", "model"), _by_set
     ),
     "statistics/net_benefit.csv": Rules(
-        ("set", "model", "threshold", *_metrics("net_benefit", "over_default")), ("set", "model", "threshold"), _by_set
+        ("set", "model", "threshold", *_metrics("net_benefit", "over_default")),
+        ("set", "model", "threshold"), _by_set
     ),
     "statistics/subgroups.csv": Rules(
         ("set", "model", "subgroup", "level", *_SIZE, *_metrics("auc", "sensitivity", "specificity")),
@@ -455,7 +505,8 @@ TABLES: dict[str, Rules] = {
         _POPULATIONS,
     ),
     "statistics/sensitivity.csv": Rules(
-        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", *CHANGES), "note"),
+        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", *CHANGES),
+        "note"),
         ("analysis", "set", "model"),
         _analyses,
         _ANALYSES,
@@ -465,15 +516,18 @@ TABLES: dict[str, Rules] = {
     ),
     "statistics/baseline_performance.csv": Rules(
         (
-            "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
-            "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn", "rule", "brier",
+            "set", "model", *_SIZE,
+            *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
+            "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn", "rule",
+            "brier",
         ),
         ("set", "model", "threshold", "rule"),
         _baselines,
     ),
     "statistics/baseline_delong.csv": Rules(
         (
-            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm", "engine", "primary",
+            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm",
+            "engine", "primary",
             *_SIZE, "note", "difference_ci_method",
         ),
         ("set", "model_a", "model_b", "primary"),
@@ -481,24 +535,37 @@ TABLES: dict[str, Rules] = {
     ),
     "statistics/shortcuts.csv": Rules(
         (
-            "set", "analysis", "subject", "against", *_SIZE, "r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial",
+            "set", "analysis", "subject", "against", *_SIZE, "r2_adjusted", "r2_cross_validated",
+            "r2_partial", "p_partial",
             *_metrics("auc"), *_ends("difference"), "p_value", "engine", "note",
         ),
         ("set", "analysis", "subject", "against"),
         _shortcuts,
         _MAKERS,
     ),
-    "boosting/clinical/importance.csv": Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
-    "boosting/combined/importance.csv": Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
+    (
+        "boosting/clinical/importance.cs"
+        "v"
+): Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
+    (
+        "boosting/combined/importance.cs"
+        "v"
+): Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
     "intake/table_issues.csv": Rules(
-        ("center", "table", "reason", "n_rows"), ("center", "table", "reason"), _counts("n_rows", "center", "table")
+        ("center", "table", "reason", "n_rows"), ("center", "table", "reason"),
+        _counts("n_rows", "center", "table")
     ),
     "intake/files_summary.csv": Rules(
-        ("center", "status", "reason", "n_files"), ("center", "status", "reason"), _counts("n_files", "center")
+        ("center", "status", "reason", "n_files"), ("center", "status", "reason"),
+        _counts("n_files", "center")
     ),
-    "intake/exposure_summary.csv": Rules(("center", "verdict", "n_films"), ("center", "verdict"), _counts("n_films", "center")),
+    "intake/exposure_summary.csv": Rules(("center", "verdict", "n_films"), ("center", "verdict"),
+    _counts("n_films", "center")),
 }  # fmt: skip
-"""Every table that the packer knows. One that does not stand here, or has a column that doesn't, is left out."""
+"""Every table that the packer knows.
+
+One that does not stand here, or has a column that doesn't, is left out.
+"""
 
 
 def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
@@ -511,7 +578,13 @@ def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
         for row in tables.get(name, []):
             if only in (None, row.get("analysis")) and (cells := cells_of(row)) is not None:
                 outcomes[row["set"], row["model"]] = cells
-    found = decide(units_of({name: tables[name] for name in TABLES if name in how}, how), sets.size, outcomes, sets.small, sets.closed)
+    found = decide(
+        units_of({name: tables[name] for name in TABLES if name in how}, how),
+        sets.size,
+        outcomes,
+        sets.small,
+        sets.closed,
+    )
     closed = set(found.closed)
     ages: dict[str, list[Cells]] = defaultdict(list)
     for unit in units_of(tables, how):
@@ -519,7 +592,9 @@ def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
             ages[unit.of_set] += unit.compared(unit.sizes)
     for row in tables.get("statistics/baseline_performance.csv", []):
         cells = cells_of(row) if row["model"] == "age" else None
-        if cells and any(sets.small(abs(cells[0] - op), abs(cells[2] - non_op)) for op, non_op in ages[row["set"]]):
+        if cells and any(
+            sets.small(abs(cells[0] - op), abs(cells[2] - non_op)) for op, non_op in ages[row["set"]]
+        ):
             closed.add((row["set"], AGE_BASELINE))
     for row in tables.get("statistics/missing.csv", []):
         n_capped = whole(row["n_capped"]) or 0
@@ -535,8 +610,12 @@ def suppressed(tables: Mapping[str, Table], sets: Sets, keep_outcomes: bool) -> 
     for name, rows in copies.items():
         TABLES[name].hide(rows, TABLES[name], judged, keep_outcomes)
     files, films = copies.get("intake/files_summary.csv", []), copies.get("intake/exposure_summary.csv", [])
-    for center in {row["center"] for row in films}:  # verdicts add up to files that were read, so one table gives the other back
-        counts = [row["n_films"] for row in films if row["center"] == center] + [row["n_files"] for row in files if row["center"] == center]
+    for center in {
+        row["center"] for row in films
+    }:  # verdicts add up to files that were read, so one table gives the other back
+        counts = [row["n_films"] for row in films if row["center"] == center] + [
+            row["n_files"] for row in files if row["center"] == center
+        ]
         if not all(count.isdigit() for count in counts):
             for row in films:
                 if row["center"] == center:

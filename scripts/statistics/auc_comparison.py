@@ -1,4 +1,6 @@
-"""DeLong tests between all models in every test set: pROC's numbers, with our own as a check that fails loudly."""
+"""DeLong tests between all models in every test set: pROC's numbers, with our own as a check that fails
+loudly.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,10 @@ DELONG: Columns = {
     "note": "text",
     "difference_ci_method": "text",
 }
-"""``results/statistics/delong.csv``. ``difference`` is a minus b with a Wald interval; ``p_holm`` is adjusted within the
-set; ``primary`` marks the contrast declared in the config; ``note`` says why a row has no test."""
+"""``results/statistics/delong.csv``.
+
+``difference`` is a minus b with a Wald interval; ``p_holm`` is adjusted within the set; ``primary`` marks the
+contrast declared in the config; ``note`` says why a row has no test."""
 
 _METHODS = {"": "DeLong, Wald", "same ranking": "exact: same ranking"}
 
@@ -64,8 +68,9 @@ def check_against(own: Comparison, proc_auc: tuple[float, float], proc_z: float,
     z_gap = 0.0 if math.isnan(own.z) else abs(own.z - proc_z)
     if not auc_gap <= AUC_TOLERANCE or not z_gap <= Z_TOLERANCE * max(1.0, abs(own.z)):
         raise StudyError(
-            f"pROC and the built-in DeLong test disagree for {where} (AUC by {auc_gap:.3g}, Z by {z_gap:.3g}); neither is written. "
-            "Please report this with the versions of R and pROC; it should not happen."
+            f"pROC and the built-in DeLong test disagree for {where} (AUC by {auc_gap:.3g}, Z by"
+            f" {z_gap:.3g}); neither is written. Please report this with the versions of R and pROC; it"
+            " should not happen."
         )
 
 
@@ -127,7 +132,8 @@ def delong_table(
     confidence: float,
     proc: object | None,
 ) -> pd.DataFrame:
-    """``DELONG`` for all test sets; an empty ``primary`` declares no contrast, and one model alone has no test.
+    """``DELONG`` for all test sets; an empty ``primary`` declares no contrast, and one model alone has no
+    test.
 
     Raises ``StudyError`` where the declared primary contrast names no model.
     """
@@ -135,7 +141,8 @@ def delong_table(
     unknown = [name for name in primary if name not in models]
     if unknown:
         raise StudyError(
-            f"statistics.primary_contrast: there is no model '{unknown[0]}'; the models are: {', '.join(models)}."
+            f"statistics.primary_contrast: there is no model '{unknown[0]}'; the models are:"
+            f" {', '.join(models)}."
         )
     pairs = model_pairs(models, primary)
     rows = []

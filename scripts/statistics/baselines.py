@@ -1,4 +1,6 @@
-"""Baselines beside the models: their performance at frozen thresholds, and DeLong tests of the models against them."""
+"""Baselines beside the models: their performance at frozen thresholds, and DeLong tests of the models against
+them.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +20,16 @@ from scripts.statistics.thresholds import freeze
 from scripts.statistics.waist import EVERYONE_POSITIVE, arrays
 
 BASELINES = ("age", "logistic", "osta")
-"""Age alone, logistic regression on the clinical variables, and the Osteoporosis Self-assessment Tool for Asians."""
+"""Age alone, logistic regression on the clinical variables, and the Osteoporosis Self-assessment Tool for
+Asians.
+"""
 
 PROBABILITIES = ("age", "logistic")
 
 PUBLISHED = "osta_published"
-"""OSTA at its authors' cut-off: an index of -1 or below is positive (Koh et al., Osteoporos Int 2001;12:699)."""
+"""OSTA at its authors' cut-off: an index of -1 or below is positive (Koh et al., Osteoporos Int
+2001;12:699).
+"""
 
 AGAINST = ("deep", "combined")
 """Models that are tested against each baseline."""
@@ -35,18 +41,30 @@ SCORES: Columns = {
     "label": "int",
     **dict.fromkeys(BASELINES, "float"),
 }
-"""What of ``results/boosting/baselines.csv`` is read; higher means a higher risk, ``osta`` is minus the index."""
+"""What of ``results/boosting/baselines.csv`` is read; higher means a higher risk, ``osta`` is minus the
+index.
+"""
 
 PERFORMANCE: Columns = {**TABLE2, "rule": "text", "brier": "float"}
-"""``results/statistics/baseline_performance.csv``: as Table 2; ``brier`` is empty where the score is no probability."""
+"""``results/statistics/baseline_performance.csv``: as Table 2; ``brier`` is empty where the score is no
+probability.
+"""
 
 
 def with_baselines(predictions: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    """The predictions with the baselines' scores beside them. ``StudyError`` unless both hold the same patients."""
+    """The predictions with the baselines' scores beside them.
+
+    ``StudyError`` unless both hold the same patients.
+    """
     table = read_table(path, SCORES)
-    both = predictions.merge(table, on=["center", "patient_id", "set", "label"], how="outer", indicator=True, validate="one_to_one")
+    both = predictions.merge(
+        table, on=["center", "patient_id", "set", "label"], how="outer", indicator=True, validate="one_to_one"
+    )
     if (both["_merge"] != "both").any() or both[list(BASELINES)].isna().any().any():
-        raise StudyError(f"'{path}' and the predictions are not of the same patients: the files are of different runs; run again.")
+        raise StudyError(
+            f"'{path}' and the predictions are not of the same patients: the files are of different runs; run"
+            " again."
+        )
     return both.drop(columns="_merge")
 
 
@@ -70,7 +88,9 @@ def baseline_performance(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the published one."""
+    """``PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the published
+    one.
+    """
     scored = frame.assign(**{PUBLISHED: rounded(frame["osta"])})
     names = [*BASELINES, PUBLISHED]
     thresholds = {name: cut for name, (cut, _) in cuts.items()}
@@ -84,12 +104,19 @@ def baseline_performance(
     return table.assign(rule=[cuts[name][1] for name in table["model"]], brier=brier)[list(PERFORMANCE)]
 
 
-def baseline_delong(frame: pd.DataFrame, sets: Sequence[str], confidence: float, proc: object | None) -> pd.DataFrame:
-    """``DELONG``: the deep and the combined model against each baseline; Holm's adjustment over these tests of a set."""
+def baseline_delong(
+    frame: pd.DataFrame, sets: Sequence[str], confidence: float, proc: object | None
+) -> pd.DataFrame:
+    """``DELONG``: the deep and the combined model against each baseline; Holm's adjustment over these tests
+    of a set.
+    """
     names = [*AGAINST, *BASELINES]
     pairs = [(model, baseline) for model in AGAINST for baseline in BASELINES]
     rows = []
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], names)
-        rows += [{"set": name, **row, "primary": 0} for row in compare_set(labels, scores, names, pairs, confidence, proc, name)]
+        rows += [
+            {"set": name, **row, "primary": 0}
+            for row in compare_set(labels, scores, names, pairs, confidence, proc, name)
+        ]
     return pd.DataFrame(rows, columns=list(DELONG))

@@ -1,4 +1,6 @@
-"""Calibration: do predicted probabilities come true? Intercept, slope, O/E, Brier score, ICI and a smoothed curve."""
+"""Calibration: do predicted probabilities come true? Intercept, slope, O/E, Brier score, ICI and a smoothed
+curve.
+"""
 
 from __future__ import annotations
 
@@ -38,9 +40,11 @@ CALIBRATION: Columns = {
     "slope_ci_method": "text",
     "o_e_ci_method": "text",
 }
-"""``results/statistics/calibration.csv``. ``intercept`` is calibration in the large (slope held at 1); ``brier_no_model``
-is the score of giving everyone the set's prevalence; ``n_clipped`` counts scores so near 0 or 1 that their logit was
-taken at 1e-6 from it; ``note`` says what could not be estimated and why."""
+"""``results/statistics/calibration.csv``.
+
+``intercept`` is calibration in the large (slope held at 1); ``brier_no_model`` is the score of giving
+everyone the set's prevalence; ``n_clipped`` counts scores so near 0 or 1 that their logit was taken at 1e-6
+from it; ``note`` says what could not be estimated and why."""
 
 CURVE: Columns = {
     "set": "text",
@@ -51,7 +55,9 @@ CURVE: Columns = {
     "observed_high": "float",
     "observed_ci_method": "text",
 }
-"""``results/statistics/calibration_curve.csv``: the smoothed curves, 101 points each, where there are enough patients."""
+"""``results/statistics/calibration_curve.csv``: the smoothed curves, 101 points each, where there are enough
+patients.
+"""
 
 FEWEST = 20
 """Fewest events and non-events for a smoothed curve."""
@@ -111,7 +117,9 @@ def separated(labels: np.ndarray, scores: np.ndarray) -> bool:
 
 
 def spline_basis(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """Intercept, linear term and one restricted cubic term for three ``knots`` (Harrell 2015, section 2.4.5): (n, 3)."""
+    """Intercept, linear term and one restricted cubic term for three ``knots`` (Harrell 2015, section 2.4.5):
+    (n, 3).
+    """
     t1, t2, t3 = knots
 
     def cube(v: np.ndarray) -> np.ndarray:
@@ -149,7 +157,8 @@ def no_curve(labels: np.ndarray, scores: np.ndarray) -> str:
 def smoothed_curve(labels: np.ndarray, scores: np.ndarray, confidence: float) -> Curve | str:
     """The curve over the middle 98 % of the scores, or why there is none.
 
-    The ICI is the mean over patients of |smoothed observed - predicted| (Austin and Steyerberg, Stat Med 2019;38:4051).
+    The ICI is the mean over patients of |smoothed observed - predicted| (Austin and Steyerberg, Stat Med
+    2019;38:4051).
     """
     reason = no_curve(labels, scores)
     if reason:
@@ -168,7 +177,10 @@ def smoothed_curve(labels: np.ndarray, scores: np.ndarray, confidence: float) ->
 
 
 def calibrate(labels: np.ndarray, scores: np.ndarray, confidence: float) -> tuple[dict, Curve | None]:
-    """The row of one model in one set, and its curve where there is one. ``scores`` are probabilities (n,)."""
+    """The row of one model in one set, and its curve where there is one.
+
+    ``scores`` are probabilities (n,).
+    """
     row, curve = _estimates(labels, scores, confidence)
     for name, method in _METHODS.items():
         row[f"{name}_ci_method"] = method if name in row else "none: not estimable"

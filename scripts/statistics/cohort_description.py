@@ -46,9 +46,11 @@ TABLE1: Columns = {
     "min_expected": "float",
     "note": "text",
 }
-"""``results/statistics/table1.csv``. ``op`` and ``non_op`` are mean ± sd, for sex male/female counts; the numbers behind
-them stand in further columns. ``smd`` is OP minus non-OP (for sex the share of men). ``fisher_p`` is given where an
-expected count is under 5."""
+"""``results/statistics/table1.csv``.
+
+``op`` and ``non_op`` are mean ± sd, for sex male/female counts; the numbers behind them stand in further
+columns. ``smd`` is OP minus non-OP (for sex the share of men). ``fisher_p`` is given where an expected count
+is under 5."""
 
 MISSING: Columns = {
     "center": "text",

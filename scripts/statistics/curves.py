@@ -33,8 +33,8 @@ from scripts.statistics.words import Language, with_interval
 
 @dataclass(frozen=True)
 class Look:
-    """What all figures share: models in order, sets in order, words, colours, whether patients are simulated, and the level of the
-    intervals (0.95)."""
+    """What all figures share: models in order, sets in order, words, colours, whether patients are simulated,
+    and the level of the intervals (0.95)."""
 
     models: Sequence[str]
     sets: Sequence[str]
@@ -135,7 +135,9 @@ STRIP_POINTS = 15
 
 
 def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
-    """Over the panel, a line per strategy where its net benefit is the highest, in its colour and style at a height of its own."""
+    """Over the panel, a line per strategy where its net benefit is the highest, in its colour and style at a
+    height of its own.
+    """
     styles, colors = line_styles_of(look.models), colors_of(look.models, look.colors)
     colors |= {"all": GREY, "none": INK}
     order = ["none", "all", *look.models]
@@ -161,7 +163,8 @@ def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
 def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
     """Net benefit over threshold probabilities, with treating everyone and nobody.
 
-    Lines over a panel show where which strategy has the highest net benefit (``best_strategies``). A panel of a set with fewer than
+    Lines over a panel show where which strategy has the highest net benefit (``best_strategies``). A panel of
+    a set with fewer than
     ``FEWEST`` events or non-events says so; one with a single class has no curve.
     """
     figure, axes = panels(len(look.sets), 2.7)

@@ -1,4 +1,6 @@
-"""Decision curve analysis: net benefit over threshold probabilities (Vickers and Elkin, Med Decis Making 2006;26:565)."""
+"""Decision curve analysis: net benefit over threshold probabilities (Vickers and Elkin, Med Decis Making
+2006;26:565).
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,10 @@ NET_BENEFIT: Columns = {
     "over_default_high": "float",
     "over_default_ci_method": "text",
 }
-"""``results/statistics/net_benefit.csv``; models include ``all`` and ``none``. ``over_default`` is a model's net benefit less
-that of the better of ``all`` and ``none`` at the threshold, in the same resampled patients."""
+"""``results/statistics/net_benefit.csv``; models include ``all`` and ``none``.
+
+``over_default`` is a model's net benefit less that of the better of ``all`` and ``none`` at the threshold, in
+the same resampled patients."""
 
 BEST: Columns = {
     "set": "text",
@@ -37,8 +41,9 @@ BEST: Columns = {
     "tied_with": "text",
     "largest_lead": "float",
 }
-"""``results/statistics/best_model.csv``: the ranges of threshold probabilities in which no other model, and neither treating all nor
-none, has a larger net benefit. ``largest_lead`` is over the next best that is not tied."""
+"""``results/statistics/best_model.csv``: the ranges of threshold probabilities in which no other model, and
+neither treating all nor none, has a larger net benefit. ``largest_lead`` is over the next best that is not
+tied."""
 
 TIE = 1e-12
 
@@ -50,7 +55,9 @@ def threshold_grid(lowest: float, highest: float, step: float) -> np.ndarray:
 
 
 def positives_at(labels: np.ndarray, scores: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """True and false positives (thresholds,) where a score at or above the threshold probability is positive."""
+    """True and false positives (thresholds,) where a score at or above the threshold probability is
+    positive.
+    """
     return tuple(
         int((labels == label).sum()) - np.searchsorted(np.sort(scores[labels == label]), grid, side="left")
         for label in (1, 0)
@@ -84,10 +91,11 @@ def bootstrap_net_benefit(
 
 
 def best_strategies(part: pd.DataFrame, models: Sequence[str]) -> list[tuple[str, float, float]]:
-    """Which strategy has the highest net benefit where: (strategy, lowest, highest threshold probability), in rising order.
+    """Which strategy has the highest net benefit where: (strategy, lowest, highest threshold probability), in
+    rising order.
 
-    ``part`` holds one set's rows of ``NET_BENEFIT``. Point estimates are compared. Of equals the one that needs no model comes first
-    (``none``, then ``all``), then the models in the order of ``models``.
+    ``part`` holds one set's rows of ``NET_BENEFIT``. Point estimates are compared. Of equals the one that
+    needs no model comes first (``none``, then ``all``), then the models in the order of ``models``.
     """
     order = ["none", "all", *models]
     benefit = part.pivot(index="threshold", columns="model", values="net_benefit").sort_index()[order]
@@ -121,7 +129,12 @@ def decision_curves(
             part = {"set": name, "model": model, "threshold": grid}
             if values is None:
                 zeros = np.zeros(len(grid))
-                part |= {"net_benefit": zeros, "net_benefit_low": zeros, "net_benefit_high": zeros, "net_benefit_ci_method": "exact"}
+                part |= {
+                    "net_benefit": zeros,
+                    "net_benefit_low": zeros,
+                    "net_benefit_high": zeros,
+                    "net_benefit_ci_method": "exact",
+                }
             else:
                 estimate = net_benefit(*positives_at(labels, values, grid), n, grid)
                 drawn, drawn_all = bootstrap_net_benefit(
@@ -150,10 +163,14 @@ def decision_curves(
 
 
 def best_ranges(table: pd.DataFrame) -> pd.DataFrame:
-    """``BEST`` from a ``NET_BENEFIT`` table: neighbouring thresholds of the grid at which the same model is best with the same ties."""
+    """``BEST`` from a ``NET_BENEFIT`` table: neighbouring thresholds of the grid at which the same model is
+    best with the same ties.
+    """
     rows = []
     for name, part in table.groupby("set", sort=False):
-        wide = part.pivot(index="threshold", columns="model", values="net_benefit")[list(part["model"].unique())]
+        wide = part.pivot(index="threshold", columns="model", values="net_benefit")[
+            list(part["model"].unique())
+        ]
         values, names = wide.to_numpy(), list(wide.columns)
         top = values.max(axis=1)
         best = values >= top[:, None] - TIE
@@ -161,7 +178,11 @@ def best_ranges(table: pd.DataFrame) -> pd.DataFrame:
         lead = np.where(np.isfinite(beaten), top - beaten, np.nan)
         for place, model in enumerate(names):
             at = np.flatnonzero(best[:, place])
-            breaks = [k for k in range(1, len(at)) if at[k] != at[k - 1] + 1 or (best[at[k]] != best[at[k - 1]]).any()]
+            breaks = [
+                k
+                for k in range(1, len(at))
+                if at[k] != at[k - 1] + 1 or (best[at[k]] != best[at[k - 1]]).any()
+            ]
             for run in np.split(at, breaks):
                 if not len(run):
                     continue
@@ -173,7 +194,9 @@ def best_ranges(table: pd.DataFrame) -> pd.DataFrame:
                         "threshold_from": float(wide.index[run[0]]),
                         "threshold_to": float(wide.index[run[-1]]),
                         "n_thresholds": len(run),
-                        "tied_with": ", ".join(other for k, other in enumerate(names) if best[run[0], k] and k != place),
+                        "tied_with": ", ".join(
+                            other for k, other in enumerate(names) if best[run[0], k] and k != place
+                        ),
                         "largest_lead": float(np.nanmax(leads)) if np.isfinite(leads).any() else np.nan,
                     }
                 )

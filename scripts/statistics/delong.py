@@ -1,4 +1,5 @@
-"""Area under the ROC curve, its DeLong covariance between models, confidence intervals and paired tests, in NumPy.
+"""Area under the ROC curve, its DeLong covariance between models, confidence intervals and paired tests, in
+NumPy.
 
 After DeLong, DeLong and Clarke-Pearson, Biometrics 1988;44:837, computed by midranks as in Sun and Xu, IEEE
 Signal Process Lett 2014;21:1389, in O(n log n). Higher scores mean the positive class; nothing is flipped.
@@ -26,7 +27,9 @@ def midranks(values: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Auc:
-    """AUCs (models,) and their covariance (models, models); placements of positives and negatives per model."""
+    """AUCs (models,) and their covariance (models, models); placements of positives and negatives per
+    model.
+    """
 
     auc: np.ndarray
     covariance: np.ndarray
@@ -119,14 +122,19 @@ def auc_interval(auc: float, variance: float, n_pos: int, n_neg: int, confidence
 
 
 def influences(labels: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
-    """AUC of ``scores`` (n,) and what each patient adds to its error, (n,): the squares sum to DeLong's variance.
+    """AUC of ``scores`` (n,) and what each patient adds to its error, (n,): the squares sum to DeLong's
+    variance.
 
-    The errors of two AUCs of overlapping groups of patients are compared by these: the variance of their difference is the sum
-    of the squared differences, each patient outside a group adding 0 to its AUC. Needs two patients of each class.
+    The errors of two AUCs of overlapping groups of patients are compared by these: the variance of their
+    difference is the sum of the squared differences, each patient outside a group adding 0 to its AUC. Needs
+    two patients of each class.
     """
     result = auc_with_covariance(labels, scores)
     out = np.empty(len(labels))
-    for placed, inside in ((result.placed_positives[0], labels == 1), (result.placed_negatives[0], labels == 0)):
+    for placed, inside in (
+        (result.placed_positives[0], labels == 1),
+        (result.placed_negatives[0], labels == 0),
+    ):
         n = len(placed)
         out[inside] = (placed - result.auc[0]) / np.sqrt(n * (n - 1))
     return float(result.auc[0]), out

@@ -4,8 +4,8 @@ from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
 from scripts.statistics.cohort_description import MISSING, TABLE1, count_missing, describe
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    cohort = read_table(snakemake.input.cohort, COHORT)  # noqa: F821
-    write_table(describe(cohort, snakemake.params.centers), snakemake.output.table1, TABLE1)  # noqa: F821
-    write_table(count_missing(cohort), snakemake.output.missing, MISSING)  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    cohort = read_table(snakemake.input.cohort, COHORT)
+    write_table(describe(cohort, snakemake.params.centers), snakemake.output.table1, TABLE1)
+    write_table(count_missing(cohort), snakemake.output.missing, MISSING)
     log.say(f"Table 1 of {len(cohort)} patients")

@@ -1,4 +1,6 @@
-"""Scores, cohort, flow and the evaluation's tables in; ROC, decision curves, calibration, forest plot and flow figures out."""
+"""Scores, cohort, flow and the evaluation's tables in; ROC, decision curves, calibration, forest plot and
+flow figures out.
+"""
 
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, FLOW, read_table
@@ -13,8 +15,8 @@ from scripts.statistics.subgroups import SUBGROUPS
 from scripts.statistics.waist import read_predictions
 from scripts.statistics.words import Language
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, read, out = snakemake.params, snakemake.input, snakemake.output
     words = Language(given.language, given.labels)
     predictions, models = read_predictions(read.predictions)
     names = words.shown(models, [*given.sets, *given.centers])
@@ -32,5 +34,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     style.save(draw_forest(subgroups, table2, look), [out.forest, *out.forest_copies])
     if read.flow:
         flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
-        style.save(draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies])
+        style.save(
+            draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies]
+        )
     log.say(f"figures of {len(given.sets)} test sets and {len(given.centers)} centres")

@@ -1,4 +1,7 @@
-"""Heat maps, folds' histories and the shortcut audit in; the figures of the deep network out. A film is shown only where allowed."""
+"""Heat maps, folds' histories and the shortcut audit in; the figures of the deep network out.
+
+A film is shown only where allowed.
+"""
 
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table
@@ -9,8 +12,8 @@ from scripts.statistics.shortcuts import SHORTCUTS
 from scripts.statistics.training_figure import HISTORY, draw_training
 from scripts.statistics.words import Language
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, read, out = snakemake.params, snakemake.input, snakemake.output
     words = Language(given.language, given.labels)
     style.apply(given.language, given.font_size, given.dpi, words.shown([], given.sets))
 

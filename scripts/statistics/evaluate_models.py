@@ -1,4 +1,6 @@
-"""Scores, cohort and frozen thresholds in; Table 2 and all else that is told of single models, and their differences, out."""
+"""Scores, cohort and frozen thresholds in; Table 2 and all else that is told of single models, and their
+differences, out.
+"""
 
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
@@ -23,11 +25,11 @@ from scripts.statistics.subgroups import (
 from scripts.statistics.thresholds import read_thresholds
 from scripts.statistics.waist import read_predictions, with_cohort
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, out = snakemake.params, snakemake.output  # noqa: F821
-    predictions, models = read_predictions(snakemake.input.predictions)  # noqa: F821
-    patients = with_cohort(predictions, snakemake.input.cohort)  # noqa: F821
-    cuts = read_thresholds(snakemake.input.thresholds, models)  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, out = snakemake.params, snakemake.output
+    predictions, models = read_predictions(snakemake.input.predictions)
+    patients = with_cohort(predictions, snakemake.input.cohort)
+    cuts = read_thresholds(snakemake.input.thresholds, models)
     level, draws, seed = given.confidence, given.bootstrap, given.seed
 
     table2 = performance_table(patients, models, given.sets, cuts, level, draws, seed)
@@ -36,9 +38,13 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     curves = decision_curves(patients, models, given.sets, grid, level, draws, seed)
     write_table(curves, out.net_benefit, NET_BENEFIT)
     write_table(best_ranges(curves), out.best_model, BEST)
-    differences = differences_table(patients, models, given.sets, cuts, given.primary_contrast, level, draws, seed)
+    differences = differences_table(
+        patients, models, given.sets, cuts, given.primary_contrast, level, draws, seed
+    )
     write_table(differences, out.differences, DIFFERENCES)
-    benefits = benefit_differences_table(patients, models, given.sets, grid, given.primary_contrast, level, draws, seed)
+    benefits = benefit_differences_table(
+        patients, models, given.sets, grid, given.primary_contrast, level, draws, seed
+    )
     write_table(benefits, out.net_benefit_differences, BENEFIT_DIFFERENCES)
     write_table(upper_bound_table(patients, models, given.sets, cuts), out.youden_upper_bound, UPPER_BOUND)
     calibration, curve = calibration_tables(patients, models, given.sets, level)

@@ -1,4 +1,6 @@
-"""What lies outside the waist in; each fold's AUC, the baselines beside the models and the shortcut audit out."""
+"""What lies outside the waist in; each fold's AUC, the baselines beside the models and the shortcut audit
+out.
+"""
 
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
@@ -15,8 +17,8 @@ from scripts.statistics.performance import auc_text
 from scripts.statistics.shortcuts import SHORTCUTS, read_masked, shortcut_table, with_films
 from scripts.statistics.waist import read_predictions, with_cohort
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, read, out = snakemake.params, snakemake.input, snakemake.output
     predictions, _ = read_predictions(read.predictions)
     proc = None
     if given.use_r:
@@ -43,5 +45,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
     write_table(audit, out.shortcuts, SHORTCUTS)
     for row in audit[audit["analysis"] != "within_manufacturer"].itertuples():
         log.say(
-            f"{row.set} {row.subject}: R2 {row.r2_cross_validated:.3f}, AUC {row.auc:.3f}, difference {row.difference:.3f}"
+            f"{row.set} {row.subject}: R2 {row.r2_cross_validated:.3f}, AUC {row.auc:.3f}, difference"
+            f" {row.difference:.3f}"
         )

@@ -1,4 +1,6 @@
-"""The flow diagram: for each centre who was found, who was excluded for which first reason, and who was included."""
+"""The flow diagram: for each centre who was found, who was excluded for which first reason, and who was
+included.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,9 @@ def flow_of(center: str, flow: pd.DataFrame, cohort: pd.DataFrame) -> CenterFlow
     included = int(rows.loc[rows["kind"] == "included", "n_patients"].sum())
     if found != included + sum(n for _, n in excluded) or included != len(people):
         raise StudyError(
-            f"The patients of centre '{center}' don't add up: {found} found, {sum(n for _, n in excluded)} excluded, {included} included, "
-            f"{len(people)} in the cohort. Delete results/cohort and run again."
+            f"The patients of centre '{center}' don't add up: {found} found, {sum(n for _, n in excluded)}"
+            f" excluded, {included} included, {len(people)} in the cohort. Delete results/cohort and run"
+            " again."
         )
     sets = [
         (str(name), len(part), int((part["label"] == 1).sum()))
@@ -98,7 +101,10 @@ def _boxes(item: CenterFlow, language: Language, width: float) -> _Boxes:
         _fitted(
             [
                 f"{language('included')}: n = {item.included}",
-                f"{language('op')} {item.included_op}, {language('non_op')} {item.included - item.included_op}",
+                (
+                    f"{language('op')} {item.included_op}, {language('non_op')}"
+                    f" {item.included - item.included_op}"
+                ),
             ],
             width,
         ),
@@ -125,7 +131,9 @@ def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
 def draw_flow(
     flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], language: Language, synthetic: bool
 ) -> Figure:
-    """One column of boxes per centre, up to three beside each other; sizes in inches; long texts are broken into lines."""
+    """One column of boxes per centre, up to three beside each other; sizes in inches; long texts are broken
+    into lines.
+    """
     flows = [flow_of(center, flow, cohort) for center in centers]
     per_row = min(3, len(flows))
     column = SINGLE_COLUMN if per_row == 1 else DOUBLE_COLUMN / per_row

@@ -24,25 +24,33 @@ FOLDS: Columns = {
     "auc_high": "float",
     "auc_ci_method": "text",
 }
-"""``results/statistics/folds.csv``: a row per test set and fold (from 0), and one for ``ensemble``, the folds' mean probability."""
+"""``results/statistics/folds.csv``: a row per test set and fold (from 0), and one for ``ensemble``, the
+folds' mean probability.
+"""
 
 _KEY = ["patient_id", "image_id"]
 
 
 def read_fold_scores(path: str | Path, cohort: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """A test set's ``deep``, ``fold_0`` ... with the ``label`` and ``center`` of the cohort's patients, and the folds' columns.
+    """A test set's ``deep``, ``fold_0`` ... with the ``label`` and ``center`` of the cohort's patients, and
+    the folds' columns.
 
-    ``cohort`` holds the patients of the set (COHORT). Raises ``StudyError`` where scores and cohort are not of the same
-    patients and films, each once, or a score is no probability.
+    ``cohort`` holds the patients of the set (COHORT). Raises ``StudyError`` where scores and cohort are not
+    of the same patients and films, each once, or a score is no probability.
     """
     scores = read_table(path, {"patient_id": "text", "image_id": "text", "deep": "float"})
     folds = [name for name in scores.columns if name.startswith("fold_")]
     if not folds:
-        raise StudyError(f"'{path}' holds no fold's probabilities. Delete the file and run again; it is made anew.")
+        raise StudyError(
+            f"'{path}' holds no fold's probabilities. Delete the file and run again; it is made anew."
+        )
     both = scores.merge(cohort[[*_KEY, "center", "label"]], on=_KEY, how="outer", indicator="from")
     wrong = int((both["from"] != "both").sum())
     if wrong or len(both) != len(cohort) or len(both) != len(scores):
-        raise StudyError(f"'{path}' does not hold exactly the patients of 'results/cohort/cohort.csv'. Delete the file and run again; it is made anew.")
+        raise StudyError(
+            f"'{path}' does not hold exactly the patients of 'results/cohort/cohort.csv'. Delete the file and"
+            " run again; it is made anew."
+        )
     check_scores(both, ["deep", *folds], str(path))
     return both, folds
 

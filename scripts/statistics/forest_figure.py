@@ -1,4 +1,6 @@
-"""The forest plot: each model's AUC with its interval in every subgroup of every test set, beside the AUC in all patients."""
+"""The forest plot: each model's AUC with its interval in every subgroup of every test set, beside the AUC in
+all patients.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ ROW = 0.168
 """Height in inches of a row with one line of text."""
 
 HEAD, FOOT, GAP = 0.33, 0.44, 0.1
-"""Inches between a set's title and its first row (column heads), below its last row (axis), and between columns."""
+"""Inches between a set's title and its first row (column heads), below its last row (axis), and between
+columns.
+"""
 
 LABEL_WIDTH = 1.45
 LEAST_PLOT = 1.2
@@ -85,7 +89,9 @@ def rows_of(name: str, subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look
 
     whole = table2[(table2["set"] == name) & table2["model"].isin(list(look.models))]
     found = [row("", words("overall"), whole)] if len(whole) and whole["n"].iloc[0] else []
-    for (subgroup, level), part in subgroups[subgroups["set"] == name].groupby(["subgroup", "level"], sort=False):
+    for (subgroup, level), part in subgroups[subgroups["set"] == name].groupby(
+        ["subgroup", "level"], sort=False
+    ):
         label = level if subgroup == "manufacturer" else words(f"{subgroup}_{level}")
         found.append(row(subgroup, label, part))
     return found
@@ -93,7 +99,9 @@ def rows_of(name: str, subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look
 
 @dataclass(frozen=True)
 class _Columns:
-    """Where things stand, in inches from the left: sizes (right edge), the plot, and the left edge of each model's numbers."""
+    """Where things stand, in inches from the left: sizes (right edge), the plot, and the left edge of each
+    model's numbers.
+    """
 
     size: float
     plot: tuple[float, float]
@@ -115,7 +123,9 @@ def _columns(rows: Sequence[Row], look: Look, size: float, level: str) -> _Colum
     free = end - sum(widths) - 1.4 * GAP * len(widths)
     if free - start < LEAST_PLOT:
         return _Columns(right, (start, end), [])
-    return _Columns(right, (start, free), [free + 1.4 * GAP * (i + 1) + sum(widths[:i]) for i in range(len(widths))])
+    return _Columns(
+        right, (start, free), [free + 1.4 * GAP * (i + 1) + sum(widths[:i]) for i in range(len(widths))]
+    )
 
 
 def _heights(rows: Sequence[Row], size: float) -> np.ndarray:
@@ -135,25 +145,47 @@ def _heading(look: Look, name: str, rows: Sequence[Row]) -> list[str]:
 
 def _draw_marks(axis, rows: Sequence[Row], middles: np.ndarray, look: Look) -> None:
     """Each model's AUC and interval in each row, and a line down the panel at its AUC in all patients."""
-    styles, colors, markers = line_styles_of(look.models), colors_of(look.models, look.colors), markers_of(look.models)
+    styles, colors, markers = (
+        line_styles_of(look.models),
+        colors_of(look.models, look.colors),
+        markers_of(look.models),
+    )
     step = 0.62 * ROW / max(len(look.models), 1)
     for i, model in enumerate(look.models):
         at = middles + (i - (len(look.models) - 1) / 2) * step
-        auc, low, high = (np.array([row.numbers.loc[model, c] for row in rows], float) for c in ("auc", "auc_low", "auc_high"))
+        auc, low, high = (
+            np.array([row.numbers.loc[model, c] for row in rows], float)
+            for c in ("auc", "auc_low", "auc_high")
+        )
         known = ~np.isnan(low)
-        look_of_marks = {"color": colors[model], "marker": markers[model], "markersize": 3, "linestyle": "none", "clip_on": False}
+        look_of_marks = {
+            "color": colors[model],
+            "marker": markers[model],
+            "markersize": 3,
+            "linestyle": "none",
+            "clip_on": False,
+        }
         axis.axvline(auc[0], color=colors[model], linestyle=styles[model], linewidth=0.6, alpha=0.8, zorder=1)
         axis.hlines(at[known], low[known], high[known], color=colors[model], linewidth=0.9)
         axis.plot(auc[known], at[known], **look_of_marks, zorder=3)
-        axis.plot(auc[~known], at[~known], **look_of_marks, zorder=3, markerfacecolor="white", markeredgewidth=0.7)
-        axis.plot([], [], **(look_of_marks | {"linestyle": styles[model]}), linewidth=0.9, label=look.language.model(model))
+        axis.plot(
+            auc[~known], at[~known], **look_of_marks, zorder=3, markerfacecolor="white", markeredgewidth=0.7
+        )
+        axis.plot(
+            [],
+            [],
+            **(look_of_marks | {"linestyle": styles[model]}),
+            linewidth=0.9,
+            label=look.language.model(model),
+        )
 
 
 def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
-    """A panel per test set, over the whole width: label, n (OP), marks with intervals, and the numbers (``SUBGROUPS``, ``TABLE2``).
+    """A panel per test set, over the whole width: label, n (OP), marks with intervals, and the numbers
+    (``SUBGROUPS``, ``TABLE2``).
 
-    A row without an interval has hollow marks and the reason in its place. With so many models that their numbers leave no room
-    for the marks the numbers stay in the table, and the figure says so.
+    A row without an interval has hollow marks and the reason in its place. With so many models that their
+    numbers leave no room for the marks the numbers stay in the table, and the figure says so.
     """
     words, size = look.language, max(matplotlib.rcParams["font.size"] - 1.8, LEAST_POINTS)
     panels = {name: rows_of(name, subgroups, table2, look, size) for name in look.sets}
@@ -181,7 +213,9 @@ def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fi
         head = page.text(GAP / 2, top, text, va="top", linespacing=1.25)
         draw_letter(page, head, i)
         if rows:
-            axes.append(_draw_set(figure, page, rows, columns, top + len(title) * title_line, lowest, look, size))
+            axes.append(
+                _draw_set(figure, page, rows, columns, top + len(title) * title_line, lowest, look, size)
+            )
         top += space
     shared_legend(figure, axes, note)
     if look.synthetic:
@@ -189,14 +223,18 @@ def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fi
     return figure
 
 
-def _draw_set(figure, page, rows: Sequence[Row], columns: _Columns, top: float, lowest: float, look: Look, size: float):
+def _draw_set(
+    figure, page, rows: Sequence[Row], columns: _Columns, top: float, lowest: float, look: Look, size: float
+):
     """One set's heads, texts and marks from ``top`` inches downwards; returns the axis of the marks."""
     words = look.language
     heights, total = _heights(rows, size), page.get_ylim()[0]
     first, height = top + HEAD, heights.sum()
     middles = np.cumsum(heights) - heights / 2
     left, right = columns.plot
-    axis = figure.add_axes((left / DOUBLE_COLUMN, 1 - (first + height) / total, (right - left) / DOUBLE_COLUMN, height / total))
+    axis = figure.add_axes(
+        (left / DOUBLE_COLUMN, 1 - (first + height) / total, (right - left) / DOUBLE_COLUMN, height / total)
+    )
     axis.set(xlim=(lowest, 1.005), ylim=(height, 0), yticks=[], xlabel=_interval_level(look))
     axis.spines["left"].set_visible(False)
     axis.patch.set_visible(False)

@@ -28,7 +28,10 @@ CASES: Columns = {
     "threshold": "float",
     "chosen": "text",
 }
-"""``results/deep/gradcam/cases.csv``; row n belongs to entry n of the arrays in ``maps.npz``. ``chosen`` is ``certain`` or ``random``."""
+"""``results/deep/gradcam/cases.csv``; row n belongs to entry n of the arrays in ``maps.npz``.
+
+``chosen`` is ``certain`` or ``random``.
+"""
 
 KINDS = ("TP", "FP", "TN", "FN")
 PER_ROW = 2
@@ -100,8 +103,8 @@ def draw_gradcam(
     language: Language,
     synthetic: bool,
 ) -> Figure:
-    """A block of rows per kind with the most certain cases, and one with the random sample; two cases a row: the film and the
-    film under its heat map.
+    """A block of rows per kind with the most certain cases, and one with the random sample; two cases a row:
+    the film and the film under its heat map.
 
     A film that may not be shown gives a tile that says so, and its heat map alone.
     """
@@ -148,7 +151,9 @@ def draw_gradcam(
                     _tile(left)
                     left.set_facecolor(PALE)
                     left.set_box_aspect(1)
-                    left.set_title(room + language(kind), loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"])
+                    left.set_title(
+                        room + language(kind), loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"]
+                    )
                     left.text(
                         0.5,
                         0.5,

@@ -1,4 +1,6 @@
-"""Tests between two groups from counts or summary statistics: Welch's t, Pearson's chi2, Fisher's exact test, SMD."""
+"""Tests between two groups from counts or summary statistics: Welch's t, Pearson's chi2, Fisher's exact test,
+SMD.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class Test:
 
 
 def welch_from_summary(mean_1: float, sd_1: float, n_1: int, mean_2: float, sd_2: float, n_2: int) -> Test:
-    """Welch's t test for means with unequal variances, Satterthwaite's degrees of freedom (R's ``t.test``)."""
+    """Welch's t test for means with unequal variances, Satterthwaite's degrees of freedom (R's
+    ``t.test``).
+    """
     if n_1 < 2 or n_2 < 2:
         return Test(NAN, NAN, NAN, "fewer than 2 values in a group")
     part_1, part_2 = sd_1**2 / n_1, sd_2**2 / n_2
@@ -54,7 +58,9 @@ def expected_counts(table: np.ndarray) -> np.ndarray:
 
 
 def fisher_exact_p(table: np.ndarray) -> float:
-    """Two-sided P of Fisher's exact test of a 2 x 2 table: all tables no likelier than this one (R's ``fisher.test``)."""
+    """Two-sided P of Fisher's exact test of a 2 x 2 table: all tables no likelier than this one (R's
+    ``fisher.test``).
+    """
     (a, b), (c, d) = np.asarray(table, dtype=int)
     row, column, n = a + b, a + c, a + b + c + d
     support = np.arange(max(0, row + column - n), min(row, column) + 1)

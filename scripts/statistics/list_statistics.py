@@ -7,8 +7,8 @@ from scripts.common.log import rule_log
 from scripts.statistics.listing import listing_page
 from scripts.statistics.words import Language
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, index = snakemake.params, Path(snakemake.output.index)  # noqa: F821
-    files = [Path(path).relative_to(index.parent) for path in snakemake.input]  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, index = snakemake.params, Path(snakemake.output.index)
+    files = [Path(path).relative_to(index.parent) for path in snakemake.input]
     write_text(index, listing_page(files, given.title, Language(given.language), given.synthetic))
     log.say(f"{len(files)} files listed")

@@ -9,7 +9,8 @@ from pathlib import Path
 from scripts.statistics.words import Language
 
 _STYLE = """
-body{font-family:system-ui,"Noto Sans CJK SC",sans-serif;color:#1a1a1a;margin:2em auto;max-width:60em;padding:0 1em;line-height:1.4}
+body{font-family:system-ui,"Noto Sans CJK SC",sans-serif;color:#1a1a1a;margin:2em auto;max-width:60em;
+padding:0 1em;line-height:1.4}
 .warning{color:#a4001d;font-weight:bold}
 img{max-width:100%;height:auto}
 figure{margin:1.5em 0}
@@ -73,7 +74,10 @@ _WORDS = {
 
 
 def listing_page(files: Sequence[Path], title: str, language: Language, synthetic: bool) -> str:
-    """A whole HTML page without scripts. ``files`` are relative to the page; a name has one line with all its formats."""
+    """A whole HTML page without scripts.
+
+    ``files`` are relative to the page; a name has one line with all its formats.
+    """
     words, say = _WORDS[language.code], html.escape
     by_folder: dict[str, dict[str, list[Path]]] = {}
     for path in files:
@@ -83,17 +87,23 @@ def listing_page(files: Sequence[Path], title: str, language: Language, syntheti
         return " ".join(f'<a href="{say(path.as_posix())}">{path.suffix[1:].upper()}</a>' for path in paths)
 
     def table(folder: str) -> str:
-        rows = (f"<tr><td>{say(words[name])}</td><td>{links(paths)}</td></tr>" for name, paths in by_folder[folder].items())
+        rows = (
+            f"<tr><td>{say(words[name])}</td><td>{links(paths)}</td></tr>"
+            for name, paths in by_folder[folder].items()
+        )
         return "<table>\n" + "\n".join(rows) + "\n</table>\n"
 
     shown = "".join(
-        f'<figure><img src="figures/{name}.svg" alt="{say(words[name])}"><figcaption>{say(words[name])}: {links(paths)}</figcaption></figure>\n'
+        f'<figure><img src="figures/{name}.svg" alt="{say(words[name])}"><figcaption>{say(words[name])}:'
+        f" {links(paths)}</figcaption></figure>\n"
         for name, paths in by_folder["figures"].items()
     )
     warning = f'<p class="warning">{say(language("synthetic"))}</p>\n' if synthetic else ""
     code = "zh-CN" if language.code == "zh" else "en"
     return (
-        f'<!DOCTYPE html>\n<html lang="{code}">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{say(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{warning}<h1>{say(words['title'])}: {say(title)}</h1>\n"
+        f'<!DOCTYPE html>\n<html lang="{code}">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
+        ' content="width=device-width, initial-scale=1">\n'
+        f"<title>{say(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{warning}<h1>{say(words['title'])}:"
+        f" {say(title)}</h1>\n"
         f"<h2>{words['tables']}</h2>\n{table('tables')}<h2>{words['figures']}</h2>\n{shown}<h2>{words['numbers']}</h2>\n{table('statistics')}</body>\n</html>\n"
     )

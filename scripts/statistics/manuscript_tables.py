@@ -84,7 +84,8 @@ def _rule_text(rule: str, words: Language) -> str:
 
 
 def reference_model(delong: pd.DataFrame) -> str | None:
-    """The model that the others are compared with: the first of the first pair, which is the primary contrast where one is declared.
+    """The model that the others are compared with: the first of the first pair, which is the primary contrast
+    where one is declared.
 
     None where a single model leaves nothing to compare.
     """
@@ -102,7 +103,8 @@ def table_2(
     words: Language,
     synthetic: bool,
 ) -> Table:
-    """Table 2: per test set a row per model, with intervals, and P of its AUC against the ``reference`` model.
+    """Table 2: per test set a row per model, with intervals, and P of its AUC against the ``reference``
+    model.
 
     Without a reference (a single model) there is no column of P. Thresholds that were given say so.
     """
@@ -127,11 +129,17 @@ def table_2(
                 p = against.get((name, reference, model), float("nan"))
                 cells.append("" if model in (reference, EVERYONE_POSITIVE) else p_text(p))
             body.append(cells)
-    cuts = words.comma.join(f"{words.model(row.model)} {row.threshold:.3f}" for row in thresholds.itertuples())
+    cuts = words.comma.join(
+        f"{words.model(row.model)} {row.threshold:.3f}" for row in thresholds.itertuples()
+    )
     said = "NumPy" if engine["engine"] == "numpy" else f"R {engine['R']}, pROC {engine['pROC']}"
     rule = str(thresholds["rule"].iloc[0])
     level = f"{confidence * 100:g}%"
-    frozen = words("note2_given", list=cuts) if rule.startswith("value") else words("note2_frozen", rule=_rule_text(rule, words), list=cuts)
+    frozen = (
+        words("note2_given", list=cuts)
+        if rule.startswith("value")
+        else words("note2_frozen", rule=_rule_text(rule, words), list=cuts)
+    )
     notes = [words("note2", level=level) + frozen]
     if reference is not None:
         notes.append(words("note2_p", model=words.model(reference), engine=said))

@@ -1,4 +1,6 @@
-"""How far two models differ at their frozen thresholds, and how much of a test set's best threshold is luck."""
+"""How far two models differ at their frozen thresholds, and how much of a test set's best threshold is
+luck.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,8 @@ DIFFERENCES: Columns = {
     "n": "int",
     "n_pos": "int",
 }
-"""``results/statistics/differences.csv``: a minus b of every threshold metric of Table 2, with a paired bootstrap of whole
-patients. No P values: these are estimates beside the tests of ``delong.csv``."""
+"""``results/statistics/differences.csv``: a minus b of every threshold metric of Table 2, with a paired
+bootstrap of whole patients. No P values: these are estimates beside the tests of ``delong.csv``."""
 
 BENEFIT_DIFFERENCES: Columns = {
     "set": "text",
@@ -52,8 +54,9 @@ BENEFIT_DIFFERENCES: Columns = {
     "n": "int",
     "n_pos": "int",
 }
-"""``results/statistics/net_benefit_differences.csv``: net benefit of a minus that of b at each threshold probability of the decision
-curves, with a paired bootstrap of whole patients. No P values, and no stars: a decision isn't taken by a test of its benefit."""
+"""``results/statistics/net_benefit_differences.csv``: net benefit of a minus that of b at each threshold
+probability of the decision curves, with a paired bootstrap of whole patients. No P values, and no stars: a
+decision isn't taken by a test of its benefit."""
 
 UPPER_BOUND: Columns = {
     "set": "text",
@@ -70,8 +73,9 @@ UPPER_BOUND: Columns = {
     "ci_method": "text",
     "note": "text",
 }
-"""``results/statistics/youden_upper_bound.csv``: the largest Youden index that any threshold reaches on the test patients. It is
-chosen on the patients that it is told for, so it is no estimate of performance; no other file uses it."""
+"""``results/statistics/youden_upper_bound.csv``: the largest Youden index that any threshold reaches on the
+test patients. It is chosen on the patients that it is told for, so it is no estimate of performance; no other
+file uses it."""
 
 USE = "upper bound only: threshold chosen on these test patients"
 
@@ -86,7 +90,10 @@ def differences_table(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``DIFFERENCES``: every pair of models in each set, the pair of ``primary`` first. A set without patients has no rows."""
+    """``DIFFERENCES``: every pair of models in each set, the pair of ``primary`` first.
+
+    A set without patients has no rows.
+    """
     models, rows = list(models), []
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], models)
@@ -126,10 +133,11 @@ def differences_table(
 def bootstrap_benefit_difference(
     labels: np.ndarray, scores: np.ndarray, grid: np.ndarray, replicates: int, seed: int
 ) -> np.ndarray:
-    """Net benefit of the first of two models less that of the second in each replicate: (replicates, thresholds).
+    """Net benefit of the first of two models less that of the second in each replicate: (replicates,
+    thresholds).
 
-    ``scores`` is (2, n). Whole patients are resampled: one multinomial draw over the joint cells of label and both models' intervals
-    of the grid, at a cost that doesn't grow with n once every cell has a patient.
+    ``scores`` is (2, n). Whole patients are resampled: one multinomial draw over the joint cells of label and
+    both models' intervals of the grid, at a cost that doesn't grow with n once every cell has a patient.
     """
     intervals = len(grid) + 1
     place_a, place_b = (np.searchsorted(grid, values, side="right") for values in scores)
@@ -139,7 +147,9 @@ def bootstrap_benefit_difference(
     draws = rng.multinomial(len(labels), counts / len(labels), size=replicates)
     joint, is_op = cells // 2, cells % 2 == 1
     reached = np.arange(1, intervals)
-    gained = ((joint // intervals)[:, None] >= reached).astype(float) - ((joint % intervals)[:, None] >= reached)
+    gained = ((joint // intervals)[:, None] >= reached).astype(float) - (
+        (joint % intervals)[:, None] >= reached
+    )
     worth = np.where(is_op[:, None], 1.0, -grid / (1 - grid))
     return draws @ (gained * worth) / len(labels)
 
@@ -154,7 +164,10 @@ def benefit_differences_table(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``BENEFIT_DIFFERENCES``: every pair of models in each set, as in ``DIFFERENCES``. A set without patients has no rows."""
+    """``BENEFIT_DIFFERENCES``: every pair of models in each set, as in ``DIFFERENCES``.
+
+    A set without patients has no rows.
+    """
     models, rows = list(models), []
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], models)
@@ -197,10 +210,14 @@ def upper_bound_table(
         for model, values in zip(models, scores, strict=True):
             row = {"set": name, "model": model, "use": USE, "n": len(labels), "n_pos": n_pos}
             if not 0 < n_pos < len(labels):
-                rows.append(row | {"ci_method": "", "note": "no patients" if not len(labels) else "one class only"})
+                rows.append(
+                    row | {"ci_method": "", "note": "no patients" if not len(labels) else "one class only"}
+                )
                 continue
             best = youden(labels, values)
-            at_best, at_frozen = (threshold_metrics(confusion(labels, values >= cut)) for cut in (best, thresholds[model]))
+            at_best, at_frozen = (
+                threshold_metrics(confusion(labels, values >= cut)) for cut in (best, thresholds[model])
+            )
             index, frozen = (float(at["sensitivity"] + at["specificity"] - 1) for at in (at_best, at_frozen))
             rows.append(
                 row

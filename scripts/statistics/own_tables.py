@@ -1,9 +1,13 @@
-"""Statistics of scores that were made elsewhere: ``make statistics``. Two tables in, every table and figure of the stage out.
+"""Statistics of scores that were made elsewhere: ``make statistics``.
 
-    python -m scripts.statistics.own_tables --predictions my/predictions.csv --cohort my/cohort.csv --to out [--flow my/flow.csv]
+Two tables in, every table and figure of the stage out.
+
+    python -m scripts.statistics.own_tables --predictions my/predictions.csv --cohort my/cohort.csv --to out
+    [--flow my/flow.csv]
         [--configfile my.yaml ...]
 
-The two tables are checked and written into the folder as the stage reads them; then its rules run there as in a study.
+The two tables are checked and written into the folder as the stage reads them; then its rules run there as in
+a study.
 """
 
 from __future__ import annotations
@@ -40,7 +44,10 @@ SECTIONS = ("study", "statistics", "tables")
 
 
 def read_csv(path: str | Path, what: str, needed: tuple[str, ...]) -> pd.DataFrame:
-    """A CSV as text, cells stripped of blanks around them, empty where nothing stands. ``StudyError`` with one sentence where it can't be used."""
+    """A CSV as text, cells stripped of blanks around them, empty where nothing stands.
+
+    ``StudyError`` with one sentence where it can't be used.
+    """
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except FileNotFoundError:
@@ -50,15 +57,23 @@ def read_csv(path: str | Path, what: str, needed: tuple[str, ...]) -> pd.DataFra
     except UnicodeDecodeError:
         raise StudyError(f"The {what}: '{path}' is no UTF-8 text; save it as CSV in UTF-8.") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError):
-        raise StudyError(f"The {what}: '{path}' is no CSV with a line of column names and as many commas in every line.") from None
+        raise StudyError(
+            f"The {what}: '{path}' is no CSV with a line of column names and as many commas in every line."
+        ) from None
     frame.columns = [str(name).strip() for name in frame.columns]
     absent = [name for name in needed if name not in frame.columns]
     if absent:
         found = ", ".join(frame.columns) or "none"
-        raise StudyError(f"The {what}: there is no column '{absent[0]}'; found: {found}. Columns are told apart by commas.")
-    twice = sorted({name for name in frame.columns if list(frame.columns).count(name) > 1 or name.startswith("Unnamed:")})
+        raise StudyError(
+            f"The {what}: there is no column '{absent[0]}'; found: {found}. Columns are told apart by commas."
+        )
+    twice = sorted(
+        {name for name in frame.columns if list(frame.columns).count(name) > 1 or name.startswith("Unnamed:")}
+    )
     if twice:
-        raise StudyError(f"The {what}: the column name '{twice[0]}' is empty or stands twice; every column needs its own.")
+        raise StudyError(
+            f"The {what}: the column name '{twice[0]}' is empty or stands twice; every column needs its own."
+        )
     if frame.empty:
         raise StudyError(f"The {what}: '{path}' holds no patient.")
     return frame.apply(lambda column: column.str.strip())
@@ -70,17 +85,27 @@ def _rows(bad: pd.Series) -> str:
 
 
 def check_keys(frame: pd.DataFrame, what: str) -> None:
-    """Refuse rows without a patient, a centre or a set, sets written in two ways, and a patient who stands twice in a centre."""
+    """Refuse rows without a patient, a centre or a set, sets written in two ways, and a patient who stands
+    twice in a centre.
+    """
     for name in ("patient_id", "center", "set"):
         if name in frame.columns and frame[name].eq("").any():
-            raise StudyError(f"The {what}: the column '{name}' is empty in {_rows(frame[name].eq(''))}; fill it in.")
+            raise StudyError(
+                f"The {what}: the column '{name}' is empty in {_rows(frame[name].eq(''))}; fill it in."
+            )
     sets = sorted({*frame["set"], TRAIN}) if "set" in frame.columns else []
     for name, other in itertools.combinations(sets, 2):
         if name.casefold() == other.casefold():
-            raise StudyError(f"The {what}: 'set' holds '{name}', which differs from '{other}' in capitals only; write it in one way ('{TRAIN}' is the training set).")
+            raise StudyError(
+                f"The {what}: 'set' holds '{name}', which differs from '{other}' in capitals only; write it"
+                f" in one way ('{TRAIN}' is the training set)."
+            )
     twice = frame.duplicated(KEYS)
     if twice.any():
-        raise StudyError(f"The {what}: a patient stands twice within a centre, in {_rows(twice)}; give one row per patient.")
+        raise StudyError(
+            f"The {what}: a patient stands twice within a centre, in {_rows(twice)}; give one row per"
+            " patient."
+        )
 
 
 def labels_of(frame: pd.DataFrame, what: str) -> pd.Series:
@@ -88,12 +113,16 @@ def labels_of(frame: pd.DataFrame, what: str) -> pd.Series:
     numbers = pd.to_numeric(frame["label"], errors="coerce")
     wrong = ~numbers.isin([0, 1])
     if wrong.any():
-        raise StudyError(f"The {what}: 'label' must be 1 (osteoporosis) or 0 (none), but is something else in {_rows(wrong)}.")
+        raise StudyError(
+            f"The {what}: 'label' must be 1 (osteoporosis) or 0 (none), but is something else in"
+            f" {_rows(wrong)}."
+        )
     return numbers.astype(int)
 
 
 def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The predictions with the columns of ``SCORED`` and the scores behind them, cells as in the file; and the models' names.
+    """The predictions with the columns of ``SCORED`` and the scores behind them, cells as in the file; and
+    the models' names.
 
     ``wanted`` are the score columns, empty for all further ones.
     """
@@ -104,27 +133,42 @@ def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, 
     models = wanted or [name for name in frame.columns if name not in SCORED]
     absent = [name for name in models if name not in frame.columns]
     if absent:
-        raise StudyError(f"tables.models: the predictions have no column '{absent[0]}'; found: {', '.join(frame.columns)}.")
+        raise StudyError(
+            f"tables.models: the predictions have no column '{absent[0]}'; found: {', '.join(frame.columns)}."
+        )
     taken = [name for name in models if name in (*SCORED, EVERYONE_POSITIVE, "all", "none")]
     if taken:
-        raise StudyError(f"The predictions: the score column '{taken[0]}' needs another name; this one is taken.")
+        raise StudyError(
+            f"The predictions: the score column '{taken[0]}' needs another name; this one is taken."
+        )
     numbers = frame.assign(**{name: pd.to_numeric(frame[name], errors="coerce") for name in models})
     for name in models:
-        words = numbers[name].isna() & frame[name].ne("") & ~frame[name].str.lower().isin(["nan", "na", "inf", "-inf"])
+        words = (
+            numbers[name].isna()
+            & frame[name].ne("")
+            & ~frame[name].str.lower().isin(["nan", "na", "inf", "-inf"])
+        )
         if words.all():
-            raise StudyError(f"The predictions: the column '{name}' holds no numbers; where it is no score, name the scores in 'tables.models' of the config.")
+            raise StudyError(
+                f"The predictions: the column '{name}' holds no numbers; where it is no score, name the"
+                " scores in 'tables.models' of the config."
+            )
     check_scores(numbers, models, str(path))
     if "fold" not in frame.columns:
         frame["fold"] = ""
     folds = pd.to_numeric(frame["fold"], errors="coerce")
     wrong = frame["fold"].ne("") & (folds.isna() | folds.ne(folds.round()))
     if wrong.any():
-        raise StudyError(f"The predictions: 'fold' must be a whole number or empty, but is something else in {_rows(wrong)}.")
+        raise StudyError(
+            "The predictions: 'fold' must be a whole number or empty, but is something else in"
+            f" {_rows(wrong)}."
+        )
     return frame[[*SCORED, *models]], models
 
 
 _LIMITS = {
-    "age": (18, 120), "height_cm": (80, 250), "weight_kg": (20, 350), "bmi": (8, 100), "bmd": (0, 3), "t_score": (-10, 10),
+    "age": (18, 120), "height_cm": (80, 250), "weight_kg": (20, 350), "bmi": (8, 100), "bmd": (0, 3),
+    "t_score": (-10, 10),
     "t_score_lumbar": (-10, 10), "t_score_femoral_neck": (-10, 10), "t_score_total_hip": (-10, 10),
     "label_lumbar": (0, 1), "label_femoral_neck": (0, 1), "label_total_hip": (0, 1),
 }  # fmt: skip
@@ -133,31 +177,45 @@ it a unit or a column is wrong."""
 
 
 def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFrame:
-    """The cohort with all columns of ``COHORT``, cells as in the file; one that the file lacks is empty. Those of ``COHORT_FURTHER`` that it has follow.
+    """The cohort with all columns of ``COHORT``, cells as in the file; one that the file lacks is empty.
 
-    ``label`` and ``set`` are taken from the predictions where the file lacks them. Ages are cut to completed years.
+    Those of ``COHORT_FURTHER`` that it has follow.
+
+    ``label`` and ``set`` are taken from the predictions where the file lacks them. Ages are cut to completed
+    years.
     """
     what = "cohort"
     frame = read_csv(path, what, ("patient_id", "center"))
     check_keys(frame, what)
     known = predictions[[*KEYS, "set", "label"]]
-    strangers = len(known.merge(frame[KEYS], on=KEYS, how="left", indicator=True).query("_merge == 'left_only'"))
+    strangers = len(
+        known.merge(frame[KEYS], on=KEYS, how="left", indicator=True).query("_merge == 'left_only'")
+    )
     if strangers:
-        raise StudyError(f"{strangers} patient(s) of the predictions are not in the cohort under the same 'patient_id' and 'center'.")
+        raise StudyError(
+            f"{strangers} patient(s) of the predictions are not in the cohort under the same 'patient_id' and"
+            " 'center'."
+        )
     both = frame[KEYS].merge(known, on=KEYS, how="left")
     given = frame["label"].ne("") if "label" in frame.columns else pd.Series(False, index=frame.index)
     labels = labels_of(frame[given], what) if given.all() else both["label"]
     sets = frame["set"] if "set" in frame.columns else both["set"]
     unknown = labels.isna() | sets.isna()
     if unknown.any():
-        raise StudyError(f"The cohort: {int(unknown.sum())} patient(s) have no score and no 'label' and 'set' of their own; give these columns, or leave the patients out.")
+        raise StudyError(
+            f"The cohort: {int(unknown.sum())} patient(s) have no score and no 'label' and 'set' of their"
+            " own; give these columns, or leave the patients out."
+        )
     for name, column in (("label", labels), ("set", sets)):
         differ = both[name].notna() & both[name].ne(column)
         if differ.any():
             raise StudyError(f"The cohort: '{name}' differs from the predictions in {_rows(differ)}.")
     unscored = both["label"].isna() & sets.isin(predictions["set"])
     if unscored.any():
-        raise StudyError(f"The cohort: {int(unscored.sum())} patient(s) of a scored set have no scores; score them or leave them out, so that all tables are of the same patients.")
+        raise StudyError(
+            f"The cohort: {int(unscored.sum())} patient(s) of a scored set have no scores; score them or"
+            " leave them out, so that all tables are of the same patients."
+        )
     frame = frame.assign(label=labels.astype(int), set=sets)
     further = {name: kind for name, kind in COHORT_FURTHER.items() if name in frame.columns}
     for name, kind in {**COHORT, **further}.items():
@@ -167,7 +225,10 @@ def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFr
             _check_numbers(frame, name, kind)
     sex = frame["sex"].str.upper()
     if not sex.isin(["F", "M", ""]).all():
-        raise StudyError(f"The cohort: 'sex' must be F, M or empty, but is something else in {_rows(~sex.isin(['F', 'M', '']))}.")
+        raise StudyError(
+            "The cohort: 'sex' must be F, M or empty, but is something else in"
+            f" {_rows(~sex.isin(['F', 'M', '']))}."
+        )
     return frame.assign(sex=sex)[[*COHORT, *further]]
 
 
@@ -177,17 +238,24 @@ def _check_numbers(frame: pd.DataFrame, name: str, kind: str) -> None:
     numbers = pd.to_numeric(cells, errors="coerce").astype(float)
     wrong = cells.ne("") & ~np.isfinite(numbers)
     if wrong.any():
-        raise StudyError(f"The cohort: '{name}' must be a number or empty, but is something else in {_rows(wrong)}.")
+        raise StudyError(
+            f"The cohort: '{name}' must be a number or empty, but is something else in {_rows(wrong)}."
+        )
     low, high = _LIMITS.get(name, (-np.inf, np.inf))
     beyond = (numbers < low) | (numbers > high)
     if beyond.any():
-        raise StudyError(f"The cohort: '{name}' lies outside {low} to {high} in {_rows(beyond)}; look at its unit.")
+        raise StudyError(
+            f"The cohort: '{name}' lies outside {low} to {high} in {_rows(beyond)}; look at its unit."
+        )
     if name == "age":
         numbers = np.floor(rounded(numbers))
     if kind == "int":
         broken = numbers.notna() & numbers.ne(numbers.round())
         if broken.any():
-            raise StudyError(f"The cohort: '{name}' must be a whole number or empty, but is something else in {_rows(broken)}.")
+            raise StudyError(
+                f"The cohort: '{name}' must be a whole number or empty, but is something else in"
+                f" {_rows(broken)}."
+            )
         cells = numbers.map(lambda number: "" if np.isnan(number) else str(int(number)))
     frame[name] = cells
 
@@ -205,28 +273,42 @@ def test_sets_of(predictions: pd.DataFrame, wanted: list[str]) -> list[str]:
     found = [name for name in dict.fromkeys(predictions["set"]) if name != TRAIN]
     found.sort(key=lambda name: name != INTERNAL)
     if not found:
-        raise StudyError("The predictions hold no test set: every row has the set 'train'. Give the test patients another name of their set.")
+        raise StudyError(
+            "The predictions hold no test set: every row has the set 'train'. Give the test patients another"
+            " name of their set."
+        )
     return _ordered(found, wanted, "sets")
 
 
-def settled(config: Config, given: dict, predictions: pd.DataFrame, cohort: pd.DataFrame, models: list[str], flow: bool) -> dict:
+def settled(
+    config: Config,
+    given: dict,
+    predictions: pd.DataFrame,
+    cohort: pd.DataFrame,
+    models: list[str],
+    flow: bool,
+) -> dict:
     """The whole config of the run: what was given, and what the tables say.
 
-    The declared contrast must name two of the models. Its default, that of the study, is left out where it does not. Refuses a
-    threshold that training patients must choose where there are none.
+    The declared contrast must name two of the models. Its default, that of the study, is left out where it
+    does not. Refuses a threshold that training patients must choose where there are none.
     """
     contrast = config.statistics.primary_contrast
     if contrast is not None and not set(contrast) <= set(models):
         if "primary_contrast" in (given.get("statistics") or {}):
             unknown = next(name for name in contrast if name not in models)
-            raise StudyError(f"statistics.primary_contrast: there is no model '{unknown}'; the models are: {', '.join(models)}.")
+            raise StudyError(
+                f"statistics.primary_contrast: there is no model '{unknown}'; the models are:"
+                f" {', '.join(models)}."
+            )
         contrast = None
     train = predictions.loc[predictions["set"] == TRAIN, "label"]
     if config.statistics.threshold.rule != "value" and train.nunique() < 2:
         raise StudyError(
-            f"No threshold can be chosen by the rule '{config.statistics.threshold.rule}': the predictions hold no training patients of both "
-            "classes with out-of-fold scores (set 'train'). A threshold chosen on test patients would flatter the models; give one in the "
-            "config: statistics: {threshold: {rule: value, value: 0.5}}."
+            f"No threshold can be chosen by the rule '{config.statistics.threshold.rule}': the predictions"
+            " hold no training patients of both classes with out-of-fold scores (set 'train'). A threshold"
+            " chosen on test patients would flatter the models; give one in the config: statistics:"
+            " {threshold: {rule: value, value: 0.5}}."
         )
     own = config.tables
     tables = own.model_dump(mode="json") | {
@@ -236,29 +318,42 @@ def settled(config: Config, given: dict, predictions: pd.DataFrame, cohort: pd.D
         "flow": flow,
     }
     check_names(tables)
-    statistics = config.statistics.model_dump(mode="json") | {"primary_contrast": list(contrast) if contrast else None}
+    statistics = config.statistics.model_dump(mode="json") | {
+        "primary_contrast": list(contrast) if contrast else None
+    }
     study = config.study.model_dump(mode="json", exclude={"key_file"})
     return {"study": study, "statistics": statistics, "tables": tables}
 
 
 def check_names(tables: dict) -> None:
-    """Refuse names of models, sets and centres that Snakemake would take for wildcards or variables of a path."""
+    """Refuse names of models, sets and centres that Snakemake would take for wildcards or variables of a
+    path.
+    """
     for kind in ("models", "sets", "centers"):
         for name in tables[kind]:
             if set(name) & set("{}<>"):
-                raise StudyError(f"The tables: the name '{name}' ({kind}) holds one of {{ }} < >; write it without, and give the name to print in 'tables.labels'.")
+                raise StudyError(
+                    f"The tables: the name '{name}' ({kind}) holds one of {{ }} < >; write it without, and"
+                    " give the name to print in 'tables.labels'."
+                )
 
 
 def check_target(to: Path) -> None:
     """Refuse a folder that holds something else: the repository, or a study of its own."""
     marked = to / "config.yaml"
-    other = (to / "Snakefile").exists() or to.resolve() == ROOT or ROOT / "results" in (to.resolve(), *to.resolve().parents)
+    other = (
+        (to / "Snakefile").exists()
+        or to.resolve() == ROOT
+        or ROOT / "results" in (to.resolve(), *to.resolve().parents)
+    )
     if marked.exists() and not other:
         other = not isinstance(read_config_file(marked).get("tables"), dict)
     elif (to / "results").exists():
         other = True
     if other or (to.exists() and not to.is_dir()):
-        raise StudyError(f"'{to}' holds a study or something else; give a new folder, or one that 'make statistics' made.")
+        raise StudyError(
+            f"'{to}' holds a study or something else; give a new folder, or one that 'make statistics' made."
+        )
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
@@ -267,9 +362,15 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def prepare(predictions: str, cohort: str, flow: str | None, to: Path, configfiles: list[str]) -> None:
-    """Check the tables and write them, with the run's config, into ``to``; nothing is written where one is refused."""
+    """Check the tables and write them, with the run's config, into ``to``; nothing is written where one is
+    refused.
+    """
     files = {path: read_config_file(path) for path in configfiles}
-    given = {key: value for key, value in functools.reduce(laid_over, files.values(), {}).items() if key != "centers"}
+    given = {
+        key: value
+        for key, value in functools.reduce(laid_over, files.values(), {}).items()
+        if key != "centers"
+    }
     config = read_config(given | {"tables": given.get("tables") or {}}, files)
     scored, models = scored_patients(predictions, config.tables.models)
     patients = described_patients(cohort, scored)
@@ -299,11 +400,17 @@ def run_rules(to: Path, cores: str) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Check, prepare, run; 1 where something was refused."""
     parser = argparse.ArgumentParser(description="Statistics of scores that were made elsewhere.")
-    parser.add_argument("--predictions", required=True, help="CSV: patient_id, center, set, label and a column per model")
-    parser.add_argument("--cohort", required=True, help="CSV: patient_id, center and what is known of the patients")
+    parser.add_argument(
+        "--predictions", required=True, help="CSV: patient_id, center, set, label and a column per model"
+    )
+    parser.add_argument(
+        "--cohort", required=True, help="CSV: patient_id, center and what is known of the patients"
+    )
     parser.add_argument("--flow", help="CSV: center, step, n_patients, n_op, kind, n_any")
     parser.add_argument("--to", required=True, type=Path, help="folder for all that is made")
-    parser.add_argument("--configfile", nargs="+", action="extend", default=[], help="settings: study, statistics, tables")
+    parser.add_argument(
+        "--configfile", nargs="+", action="extend", default=[], help="settings: study, statistics, tables"
+    )
     parser.add_argument("--cores", default="all")
     given = parser.parse_args(arguments)
     try:

@@ -1,4 +1,6 @@
-"""Table 2: how well each model tells patients with osteoporosis from those without, at the frozen thresholds."""
+"""Table 2: how well each model tells patients with osteoporosis from those without, at the frozen
+thresholds.
+"""
 
 from __future__ import annotations
 
@@ -66,13 +68,14 @@ def f1_score(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
 def joint_draws(
     labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A paired bootstrap of whole patients as one multinomial draw over the joint cells of label and all calls.
+    """A paired bootstrap of whole patients as one multinomial draw over the joint cells of label and all
+    calls.
 
-    ``called`` is (models, n) of booleans. Resampling n patients and counting them in the 2 ** (models + 1) cells is
-    the same as one multinomial draw of n over the cells' shares, at a cost that doesn't grow with n.
+    ``called`` is (models, n) of booleans. Resampling n patients and counting them in the 2 ** (models + 1)
+    cells is the same as one multinomial draw of n over the cells' shares, at a cost that doesn't grow with n.
 
-    Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells); cells without a patient are
-    left out.
+    Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells); cells
+    without a patient are left out.
     """
     code = np.asarray(labels == 1, dtype=np.int64)
     for calls in called:
@@ -95,7 +98,9 @@ def bootstrap_counts(
 
 
 def threshold_metrics(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Sensitivity, specificity, accuracy, PPV, NPV and F1 from counts of any shape; NaN where there is nobody to count."""
+    """Sensitivity, specificity, accuracy, PPV, NPV and F1 from counts of any shape; NaN where there is nobody
+    to count.
+    """
     tp, fp, tn, fn = (np.asarray(counts[name], dtype=float) for name in ("tp", "fp", "tn", "fn"))
     return {
         "sensitivity": ratio(tp, tp + fn),
@@ -110,12 +115,16 @@ def threshold_metrics(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]
 def bootstrap_metrics(
     labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """``threshold_metrics`` of each model in each replicate of a paired bootstrap: arrays (models, replicates)."""
+    """``threshold_metrics`` of each model in each replicate of a paired bootstrap: arrays (models,
+    replicates).
+    """
     return threshold_metrics(bootstrap_counts(labels, called, replicates, seed))
 
 
 def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    """The percentile interval of bootstrap ``values`` (replicates,), those that are not defined left aside."""
+    """The percentile interval of bootstrap ``values`` (replicates,), those that are not defined left
+    aside.
+    """
     known = values[~np.isnan(values)]
     if not len(known):
         return NONE, NONE
@@ -125,8 +134,8 @@ def percentile_interval(values: np.ndarray, confidence: float) -> tuple[float, f
 def bootstrap_interval(values: np.ndarray, confidence: float) -> tuple[float, float, str]:
     """The percentile interval of bootstrap ``values`` (replicates,) and its method, or why there is none.
 
-    Where no replicate differs (nobody is called wrongly, or two models call everybody alike) the interval would have no width,
-    which says nothing of the error.
+    Where no replicate differs (nobody is called wrongly, or two models call everybody alike) the interval
+    would have no width, which says nothing of the error.
     """
     low, high = percentile_interval(values, confidence)
     if np.isnan(low):
@@ -232,7 +241,9 @@ def evaluate_set(
 
 
 def auc_text(row: Any) -> str:
-    """The AUC of a row for a log: ``0.889 (0.773 to 0.949; DeLong, logit)``; without an interval the reason alone."""
+    """The AUC of a row for a log: ``0.889 (0.773 to 0.949; DeLong, logit)``; without an interval the reason
+    alone.
+    """
     if np.isnan(row.auc):
         return f"none ({row.auc_ci_method})"
     bounds = "" if np.isnan(row.auc_low) else f"{row.auc_low:.3f} to {row.auc_high:.3f}; "
@@ -248,7 +259,10 @@ def performance_table(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``TABLE2`` for ``sets``. Each set's bootstrap has a seed of its own, so that a further set changes no other."""
+    """``TABLE2`` for ``sets``.
+
+    Each set's bootstrap has a seed of its own, so that a further set changes no other.
+    """
     rows = []
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], list(models))

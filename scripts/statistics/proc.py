@@ -1,7 +1,7 @@
 """DeLong tests by R's pROC: the only module that touches R.
 
-R runs inside this process through rpy2 in its ABI mode, which needs no compiler. Vectors are built by hand, the
-classes and the direction are fixed, so that pROC can neither flip an AUC nor drop a patient.
+R runs inside this process through rpy2 in its ABI mode, which needs no compiler. Vectors are built by hand,
+the classes and the direction are fixed, so that pROC can neither flip an AUC nor drop a patient.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import numpy as np
 from scripts.common.errors import StudyError
 
 INSTALL = (
-    "Install R with pROC: 'apt-get install -y --no-install-recommends r-base-core r-cran-proc' (Debian, Ubuntu), or "
-    "'conda install -c conda-forge r-base=4.4 r-proc', or in R 'install.packages(\"pROC\")' (CRAN); "
-    "or choose 'statistics.engine: numpy' in the config."
+    "Install R with pROC: 'apt-get install -y --no-install-recommends r-base-core r-cran-proc' (Debian,"
+    " Ubuntu), or 'conda install -c conda-forge r-base=4.4 r-proc', or in R 'install.packages(\"pROC\")'"
+    " (CRAN); or choose 'statistics.engine: numpy' in the config."
 )
 
 _TEST = """
 function(labels, first, second, confidence) {
-  curve <- function(scores) pROC::roc(response = labels, predictor = scores, levels = c(0, 1), direction = "<", quiet = TRUE)
+  curve <- function(scores) {
+    pROC::roc(response = labels, predictor = scores, levels = c(0, 1), direction = "<", quiet = TRUE)
+  }
   a <- curve(first)
   b <- curve(second)
   test <- pROC::roc.test(a, b, method = "delong", paired = TRUE, conf.level = confidence)
@@ -81,7 +83,9 @@ class Proc:
     def compare(
         self, labels: np.ndarray, first: np.ndarray, second: np.ndarray, confidence: float
     ) -> PairedTest:
-        """DeLong's paired test of ``first`` against ``second``, (n,) scores without NaN; both classes must be there."""
+        """DeLong's paired test of ``first`` against ``second``, (n,) scores without NaN; both classes must be
+        there.
+        """
         if np.isnan(first).any() or np.isnan(second).any():
             raise ValueError("pROC drops NaN scores in silence; give none")
         if len(np.unique(labels)) < 2:
@@ -97,6 +101,7 @@ class Proc:
         except r.embedded.RRuntimeError as error:
             said = " ".join("".join(self.said[-3:]).split()) or "nothing"
             raise StudyError(
-                f"pROC's roc.test failed; R said: {said}. Choose 'statistics.engine: numpy' in the config to go on without R."
+                f"pROC's roc.test failed; R said: {said}. Choose 'statistics.engine: numpy' in the config to"
+                " go on without R."
             ) from error
         return PairedTest(*(float(v) for v in answer))

@@ -1,4 +1,6 @@
-"""Sensitivity analyses: would other choices of patients, of the DXA window or of the reference standard tell another story?"""
+"""Sensitivity analyses: would other choices of patients, of the DXA window or of the reference standard tell
+another story?
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,9 @@ SENSITIVITY: Columns = {
     "specificity_minus_main_ci_method": "text",
     "note": "text",
 }
-"""``results/statistics/sensitivity.csv``: the main analysis and others, same models, same frozen thresholds, and how far each
-lies from the main one. ``note`` says how an analysis was made where that isn't plain, or why it was refused (``n`` is 0 then)."""
+"""``results/statistics/sensitivity.csv``: the main analysis and others, same models, same frozen thresholds,
+and how far each lies from the main one. ``note`` says how an analysis was made where that isn't plain, or why
+it was refused (``n`` is 0 then)."""
 
 WINDOWS = (1, 3)
 """Narrower windows between film and DXA exam, in calendar months."""
@@ -57,7 +60,9 @@ SAME = "none: the main analysis' own patients"
 
 @dataclass(frozen=True)
 class Analysis:
-    """Who is in an analysis, (n,) of booleans, and with which labels, (n,) of 0 and 1 (of no meaning where left out)."""
+    """Who is in an analysis, (n,) of booleans, and with which labels, (n,) of 0 and 1 (of no meaning where
+    left out).
+    """
 
     name: str
     kept: np.ndarray
@@ -76,7 +81,8 @@ def recorded(frame: pd.DataFrame) -> set[str]:
 def analyses(
     frame: pd.DataFrame, op_t_score: float, variables: Collection[str], most_sites: int = 0
 ) -> list[Analysis]:
-    """The main analysis and the others, for the patients of ``frame``, that the study's recorded ``variables`` allow.
+    """The main analysis and the others, for the patients of ``frame``, that the study's recorded
+    ``variables`` allow.
 
     Where one site alone gives the label, it is that of ``label_<site>``; in a cohort without this column a
     T-score of the site at or below ``op_t_score`` is osteoporosis. Patients without either are left out.
@@ -87,7 +93,9 @@ def analyses(
     everybody = np.ones(len(frame), dtype=bool)
     found = [Analysis("main", everybody, labels)]
     if "review" in variables:
-        found.append(Analysis("without_review", (frame["review"].fillna(0) != 1).to_numpy(dtype=bool), labels))
+        found.append(
+            Analysis("without_review", (frame["review"].fillna(0) != 1).to_numpy(dtype=bool), labels)
+        )
     if not {"dxa_interval_months", "dxa_interval_days"}.isdisjoint(variables):
         months, counted = months_apart(frame)
         for window in WINDOWS:
@@ -117,7 +125,12 @@ def _by_site(frame: pd.DataFrame, site: str, labels: np.ndarray, op_t_score: flo
         if known.any():
             return Analysis(name, known, np.where(known, told, labels).astype(np.int64))
     if column not in frame.columns:
-        return Analysis(name, nobody, labels, f"refused: cohort.csv has no {column}, and t_score alone is that of the lowest site")
+        return Analysis(
+            name,
+            nobody,
+            labels,
+            f"refused: cohort.csv has no {column}, and t_score alone is that of the lowest site",
+        )
     scores = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float)
     known = np.isfinite(scores)
     if not known.any():
@@ -128,10 +141,12 @@ def _by_site(frame: pd.DataFrame, site: str, labels: np.ndarray, op_t_score: flo
 def auc_change(
     labels: np.ndarray, scores: np.ndarray, analysis: Analysis, confidence: float
 ) -> tuple[float, float, float, str]:
-    """AUC of the analysis minus that of all patients, with a Wald interval and its method (or why there is none).
+    """AUC of the analysis minus that of all patients, with a Wald interval and its method (or why there is
+    none).
 
-    The two groups overlap, so their AUCs are correlated: the variance comes from what each patient adds to both
-    (``delong.influences``). ``labels`` (n,) are those of the main analysis, ``scores`` (n,) of one model.
+    The two groups overlap, so their AUCs are correlated: the variance comes from what each patient adds to
+    both (``delong.influences``). ``labels`` (n,) are those of the main analysis, ``scores`` (n,) of one
+    model.
     """
     own, kept = analysis.labels[analysis.kept], analysis.kept
     auc, reasons = [], []
@@ -152,7 +167,9 @@ def auc_change(
 
 
 def newcombe(top_1: int, n_1: int, top_2: int, n_2: int, confidence: float) -> tuple[float, float]:
-    """Interval of the difference of two independent proportions from their Wilson intervals (Newcombe, Stat Med 1998;17:873)."""
+    """Interval of the difference of two independent proportions from their Wilson intervals (Newcombe, Stat
+    Med 1998;17:873).
+    """
     p_1, p_2 = top_1 / n_1, top_2 / n_2
     (low_1, high_1), (low_2, high_2) = wilson(top_1, n_1, confidence), wilson(top_2, n_2, confidence)
     difference = p_1 - p_2
@@ -160,13 +177,21 @@ def newcombe(top_1: int, n_1: int, top_2: int, n_2: int, confidence: float) -> t
 
 
 def rate_change(
-    labels: np.ndarray, right: np.ndarray, analysis: Analysis, label: int, confidence: float, replicates: int, seed: int
+    labels: np.ndarray,
+    right: np.ndarray,
+    analysis: Analysis,
+    label: int,
+    confidence: float,
+    replicates: int,
+    seed: int,
 ) -> tuple[float, float, float, str]:
-    """Sensitivity (``label`` 1) or specificity (0) of the analysis minus that of all patients, with interval and method.
+    """Sensitivity (``label`` 1) or specificity (0) of the analysis minus that of all patients, with interval
+    and method.
 
-    ``right`` (n,) says whose call agrees with ``label``. Where the analysis keeps the labels, the change is the share that it
-    leaves out times the difference between those kept and those left out, who are independent groups: Newcombe's interval of
-    that difference, times the share. Where it changes labels, a paired bootstrap of whole patients.
+    ``right`` (n,) says whose call agrees with ``label``. Where the analysis keeps the labels, the change is
+    the share that it leaves out times the difference between those kept and those left out, who are
+    independent groups: Newcombe's interval of that difference, times the share. Where it changes labels, a
+    paired bootstrap of whole patients.
     """
     every, inside = labels == label, analysis.kept & (analysis.labels == label)
     if not every.any() or not inside.any():
@@ -176,7 +201,9 @@ def rate_change(
         out = every & ~inside
         if not out.any():
             return 0.0, NONE, NONE, SAME
-        ends = newcombe(int(right[inside].sum()), int(inside.sum()), int(right[out].sum()), int(out.sum()), confidence)
+        ends = newcombe(
+            int(right[inside].sum()), int(inside.sum()), int(right[out].sum()), int(out.sum()), confidence
+        )
         share = out.sum() / every.sum()
         return difference, float(ends[0] * share), float(ends[1] * share), NEWCOMBE
     draws, in_main, (in_analysis, correct) = joint_draws(every, np.vstack([inside, right]), replicates, seed)
@@ -204,15 +231,27 @@ def sensitivity_table(
         part = frame[frame["set"] == name]
         labels, scores = arrays(part, models)
         for analysis in analyses(part, op_t_score, variables, most_sites):
-            own = measures(analysis.labels[analysis.kept], scores[:, analysis.kept], models, thresholds, confidence)
+            own = measures(
+                analysis.labels[analysis.kept], scores[:, analysis.kept], models, thresholds, confidence
+            )
             for row, values in zip(own, scores, strict=True):
                 called = values >= thresholds[row["model"]]
                 changes = {"auc": auc_change(labels, values, analysis, confidence)}
                 for metric, label, right in (("sensitivity", 1, called), ("specificity", 0, ~called)):
-                    own_seed = sub_seed(seed, "statistics", "sensitivity", name, analysis.name, row["model"], metric)
-                    changes[metric] = rate_change(labels, right, analysis, label, confidence, replicates, own_seed)
+                    own_seed = sub_seed(
+                        seed, "statistics", "sensitivity", name, analysis.name, row["model"], metric
+                    )
+                    changes[metric] = rate_change(
+                        labels, right, analysis, label, confidence, replicates, own_seed
+                    )
                 row = {"analysis": analysis.name, "set": name, **row, "note": analysis.note}
                 for metric, change in changes.items():
-                    row |= dict(zip([f"{metric}_minus_main{end}" for end in ("", "_low", "_high", "_ci_method")], change, strict=True))
+                    row |= dict(
+                        zip(
+                            [f"{metric}_minus_main{end}" for end in ("", "_low", "_high", "_ci_method")],
+                            change,
+                            strict=True,
+                        )
+                    )
                 rows.append(row)
     return pd.DataFrame(rows, columns=list(SENSITIVITY))

@@ -1,4 +1,6 @@
-"""The figure of the shortcut audit: variance explained, AUC of the film's own variables, AUC with parts of the film covered."""
+"""The figure of the shortcut audit: variance explained, AUC of the film's own variables, AUC with parts of
+the film covered.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,20 @@ def covered(mask: str, spine: tuple[float, float], border: float) -> list[tuple[
         return [(middle - half / 2, 0, half, 1) for middle in (left / 2, (right + 1) / 2)]
     if mask == "border_masked":
         inner = 1 - 2 * border
-        return [(0, 0, 1, border), (0, 1 - border, 1, border), (0, border, border, inner), (1 - border, border, border, inner)]
+        return [
+            (0, 0, 1, border),
+            (0, 1 - border, 1, border),
+            (0, border, border, inner),
+            (1 - border, border, border, inner),
+        ]
     if mask == "spine_only":
         return [(0, 0, left, 1), (right, 0, 1 - right, 1)]
     return []
 
 
-def _by_group(axis, table: pd.DataFrame, sets: Sequence[str], column: str, words: Language, bars: bool) -> None:
+def _by_group(
+    axis, table: pd.DataFrame, sets: Sequence[str], column: str, words: Language, bars: bool
+) -> None:
     """A row per group of variables, a mark per set; intervals where ``bars``."""
     part = table[table["analysis"] == "variables"]
     step = 0.7 / max(len(sets), 1)
@@ -98,7 +107,10 @@ def draw_shortcuts(
     language: Language,
     synthetic: bool,
 ) -> Figure:
-    """Three panels from ``SHORTCUTS``. A value that the table lacks has no mark; R^2 below -0.2 stands at the edge."""
+    """Three panels from ``SHORTCUTS``.
+
+    A value that the table lacks has no mark; R^2 below -0.2 stands at the edge.
+    """
     figure, (left, middle, right) = panels(3, HEIGHT)
     every = [TRAIN, *sets]
     shown = table.assign(r2=table["r2_cross_validated"].clip(lower=-0.2))

@@ -1,8 +1,9 @@
-"""What else than bone could carry the deep score: device, film size, brightness and exposure, and parts of the film.
+"""What else than bone could carry the deep score: device, film size, brightness and exposure, and parts of
+the film.
 
-Three analyses in one table. *Variables*: how much of the deep score's logit a group of variables explains, and how well the group
-alone tells the label. *Within a manufacturer*: the AUC among films of one device maker, where the maker can't help. *Masked*:
-the AUC of scores of films with a part covered.
+Three analyses in one table. *Variables*: how much of the deep score's logit a group of variables explains,
+and how well the group alone tells the label. *Within a manufacturer*: the AUC among films of one device
+maker, where the maker can't help. *Masked*: the AUC of scores of films with a part covered.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ SHORTCUTS: Columns = {
     "engine": "text",
     "note": "text",
 }
-"""``results/statistics/shortcuts.csv``. ``analysis`` is ``variables``, ``within_manufacturer`` or ``masked``, ``subject`` the group of
-variables, the manufacturer or the mask; ``difference`` is the AUC of ``subject`` less that of ``against``."""
+"""``results/statistics/shortcuts.csv``.
+
+``analysis`` is ``variables``, ``within_manufacturer`` or ``masked``, ``subject`` the group of variables, the
+manufacturer or the mask; ``difference`` is the AUC of ``subject`` less that of ``against``."""
 
 FILM: Columns = {
     "center": "text",
@@ -71,7 +74,8 @@ FILM_GROUPS: dict[str, tuple[str, ...]] = {
     "film_size": ("rows", "columns"),
     "brightness": ("mean",),
     "exposure": (
-        "value_range", "noise_ratio", "clipped_low", "clipped_high", "polarity", "exposure_index", "deviation_index",
+        "value_range", "noise_ratio", "clipped_low", "clipped_high", "polarity", "exposure_index",
+        "deviation_index",
     ),
 }  # fmt: skip
 """Groups of variables that tell how and with what a film was made."""
@@ -81,7 +85,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "all_of_these": tuple(name for group in FILM_GROUPS.values() for name in group),
     "age_sex": ("age", "sex"),
 }
-"""The groups of the audit; age and sex stand beside the film's own for comparison, since a film shows both."""
+"""The groups of the audit; age and sex stand beside the film's own for comparison, since a film shows
+both.
+"""
 
 CATEGORIES = ("manufacturer", "view", "sex")
 MASKS = ("spine_masked", "flanks_masked", "border_masked", "spine_only")
@@ -103,8 +109,9 @@ FOLDS = 5
 class Design:
     """How variables become columns: learned from some patients, applied to any.
 
-    Categories: a column for each level but the most frequent one. Numbers: standardised, a gap becomes the median, and
-    gets a column that marks it. What is constant, or unknown in half of the patients, is left out.
+    Categories: a column for each level but the most frequent one. Numbers: standardised, a gap becomes the
+    median, and gets a column that marks it. What is constant, or unknown in half of the patients, is left
+    out.
     """
 
     levels: tuple[tuple[str, str], ...]
@@ -170,7 +177,9 @@ def adjusted_r2(columns: np.ndarray, target: np.ndarray) -> float:
 
 
 def partial_r2(columns: np.ndarray, target: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Share of the target's variance left by the label that ``columns`` explain, and P of the F test for it."""
+    """Share of the target's variance left by the label that ``columns`` explain, and P of the F test for
+    it.
+    """
     before, rank_before = residual_sum(labels[:, None].astype(float), target)
     after, rank = residual_sum(np.column_stack([labels, columns]), target)
     more, free = rank - rank_before, len(target) - rank
@@ -180,8 +189,13 @@ def partial_r2(columns: np.ndarray, target: np.ndarray, labels: np.ndarray) -> t
     return 1 - after / before, float(p)
 
 
-def cross_validated_r2(frame: pd.DataFrame, variables: Sequence[str], target: np.ndarray, folds: np.ndarray) -> float:
-    """1 - PRESS / SS: patients of a fold are predicted by least squares on the others. It is negative where that is worse than the mean."""
+def cross_validated_r2(
+    frame: pd.DataFrame, variables: Sequence[str], target: np.ndarray, folds: np.ndarray
+) -> float:
+    """1 - PRESS / SS: patients of a fold are predicted by least squares on the others.
+
+    It is negative where that is worse than the mean.
+    """
     predicted = np.empty(len(target))
     for fold in np.unique(folds):
         out = folds == fold
@@ -193,7 +207,9 @@ def cross_validated_r2(frame: pd.DataFrame, variables: Sequence[str], target: np
 
 
 def label_scores(learn: pd.DataFrame, apply: pd.DataFrame, variables: Sequence[str]) -> np.ndarray:
-    """Probabilities of the label for ``apply`` by a logistic regression (ridge penalty 1) on ``variables`` of ``learn``."""
+    """Probabilities of the label for ``apply`` by a logistic regression (ridge penalty 1) on ``variables`` of
+    ``learn``.
+    """
     design = Design.learn(learn, variables)
     labels = learn["label"].to_numpy(dtype=int)
     if design.width == 0 or len(np.unique(labels)) < 2 or not len(apply):
@@ -206,16 +222,26 @@ def label_scores(learn: pd.DataFrame, apply: pd.DataFrame, variables: Sequence[s
 
 
 def with_films(patients: pd.DataFrame, exposure: str | Path) -> pd.DataFrame:
-    """Patients with the measures of their films; manufacturers in one spelling. ``StudyError`` where a film has no row."""
+    """Patients with the measures of their films; manufacturers in one spelling.
+
+    ``StudyError`` where a film has no row.
+    """
     films = read_table(exposure, FILM)
     if films.duplicated(["center", "image_id"]).any():
         raise StudyError(f"'{exposure}' holds a film twice. Delete it and run again; it is made anew.")
-    both = patients.merge(films[list(FILM)], on=["center", "image_id"], how="left", indicator="film", validate="many_to_one")
+    both = patients.merge(
+        films[list(FILM)], on=["center", "image_id"], how="left", indicator="film", validate="many_to_one"
+    )
     absent = int((both["film"] != "both").sum())
     if absent:
-        raise StudyError(f"'{exposure}' lacks the films of {absent} patient(s): the files are of different runs; run again.")
+        raise StudyError(
+            f"'{exposure}' lacks the films of {absent} patient(s): the files are of different runs; run"
+            " again."
+        )
     makers = both["manufacturer"].fillna("").str.split().str.join(" ")
-    spelled = makers.groupby(makers.str.casefold()).transform(lambda same: same.value_counts().sort_index().idxmax())
+    spelled = makers.groupby(makers.str.casefold()).transform(
+        lambda same: same.value_counts().sort_index().idxmax()
+    )
     both["manufacturer"] = spelled.where(makers != "", "unknown")
     return both.drop(columns="film")
 
@@ -224,7 +250,9 @@ def folds_of(frame: pd.DataFrame, seed: int) -> np.ndarray:
     """The study's folds in train; elsewhere five, dealt by a hash of ``seed`` and the pseudonym, (n,)."""
     if len(frame) and frame["fold"].notna().all():
         return frame["fold"].to_numpy(dtype=int)
-    ranks = np.argsort([sub_seed(seed, "statistics", "shortcuts", i) for i in frame["patient_id"]], kind="stable")
+    ranks = np.argsort(
+        [sub_seed(seed, "statistics", "shortcuts", i) for i in frame["patient_id"]], kind="stable"
+    )
     folds = np.empty(len(frame), dtype=int)
     folds[ranks] = np.arange(len(frame)) % FOLDS
     return folds
@@ -233,8 +261,8 @@ def folds_of(frame: pd.DataFrame, seed: int) -> np.ndarray:
 def audited_score(part: pd.DataFrame) -> np.ndarray:
     """The logit of the deep score (n,) of a set's patients; in train with mean 0 and SD 1 within each fold.
 
-    Each fold's network has a scale of its own. Pooled as they are, its offset and spread would count as unexplained
-    variance. A fold with one score for all is 0.
+    Each fold's network has a scale of its own. Pooled as they are, its offset and spread would count as
+    unexplained variance. A fold with one score for all is 0.
     """
     score = logit(np.clip(part["deep"].to_numpy(dtype=float), CLIP, 1 - CLIP))
     if not len(part) or part["fold"].isna().any():
@@ -250,15 +278,22 @@ def audited_score(part: pd.DataFrame) -> np.ndarray:
 def _auc(labels: np.ndarray, scores: np.ndarray, confidence: float) -> dict[str, float | str]:
     result = auc_with_covariance(labels, scores)
     n_pos = int(labels.sum())
-    shown = auc_interval(float(result.auc[0]), float(result.covariance[0, 0]), n_pos, len(labels) - n_pos, confidence)
-    return {"auc": float(result.auc[0]), "auc_low": shown.low, "auc_high": shown.high, "auc_ci_method": shown.method}
+    shown = auc_interval(
+        float(result.auc[0]), float(result.covariance[0, 0]), n_pos, len(labels) - n_pos, confidence
+    )
+    return {
+        "auc": float(result.auc[0]),
+        "auc_low": shown.low,
+        "auc_high": shown.high,
+        "auc_ci_method": shown.method,
+    }
 
 
 def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, seed: int) -> list[dict]:
     """Rows of the analysis ``variables``: train (out of fold) and every test set, each group.
 
-    R^2 is of the set alone. The AUC is that of the group for the label: in train over the study's folds, in a test set from
-    a fit to all of train.
+    R^2 is of the set alone. The AUC is that of the group for the label: in train over the study's folds, in a
+    test set from a fit to all of train.
     """
     train = frame[frame["set"] == TRAIN]
     rows = []
@@ -301,7 +336,13 @@ def manufacturer_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: floa
             own = part[part["manufacturer"] == maker]
             labels, scores = arrays(own, ["deep"])
             n_pos = int(labels.sum())
-            row = {"set": name, "analysis": "within_manufacturer", "subject": maker, "n": len(own), "n_pos": n_pos}
+            row = {
+                "set": name,
+                "analysis": "within_manufacturer",
+                "subject": maker,
+                "n": len(own),
+                "n_pos": n_pos,
+            }
             if min(n_pos, len(own) - n_pos) < FEWEST:
                 rows.append({**row, "note": f"fewer than {FEWEST} patients in a class"})
             else:
@@ -310,7 +351,10 @@ def manufacturer_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: floa
 
 
 def read_masked(paths: Mapping[str, str | Path], frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The masked scores of each set in the order of its patients in ``frame``. ``StudyError`` where they don't fit them."""
+    """The masked scores of each set in the order of its patients in ``frame``.
+
+    ``StudyError`` where they don't fit them.
+    """
     columns: Columns = {"patient_id": "text", "image_id": "text", **dict.fromkeys(MASKS, "float")}
     tables = {}
     for name, path in paths.items():
@@ -318,13 +362,17 @@ def read_masked(paths: Mapping[str, str | Path], frame: pd.DataFrame) -> dict[st
         part = frame.loc[frame["set"] == name, [*key, "label", "deep"]]
         table = part.merge(read_table(path, columns), on=key, how="outer", validate="one_to_one")
         if len(table) != len(part) or table[[*MASKS, "deep"]].isna().any().any():
-            raise StudyError(f"'{path}' does not hold the patients of '{name}'. Delete it and run again; it is made anew.")
+            raise StudyError(
+                f"'{path}' does not hold the patients of '{name}'. Delete it and run again; it is made anew."
+            )
         tables[name] = table
     return tables
 
 
 def masked_rows(masked: Mapping[str, pd.DataFrame], confidence: float, proc: object | None) -> list[dict]:
-    """Rows of the analysis ``masked``: the AUC with each part covered, and DeLong's paired differences (CONTRASTS)."""
+    """Rows of the analysis ``masked``: the AUC with each part covered, and DeLong's paired differences
+    (CONTRASTS).
+    """
     rows = []
     names = ["unmasked", *MASKS]
     for name, table in masked.items():
@@ -337,7 +385,13 @@ def masked_rows(masked: Mapping[str, pd.DataFrame], confidence: float, proc: obj
             kept = ("difference", "difference_low", "difference_high", "p_value", "engine", "note")
             mask = test["model_a"]
             rows.append(
-                {**base, "subject": mask, "against": test["model_b"], **shown[mask], **{key: test[key] for key in kept}}
+                {
+                    **base,
+                    "subject": mask,
+                    "against": test["model_b"],
+                    **shown[mask],
+                    **{key: test[key] for key in kept},
+                }
             )
     return rows
 
@@ -350,6 +404,9 @@ def shortcut_table(
     seed: int,
     proc: object | None,
 ) -> pd.DataFrame:
-    """``SHORTCUTS``: all three analyses. ``frame`` comes from ``with_films``, ``masked`` from ``read_masked``."""
+    """``SHORTCUTS``: all three analyses.
+
+    ``frame`` comes from ``with_films``, ``masked`` from ``read_masked``.
+    """
     rows = variable_rows(frame, sets, confidence, seed) + manufacturer_rows(frame, sets, confidence)
     return pd.DataFrame(rows + masked_rows(masked, confidence, proc), columns=list(SHORTCUTS))

@@ -50,8 +50,11 @@ FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 MARKERS = "osD^vPX"
 """Marks of models, sets or folds, so that they are told apart without colour too."""
 
+
 def apply(language: str, font_size: float, dpi: int, names: Mapping[str, str] | None = None) -> None:
-    """Set matplotlib's style. Text is drawn as paths in SVG and its fonts are embedded in PDF, so that it looks alike everywhere.
+    """Set matplotlib's style.
+
+    Text is drawn as paths in SVG and its fonts are embedded in PDF, so that it looks alike everywhere.
 
     ``names`` are those that the figures show, by the place where each can be changed: fonts that have their
     characters are chosen among the installed ones, and a name that none can draw is refused (``StudyError``).
@@ -93,7 +96,9 @@ def apply(language: str, font_size: float, dpi: int, names: Mapping[str, str] | 
             "legend.labelspacing": 0.25,
             "savefig.dpi": dpi,
             "figure.dpi": 100,
-            "text.hinting": "no_hinting",  # as wide in bitmaps as in vector graphics, so that one layout fits all
+            "text.hinting": (
+                "no_hinting"
+            ),  # as wide in bitmaps as in vector graphics, so that one layout fits all
             "text.hinting_factor": 1,
             "svg.fonttype": "path",
             "svg.hashsalt": "osteocxr",
@@ -112,7 +117,9 @@ def _palette() -> Iterator[str]:
 
 
 def colors_of(models: Sequence[str], chosen: Mapping[str, str]) -> dict[str, str]:
-    """A colour per model: the config's, else the next of the palette that no model has; no two are the same unless the config says so."""
+    """A colour per model: the config's, else the next of the palette that no model has; no two are the same
+    unless the config says so.
+    """
     taken = {matplotlib.colors.to_hex(chosen[model]) for model in models if model in chosen}
     spare = (color for color in _palette() if matplotlib.colors.to_hex(color) not in taken)
     return {model: chosen[model] if model in chosen else next(spare) for model in models}
@@ -172,8 +179,9 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
 
 
 def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int = 3) -> tuple[Figure, list]:
-    """A figure with ``count`` panels, up to three in a row, each ``height`` inches high. One panel alone is a column wide,
-    and higher in the same measure."""
+    """A figure with ``count`` panels, up to three in a row, each ``height`` inches high.
+
+    One panel alone is a column wide, and higher in the same measure."""
     columns = min(per_row, max(count, 1))
     rows = -(-max(count, 1) // columns)
     wide = width * columns / per_row
@@ -198,7 +206,8 @@ def indented(text: str, position: int, size: float) -> str:
 
 
 def draw_letter(axis, of: Text, position: int) -> None:
-    """Write a panel's bold letter into the room before the first line of the text ``of``, on the same baseline.
+    """Write a panel's bold letter into the room before the first line of the text ``of``, on the same
+    baseline.
 
     Matplotlib's math text would make one text of both, but it takes no character from a second font.
     """
@@ -232,7 +241,9 @@ def letter(axis, position: int, title: str, detail: str = "", **more: object) ->
     indent = text_width("AA", size, "bold") if position < 26 else 0.0
     lines = wrapped(title, room - indent, size)
     if detail:
-        beside = 0.1 if grid and grid.colspan.stop < columns else 0.0  # the next panel's title begins further right
+        beside = (
+            0.1 if grid and grid.colspan.stop < columns else 0.0
+        )  # the next panel's title begins further right
         if len(lines) == 1 and text_width(f"{lines[0]} {detail}", size) <= room - indent + beside:
             lines = [f"{lines[0]} {detail}"]
         else:
@@ -242,7 +253,9 @@ def letter(axis, position: int, title: str, detail: str = "", **more: object) ->
 
 
 def make_room_for_titles(figure: Figure, axes: Sequence) -> None:
-    """Make the figure higher by the further lines of its panels' titles, so that long names take nothing from the panels."""
+    """Make the figure higher by the further lines of its panels' titles, so that long names take nothing from
+    the panels.
+    """
     lines: dict[int, int] = {}
     for axis in axes:
         row = axis.get_subplotspec().rowspan.start
@@ -252,7 +265,8 @@ def make_room_for_titles(figure: Figure, axes: Sequence) -> None:
 
 
 def make_room_for_legends(figure: Figure, axes: Sequence) -> None:
-    """Make the figure higher until the legend below each panel ends above the next row's titles and the figure's lower edge.
+    """Make the figure higher until the legend below each panel ends above the next row's titles and the
+    figure's lower edge.
 
     The layout engine alone leaves too little room below panels whose aspect is fixed.
     """
@@ -265,7 +279,9 @@ def make_room_for_legends(figure: Figure, axes: Sequence) -> None:
         lacking = 0.0
         for row, following in itertools.zip_longest(order, order[1:], fillvalue=()):
             legends = [axis.get_legend().get_window_extent().y0 for axis in row if axis.get_legend()]
-            tops = [axis.get_title(loc="left") and axis._left_title.get_window_extent().y1 for axis in following]
+            tops = [
+                axis.get_title(loc="left") and axis._left_title.get_window_extent().y1 for axis in following
+            ]
             if legends:
                 lacking = max(lacking, max(tops, default=0.0) / figure.dpi + 0.03 - min(legends) / figure.dpi)
         if lacking <= 0:
@@ -275,7 +291,9 @@ def make_room_for_legends(figure: Figure, axes: Sequence) -> None:
 
 
 def shared_legend(figure: Figure, axes: Sequence, note: str = "") -> None:
-    """One legend below all panels, from the first panel that has named marks, in as many columns as fit; ``note`` stands over it."""
+    """One legend below all panels, from the first panel that has named marks, in as many columns as fit;
+    ``note`` stands over it.
+    """
     found = (axis.get_legend_handles_labels() for axis in axes)
     handles, names = next((pair for pair in found if pair[0]), ([], []))
     if not handles:

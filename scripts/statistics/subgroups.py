@@ -46,23 +46,31 @@ PREVALENCE: Columns = {
     "note": "text",
     **{f"{m}_ci_method": "text" for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit")},
 }
-"""``results/statistics/prevalence.csv``: sensitivity and specificity among the set's patients of that age and above; PPV and
-NPV by Bayes' theorem and net benefit (at the frozen threshold as threshold probability) at the population's prevalence."""
+"""``results/statistics/prevalence.csv``: sensitivity and specificity among the set's patients of that age and
+above; PPV and NPV by Bayes' theorem and net benefit (at the frozen threshold as threshold probability) at the
+population's prevalence."""
 
 DAYS_A_MONTH = 30
 """Stands for a calendar month where ``cohort.csv`` gives days alone."""
 
 
 def months_apart(frame: pd.DataFrame) -> tuple[np.ndarray, str]:
-    """Calendar months within which film and DXA exam lie, (n,), and how they were counted where it was not by the calendar."""
+    """Calendar months within which film and DXA exam lie, (n,), and how they were counted where it was not by
+    the calendar.
+    """
     if "dxa_interval_months" in frame.columns:
         return frame["dxa_interval_months"].to_numpy(dtype=float, na_value=np.nan), ""
     days = np.abs(frame["dxa_interval_days"].to_numpy(dtype=float, na_value=np.nan))
-    return np.ceil(days / DAYS_A_MONTH), f"cohort.csv has no dxa_interval_months: {DAYS_A_MONTH} days stand for a month"
+    return (
+        np.ceil(days / DAYS_A_MONTH),
+        f"cohort.csv has no dxa_interval_months: {DAYS_A_MONTH} days stand for a month",
+    )
 
 
 def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
-    """Subgroup, level and mask (n,) of each subgroup that has patients: sex, age, BMI (WHO's classes), maker, DXA interval."""
+    """Subgroup, level and mask (n,) of each subgroup that has patients: sex, age, BMI (WHO's classes), maker,
+    DXA interval.
+    """
     age = frame["age"].to_numpy(dtype=float, na_value=np.nan)
     bmi = frame["bmi"].to_numpy(dtype=float, na_value=np.nan)
     months, _ = months_apart(frame)
@@ -83,9 +91,15 @@ def levels(frame: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray]]:
 
 
 def measures(
-    labels: np.ndarray, scores: np.ndarray, models: Sequence[str], thresholds: Mapping[str, float], confidence: float
+    labels: np.ndarray,
+    scores: np.ndarray,
+    models: Sequence[str],
+    thresholds: Mapping[str, float],
+    confidence: float,
 ) -> Iterator[dict]:
-    """Size, AUC and proportions of each model, with intervals, for ``labels`` (n,) and ``scores`` (models, n)."""
+    """Size, AUC and proportions of each model, with intervals, for ``labels`` (n,) and ``scores`` (models,
+    n).
+    """
     result = auc_with_covariance(labels, scores)
     n, n_pos = len(labels), int(labels.sum())
     for i, model in enumerate(models):
@@ -179,7 +193,9 @@ def prevalence_table(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``PREVALENCE`` for the configured populations; estimated among test patients of the population's age only."""
+    """``PREVALENCE`` for the configured populations; estimated among test patients of the population's age
+    only.
+    """
     rows = []
     for population in populations:
         old_enough = at_least(frame["age"].to_numpy(dtype=float, na_value=np.nan), population["from_age"])

@@ -1,4 +1,6 @@
-"""Writing a journal's three-line table as Word (DOCX) and HTML: a rule above, one below the head, one at the end."""
+"""Writing a journal's three-line table as Word (DOCX) and HTML: a rule above, one below the head, one at the
+end.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ class Table:
 
 
 _STYLE = """
-body{font-family:"Times New Roman","Songti SC","SimSun","Noto Serif CJK SC",serif;font-size:10.5pt;color:#111;margin:2em}
+body{font-family:"Times New Roman","Songti SC","SimSun","Noto Serif CJK SC",serif;font-size:10.5pt;color:#111;
+margin:2em}
 .warning{color:#a4001d;font-weight:bold}
 table{border-collapse:collapse;border-top:1.5pt solid #111;border-bottom:1.5pt solid #111}
 caption{caption-side:top;text-align:left;font-weight:bold;padding:0 0 .4em}
@@ -63,9 +66,11 @@ def to_html(table: Table) -> str:
     wide = ' class="wide"' if table.landscape else ""
     notes = "".join(f"<p>{say(note)}</p>\n" for note in table.notes)
     return (
-        f'<!DOCTYPE html>\n<html lang="{"zh-CN" if table.language == "zh" else "en"}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<title>{say(table.caption)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n'
-        f'{warning}<div class="scroll"><table{wide}>\n<caption>{say(table.caption)}</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n'
+        f'<!DOCTYPE html>\n<html lang="{"zh-CN" if table.language == "zh" else "en"}">\n<head>\n'
+        '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{say(table.caption)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f'{warning}<div class="scroll"><table{wide}>\n<caption>{say(table.caption)}</caption>\n'
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n"
         + "\n".join(rows)
         + f'\n</tbody>\n</table></div>\n<div class="notes">\n{notes}</div>\n</body>\n</html>\n'
     )
@@ -206,7 +211,8 @@ def _width(text: str) -> int:
 
 
 def _column_shares(table: Table) -> list[float]:
-    """How a table's width is shared out: by each column's longest cell, which is not broken, and its head's longest word.
+    """How a table's width is shared out: by each column's longest cell, which is not broken, and its head's
+    longest word.
 
     A first column of long names takes at most a third and is broken.
     """

@@ -20,8 +20,8 @@ THRESHOLDS: Columns = {
     "n_pos": "int",
     "ties": "text",
 }
-"""``results/statistics/thresholds.csv``: sensitivity and specificity are those among the training patients' out-of-fold
-scores; a score at or above the threshold is positive."""
+"""``results/statistics/thresholds.csv``: sensitivity and specificity are those among the training patients'
+out-of-fold scores; a score at or above the threshold is positive."""
 
 
 def cut_points(scores: np.ndarray) -> np.ndarray:
@@ -45,7 +45,8 @@ def _rates(labels: np.ndarray, scores: np.ndarray, cuts: np.ndarray) -> tuple[np
 
 
 def youden(labels: np.ndarray, scores: np.ndarray) -> float:
-    """The cut point with the largest sensitivity + specificity - 1; of several the lowest (the most sensitive).
+    """The cut point with the largest sensitivity + specificity - 1; of several the lowest (the most
+    sensitive).
 
     The index is compared as a whole number (tp * negatives - fp * positives), so that ties are exact.
     """

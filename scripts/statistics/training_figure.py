@@ -37,8 +37,9 @@ MARKS = 10
 def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthetic: bool) -> Figure:
     """Losses (global solid, local dashed), held-out AUC and learning rate, a line per fold.
 
-    ``histories`` are the folds' tables (HISTORY) in order. An AUC that is missing, since a fold held out one class only,
-    leaves a gap. A line below says that the last epoch's weights are used, whatever the held-out AUC is.
+    ``histories`` are the folds' tables (HISTORY) in order. An AUC that is missing, since a fold held out one
+    class only, leaves a gap. A line below says that the last epoch's weights are used, whatever the held-out
+    AUC is.
     """
     figure, (loss, auc, rate) = panels(3, 2.75)
     for fold, history in enumerate(histories):
@@ -59,7 +60,9 @@ def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthet
     loss.set_ylim(bottom=0)
     rate.set_ylim(bottom=0)
     rate.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    for place, (axis, title) in enumerate(((loss, "loss_axis"), (auc, "held_out_auc_axis"), (rate, "learning_rate_axis"))):
+    for place, (axis, title) in enumerate(
+        ((loss, "loss_axis"), (auc, "held_out_auc_axis"), (rate, "learning_rate_axis"))
+    ):
         letter(axis, place, language(title))
         axis.set_xlabel(language("epoch_axis"))
         axis.xaxis.get_major_locator().set_params(integer=True)

@@ -29,7 +29,10 @@ WORDS: dict[str, dict[str, str]] = {
         "one_class": "One class only:\nno ROC curve",
         "auc": "AUC",
         "auc_ci": "AUC ({level} CI)",
-        "best_strip": "Lines over each panel: the strategy with the highest net benefit at that threshold (point estimate)",
+        "best_strip": (
+            "Lines over each panel: the strategy with the highest net benefit at that threshold (point"
+            " estimate)"
+        ),
         "sizes": "{events} events, {non_events} non-events",
         "imprecise": "Imprecise: {events} events,\n{non_events} non-events",
         "overall": "All patients",
@@ -39,8 +42,11 @@ WORDS: dict[str, dict[str, str]] = {
         "only_non_op": "{n} non-OP",
         "separated": "separated",
         "constant": "constant",
-        "forest_note": "Lines down a panel: AUC in all patients of the set. Hollow marks: no confidence interval, for the reason in brackets "
-        "(a count: too few patients of that class; separated: a cut of the score divides the classes without error, in either direction; constant: one score for all).",
+        "forest_note": (
+            "Lines down a panel: AUC in all patients of the set. Hollow marks: no confidence interval, for"
+            " the reason in brackets (a count: too few patients of that class; separated: a cut of the score"
+            " divides the classes without error, in either direction; constant: one score for all)."
+        ),
         "numbers_aside": "Numbers: results/statistics/subgroups.csv",
         "sex_female": "Women",
         "sex_male": "Men",
@@ -117,18 +123,28 @@ WORDS: dict[str, dict[str, str]] = {
         "npv": "NPV (%)",
         "f1": "F1",
         "p_against": "P against {model}",
-        "note1": "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex: Pearson's χ² test without "
-        "continuity correction. SMD: standardised mean difference, OP minus non-OP (for sex: share of men). BMI: body mass index; BMD: bone mineral density.",
+        "note1": (
+            "Values are mean ± SD or n (%). Age, BMI, BMD, height, weight and T-score: Welch's t test; sex:"
+            " Pearson's χ² test without continuity correction. SMD: standardised mean difference, OP minus"
+            " non-OP (for sex: share of men). BMI: body mass index; BMD: bone mineral density."
+        ),
         "note1_missing": "Values missing: {list}.",
         "note1_t_score": "T-scores known by a bound alone, or that need not be the lowest, count as missing.",
         "note1_fisher": "P in brackets: Fisher's exact test, where an expected count is below 5.",
         "note1_capped": "Ages above 89 are counted as 90 (patients: {list}).",
-        "note2": "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller class has fewer than "
-        "50 patients); F1: percentile bootstrap; others: Wilson.",
+        "note2": (
+            "Values with {level} confidence intervals. AUC: DeLong (Wald; logit, marked †, where the smaller"
+            " class has fewer than 50 patients); F1: percentile bootstrap; others: Wilson."
+        ),
         "note2_frozen": " Thresholds frozen on the training patients' out-of-fold scores ({rule}): {list}.",
         "note2_given": " Thresholds given beforehand: {list}.",
-        "note2_p": "P: DeLong's paired test against the {model} model, adjusted by Holm within each set ({engine}).",
-        "note2_empty": "A dash: not defined. A value alone: no interval can be given. CI: confidence interval; PPV and NPV: positive and negative predictive value.",
+        "note2_p": (
+            "P: DeLong's paired test against the {model} model, adjusted by Holm within each set ({engine})."
+        ),
+        "note2_empty": (
+            "A dash: not defined. A value alone: no interval can be given. CI: confidence interval; PPV and"
+            " NPV: positive and negative predictive value."
+        ),
         "youden": "largest Youden index",
         "sensitivity_rule": "sensitivity of at least {value}",
     },
@@ -163,7 +179,10 @@ WORDS: dict[str, dict[str, str]] = {
         "only_non_op": "非 OP {n} 例",
         "separated": "完全分离",
         "constant": "评分恒定",
-        "forest_note": "竖线：该集全部患者的 AUC。空心标记：无置信区间，原因见括号（例数：该类患者过少；完全分离：评分将两类完全分开；评分恒定：所有患者评分相同）。",
+        "forest_note": (
+            "竖线：该集全部患者的 AUC。空心标记：无置信区间，"
+            "原因见括号（例数：该类患者过少；完全分离：评分将两类完全分开；评分恒定：所有患者评分相同）。"
+        ),
         "numbers_aside": "数值见 results/statistics/subgroups.csv",
         "sex_female": "女性",
         "sex_male": "男性",
@@ -240,13 +259,19 @@ WORDS: dict[str, dict[str, str]] = {
         "npv": "阴性预测值（%）",
         "f1": "F1 分数",
         "p_against": "P 值（与{model}比较）",
-        "note1": "数值为均数 ± 标准差或例数（%）。连续变量采用 Welch t 检验；性别采用 Pearson χ² 检验（未作连续性校正）。"
-        "SMD：标准化均数差，OP 减非 OP（性别为男性比例）。",
+        "note1": (
+            "数值为均数 ± 标准差或例数（%）。连续变量采用 Welch t 检验；"
+            "性别采用 Pearson χ² 检验（未作连续性校正）。"
+            "SMD：标准化均数差，OP 减非 OP（性别为男性比例）。"
+        ),
         "note1_missing": "缺失值：{list}。",
         "note1_t_score": "仅知界值或未必为最低的 T 值计为缺失。",
         "note1_fisher": "方括号内为 Fisher 精确检验 P 值（期望频数小于 5 时）。",
         "note1_capped": "89 岁以上按 90 岁计（例数：{list}）。",
-        "note2": "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以 †）；F1：自助法百分位；其余：Wilson 法。",
+        "note2": (
+            "括号内为 {level} 置信区间。AUC：DeLong 法（Wald；较小一类不足 50 例时为 logit，标以"
+            " †）；F1：自助法百分位；其余：Wilson 法。"
+        ),
         "note2_frozen": "阈值由训练集折外评分确定并冻结（{rule}）：{list}。",
         "note2_given": "阈值为预先给定：{list}。",
         "note2_p": "P 值：与{model}比较的配对 DeLong 检验，各集内经 Holm 校正（{engine}）。",
@@ -257,17 +282,23 @@ WORDS: dict[str, dict[str, str]] = {
 }
 
 OWN_MODELS = ("deep", "clinical", "combined", "everyone_positive", "all", "none")
-"""Models whose names are words of both languages; another model may be called like a word, such as ``age``."""
+"""Models whose names are words of both languages; another model may be called like a word, such as
+``age``.
+"""
 
 
 def spaced(name: str) -> str:
-    """``name`` with spaces for the underscores between its words; underscores around it stay, so that no two names come out alike for them."""
+    """``name`` with spaces for the underscores between its words; underscores around it stay, so that no two
+    names come out alike for them.
+    """
     inner = name.strip("_ ")
     return name.replace(inner, inner.replace("_", " "), 1) if inner else name
 
 
 class Language:
-    """Words of one language; what has no entry (a centre, another model) stands as it is, underscores as spaces."""
+    """Words of one language; what has no entry (a centre, another model) stands as it is, underscores as
+    spaces.
+    """
 
     def __init__(self, code: str, labels: Mapping[str, str] | None = None) -> None:
         self.code = code
@@ -283,7 +314,9 @@ class Language:
         return text.format(**values) if values else text
 
     def model(self, name: str) -> str:
-        """A model's name as readers should see it: the config's label, else the words for the study's own, else the name itself."""
+        """A model's name as readers should see it: the config's label, else the words for the study's own,
+        else the name itself.
+        """
         if name in self._labels:
             return self._labels[name]
         return self._words[name] if name in OWN_MODELS else spaced(name)
@@ -293,10 +326,13 @@ class Language:
         return self._labels.get(name) or self(name)
 
     def shown(self, models: Sequence[str], places: Sequence[str]) -> dict[str, str]:
-        """The names of models, sets and centres as figures show them, by the place where each can be changed."""
+        """The names of models, sets and centres as figures show them, by the place where each can be
+        changed.
+        """
         found = {name: self.model(name) for name in models} | {name: self.place(name) for name in places}
         return {
-            f"the {'label' if name in self._labels else 'name'} of '{name}'": text for name, text in found.items()
+            f"the {'label' if name in self._labels else 'name'} of '{name}'": text
+            for name, text in found.items()
         }
 
     @property
@@ -329,7 +365,9 @@ def signed(number: float, decimals: int) -> str:
 
 
 def with_interval(value: float, low: float, high: float, decimals: int, scale: float = 1.0) -> str:
-    """``0.917 (0.890-0.939)`` with an en dash; the value alone without an interval; a dash without a value."""
+    """``0.917 (0.890-0.939)`` with an en dash; the value alone without an interval; a dash without a
+    value.
+    """
     if math.isnan(value):
         return NO_VALUE
     text = f"{value * scale:.{decimals}f}"

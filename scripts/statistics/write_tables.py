@@ -13,8 +13,8 @@ from scripts.statistics.three_line import write_docx, write_html
 from scripts.statistics.thresholds import THRESHOLDS
 from scripts.statistics.words import Language
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
-    given, read, out = snakemake.params, snakemake.input, snakemake.output  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
+    given, read, out = snakemake.params, snakemake.input, snakemake.output
     words = Language(given.language, given.labels)
     first = table_1(
         read_table(read.table1, TABLE1),

@@ -1,4 +1,5 @@
-"""A chest in numbers: what differs between patients, and the path lengths of X-rays through soft tissue and bone.
+"""A chest in numbers: what differs between patients, and the path lengths of X-rays through soft tissue and
+bone.
 
 Lengths are millimetres in the patient's own frame: ``u`` to the right of the film (the patient's left), ``v``
 downwards, the origin on the midline at the level of the first thoracic vertebra. Maps are float32 arrays of
@@ -27,8 +28,8 @@ class BoneState:
     """What bone looks like on the film.
 
     ``cortex_mm`` thickness of a rib's cortex; ``cortex_density`` and ``trabecular_density`` shares of the
-    attenuation of compact bone; ``texture`` relative amplitude of the trabecular pattern; ``coarseness`` 0 (fine
-    network) to 1 (few, thick trabeculae).
+    attenuation of compact bone; ``texture`` relative amplitude of the trabecular pattern; ``coarseness`` 0
+    (fine network) to 1 (few, thick trabeculae).
     """
 
     cortex_mm: float
@@ -105,7 +106,9 @@ def draw_anatomy(rng: np.random.Generator, sex: str, height_cm: float, bmi: floa
 
 @dataclass
 class PathLengths:
-    """Path lengths in mm: soft tissue (bone taken out), compact bone of the cortex and within trabecular bone."""
+    """Path lengths in mm: soft tissue (bone taken out), compact bone of the cortex and within trabecular
+    bone.
+    """
 
     tissue: np.ndarray
     cortex: np.ndarray
@@ -113,7 +116,9 @@ class PathLengths:
 
 
 class _Canvas:
-    """The film's grid and how the patient's frame lies on it; drawing happens on a grid ``fine`` times as dense."""
+    """The film's grid and how the patient's frame lies on it; drawing happens on a grid ``fine`` times as
+    dense.
+    """
 
     def __init__(self, rows: int, columns: int, anatomy: Anatomy, top_mm: float) -> None:
         self.shape = (rows, columns)
@@ -135,7 +140,9 @@ class _Canvas:
         return u, v
 
     def pixels(self, points: np.ndarray, fine: int) -> np.ndarray:
-        """Fixed-point positions (4 fractional bits) on a grid ``fine`` times as dense, of points (..., 2) in mm."""
+        """Fixed-point positions (4 fractional bits) on a grid ``fine`` times as dense, of points (..., 2) in
+        mm.
+        """
         turn = np.array([[self._a, self._b], [-self._b, self._a]])
         at = np.asarray(points, dtype=np.float64) @ turn + np.array([self._u0, self._v0])
         return np.round((at * (fine / self.mm) - 0.5) * 16).astype(np.int32)
@@ -180,9 +187,9 @@ def _add_shell(
 ) -> None:
     """Add a hollow tube: chords through its cortex and its marrow.
 
-    ``where`` are flat indices, ``depth_in`` the distances (mm) from the border inwards there; ``radius`` half the
-    width seen; ``shell`` the cortex' thickness; ``flat`` depth over width, greater where a bone is seen along its
-    course. A chord at depth d of a circle of radius r is 2 sqrt(r^2 - (r - d)^2).
+    ``where`` are flat indices, ``depth_in`` the distances (mm) from the border inwards there; ``radius`` half
+    the width seen; ``shell`` the cortex' thickness; ``flat`` depth over width, greater where a bone is seen
+    along its course. A chord at depth d of a circle of radius r is 2 sqrt(r^2 - (r - d)^2).
     """
     d = np.minimum(depth_in, np.float32(radius))
     outer = np.sqrt(np.maximum(radius**2 - (radius - d) ** 2, 0))
@@ -209,7 +216,15 @@ def _add_tubes(
     distance = canvas.from_lines(lines).ravel()
     where = np.flatnonzero(distance < radius / pixel)
     depth = np.float32(radius) - distance[where] * np.float32(pixel)
-    _add_shell(cortex, marrow, where, depth, radius, shell, flat if stretch is None else flat * stretch.ravel()[where])
+    _add_shell(
+        cortex,
+        marrow,
+        where,
+        depth,
+        radius,
+        shell,
+        flat if stretch is None else flat * stretch.ravel()[where],
+    )
 
 
 def _rib(anatomy: Anatomy, index: int, side: int) -> tuple[np.ndarray, np.ndarray]:
@@ -273,13 +288,17 @@ def _vessels(canvas: _Canvas, anatomy: Anatomy, rng: np.random.Generator) -> np.
         for tree in range(trees):
             for step in range(steps):
                 thick = max(1, int(round(width[tree, step] / pixel)))
-                colour = float(width[tree, step]) if thick > 1 else float(width[tree, step] ** 2 / pixel / 1.5)
+                colour = (
+                    float(width[tree, step]) if thick > 1 else float(width[tree, step] ** 2 / pixel / 1.5)
+                )
                 start, end = course[tree, step], course[tree, step + 1]
                 cv2.line(drawn, start.tolist(), end.tolist(), colour, thick, cv2.LINE_8, 4)
     return cv2.GaussianBlur(drawn, (0, 0), max(0.9 / pixel, 0.3))
 
 
-def _ellipse(u: np.ndarray, v: np.ndarray, at: tuple[float, float], half: tuple[float, float], tilt: float = 0.0):
+def _ellipse(
+    u: np.ndarray, v: np.ndarray, at: tuple[float, float], half: tuple[float, float], tilt: float = 0.0
+):
     """Squared normalised radius about ``at``; below 1 inside."""
     c, s = math.cos(tilt), math.sin(tilt)
     du, dv = u - np.float32(at[0]), v - np.float32(at[1])
@@ -308,10 +327,14 @@ def frontal_paths(
         [58, 60, 66, 120, 190, shoulder, shoulder, trunk + 10, trunk, trunk + 6],
     ).astype(np.float32)[:, None]
     depth = np.interp(
-        v[:, v.shape[1] // 2], [-110, -30, 30, 110, 400], [0.55 * a.depth, 0.58 * a.depth, 0.8 * a.depth, a.depth, 1.1 * a.depth]
+        v[:, v.shape[1] // 2],
+        [-110, -30, 30, 110, 400],
+        [0.55 * a.depth, 0.58 * a.depth, 0.8 * a.depth, a.depth, 1.1 * a.depth],
     ).astype(np.float32)[:, None]
     tissue = depth * np.sqrt(np.maximum(1 - (side_u / half) ** 2, 0))
-    arm = np.interp(v[:, v.shape[1] // 2], [-20, 10, 90, 200, 400], [0, 90, 95, 85, 80]).astype(np.float32)[:, None]
+    arm = np.interp(v[:, v.shape[1] // 2], [-20, 10, 90, 200, 400], [0, 90, 95, 85, 80]).astype(np.float32)[
+        :, None
+    ]
     arm_at = np.float32(194 + a.fat * 0.5 + a.shoulder)
     tissue = np.maximum(tissue, arm * _dome(((side_u - arm_at) / (33 + 0.5 * a.fat)) ** 2))
     if a.female:
@@ -364,14 +387,22 @@ def frontal_paths(
     for side in (-1, 1):
         bars.append(
             np.array(
-                [[14, 34], [34, 28], [62, 24 + lift * 0.3], [92, 12 + lift * 0.7], [122, 3 + lift], [152, 2 + lift]]
+                [
+                    [14, 34],
+                    [34, 28],
+                    [62, 24 + lift * 0.3],
+                    [92, 12 + lift * 0.7],
+                    [122, 3 + lift],
+                    [152, 2 + lift],
+                ]
             )
             * [side, 1]
         )
     lateral = 8 + a.shoulder
     for side in (-1, 1):
         plates.append(
-            np.array([[118, 18], [150, 10], [166, 30], [160, 60], [140, 120], [126, 152], [118, 120]]) * [side, 1]
+            np.array([[118, 18], [150, 10], [166, 30], [160, 60], [140, 120], [126, 152], [118, 120]])
+            * [side, 1]
             + [side * lateral, lift * 0.4]
         )
     for s in (-1, 1):
@@ -379,7 +410,19 @@ def frontal_paths(
     _add_tubes(canvas, cortex, marrow, [_open(bar) for bar in bars], 6.0, 1.3 * shell, 0.95)
     humeri = [
         _smooth(
-            np.array([[164, 30], [180, 18], [198, 26], [205, 46], [202, 80], [205, 200], [184, 200], [182, 86], [166, 62]])
+            np.array(
+                [
+                    [164, 30],
+                    [180, 18],
+                    [198, 26],
+                    [205, 46],
+                    [202, 80],
+                    [205, 200],
+                    [184, 200],
+                    [182, 86],
+                    [166, 62],
+                ]
+            )
             * [s, 1]
             + [s * lateral, lift * 0.4]
         )
@@ -409,11 +452,17 @@ def _open(points: np.ndarray) -> np.ndarray:
 
 def _segment(p0, p1, p2, p3) -> np.ndarray:
     t = (np.arange(8) / 8)[:, None]
-    return 0.5 * (2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3)
+    return 0.5 * (
+        2 * p1 + (p2 - p0) * t + (2 * p0 - 5 * p1 + 4 * p2 - p3) * t**2 + (3 * p1 - p0 - 3 * p2 + p3) * t**3
+    )
 
 
-def _add_spine(cortex: np.ndarray, marrow: np.ndarray, u: np.ndarray, v: np.ndarray, a: Anatomy, bone: BoneState) -> None:
-    """Vertebral bodies with end plates, pedicles, spinous and transverse processes, added in a strip on the midline."""
+def _add_spine(
+    cortex: np.ndarray, marrow: np.ndarray, u: np.ndarray, v: np.ndarray, a: Anatomy, bone: BoneState
+) -> None:
+    """Vertebral bodies with end plates, pedicles, spinous and transverse processes, added in a strip on the
+    midline.
+    """
     columns = np.flatnonzero((np.abs(u) < 48).any(axis=0))
     if columns.size == 0:
         return
@@ -428,7 +477,9 @@ def _add_spine(cortex: np.ndarray, marrow: np.ndarray, u: np.ndarray, v: np.ndar
     waist = half_w - 1.6 * (1 - (dy / half_h) ** 2)
     border = np.minimum(waist - np.abs(x), half_h - np.abs(dy))
     body = np.clip(border / 1.0, 0, 1)
-    plate = np.exp(-0.5 * ((border - 0.5 * bone.cortex_mm) / (0.35 + 0.45 * bone.cortex_mm)) ** 2) * (border > -1)
+    plate = np.exp(-0.5 * ((border - 0.5 * bone.cortex_mm) / (0.35 + 0.45 * bone.cortex_mm)) ** 2) * (
+        border > -1
+    )
     cortex[strip] += body * 2.0 * bone.cortex_mm + plate * 4.0 * bone.cortex_mm
     marrow[strip] += body * 17
     pedicle = np.sqrt(((np.abs(x) - 0.62 * half_w) / 3.6) ** 2 + ((dy + 2.5) / 5.0) ** 2)
@@ -451,13 +502,27 @@ def lateral_paths(
     front, back = -112.0 - 0.6 * a.fat, 128.0 + 0.4 * a.fat
     centre, reach = (front + back) / 2, (back - front) / 2
     level = v[:, v.shape[1] // 2]
-    half = np.interp(level, [-110, -40, 20, 90, 400], [58, 64, 0.8 * reach, reach, reach]).astype(np.float32)[:, None]
+    half = np.interp(level, [-110, -40, 20, 90, 400], [58, 64, 0.8 * reach, reach, reach]).astype(np.float32)[
+        :, None
+    ]
     width = np.interp(level, [-110, -30, 20, 400], [110, 130, 300, 290]).astype(np.float32)[:, None]
     tissue = width * np.sqrt(np.maximum(1 - ((u - np.float32(centre)) / half) ** 2, 0))
     base = 226 + a.inspiration
     outline = np.array(
-        [[10, -4], [-40, 12], [-84, 60], [-96, 120], [-88, base - 34], [-30, base - 22], [40, base - 2],
-         [92, base + 40], [100, 160], [88, 80], [60, 20]], float
+        [
+            [10, -4],
+            [-40, 12],
+            [-84, 60],
+            [-96, 120],
+            [-88, base - 34],
+            [-30, base - 22],
+            [40, base - 2],
+            [92, base + 40],
+            [100, 160],
+            [88, 80],
+            [60, 20],
+        ],
+        float,
     )
     lung_depth = canvas.inside([_smooth(outline)])
     lung = 190 * np.sqrt(np.maximum(1 - (1 - np.minimum(lung_depth / 40.0, 1)) ** 2, 0))

@@ -58,7 +58,9 @@ TRUTH_PATIENTS: Columns = {
     "bone_t_score": "float",
     "vendor": "text",
 }
-"""``truth_patients.csv``: one row per patient. ``expected`` is included or excluded, ``expected_reason`` a step of FLOW.
+"""``truth_patients.csv``: one row per patient.
+
+``expected`` is included or excluded, ``expected_reason`` a step of FLOW.
 
 ``film_path`` and ``dxa_interval_days`` are those of the first pair; ``bone_t_score`` is what the films show.
 """
@@ -67,8 +69,8 @@ TRUTH_PATIENTS: Columns = {
 def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: int = 1) -> None:
     """Make the films, the tables and the truth of one centre under ``folder``.
 
-    Every patient depends on the seed, the centre's name and the patient's own name only: the files have the same
-    bytes whatever the number of ``workers``.
+    Every patient depends on the seed, the centre's name and the patient's own name only: the files have the
+    same bytes whatever the number of ``workers``.
     """
     center = with_sources(center)
     simulate = center.simulate.model_dump(mode="json")
@@ -78,7 +80,13 @@ def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: 
 
     with atomic_folder(folder / "dicom") as dicom:
         work = partial(
-            _write_patient, seed=seed, center=center.name, like=simulate["like"], size=simulate["film_size"], hospital=hospital, folder=dicom
+            _write_patient,
+            seed=seed,
+            center=center.name,
+            like=simulate["like"],
+            size=simulate["film_size"],
+            hospital=hospital,
+            folder=dicom,
         )
         files, planted = [], {}
         for rows, strings in log.progress(_each(work, patients, workers), len(patients), unit="patients"):
@@ -104,7 +112,9 @@ def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: 
     people["film_path"] = people["name"].map(first).fillna("")
     write_table(people, folder / "truth_patients.csv", TRUTH_PATIENTS)
     record = {"center": center.name, "encodings": ENCODINGS, "files": dict(sorted(planted.items()))}
-    write_text(folder / "planted.json", json.dumps(record, ensure_ascii=False, indent=0, sort_keys=True) + "\n")
+    write_text(
+        folder / "planted.json", json.dumps(record, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
+    )
 
 
 def _each(work: partial, patients: list[Patient], workers: int) -> Iterator[tuple[list[dict], dict]]:
@@ -125,7 +135,9 @@ def detector_of(patient: Patient, like: str, seed: int, center: str) -> Detector
 def _write_patient(
     patient: Patient, seed: int, center: str, like: str, size: int, hospital: Hospital, folder: Path
 ) -> tuple[list[dict], dict]:
-    """Write all films of one patient; return rows of TRUTH (with ``name`` and ``film``) and what was planted where."""
+    """Write all films of one patient; return rows of TRUTH (with ``name`` and ``film``) and what was planted
+    where.
+    """
     detector = detector_of(patient, like, seed, center)
     person = patient.person
     rows, planted = [], {}
@@ -158,7 +170,9 @@ def _write_patient(
 
 
 def file_name(patient: Patient, film: Film, like: str, rng: np.random.Generator) -> tuple[str, set[str]]:
-    """A path as archives make them, and its parts that identify somebody: names, ids, dates, Chinese, no suffix, spaces."""
+    """A path as archives make them, and its parts that identify somebody: names, ids, dates, Chinese, no
+    suffix, spaces.
+    """
     who, day = patient.identity, film.day
     token = code(rng, 8)
     views = {"PA": "chest pa", "AP": "chest ap", "lateral": "chest lat"}
@@ -175,12 +189,18 @@ def file_name(patient: Patient, film: Film, like: str, rng: np.random.Generator)
         if rng.random() < 0.5:
             parts.append("DICOM")
             parts.append(f"{who.family}.{film.number}")
-    identifying = {part for part in parts if any(s in part for s in (who.family, who.family.upper(), who.patient_id, token))}
+    identifying = {
+        part
+        for part in parts
+        if any(s in part for s in (who.family, who.family.upper(), who.patient_id, token))
+    }
     return "/".join(parts), identifying
 
 
 def _write_strays(folder: Path, seed: int, center: str, patients: list[Patient]) -> tuple[list[dict], dict]:
-    """Files that are no films among them: notes, an index, a text under a film's name; rows of TRUTH and what is planted."""
+    """Files that are no films among them: notes, an index, a text under a film's name; rows of TRUTH and what
+    is planted.
+    """
     rng = np.random.default_rng(sub_seed(seed, "simulate", center, "strays"))
     about = patients[int(rng.integers(len(patients)))].identity
     rows, planted = [], {}

@@ -1,7 +1,7 @@
 """Who comes to a simulated centre: the patients who pass every filter, and the known troubles.
 
-A trouble either befalls one of the patients who pass (and must do no harm) or brings an extra patient who must be
-left out for a stated reason. The reasons are the words of the result tables.
+A trouble either befalls one of the patients who pass (and must do no harm) or brings an extra patient who
+must be left out for a stated reason. The reasons are the words of the result tables.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _FIRST_TROUBLE = 100_000
 
 @dataclass
 class Film:
-    """One film to take. ``fault`` names what is wrong with its file, ``exposure`` is normal, under or over."""
+    """One film to take.
+
+    ``fault`` names what is wrong with its file, ``exposure`` is normal, under or over.
+    """
 
     number: int
     day: datetime.date
@@ -39,7 +42,9 @@ class Film:
 
 @dataclass
 class Exam:
-    """One DXA exam: rows of (site, BMD, T-score or None, or a text in its place); ``unreadable`` spoils its date in the table."""
+    """One DXA exam: rows of (site, BMD, T-score or None, or a text in its place); ``unreadable`` spoils its
+    date in the table.
+    """
 
     day: datetime.date
     rows: list[tuple[str, float, float | str | None]]
@@ -50,8 +55,8 @@ class Exam:
 class Patient:
     """One patient with films, exams and table rows, and what must become of them.
 
-    ``bone_t_score`` is the T-score that the films show. ``table_rows`` holds changes to the row of the patients
-    table, one dict per row (normally one, empty); no entry leaves the patient out of the table.
+    ``bone_t_score`` is the T-score that the films show. ``table_rows`` holds changes to the row of the
+    patients table, one dict per row (normally one, empty); no entry leaves the patient out of the table.
     """
 
     name: str
@@ -77,7 +82,9 @@ def plan_center(seed: int, center: str, simulate: dict) -> list[Patient]:
     def make(op: bool, index: int) -> Patient:
         return _ordinary(population, like, op, index, share, simulate["density_signal"])
 
-    patients = [make(True, i) for i in range(simulate["n_op"])] + [make(False, i) for i in range(simulate["n_non_op"])]
+    patients = [make(True, i) for i in range(simulate["n_op"])] + [
+        make(False, i) for i in range(simulate["n_non_op"])
+    ]
     if not simulate["trouble"]:
         return patients
     by_name = {p.name: p for p in patients}
@@ -110,12 +117,17 @@ def _ordinary(population: Population, like: str, op: bool, index: int, share: fl
     if rng.random() < 0.1:
         later = round(person.t_score - 0.1, 1)
         exams.append(
-            Exam(exams[0].day + datetime.timedelta(days=int(rng.integers(740, 1100))), [(person.site, bmd_of(person.site, later), later)])
+            Exam(
+                exams[0].day + datetime.timedelta(days=int(rng.integers(740, 1100))),
+                [(person.site, bmd_of(person.site, later), later)],
+            )
         )
     film = Film(1, person.film_date, random_time(rng), view="AP" if rng.random() < 0.08 else "PA")
     bone = person.t_score
     if not signal:  # somebody else's bone: same law, nothing to do with this patient
-        other = np.random.default_rng(sub_seed(population.seed, "simulate", population.center, "unrelated bone", name))
+        other = np.random.default_rng(
+            sub_seed(population.seed, "simulate", population.center, "unrelated bone", name)
+        )
         bone = population.t_score_of(bool(other.random() < share), other.random(), other.random())
     return Patient(
         name=name,
@@ -151,14 +163,19 @@ def _several_exams(patient: Patient) -> None:
     later = film.day + datetime.timedelta(days=426)
     t_score = -1.2 if person.op else -3.1
     patient.films.append(Film(2, later, film.time, planted="later_film"))
-    patient.exams = [patient.exams[0], Exam(later + datetime.timedelta(days=20), [(person.site, bmd_of(person.site, t_score), t_score)])]
+    patient.exams = [
+        patient.exams[0],
+        Exam(later + datetime.timedelta(days=20), [(person.site, bmd_of(person.site, t_score), t_score)]),
+    ]
 
 
 def _lateral_beside(patient: Patient) -> None:
     film = patient.films[0]
     patient.planted = "lateral_beside_frontal"
     patient.films.append(
-        Film(2, film.day, film.time, view="lateral", planted="lateral", status="quarantined", reason="lateral")
+        Film(
+            2, film.day, film.time, view="lateral", planted="lateral", status="quarantined", reason="lateral"
+        )
     )
 
 
@@ -187,7 +204,15 @@ def _id_with_spaces(patient: Patient) -> None:
 def _rejected_first(patient: Patient) -> None:
     film = patient.films[0]
     patient.planted = "first_film_badly_exposed"
-    bad = Film(2, film.day, datetime.time(6, 30), exposure="over", planted="over_exposed", status="rejected", reason="clipped")
+    bad = Film(
+        2,
+        film.day,
+        datetime.time(6, 30),
+        exposure="over",
+        planted="over_exposed",
+        status="rejected",
+        reason="clipped",
+    )
     patient.films.append(bad)
 
 
@@ -252,7 +277,9 @@ def _no_exams(patient: Patient) -> None:
 
 def _no_t_score(patient: Patient) -> None:
     exam = patient.exams[0]
-    patient.exams = [replace(exam, rows=[(site, bmd, None) for site, bmd, _ in exam.rows if site != "forearm"])]
+    patient.exams = [
+        replace(exam, rows=[(site, bmd, None) for site, bmd, _ in exam.rows if site != "forearm"])
+    ]
 
 
 def _unreadable_t_scores(patient: Patient) -> None:
@@ -287,7 +314,12 @@ _HARMFUL: list[tuple[str, bool, str, Callable[[Patient], None]]] = [
     ("dxa_too_early", False, "no_pair_in_interval", _too_far(-4)),
     *((name, k % 2 == 0, name, _flag(name)) for k, name in enumerate(EXCLUSIONS)),
     ("lateral_only", True, "no_frontal_film", _quarantined("lateral", view="lateral")),
-    ("under_exposed", False, "exposure_rejected", _film(exposure="under", status="rejected", reason="low_range")),
+    (
+        "under_exposed",
+        False,
+        "exposure_rejected",
+        _film(exposure="under", status="rejected", reason="low_range"),
+    ),
     ("over_exposed", True, "exposure_rejected", _film(exposure="over", status="rejected", reason="clipped")),
     ("cut_short", False, "no_usable_film", _quarantined("cut_short", fault="cut_short")),
     ("burned_in_text", True, "no_usable_film", _quarantined("burned_in_text", fault="burned_in")),

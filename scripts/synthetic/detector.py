@@ -1,4 +1,6 @@
-"""From path lengths to stored pixel values: Beer-Lambert attenuation, scatter, quantum noise, a vendor's response."""
+"""From path lengths to stored pixel values: Beer-Lambert attenuation, scatter, quantum noise, a vendor's
+response.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from scripts.synthetic.anatomy import FILM_MM, BoneState, PathLengths
 MU_TISSUE = 0.0195
 """Attenuation of soft tissue per mm at the effective energy of a chest film (about 60 keV)."""
 MU_BONE = 0.0680
-"""Attenuation of compact bone per mm at that energy, at the upper end of what is published: small films need it."""
+"""Attenuation of compact bone per mm at that energy, at the upper end of what is published: small films need
+it.
+"""
 
 _SPREAD = 3.3
 """P99 - P1 of a chest film over its SD, about; the automatic exposure weighs both alike."""
@@ -25,9 +29,10 @@ THORAX_COLUMNS = (0.10, 0.90)
 class Detector:
     """One vendor's machine.
 
-    ``bits`` stored; ``inverted`` stores air high (MONOCHROME1); ``blur_mm`` sigma of the point spread; ``quanta``
-    photons per pixel behind the mean of the chest; ``curve`` 0 for a logarithmic response, more for a sigmoid
-    (film-like) one; ``sharpen`` range of the edge enhancement; ``shape`` columns over rows of the film.
+    ``bits`` stored; ``inverted`` stores air high (MONOCHROME1); ``blur_mm`` sigma of the point spread;
+    ``quanta`` photons per pixel behind the mean of the chest; ``curve`` 0 for a logarithmic response, more
+    for a sigmoid (film-like) one; ``sharpen`` range of the edge enhancement; ``shape`` columns over rows of
+    the film.
     """
 
     vendor: str
@@ -47,23 +52,36 @@ DETECTORS: dict[str, tuple[Detector, ...]] = {
         Detector("Lumenray Imaging", "LR-4300 Panel", 12, False, 0.50, 6500, 0.0, (0.15, 0.30), 0.93, 0.139),
         Detector("Norvik Medical", "DigiThorax 2", 12, False, 0.55, 5500, 0.6, (0.15, 0.30), 1.00, 0.143),
     ),
-    "external_1": (Detector("Plateworks", "CR Reader 85", 10, True, 0.60, 5000, 1.0, (0.15, 0.35), 0.90, 0.175),),
-    "external_2": (Detector("Huaying DR", "HY-DR 3600", 14, False, 0.50, 6000, 0.3, (0.15, 0.30), 1.00, 0.125),),
+    "external_1": (
+        Detector("Plateworks", "CR Reader 85", 10, True, 0.60, 5000, 1.0, (0.15, 0.35), 0.90, 0.175),
+    ),
+    "external_2": (
+        Detector("Huaying DR", "HY-DR 3600", 14, False, 0.50, 6000, 0.3, (0.15, 0.30), 1.00, 0.125),
+    ),
 }
 """Machines of each centre; where there are several, patients are spread over them."""
 
 
 def film_shape(size: int, detector: Detector) -> tuple[int, int]:
     """Rows and columns of a film whose longer side has ``size`` pixels."""
-    return (size, int(round(size * detector.shape))) if detector.shape <= 1 else (int(round(size / detector.shape)), size)
+    return (
+        (size, int(round(size * detector.shape)))
+        if detector.shape <= 1
+        else (int(round(size / detector.shape)), size)
+    )
 
 
 def _trabeculae(shape: tuple[int, int], bone: BoneState, rng: np.random.Generator) -> np.ndarray:
-    """Relative variation of trabecular bone, mean 0: a fine network that becomes coarse and faint as bone is lost."""
+    """Relative variation of trabecular bone, mean 0: a fine network that becomes coarse and faint as bone is
+    lost.
+    """
     pixel = FILM_MM / max(shape)
     fine = cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), max(0.9 / pixel, 0.4))
     coarse = cv2.GaussianBlur(
-        rng.standard_normal(shape, dtype=np.float32), (0, 0), max(2.2 / pixel, 0.4), sigmaY=max(3.2 / pixel, 0.4)
+        rng.standard_normal(shape, dtype=np.float32),
+        (0, 0),
+        max(2.2 / pixel, 0.4),
+        sigmaY=max(3.2 / pixel, 0.4),
     )
     fine *= np.float32(1 / max(float(fine.std()), 1e-6))
     coarse *= np.float32(1 / max(float(coarse.std()), 1e-6))
@@ -92,12 +110,14 @@ def thoracic_window(film: np.ndarray) -> np.ndarray:
     ]
 
 
-def expose(exponent: np.ndarray, detector: Detector, rng: np.random.Generator, exposure: str = "normal") -> np.ndarray:
+def expose(
+    exponent: np.ndarray, detector: Detector, rng: np.random.Generator, exposure: str = "normal"
+) -> np.ndarray:
     """Stored pixel values (rows, columns), uint16.
 
-    The automatic exposure fixes mean and range of the chest at targets drawn at random per film, so neither tells
-    anything of the patient. ``exposure`` is ``normal``, ``under`` (a sliver of the range) or ``over`` (a large part
-    of the chest burnt out).
+    The automatic exposure fixes mean and range of the chest at targets drawn at random per film, so neither
+    tells anything of the patient. ``exposure`` is ``normal``, ``under`` (a sliver of the range) or ``over``
+    (a large part of the chest burnt out).
     """
     size = max(exponent.shape)
     pixel = FILM_MM / size
@@ -127,7 +147,9 @@ def expose(exponent: np.ndarray, detector: Detector, rng: np.random.Generator, e
     if exposure == "normal":
         if detector.curve > 0:
             steep = np.float32(2.0 * detector.curve)
-            scaled = np.float32(0.5) + np.tanh((scaled - np.float32(0.5)) * steep) / np.float32(2 * np.tanh(steep / 2))
+            scaled = np.float32(0.5) + np.tanh((scaled - np.float32(0.5)) * steep) / np.float32(
+                2 * np.tanh(steep / 2)
+            )
         scaled = _knee(scaled)
     full = 2**detector.bits - 1
     stored = np.clip(np.rint(scaled * full), 0, full).astype(np.uint16)

@@ -1,4 +1,5 @@
-"""DICOM files of simulated films: headers as hospitals send them, full of identifying values, in several codings.
+"""DICOM files of simulated films: headers as hospitals send them, full of identifying values, in several
+codings.
 
 Every identifying value is planted on purpose and returned, so that a test can search every result for it.
 """
@@ -46,7 +47,13 @@ SYNTAXES: dict[str, tuple[UID, ...]] = {
 def _rle(pixels: np.ndarray, bits: int) -> bytes:
     rows, columns = pixels.shape
     return rle.encode_pixel_data(
-        pixels.tobytes(), byteorder="<", rows=rows, columns=columns, samples_per_pixel=1, bits_allocated=16, number_of_frames=1
+        pixels.tobytes(),
+        byteorder="<",
+        rows=rows,
+        columns=columns,
+        samples_per_pixel=1,
+        bits_allocated=16,
+        number_of_frames=1,
     )
 
 
@@ -63,7 +70,10 @@ _ENCODERS = {RLELossless: _rle, JPEG2000Lossless: _jpeg_2000, JPEGLSLossless: _j
 
 @dataclass
 class Planted:
-    """Identifying strings of one file by kind. ``dates`` are DICOM dates (YYYYMMDD), ``times`` are HHMMSS.ffffff."""
+    """Identifying strings of one file by kind.
+
+    ``dates`` are DICOM dates (YYYYMMDD), ``times`` are HHMMSS.ffffff.
+    """
 
     values: dict[str, set[str]] = field(default_factory=dict)
 
@@ -141,7 +151,11 @@ def film_bytes(
     syntax = turn[int(rng.integers(len(turn)))]
     meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax in _ENCODERS else syntax
     meta.SourceApplicationEntityTitle = note("institution", hospital.station[:16])
-    preamble = note("names", f"{who.full_name}").encode("latin-1", "replace")[:60] + b" " + note("ids", who.patient_id).encode()
+    preamble = (
+        note("names", f"{who.full_name}").encode("latin-1", "replace")[:60]
+        + b" "
+        + note("ids", who.patient_id).encode()
+    )
     ds = FileDataset(None, {}, file_meta=meta, preamble=preamble[:128].ljust(128, b"\0"))
     ds.SpecificCharacterSet = charset
 
@@ -246,7 +260,8 @@ def film_bytes(
     if film.fault == "cut_short":
         content = content[: len(content) - max(len(ds.PixelData) // 2, 64)]
         planted.values = {
-            kind: {t for t in texts if any(_in(t, content, c) for c in ENCODINGS)} for kind, texts in planted.values.items()
+            kind: {t for t in texts if any(_in(t, content, c) for c in ENCODINGS)}
+            for kind, texts in planted.values.items()
         }
     return content, planted
 
@@ -310,7 +325,9 @@ def _add_overlay(ds: Dataset, label: str, comment: str) -> None:
 
 
 def _add_pixels(ds: Dataset, film: Film, pixels: np.ndarray, detector: Detector, label: str) -> np.ndarray:
-    """Add the image and what describes it; return the stored values, with the text burned in where there is any."""
+    """Add the image and what describes it; return the stored values, with the text burned in where there is
+    any.
+    """
     if film.fault == "burned_in":
         text_plane = np.zeros(pixels.shape, np.uint8)
         ink = 0 if detector.inverted else 2**detector.bits - 1

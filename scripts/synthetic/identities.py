@@ -1,4 +1,6 @@
-"""Invented people and hospitals: names, ids, addresses and UIDs that a search of bytes can't meet by chance."""
+"""Invented people and hospitals: names, ids, addresses and UIDs that a search of bytes can't meet by
+chance.
+"""
 
 from __future__ import annotations
 

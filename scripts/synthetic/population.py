@@ -1,7 +1,7 @@
 """Patients of a simulated centre: sex, age, build and bone density as in Table 1 of the paper.
 
-Source of the counts, means and SDs: DOI 10.13929/j.issn.1003-3289.2026.03.017, Table 1. BMD there has one digit.
-A group's T-scores lie on its own side of -2.5 by construction, and BMD follows from T-score and site.
+Source of the counts, means and SDs: DOI 10.13929/j.issn.1003-3289.2026.03.017, Table 1. BMD there has one
+digit. A group's T-scores lie on its own side of -2.5 by construction, and BMD follows from T-score and site.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _SITE_SHARE = (("lumbar", 0.62), ("femoral_neck", 0.22), ("total_hip", 0.16))
 
 @dataclass(frozen=True)
 class Group:
-    """A cohort's osteoporotic or other patients: published means and SDs, and the law of the lowest T-score."""
+    """A cohort's osteoporotic or other patients: published means and SDs, and the law of the lowest
+    T-score.
+    """
 
     male: float
     age: tuple[float, float]
@@ -153,10 +155,14 @@ class Population:
         """Patient ``index`` (from 0) of a group."""
         name = "op" if op else "non_op"
         group = COHORTS[self.like][name]
-        start = np.random.default_rng(sub_seed(self.seed, "simulate", self.center, "population", name)).random(6)
+        start = np.random.default_rng(
+            sub_seed(self.seed, "simulate", self.center, "population", name)
+        ).random(6)
         u = [(start[i] + (index + 1) * _STEPS[i]) % 1 for i in range(5)]
         rng = np.random.default_rng(sub_seed(self.seed, "simulate", self.center, "person", name, index))
-        male = math.floor((index + start[5] * 0.999 + 1) * group.male) > math.floor((index + start[5] * 0.999) * group.male)
+        male = math.floor((index + start[5] * 0.999 + 1) * group.male) > math.floor(
+            (index + start[5] * 0.999) * group.male
+        )
         age_law, bmi_law, _ = self._laws[name]
         age = int(min(max(round(age_law(u[0])), YOUNGEST), OLDEST))
         height = rng.normal(167.0, 6.0) if male else rng.normal(155.5, 5.8)

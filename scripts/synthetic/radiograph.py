@@ -1,4 +1,6 @@
-"""One simulated film from a patient's values: the anatomy drawn for the patient, bone after the T-score, a detector."""
+"""One simulated film from a patient's values: the anatomy drawn for the patient, bone after the T-score, a
+detector.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,8 @@ def simulate_film(
 ) -> np.ndarray:
     """Stored pixel values (rows, columns), uint16, of the detector's bit depth.
 
-    ``seed`` is the study's seed, the centre's and the patient's name; the anatomy depends on these alone, so all
-    films of a patient show the same chest. ``film`` numbers them and moves position, noise and exposure.
+    ``seed`` is the study's seed, the centre's and the patient's name; the anatomy depends on these alone, so
+    all films of a patient show the same chest. ``film`` numbers them and moves position, noise and exposure.
     """
     cv2.setNumThreads(1)
     own = np.random.default_rng(sub_seed(seed[0], "simulate", *seed[1:], "anatomy"))

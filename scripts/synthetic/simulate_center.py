@@ -6,11 +6,17 @@ from scripts.common.config import Center
 from scripts.common.log import rule_log
 from scripts.synthetic.center import simulate_center
 
-with rule_log(snakemake.log[0], snakemake.rule) as log:  # noqa: F821
+with rule_log(snakemake.log[0], snakemake.rule) as log:
     simulate_center(
-        Center.model_validate({"name": snakemake.wildcards.center, "role": "external", "simulate": snakemake.params.simulate}),  # noqa: F821
-        seed=snakemake.params.seed,  # noqa: F821
-        folder=Path(snakemake.output.truth).parent,  # noqa: F821
+        Center.model_validate(
+            dict(
+                name=snakemake.wildcards.center,
+                role="external",
+                simulate=snakemake.params.simulate,
+            )
+        ),
+        seed=snakemake.params.seed,
+        folder=Path(snakemake.output.truth).parent,
         log=log,
-        workers=snakemake.threads,  # noqa: F821
+        workers=snakemake.threads,
     )

@@ -1,4 +1,6 @@
-"""The clinical tables of a simulated centre, written in its own layout: columns, units, codings, dates, encoding."""
+"""The clinical tables of a simulated centre, written in its own layout: columns, units, codings, dates,
+encoding.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +34,15 @@ def table_contents(center: Center, patients: list[Patient]) -> dict[str, list[di
             height = person.height_cm + change.get("height_change", 0.0)
             in_metres = table.height_unit == "m"
             sex = person.sex if not change.get("other_sex") else {"F": "M", "M": "F"}[person.sex]
-            birth = _UNREADABLE if change.get("unreadable_birth") else _day(person.birth_date, table.date_format)
+            birth = (
+                _UNREADABLE if change.get("unreadable_birth") else _day(person.birth_date, table.date_format)
+            )
             flags = table.exclusions.model_dump()
             row = {
                 table.columns.patient_id: _table_id(who.patient_id, center, bool(change.get("spaces"))),
-                "姓名" if _chinese(center) else "Name": who.ideographic if _chinese(center) else who.full_name,
+                "姓名" if _chinese(center) else "Name": (
+                    who.ideographic if _chinese(center) else who.full_name
+                ),
                 table.columns.sex: getattr(table.sex_coding, sex)[0],
                 table.columns.birth_date: birth,
                 table.columns.height: round(height / 100, 3) if in_metres else round(height, 1),
@@ -51,12 +57,18 @@ def table_contents(center: Center, patients: list[Patient]) -> dict[str, list[di
             out["patients"].append(row)
         for exam in patient.exams:
             for site, bmd, t_score in exam.rows:
-                coded = getattr(dxa.site_coding, site)[0] if site != "forearm" else _FOREARM[center.simulate.like]
+                coded = (
+                    getattr(dxa.site_coding, site)[0] if site != "forearm" else _FOREARM[center.simulate.like]
+                )
                 out["dxa"].append(
                     {
                         dxa.columns.patient_id: _table_id(who.patient_id, center, False),
-                        "姓名" if _chinese(center) else "Name": who.ideographic if _chinese(center) else who.full_name,
-                        dxa.columns.exam_date: _UNREADABLE if exam.unreadable else _day(exam.day, dxa.date_format),
+                        "姓名" if _chinese(center) else "Name": (
+                            who.ideographic if _chinese(center) else who.full_name
+                        ),
+                        dxa.columns.exam_date: (
+                            _UNREADABLE if exam.unreadable else _day(exam.day, dxa.date_format)
+                        ),
                         dxa.columns.site: coded,
                         dxa.columns.bmd: bmd,
                         dxa.columns.t_score: "" if t_score is None else t_score,
@@ -83,11 +95,15 @@ def _day(day: datetime.date, date_format: str | None) -> str | datetime.date:
 
 
 def write_tables(center: Center, contents: dict[str, list[dict]], folder: Path) -> dict[str, str]:
-    """Write the tables into ``folder`` under the file names of the centre's layout; return the name of each table's file."""
+    """Write the tables into ``folder`` under the file names of the centre's layout; return the name of each
+    table's file.
+    """
     sources = {"patients": center.patients, "dxa": center.dxa}
     names = {kind: Path(source.path).name for kind, source in sources.items()}
     if names["patients"].endswith(".xlsx"):
-        _write_excel({sources[kind].sheet: rows for kind, rows in contents.items()}, folder / names["patients"])
+        _write_excel(
+            {sources[kind].sheet: rows for kind, rows in contents.items()}, folder / names["patients"]
+        )
     else:
         for kind, source in sources.items():
             _write_csv(contents[kind], folder / names[kind], source.encoding)
@@ -98,7 +114,9 @@ def _write_csv(rows: list[dict], path: Path, encoding: str) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\r\n")
     writer.writeheader()
-    writer.writerows({k: v.isoformat() if isinstance(v, datetime.date) else v for k, v in row.items()} for row in rows)
+    writer.writerows(
+        {k: v.isoformat() if isinstance(v, datetime.date) else v for k, v in row.items()} for row in rows
+    )
     with atomic_path(path) as part:
         part.write_bytes(text.getvalue().encode(encoding))
 

@@ -1,20 +1,28 @@
-"""Speed of the deep stage at the paper's size against a naive script, other runtimes and the machine: ``make bench-deep``.
+"""Speed of the deep stage at the paper's size against a naive script, other runtimes and the machine: ``make
+bench-deep``.
 
-The network is the paper's (36 blocks of 256 x 256 pixels, 34.97 million parameters), with random weights. Parts (``--parts``):
+The network is the paper's (36 blocks of 256 x 256 pixels, 34.97 million parameters), with random weights.
+Parts (``--parts``):
 
-- roof: floating-point operations per second of the fastest 3x3 convolution of ResNet-18's own shapes, forward only, and bytes per second
-  of a copy; on a GPU also operations of a large product of matrices. Beside it the share of that roof that would be reached if the network
-  were nothing but its convolutions, each timed alone as PyTorch computes it, forward and backward.
-- train: ``scripts.deep.training.train``, steps after the first, against ``tests.bench.naive_network`` (Pillow, torchvision's transforms,
-  DataLoader, fp32, blocks in a loop). Both start from the same PNG files' content; ours has it in the cache, as in a run.
-- score: ``scripts.deep.scoring.probabilities`` against the naive script, ONNX Runtime and OpenVINO, each runtime given the z-scored films and
-  the fused network, on the same number of threads.
-- cache: ``cache_films`` on films of 2500 x 2048, films per second of one thread, and the memory that is the process's own.
-- folds (not by default): the five folds of the shipped configuration, two side by side, from ``state/cache/train`` of a finished run.
+- roof: floating-point operations per second of the fastest 3x3 convolution of ResNet-18's own shapes, forward
+  only, and bytes per second of a copy; on a GPU also operations of a large product of matrices. Beside it the
+  share of that roof that would be reached if the network were nothing but its convolutions, each timed alone
+  as PyTorch computes it, forward and backward.
+- train: ``scripts.deep.training.train``, steps after the first, against ``tests.bench.naive_network``
+  (Pillow, torchvision's transforms, DataLoader, fp32, blocks in a loop). Both start from the same PNG files'
+  content; ours has it in the cache, as in a run.
+- score: ``scripts.deep.scoring.probabilities`` against the naive script, ONNX Runtime and OpenVINO, each
+  runtime given the z-scored films and the fused network, on the same number of threads.
+- cache: ``cache_films`` on films of 2500 x 2048, films per second of one thread, and the memory that is the
+  process's own.
+- folds (not by default): the five folds of the shipped configuration, two side by side, from
+  ``state/cache/train`` of a finished run.
 
-Each way runs in a process of its own, so that none finds its memory taken by another. A share of the roof counts 490.0 GFLOP a film and training step and 164.6 GFLOP a film scored. On a GPU (``--device cuda``) training is
-timed eager and compiled, with the films in the device's memory, and a table of where the time goes is printed. It needs PyTorch, torchvision, NumPy,
-OpenCV and Pillow; ONNX Runtime and OpenVINO are left out where they are absent, and said so.
+Each way runs in a process of its own, so that none finds its memory taken by another. A share of the roof
+counts 490.0 GFLOP a film and training step and 164.6 GFLOP a film scored. On a GPU (``--device cuda``)
+training is timed eager and compiled, with the films in the device's memory, and a table of where the time
+goes is printed. It needs PyTorch, torchvision, NumPy, OpenCV and Pillow; ONNX Runtime and OpenVINO are left
+out where they are absent, and said so.
 """
 
 from __future__ import annotations
@@ -94,7 +102,13 @@ ROWS, COLUMNS = 2500, 2048
 def settings(precision: str, compiled: bool = False, **changes: object) -> dict:
     """The settings of a training."""
     training = {**TRAINING, "precision": precision, "compile": compiled, **changes}
-    return {"seed": 1, "init": "random", "architecture": ARCHITECTURE, "training": training, "augmentation": AUGMENTATION}
+    return {
+        "seed": 1,
+        "init": "random",
+        "architecture": ARCHITECTURE,
+        "training": training,
+        "augmentation": AUGMENTATION,
+    }
 
 
 def side() -> int:
@@ -102,7 +116,9 @@ def side() -> int:
 
 
 def write_films(folder: Path, n: int) -> tuple[list[Path], list[int]]:
-    """``n`` PNG films of ROWS x COLUMNS, as the workflow writes them where ISA-L is installed, and their labels."""
+    """``n`` PNG films of ROWS x COLUMNS, as the workflow writes them where ISA-L is installed, and their
+    labels.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     film = simulated(ROWS, COLUMNS).astype(np.uint16) << 4
     paths = []
@@ -124,9 +140,13 @@ def write_cache(folder: Path, paths: list[Path], labels: list[int], folds: int =
         rows = [(f"p{n}", f"i{n:05d}", label, n % folds) for n, label in enumerate(labels)]
         csv.writer(file).writerows([("patient_id", "image_id", "label", "fold"), *rows])
     with (folder / "pngs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("image_id", "png"), *((f"i{n:05d}", path) for n, path in enumerate(paths))])
+        csv.writer(file).writerows(
+            [("image_id", "png"), *((f"i{n:05d}", path) for n, path in enumerate(paths))]
+        )
     log = Log(None, "bench", echo=False)
-    cache_films(folder / "cohort.csv", folder / "pngs.csv", side(), folder / "films.npy", folder / "index.csv", 1, log)
+    cache_films(
+        folder / "cohort.csv", folder / "pngs.csv", side(), folder / "films.npy", folder / "index.csv", 1, log
+    )
     return folder
 
 
@@ -150,19 +170,31 @@ def fastest(work: Callable[[], object], device: torch.device, seconds: float = 2
 
 @torch.inference_mode()
 def convolution_roof(device: torch.device, precision: str, films: int = 2) -> float:
-    """Operations per second of the fastest 3x3 convolution among those of ResNet-18, on ``films`` films' blocks."""
+    """Operations per second of the fastest 3x3 convolution among those of ResNet-18, on ``films`` films'
+    blocks.
+    """
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     best = 0.0
     for channels, size in ((64, 64), (128, 32), (256, 16), (512, 8)):
-        x = torch.randn(36 * films, channels, size, size, device=device).to(kind).contiguous(memory_format=torch.channels_last)
-        weight = torch.randn(channels, channels, 3, 3, device=device).to(kind).contiguous(memory_format=torch.channels_last)
+        x = (
+            torch.randn(36 * films, channels, size, size, device=device)
+            .to(kind)
+            .contiguous(memory_format=torch.channels_last)
+        )
+        weight = (
+            torch.randn(channels, channels, 3, 3, device=device)
+            .to(kind)
+            .contiguous(memory_format=torch.channels_last)
+        )
         took = fastest(lambda x=x, w=weight: F.conv2d(x, w, padding=1), device)
         best = max(best, 2 * 9 * x.numel() * channels / took)
     return best
 
 
 def convolutions_alone(device: torch.device, precision: str, films: int = 2) -> tuple[float, float]:
-    """Films per second of a training step and of a forward pass that were nothing but the network's convolutions, each at its fastest."""
+    """Films per second of a training step and of a forward pass that were nothing but the network's
+    convolutions, each at its fastest.
+    """
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     trunk = Trunk(ARCHITECTURE["trunk_width"]).to(device, kind, memory_format=torch.channels_last)
     inputs: list[tuple[nn.Conv2d, torch.Size]] = []
@@ -174,12 +206,16 @@ def convolutions_alone(device: torch.device, precision: str, films: int = 2) -> 
         trunk(torch.zeros(1, 1, block, block, device=device, dtype=kind))
     forward = backward = 0.0
     for convolution, (_, channels, *size) in inputs:
-        x = torch.randn(films * ARCHITECTURE["grid"] ** 2, channels, *size, device=device).to(kind, memory_format=torch.channels_last)
+        x = torch.randn(films * ARCHITECTURE["grid"] ** 2, channels, *size, device=device).to(
+            kind, memory_format=torch.channels_last
+        )
         weight = convolution.weight.detach()
         apply = functools.partial(F.conv2d, stride=convolution.stride, padding=convolution.padding)
         with torch.inference_mode():
             forward += fastest(lambda: apply(x, weight), device, 0.5)  # noqa: B023
-        of = (x.requires_grad_(), weight.requires_grad_()) if channels > 1 else (weight.requires_grad_(),)  # none to the film
+        of = (
+            (x.requires_grad_(), weight.requires_grad_()) if channels > 1 else (weight.requires_grad_(),)
+        )  # none to the film
         y = apply(x, weight)
         gradient = torch.randn_like(y)
         backward += fastest(lambda: torch.autograd.grad(y, of, gradient, retain_graph=True), device, 0.5)  # noqa: B023
@@ -207,7 +243,9 @@ def own_process(work: Callable[..., float], *given: object) -> float:
 
 
 def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, list[list[float]]]:
-    """Seconds of ``steps`` training steps of the real loop after two untimed ones, and the rows of its history so far."""
+    """Seconds of ``steps`` training steps of the real loop after two untimed ones, and the rows of its
+    history so far.
+    """
     training, held_out = split_fold(stack.films, 0)
     ends: list[float] = []
     history: list[list[float]] = []
@@ -222,7 +260,20 @@ def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, 
         history.extend(state["history"])
 
     with contextlib.suppress(Interrupted):
-        train(stack, training, held_out, 0, options, None, None, keep, lambda: False, after_step, lambda text: None, lambda line: None)
+        train(
+            stack,
+            training,
+            held_out,
+            0,
+            options,
+            None,
+            None,
+            keep,
+            lambda: False,
+            after_step,
+            lambda text: None,
+            lambda line: None,
+        )
     return ends[-1] - ends[1], history
 
 
@@ -247,20 +298,41 @@ def train_naive(paths: list[Path], labels: list[int], device: str, threads: int,
 
 
 def worthwhile(ways: dict, roofs: dict[str, float]) -> dict:
-    """``ways`` without those in bf16 where the processor imitates it: they would take many minutes a step and say nothing."""
+    """``ways`` without those in bf16 where the processor imitates it: they would take many minutes a step and
+    say nothing.
+    """
     return {name: way for name, way in ways.items() if "bf16" not in name or roofs["bf16"] >= roofs["fp32"]}
 
 
-def bench_training(paths: list[Path], labels: list[int], cache: Path, device: str, threads: int, steps: int, rounds: int, roofs: dict) -> None:
+def bench_training(
+    paths: list[Path],
+    labels: list[int],
+    cache: Path,
+    device: str,
+    threads: int,
+    steps: int,
+    rounds: int,
+    roofs: dict,
+) -> None:
     """Training against the naive script."""
     size = TRAINING["batch_size"]
-    kinds = [("bf16", False, ""), ("fp32", False, ""), *([("bf16", True, ", compiled")] if device == "cuda" else [])]
+    kinds = [
+        ("bf16", False, ""),
+        ("fp32", False, ""),
+        *([("bf16", True, ", compiled")] if device == "cuda" else []),
+    ]
     ways: dict[str, tuple[int, Callable[[], object]]] = {
-        f"ours {kind}{told}": (size * steps, functools.partial(own_process, train_ours, cache, device, threads, kind, compiled, steps))
+        f"ours {kind}{told}": (
+            size * steps,
+            functools.partial(own_process, train_ours, cache, device, threads, kind, compiled, steps),
+        )
         for kind, compiled, told in kinds
     }
     naive = "naive script fp32"
-    ways[naive] = (size * steps, functools.partial(own_process, train_naive, paths, labels, device, threads, steps))
+    ways[naive] = (
+        size * steps,
+        functools.partial(own_process, train_naive, paths, labels, device, threads, steps),
+    )
     seconds = seconds_in_rounds(worthwhile(ways, roofs), rounds, warm_up=False)
     print(f"training, batches of {size}, {steps} steps a round, {rounds} rounds")
     for name, values in seconds.items():
@@ -271,8 +343,11 @@ def bench_training(paths: list[Path], labels: list[int], cache: Path, device: st
         print(f"  {name:24s} {speed:8.2f} films/s{told}{share}", flush=True)
         if name.startswith("ours bf16"):
             epoch = PAPER_FILMS * (PAPER_FOLDS - 1) / PAPER_FOLDS / speed
-            print(f"  {'':24s} extrapolated: {PAPER_FOLDS} folds x {PAPER_EPOCHS} epochs of the paper's training set in "
-                  f"{epoch * PAPER_FOLDS * PAPER_EPOCHS / 60:.0f} min, scoring of the held-out films apart")  # fmt: skip
+            minutes = epoch * PAPER_FOLDS * PAPER_EPOCHS / 60
+            print(
+                f"  {'':24s} extrapolated: {PAPER_FOLDS} folds x {PAPER_EPOCHS} epochs of the paper's"
+                f" training set in {minutes:.0f} min, scoring of the held-out films apart"
+            )
 
 
 def scoring_network() -> HybridNetwork:
@@ -315,8 +390,13 @@ def score_runtime(name: str, model: Path, cache: Path, threads: int, rows: list[
         import openvino
 
         core = openvino.Core()
-        hints = {"INFERENCE_PRECISION_HINT": "bf16" if "bf16" in name else "f32", "PERFORMANCE_HINT": "LATENCY"}
-        run = core.compile_model(core.read_model(model), "CPU", {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1})
+        hints = {
+            "INFERENCE_PRECISION_HINT": "bf16" if "bf16" in name else "f32",
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        run = core.compile_model(
+            core.read_model(model), "CPU", {**hints, "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        )
     run(stack.batch(rows[:1]).numpy())
     start = time.perf_counter()
     for row in rows:
@@ -329,31 +409,48 @@ def runtimes(folder: Path) -> tuple[list[str], Path]:
     model = folder / "network.onnx"
     names = [
         name
-        for module, found in (("onnxruntime", ["ONNX Runtime fp32"]), ("openvino", ["OpenVINO fp32", "OpenVINO bf16"]))
+        for module, found in (
+            ("onnxruntime", ["ONNX Runtime fp32"]),
+            ("openvino", ["OpenVINO fp32", "OpenVINO bf16"]),
+        )
         for name in (found if importlib.util.find_spec(module) else [])
     ]
     if len(names) < 3 or not importlib.util.find_spec("onnxscript"):
-        print(f"left out where they are not installed: ONNX Runtime, OpenVINO, onnxscript; there is: {', '.join(names) or 'none'}")
+        print(
+            "left out where they are not installed: ONNX Runtime, OpenVINO, onnxscript; there is:"
+            f" {', '.join(names) or 'none'}"
+        )
     if names and importlib.util.find_spec("onnxscript"):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             film = torch.zeros(1, 1, side(), side())
-            torch.onnx.export(scoring_network(), (film,), model, dynamo=True, input_names=["films"], verbose=False)
+            torch.onnx.export(
+                scoring_network(), (film,), model, dynamo=True, input_names=["films"], verbose=False
+            )
         return names, model
     return [], model
 
 
-def bench_scoring(paths: list[Path], cache: Path, n: int, device: str, threads: int, rounds: int, roofs: dict, folder: Path) -> None:
+def bench_scoring(
+    paths: list[Path], cache: Path, n: int, device: str, threads: int, rounds: int, roofs: dict, folder: Path
+) -> None:
     """Scoring against the naive script and other runtimes."""
     count = 8 if device == "cpu" else min(n, 256)
     rows, few = list(range(count)), paths[: min(count, 32)]
     ways: dict[str, tuple[int, Callable[[], object]]] = {
-        f"ours {kind}": (count, functools.partial(own_process, score_ours, cache, device, threads, kind, rows)) for kind in ("bf16", "fp32")
+        f"ours {kind}": (
+            count,
+            functools.partial(own_process, score_ours, cache, device, threads, kind, rows),
+        )
+        for kind in ("bf16", "fp32")
     }
     naive = "naive script fp32"
     ways[naive] = (len(few), functools.partial(own_process, score_naive, few, device, threads))
     if device == "cpu":
         names, model = runtimes(folder)
-        ways |= {name: (count, functools.partial(own_process, score_runtime, name, model, cache, threads, rows)) for name in names}
+        ways |= {
+            name: (count, functools.partial(own_process, score_runtime, name, model, cache, threads, rows))
+            for name in names
+        }
     seconds = seconds_in_rounds(worthwhile(ways, roofs), rounds, warm_up=False)
     print(f"scoring, {count} films a round, {rounds} rounds")
     for name, values in seconds.items():
@@ -398,11 +495,17 @@ def bench_cache(folder: Path, n: int) -> None:
             write_cache(folder / f"cache{count}", paths[:count], labels[:count])
             took = time.perf_counter() - start
         peaks.append(max(samples) / 1024)
-    print(f"cache: {n / took:.1f} films/s of {ROWS} x {COLUMNS} on one thread; own memory {peaks[0]:.0f} MB for {n // 4} films, {peaks[1]:.0f} MB for {n}", flush=True)
+    print(
+        f"cache: {n / took:.1f} films/s of {ROWS} x {COLUMNS} on one thread; own memory {peaks[0]:.0f} MB for"
+        f" {n // 4} films, {peaks[1]:.0f} MB for {n}",
+        flush=True,
+    )
 
 
 def bench_folds(cache: Path) -> None:
-    """The five folds of the shipped configuration on a finished run's cache, each a command of its own, two at a time."""
+    """The five folds of the shipped configuration on a finished run's cache, each a command of its own, two
+    at a time.
+    """
     from scripts.common.config import read_config
     from scripts.common.config_files import read_config_file
 
@@ -415,18 +518,39 @@ def bench_folds(cache: Path) -> None:
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
 
         def fold(number: int) -> None:
-            command = [sys.executable, "-m", "scripts.deep.train_fold", "--cache", str(cache), "--fold", str(number)]
-            command += ["--settings", json.dumps(options), "--output", f"{folder}/{number}", "--state", f"{folder}/state"]
+            command = [
+                sys.executable,
+                "-m",
+                "scripts.deep.train_fold",
+                "--cache",
+                str(cache),
+                "--fold",
+                str(number),
+            ]
+            command += [
+                "--settings",
+                json.dumps(options),
+                "--output",
+                f"{folder}/{number}",
+                "--state",
+                f"{folder}/state",
+            ]
             subprocess.run(command, check=True, capture_output=True)
 
         start = time.perf_counter()
         list(pool.map(fold, range(config.cohort.folds)))
-        print(f"{config.cohort.folds} folds of the shipped configuration, two at a time: {time.perf_counter() - start:.0f} s", flush=True)
+        print(
+            f"{config.cohort.folds} folds of the shipped configuration, two at a time:"
+            f" {time.perf_counter() - start:.0f} s",
+            flush=True,
+        )
 
 
 def where_the_time_goes(stack: FilmStack, steps: int) -> None:
     """Print the GPU's time of some training steps by kernel, and the share of time in which no kernel ran."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]) as profile:
+    with torch.profiler.profile(
+        activities=[torch.profiler.ProfilerActivity.CUDA, torch.profiler.ProfilerActivity.CPU]
+    ) as profile:
         took, _ = timed_training(stack, settings("bf16", epochs=1000), steps)
     events = sorted(profile.key_averages(), key=lambda e: -e.self_device_time_total)
     total = sum(e.self_device_time_total for e in events)
@@ -436,8 +560,12 @@ def where_the_time_goes(stack: FilmStack, steps: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--parts", default="roof,train,score,cache", help="comma-separated: roof, train, score, cache, folds")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--parts", default="roof,train,score,cache", help="comma-separated: roof, train, score, cache, folds"
+    )
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of all ways")
     parser.add_argument("--films", type=int, help="films in the cache (20 on the CPU, 512 on a GPU)")
@@ -452,13 +580,23 @@ def main() -> None:
     print(f"PyTorch {torch.__version__}, {name}; {json.dumps(ARCHITECTURE)}")
     if not {"roof", "train", "score"}.isdisjoint(parts):
         roofs = {kind: convolution_roof(device, kind, 8 if on_gpu else 2) for kind in ("bf16", "fp32")}
-        print("convolution roof: " + ", ".join(f"{kind} {1e-9 * value:.0f} GFLOP/s" for kind, value in roofs.items()), flush=True)
+        print(
+            "convolution roof: "
+            + ", ".join(f"{kind} {1e-9 * value:.0f} GFLOP/s" for kind, value in roofs.items()),
+            flush=True,
+        )
         if roofs["bf16"] < roofs["fp32"]:
             print("ways in bf16 are left out: this processor imitates it", flush=True)
         for kind in worthwhile(roofs, roofs):
             training, scoring = convolutions_alone(device, kind, 8 if on_gpu else 2)
-            shares = [f"{100 * speed * flop / roofs[kind]:.0f} %" for speed, flop in ((training, TRAINING_FLOP), (scoring, SCORING_FLOP))]
-            print(f"convolutions alone, {kind}: {shares[0]} of the roof in training, {shares[1]} in scoring", flush=True)
+            shares = [
+                f"{100 * speed * flop / roofs[kind]:.0f} %"
+                for speed, flop in ((training, TRAINING_FLOP), (scoring, SCORING_FLOP))
+            ]
+            print(
+                f"convolutions alone, {kind}: {shares[0]} of the roof in training, {shares[1]} in scoring",
+                flush=True,
+            )
         if on_gpu:
             print(f"matrix product (bf16): {1e-12 * product_roof(device):.0f} TFLOP/s", flush=True)
         print(f"copy: {1e-9 * copy_roof(device):.1f} GB/s", flush=True)
@@ -466,19 +604,28 @@ def main() -> None:
         if not {"train", "score"}.isdisjoint(parts):
             n = chosen.films or (512 if on_gpu else 20)
             paths, labels = write_films(Path(folder) / "png", min(n, 64))
-            cache = write_cache(Path(folder) / "cache", [paths[k % len(paths)] for k in range(n)], [k % 2 for k in range(n)])
+            cache = write_cache(
+                Path(folder) / "cache", [paths[k % len(paths)] for k in range(n)], [k % 2 for k in range(n)]
+            )
             if "train" in parts:
                 steps = chosen.steps or (20 if on_gpu else 1)
-                bench_training(paths, labels, cache, chosen.device, chosen.threads, steps, chosen.rounds, roofs)
+                bench_training(
+                    paths, labels, cache, chosen.device, chosen.threads, steps, chosen.rounds, roofs
+                )
                 if on_gpu:
                     stack = FilmStack(cache, side(), device)
                     torch.cuda.reset_peak_memory_stats()
                     many = len(split_fold(stack.films, 0)[0]) // TRAINING["batch_size"] + 2
                     _, history = timed_training(stack, settings("bf16", epochs=1000), many)
-                    print(f"  memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB; epoch: {dict(zip(HISTORY, history[0]))}")
+                    print(
+                        f"  memory {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB; epoch:"
+                        f" {dict(zip(HISTORY, history[0]))}"
+                    )
                     where_the_time_goes(stack, 5)
             if "score" in parts:
-                bench_scoring(paths, cache, n, chosen.device, chosen.threads, chosen.rounds, roofs, Path(folder))
+                bench_scoring(
+                    paths, cache, n, chosen.device, chosen.threads, chosen.rounds, roofs, Path(folder)
+                )
         if "cache" in parts:
             bench_cache(Path(folder), 48)
     if "folds" in parts:

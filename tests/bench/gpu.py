@@ -1,10 +1,12 @@
 """All that needs a GPU, within a time limit: ``python3 -m tests.bench.gpu --out FOLDER --limit 540``.
 
-For a GPU that is at hand for ten minutes. The most wanted parts come first; a part that would not fit into what is left of the limit is left out,
-which is said, and the failure of one part costs no other. Every figure is printed when it is known and kept in ``FOLDER/gpu.json``. The network
-is the paper's (36 blocks of 256 x 256 pixels) with random weights, the films are made up.
+For a GPU that is at hand for ten minutes. The most wanted parts come first; a part that would not fit into
+what is left of the limit is left out, which is said, and the failure of one part costs no other. Every figure
+is printed when it is known and kept in ``FOLDER/gpu.json``. The network is the paper's (36 blocks of 256 x
+256 pixels) with random weights, the films are made up.
 
-It needs PyTorch, torchvision, NumPy, pandas, OpenCV, Pillow and pytest: no package of the intake or of Snakemake.
+It needs PyTorch, torchvision, NumPy, pandas, OpenCV, Pillow and pytest: no package of the intake or of
+Snakemake.
 """
 
 from __future__ import annotations
@@ -55,11 +57,15 @@ class Findings:
     def say(self, name: str, value: object) -> None:
         self.figures[name] = value
         print(f"[{self.elapsed():5.0f} s] {name}: {value}", flush=True)
-        (self.folder / "gpu.json").write_text(json.dumps(self.figures, indent=1, default=str), encoding="utf-8")
+        (self.folder / "gpu.json").write_text(
+            json.dumps(self.figures, indent=1, default=str), encoding="utf-8"
+        )
 
 
 def write_films(folder: Path, n: int, threads: int) -> list[Path]:
-    """A film cache of ``n`` different films at the paper's size in ``folder``, and the paths of 64 PNG films for the naive script."""
+    """A film cache of ``n`` different films at the paper's size in ``folder``, and the paths of 64 PNG films
+    for the naive script.
+    """
     side, rng = deep.side(), np.random.default_rng(1)
     base = cv2.GaussianBlur(rng.normal(size=(side, side)).astype(np.float32), (0, 0), 3)
     base = (20000 + 9000 * base / base.std()).clip(0, 65535).astype(np.uint16)
@@ -69,10 +75,23 @@ def write_films(folder: Path, n: int, threads: int) -> list[Path]:
     for k in range(n):
         films[k] = np.roll(base, (37 * k, 61 * k), (0, 1)) + (k % 2) * stripes
         digest = hashlib.sha256(films[k].tobytes()).hexdigest()
-        rows.append((k, f"i{k:05d}", f"p{k:05d}", k % 2, k * 5 // n, float(films[k].mean()), float(films[k].std()), digest))
+        rows.append(
+            (
+                k,
+                f"i{k:05d}",
+                f"p{k:05d}",
+                k % 2,
+                k * 5 // n,
+                float(films[k].mean()),
+                float(films[k].std()),
+                digest,
+            )
+        )
     films.flush()
     with (folder / "index.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256"), *rows])
+        csv.writer(file).writerows(
+            [("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256"), *rows]
+        )
     large = cv2.resize(base, (deep.COLUMNS, deep.ROWS))
     paths = [folder / f"film{k:03d}.png" for k in range(64)]
 
@@ -96,14 +115,19 @@ def gpu_tests(found: Findings, seconds: int) -> None:
 
 
 def roofs(found: Findings, device: torch.device) -> None:
-    """What this card gives: a large matrix product, the fastest convolution of the network's, a copy; and the convolutions alone."""
+    """What this card gives: a large matrix product, the fastest convolution of the network's, a copy; and the
+    convolutions alone.
+    """
     product, copy = deep.product_roof(device), deep.copy_roof(device)
     found.say("roofs", {
         "matrix product bf16, TFLOP/s": round(product / 1e12), "copy, TB/s": round(copy / 1e12, 2),
-        **{f"convolution {kind}, TFLOP/s": round(deep.convolution_roof(device, kind, 8) / 1e12) for kind in ("bf16", "fp32")},
+        **{f"convolution {kind}, TFLOP/s": round(deep.convolution_roof(device, kind,
+        8) / 1e12) for kind in ("bf16", "fp32")},
     })  # fmt: skip
     alone = deep.convolutions_alone(device, "bf16", 8)
-    found.say("convolutions alone, bf16, films/s", {"training": round(alone[0], 1), "scoring": round(alone[1], 1)})
+    found.say(
+        "convolutions alone, bf16, films/s", {"training": round(alone[0], 1), "scoring": round(alone[1], 1)}
+    )
 
 
 def speed(found: Findings, name: str, stack: FilmStack, options: dict, steps: int) -> None:
@@ -121,12 +145,18 @@ def speed(found: Findings, name: str, stack: FilmStack, options: dict, steps: in
 
 
 def epoch(found: Findings, name: str, stack: FilmStack) -> None:
-    """A whole epoch with its end (norms, held-out films): what history.csv says of it, and the seconds of all."""
+    """A whole epoch with its end (norms, held-out films): what history.csv says of it, and the seconds of
+    all.
+    """
     steps = len(split_fold(stack.films, 0)[0]) // BATCH + 1
     began = time.monotonic()
     _, history = deep.timed_training(stack, deep.settings("bf16", epochs=1000, norm_batches=8), steps)
     row = dict(zip(HISTORY, history[0]))
-    found.say(name, {k: round(row[k], 4) for k in ("films_per_s", "data_wait", "loss")} | {"s": round(time.monotonic() - began, 1)})
+    found.say(
+        name,
+        {k: round(row[k], 4) for k in ("films_per_s", "data_wait", "loss")}
+        | {"s": round(time.monotonic() - began, 1)},
+    )
 
 
 def on_cpu(value: object) -> object:
@@ -148,7 +178,9 @@ def same_bits(a: object, b: object) -> bool:
 
 
 def state_after(stack: FilmStack, options: dict, stops: list[int]) -> dict:
-    """The state after the last of ``stops`` steps of a training that is stopped and goes on at each of them."""
+    """The state after the last of ``stops`` steps of a training that is stopped and goes on at each of
+    them.
+    """
     training, held_out = split_fold(stack.films, 0)
     state: dict | None = None
     for stop in stops:
@@ -164,7 +196,20 @@ def state_after(stack: FilmStack, options: dict, stops: list[int]) -> dict:
             kept.append(on_cpu(saved))
 
         with contextlib.suppress(Interrupted):
-            train(stack, training, held_out, 0, options, None, state, keep, lambda: False, stop_asked, lambda text: None, lambda line: None)
+            train(
+                stack,
+                training,
+                held_out,
+                0,
+                options,
+                None,
+                state,
+                keep,
+                lambda: False,
+                stop_asked,
+                lambda text: None,
+                lambda line: None,
+            )
         state = kept[-1]
     return state
 
@@ -173,7 +218,10 @@ def resume(found: Findings, stack: FilmStack, precision: str) -> None:
     """Whether six steps in one go and six steps with two stops end with the same bits."""
     options = deep.settings(precision, epochs=1000)
     whole, broken = state_after(stack, options, [6]), state_after(stack, options, [2, 5, 6])
-    found.say(f"resume at the paper's size, {precision}: same bits", all(same_bits(whole[k], broken[k]) for k in ("model", "optimizer", "sums")))
+    found.say(
+        f"resume at the paper's size, {precision}: same bits",
+        all(same_bits(whole[k], broken[k]) for k in ("model", "optimizer", "sums")),
+    )
 
 
 def scoring(found: Findings, stack: FilmStack, precision: str, n: int) -> None:
@@ -184,7 +232,10 @@ def scoring(found: Findings, stack: FilmStack, precision: str, n: int) -> None:
     began = time.perf_counter()
     probabilities([fused], stack, range(n), precision)
     rate = n / (time.perf_counter() - began)
-    found.say(f"scoring {precision}, {at_once} films at once", {"films/s": round(rate, 1), "TFLOP/s": round(rate * deep.SCORING_FLOP / 1e12, 1)})
+    found.say(
+        f"scoring {precision}, {at_once} films at once",
+        {"films/s": round(rate, 1), "TFLOP/s": round(rate * deep.SCORING_FLOP / 1e12, 1)},
+    )
 
 
 def agreement(found: Findings, cache: Path, stack: FilmStack) -> None:
@@ -194,27 +245,36 @@ def agreement(found: Findings, cache: Path, stack: FilmStack) -> None:
     here = probabilities([fused], FilmStack(cache, deep.side()), range(3), "fp32")
     fused = fused.to(stack.device)
     found.say("largest difference of a score from the CPU's", {
-        kind: float(np.abs(probabilities([fused], stack, range(3), kind) - here).max()) for kind in ("fp32", "bf16")
+        kind: float(np.abs(probabilities([fused], stack, range(3), kind) - here).max()) for kind in ("fp32",
+        "bf16")
     })  # fmt: skip
 
 
 def naive(found: Findings, paths: list[Path], threads: int, steps: int) -> None:
-    """The naive script on the same card: Pillow, torchvision's transforms, a DataLoader with ``threads`` workers, fp32."""
-    made = naive_network.train(paths, [k % 2 for k in range(len(paths))], deep.side(), BATCH, steps + 2, threads, "cuda")
+    """The naive script on the same card: Pillow, torchvision's transforms, a DataLoader with ``threads``
+    workers, fp32.
+    """
+    made = naive_network.train(
+        paths, [k % 2 for k in range(len(paths))], deep.side(), BATCH, steps + 2, threads, "cuda"
+    )
     next(made), next(made)
     torch.cuda.synchronize()
     began = time.perf_counter()
     for _ in made:
         pass
     torch.cuda.synchronize()
-    found.say("naive script, training fp32", {"films/s": round(BATCH * steps / (time.perf_counter() - began), 1), "workers": threads})
+    found.say(
+        "naive script, training fp32",
+        {"films/s": round(BATCH * steps / (time.perf_counter() - began), 1), "workers": threads},
+    )
     began = time.perf_counter()
     naive_network.score(paths[:32], deep.side(), BATCH, threads, "cuda")
     found.say("naive script, scoring fp32", {"films/s": round(32 / (time.perf_counter() - began), 1)})
 
 
 def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) -> None:
-    """Milliseconds of a bf16 training step by part on the GPU's clock, of the whole step on the host's, and of its launches alone.
+    """Milliseconds of a bf16 training step by part on the GPU's clock, of the whole step on the host's, and
+    of its launches alone.
 
     Where the launches take as long as the step, the host is what limits it.
     """
@@ -223,7 +283,17 @@ def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) 
     network = HybridNetwork(**deep.ARCHITECTURE).to(stack.device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
-    rows, names = list(range(batch)), ("films", "augmentation", "forward", "backward", "clipping", "optimiser")
+    rows, names = (
+        list(range(batch)),
+        (
+            "films",
+            "augmentation",
+            "forward",
+            "backward",
+            "clipping",
+            "optimiser",
+        ),
+    )
     spent, host, whole = dict.fromkeys(names, 0.0), 0.0, 0.0
     for number in range(rounds + 3):
         if number == 3:
@@ -261,7 +331,9 @@ def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) 
 
 
 def replayed(found: Findings, stack: FilmStack, batch: int = 8, rounds: int = 40) -> None:
-    """Films per second of the same forward and backward pass as a CUDA graph: what is left when the host launches nothing."""
+    """Films per second of the same forward and backward pass as a CUDA graph: what is left when the host
+    launches nothing.
+    """
     torch.manual_seed(1)
     torch.set_deterministic_debug_mode("default")
     network = HybridNetwork(**deep.ARCHITECTURE).to(stack.device, memory_format=torch.channels_last).train()
@@ -292,33 +364,49 @@ def replayed(found: Findings, stack: FilmStack, batch: int = 8, rounds: int = 40
     torch.cuda.synchronize()
     took = time.perf_counter() - began
     torch.set_deterministic_debug_mode("error")
-    found.say(f"forward and backward of {batch} films as a CUDA graph", {"ms": round(1000 * took / rounds, 2), "films/s": round(batch * rounds / took, 1)})
+    found.say(
+        f"forward and backward of {batch} films as a CUDA graph",
+        {"ms": round(1000 * took / rounds, 2), "films/s": round(batch * rounds / took, 1)},
+    )
 
 
 def without_determinism(found: Findings, stack: FilmStack, steps: int) -> None:
-    """What exact repetition costs: the same training with any algorithm allowed and the fastest convolutions chosen by trial."""
+    """What exact repetition costs: the same training with any algorithm allowed and the fastest convolutions
+    chosen by trial.
+    """
     torch.set_deterministic_debug_mode("default")
     torch.backends.cudnn.benchmark = True
     try:
-        speed(found, "training bf16, any algorithm, chosen by trial (not what a study runs)", stack, deep.settings("bf16", epochs=1000), steps)
+        speed(
+            found,
+            "training bf16, any algorithm, chosen by trial (not what a study runs)",
+            stack,
+            deep.settings("bf16", epochs=1000),
+            steps,
+        )
     finally:
         torch.backends.cudnn.benchmark = False
         torch.set_deterministic_debug_mode("error")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for gpu.json and the tests' output")
     parser.add_argument("--limit", type=int, default=540, help="seconds for all")
     parser.add_argument("--films", type=int, default=160)
     parser.add_argument("--steps", type=int, default=40, help="timed training steps")
     parser.add_argument("--threads", type=int, default=min(16, len(os.sched_getaffinity(0))))
     parser.add_argument("--only", help="names of parts, comma-separated")
-    parser.add_argument("--tests", type=int, default=170, help="seconds for the tests marked gpu; 0 leaves them out")
+    parser.add_argument(
+        "--tests", type=int, default=170, help="seconds for the tests marked gpu; 0 leaves them out"
+    )
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     found = Findings(given.out)
-    found.say("machine", f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, "
+    found.say("machine",
+    f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, cuDNN {torch.backends.cudnn.version()}, "
               f"Python {sys.version.split()[0]}, {given.threads} threads")  # fmt: skip
     exact_arithmetic(given.threads)
     with tempfile.TemporaryDirectory() as folder:
@@ -336,8 +424,24 @@ def main() -> None:
             (10, "epoch", lambda: epoch(found, "an epoch with its end, films on the GPU", held)),
             (10, "epoch, disk", lambda: epoch(found, "an epoch with its end, films from the disk", read)),
             (15, "scoring", lambda: [scoring(found, held, kind, given.films) for kind in ("bf16", "fp32")]),
-            (90, "compiled", lambda: speed(found, "training bf16 compiled, films on the GPU", held, deep.settings("bf16", True, epochs=1000), steps)),
-            (20, "fp32", lambda: speed(found, "training fp32, films on the GPU", held, deep.settings("fp32", epochs=1000), steps)),
+            (
+                90,
+                "compiled",
+                lambda: speed(
+                    found,
+                    "training bf16 compiled, films on the GPU",
+                    held,
+                    deep.settings("bf16", True, epochs=1000),
+                    steps,
+                ),
+            ),
+            (
+                20,
+                "fp32",
+                lambda: speed(
+                    found, "training fp32, films on the GPU", held, deep.settings("fp32", epochs=1000), steps
+                ),
+            ),
             (40, "naive", lambda: naive(found, paths, given.threads, 20)),
             (20, "agreement", lambda: agreement(found, cache, held)),
             (20, "resume fp32", lambda: resume(found, held, "fp32")),

@@ -1,22 +1,25 @@
 """Speed of the intake against peers and its own floor: ``make bench-intake``.
 
-One uncompressed 12-bit CR film of 3000 x 2500 pixels, simulated, copied under as many ids as ``--films`` says: one
-batch, smaller than the 250 films that the docs advise. In each round (``tests.bench.rounds``) ours and the floor handle all
-films once and the two slow peers the first ``--peer-films`` of them. All ways run on one thread.
+One uncompressed 12-bit CR film of 3000 x 2500 pixels, simulated, copied under as many ids as ``--films``
+says: one batch, smaller than the 250 films that the docs advise. In each round (``tests.bench.rounds``) ours
+and the floor handle all films once and the two slow peers the first ``--peer-films`` of them. All ways run on
+one thread.
 
 What each way does:
 
-- ours: ``deidentify_batch`` and ``convert_batch``, whole: files read, new DICOM files, 16-bit PNGs, checksums, measures of
-  the exposure and the tables written.
-- dcmj2pnm: ``dcmj2pnm +on2`` of DCMTK, a process per film: the PNG alone. No de-identification, no checksum, no measures.
-- pydicom + Pillow: ``pydicom.dcmread``, ``pixel_array``, left shift to 16 bits, ``Image.save`` as PNG with Pillow's defaults. No
-  de-identification, no checksum, no measures.
-- floor: the file's bytes read, the PNG encoded by the fastest encoder (NumPy Up filter, ISA-L level 1), both written. It
-  parses nothing.
+- ours: ``deidentify_batch`` and ``convert_batch``, whole: files read, new DICOM files, 16-bit PNGs,
+  checksums, measures of the exposure and the tables written.
+- dcmj2pnm: ``dcmj2pnm +on2`` of DCMTK, a process per film: the PNG alone. No de-identification, no checksum,
+  no measures.
+- pydicom + Pillow: ``pydicom.dcmread``, ``pixel_array``, left shift to 16 bits, ``Image.save`` as PNG with
+  Pillow's defaults. No de-identification, no checksum, no measures.
+- floor: the file's bytes read, the PNG encoded by the fastest encoder (NumPy Up filter, ISA-L level 1), both
+  written. It parses nothing.
 
-With ``--scale`` it also takes in many small films (``--small``), in batches of 250 as the rules do, in a process of its own,
-and prints films per second and the highest memory so far after every tenth: time must be linear and memory flat. Then it times Snakemake's dry
-run of a study of these films and prints its number of jobs.
+With ``--scale`` it also takes in many small films (``--small``), in batches of 250 as the rules do, in a
+process of its own, and prints films per second and the highest memory so far after every tenth: time must be
+linear and memory flat. Then it times Snakemake's dry run of a study of these films and prints its number of
+jobs.
 """
 
 from __future__ import annotations
@@ -66,7 +69,10 @@ def cr_film(pixels: np.ndarray, number: int) -> Dataset:
     film.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
     film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
     film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.10.999.7.{number}"
-    film.StudyInstanceUID, film.SeriesInstanceUID = f"1.2.826.0.1.3680043.10.999.8.{number}", f"1.2.826.0.1.3680043.10.999.9.{number}"
+    film.StudyInstanceUID, film.SeriesInstanceUID = (
+        f"1.2.826.0.1.3680043.10.999.8.{number}",
+        f"1.2.826.0.1.3680043.10.999.9.{number}",
+    )
     film.Modality, film.ViewPosition, film.BodyPartExamined = "CR", "PA", "CHEST"
     film.PatientID, film.PatientName = f"B{number:06d}", f"BENCH^FILM^{number}"
     film.PatientSex, film.PatientBirthDate, film.StudyDate = "F", "19500317", "20200615"
@@ -117,7 +123,9 @@ def ways(films: list[Path], n_peer: int, work: Path) -> dict[str, tuple[int, Cal
 
     def dcmj2pnm() -> None:
         for film in films[:n_peer]:
-            subprocess.run(["dcmj2pnm", "+on2", str(film), str(work / "peer.png")], check=True, capture_output=True)
+            subprocess.run(
+                ["dcmj2pnm", "+on2", str(film), str(work / "peer.png")], check=True, capture_output=True
+            )
 
     def pydicom_pillow() -> None:
         for film in films[:n_peer]:
@@ -130,11 +138,17 @@ def ways(films: list[Path], n_peer: int, work: Path) -> dict[str, tuple[int, Cal
         target.mkdir()
         for film in films:
             content = film.read_bytes()
-            cells = np.frombuffer(content, "<u2", count=ROWS * COLUMNS, offset=len(content) - 2 * ROWS * COLUMNS)
+            cells = np.frombuffer(
+                content, "<u2", count=ROWS * COLUMNS, offset=len(content) - 2 * ROWS * COLUMNS
+            )
             (target / f"{film.name}.png").write_bytes(encode_png16(cells.reshape(ROWS, COLUMNS) << 4))
             (target / f"{film.name}.dcm").write_bytes(content)
 
-    found = {"ours": (len(films), ours), "floor": (len(films), floor), "pydicom + Pillow": (n_peer, pydicom_pillow)}
+    found = {
+        "ours": (len(films), ours),
+        "floor": (len(films), floor),
+        "pydicom + Pillow": (n_peer, pydicom_pillow),
+    }
     if shutil.which("dcmj2pnm"):
         found["dcmj2pnm"] = (n_peer, dcmj2pnm)
     else:
@@ -151,7 +165,10 @@ def compare(n_films: int, n_peer: int, rounds: int, work: Path) -> None:
     for number, path in enumerate(films):
         pydicom.dcmwrite(path, cr_film(pixels, number), enforce_file_format=True)
     seconds = seconds_in_rounds(ways(films, n_peer, work), rounds)
-    print(f"{n_films} films of {ROWS} x {COLUMNS}, 12 bit, uncompressed ({n_peer} for the slow peers); {rounds} rounds; one thread")
+    print(
+        f"{n_films} films of {ROWS} x {COLUMNS}, 12 bit, uncompressed ({n_peer} for the slow peers); {rounds}"
+        " rounds; one thread"
+    )
     for name, values in seconds.items():
         told = "" if name == "ours" else f"   {ratio(values, seconds['ours'])} times ours"
         print(f"  {name:18s} {1000 * statistics.median(values):8.1f} ms a film{told}")
@@ -162,7 +179,11 @@ def compare(n_films: int, n_peer: int, rounds: int, work: Path) -> None:
         alone = _timed_in_processes(films[0].parent, work, 1)
         together = _timed_in_processes(films[0].parent, work, 2)
         both.append(2 * alone / together)
-    print(f"  two batches side by side on two cores: {statistics.median(both):.2f} times the throughput of one ({min(both):.2f} to {max(both):.2f})", flush=True)
+    print(
+        f"  two batches side by side on two cores: {statistics.median(both):.2f} times the throughput of one"
+        f" ({min(both):.2f} to {max(both):.2f})",
+        flush=True,
+    )
 
 
 def _timed_in_processes(source: Path, work: Path, n: int) -> float:
@@ -184,7 +205,9 @@ def _warm(number: int) -> int:
 
 
 def scale(n_films: int, work: Path) -> None:
-    """Print films per second and the highest memory so far, of this process or a film's, after each tenth of many small films."""
+    """Print films per second and the highest memory so far, of this process or a film's, after each tenth of
+    many small films.
+    """
     pixels = simulated(200, 200)
     source = work / "small"
     start = time.perf_counter()
@@ -194,14 +217,22 @@ def scale(n_films: int, work: Path) -> None:
         film = cr_film(np.roll(pixels, number, axis=0), number)
         pydicom.dcmwrite(folder / f"{number}", film, enforce_file_format=True)
     n_batches = max(1, round(n_films / BATCH))
-    print(f"{n_films} films of 200 x 200 in {n_batches} batches (written in {time.perf_counter() - start:.0f} s)", flush=True)
+    print(
+        f"{n_films} films of 200 x 200 in {n_batches} batches (written in"
+        f" {time.perf_counter() - start:.0f} s)",
+        flush=True,
+    )
     done, mark, start = 0, 1, time.perf_counter()
     for batch in range(n_batches):
         done += take_in(source, work / "taken", batch, n_batches)
         if (batch + 1) * 10 >= mark * n_batches:
             taken = time.perf_counter() - start
             peak = max(_own_peak_kib(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 1024
-            print(f"  {done:6d} films, {taken:7.1f} s, {done / taken:6.1f} films/s, highest memory {peak:.0f} MB", flush=True)
+            print(
+                f"  {done:6d} films, {taken:7.1f} s, {done / taken:6.1f} films/s, highest memory"
+                f" {peak:.0f} MB",
+                flush=True,
+            )
             mark += 1
     if done != n_films:
         raise SystemExit(f"only {done} of {n_films} films were taken in")
@@ -210,13 +241,17 @@ def scale(n_films: int, work: Path) -> None:
 
 
 def _own_peak_kib() -> int:
-    """Highest memory of this program (proc(5), VmHWM); getrusage would count what the process held before it became this one."""
+    """Highest memory of this program (proc(5), VmHWM); getrusage would count what the process held before it
+    became this one.
+    """
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--films", type=int, default=32, help="large films of the batch")
     parser.add_argument("--peer-films", type=int, default=4, help="how many of them the slow peers handle")
     parser.add_argument("--rounds", type=int, default=5)

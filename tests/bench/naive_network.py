@@ -1,9 +1,11 @@
-"""The paper's network and training as one would first write them, for comparison: ``tests.bench.deep`` times it.
+"""The paper's network and training as one would first write them, for comparison: ``tests.bench.deep`` times
+it.
 
-It is written fairly, as a careful author of a single-use script would: torchvision's ResNet-18 with a one-channel first layer, a
-DataLoader with workers, Pillow and torchvision's transforms on each film in each epoch, fp32, the blocks in a loop with
-``AdaptiveAvgPool2d``, PyTorch's own Transformer layer, a list of local heads. It computes what HybridNetwork computes
-(same parameter count but for the unused ``fc``), and nothing in it is slow on purpose.
+It is written fairly, as a careful author of a single-use script would: torchvision's ResNet-18 with a
+one-channel first layer, a DataLoader with workers, Pillow and torchvision's transforms on each film in each
+epoch, fp32, the blocks in a loop with
+``AdaptiveAvgPool2d``, PyTorch's own Transformer layer, a list of local heads. It computes what HybridNetwork
+computes (same parameter count but for the unused ``fc``), and nothing in it is slow on purpose.
 """
 
 from __future__ import annotations
@@ -28,7 +30,10 @@ class Films(Dataset):
             [
                 transforms.RandomHorizontalFlip(),
                 transforms.RandomAffine(
-                    10, translate=(0.05, 0.05), scale=(0.9, 1.1), interpolation=transforms.InterpolationMode.BILINEAR
+                    10,
+                    translate=(0.05, 0.05),
+                    scale=(0.9, 1.1),
+                    interpolation=transforms.InterpolationMode.BILINEAR,
                 ),
             ]
         )
@@ -80,13 +85,17 @@ class NaiveNetwork(nn.Module):
         return self.global_head(x[:, 0])[:, 0], torch.stack(local, 1)
 
 
-def train(paths: list[Path], labels: list[int], side: int, batch_size: int, steps: int, workers: int, device: str):
+def train(
+    paths: list[Path], labels: list[int], side: int, batch_size: int, steps: int, workers: int, device: str
+):
     """Yield after each of ``steps`` training steps."""
     network = NaiveNetwork().to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     loss_of = nn.BCEWithLogitsLoss()
     films = Films(paths, labels, side, augment=True)
-    loader = DataLoader(films, batch_size, shuffle=True, num_workers=workers, drop_last=True, pin_memory=device == "cuda")
+    loader = DataLoader(
+        films, batch_size, shuffle=True, num_workers=workers, drop_last=True, pin_memory=device == "cuda"
+    )
     done = 0
     while True:
         for x, y in loader:

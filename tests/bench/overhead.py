@@ -1,8 +1,10 @@
-"""Share of a run's time that is Snakemake's own: ``python tests/bench/overhead.py [--configfile F] [--cores N]`` in a fresh clone.
+"""Share of a run's time that is Snakemake's own: ``python tests/bench/overhead.py [--configfile F] [--cores
+N]`` in a fresh clone.
 
-The time in which at least one rule computes is taken from the benchmark and log files' own record: each rule's
-``benchmarks/<rule>/*.tsv`` gives its seconds, and its end is the file's time of change. What is left of the whole
-run's wall time is start-up, planning and bookkeeping.
+The time in which at least one rule computes is taken from the benchmark and log files' own record: each
+rule's
+``benchmarks/<rule>/*.tsv`` gives its seconds, and its end is the file's time of change. What is left of the
+whole run's wall time is start-up, planning and bookkeeping.
 """
 
 from __future__ import annotations
@@ -43,12 +45,26 @@ def main() -> None:
     chosen = parser.parse_args()
     start = time.time()
     subprocess.run(
-        [sys.executable, "-m", "snakemake", "--configfile", chosen.configfile, "--cores", chosen.cores, "--quiet", "all"], check=True
+        [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--configfile",
+            chosen.configfile,
+            "--cores",
+            chosen.cores,
+            "--quiet",
+            "all",
+        ],
+        check=True,
     )
     wall = time.time() - start
     jobs = job_intervals(Path("benchmarks"), start)
     busy = covered(jobs)
-    print(f"jobs {len(jobs)}, wall {wall:.1f} s, at least one job at work {busy:.1f} s, overhead {100 * (1 - busy / wall):.1f} %")
+    print(
+        f"jobs {len(jobs)}, wall {wall:.1f} s, at least one job at work {busy:.1f} s, overhead"
+        f" {100 * (1 - busy / wall):.1f} %"
+    )
 
 
 if __name__ == "__main__":

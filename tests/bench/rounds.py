@@ -1,7 +1,7 @@
 """Ways of doing the same work, timed in rounds: each round does each way once, in a random order.
 
-A machine that other work shares slows all ways of a round alike, so a ratio is that of two ways in one round; what is
-printed of it is the median over the rounds, with the smallest and the largest.
+A machine that other work shares slows all ways of a round alike, so a ratio is that of two ways in one round;
+what is printed of it is the median over the rounds, with the smallest and the largest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def seconds_in_rounds(
 ) -> dict[str, list[float]]:
     """Seconds per item of each way, one number a round; a way is how many items it handles, and the work.
 
-    Work that returns a number has timed itself, in seconds; other work is timed from its start to its end. Each way is done once before, untimed: imports, page cache, first allocations.
+    Work that returns a number has timed itself, in seconds; other work is timed from its start to its end.
+    Each way is done once before, untimed: imports, page cache, first allocations.
     """
     for _, work in ways.values():
         work()

@@ -1,22 +1,27 @@
 """How planning grows with the number of films: ``make bench-scale``.
 
-A study with one real centre of 1,000, 20,000 and 100,000 films (``--films``), in batches of about 250 as the docs advise. The films are files
-with a few bytes each, in folders of 500: planning looks at names, sizes and times and opens none. Nothing has run, so every job is planned.
+A study with one real centre of 1,000, 20,000 and 100,000 films (``--films``), in batches of about 250 as the
+docs advise. The films are files with a few bytes each, in folders of 500: planning looks at names, sizes and
+times and opens none. Nothing has run, so every job is planned.
 
-What is timed, in rounds (``tests.bench.rounds``: each round does each once, in a random order), each in a process of its own:
+What is timed, in rounds (``tests.bench.rounds``: each round does each once, in a random order), each in a
+process of its own:
 
-- Snakemake alone: ``snakemake --version``, the floor that no study goes below, since it imports what a run imports.
-- plain workflow: a dry run of two rules for each of the largest study's batches, in a Snakefile of a dozen lines without config, films or code to hash: what
-  Snakemake itself takes for nearly as many jobs.
-- dry run: ``snakemake -n --quiet rules`` of the study: the config is checked, the folder listed, the code hashed, the graph of jobs built.
+- Snakemake alone: ``snakemake --version``, the floor that no study goes below, since it imports what a run
+  imports.
+- plain workflow: a dry run of two rules for each of the largest study's batches, in a Snakefile of a dozen
+  lines without config, films or code to hash: what Snakemake itself takes for nearly as many jobs.
+- dry run: ``snakemake -n --quiet rules`` of the study: the config is checked, the folder listed, the code
+  hashed, the graph of jobs built.
 - graph: ``snakemake --dag`` of the study: the same, and the graph written as text.
 
-Printed are the number of jobs, the median of the seconds from start to end, that of the processor's seconds with the smallest and the largest, and the
-highest memory of a process. Planning keeps one core busy, so on an idle machine both are the same; other work lengthens the first. Where a dry run of
-the largest study takes more than ``--limit`` seconds of the processor in the median, the command ends with an error.
+Printed are the number of jobs, the median of the seconds from start to end, that of the processor's seconds
+with the smallest and the largest, and the highest memory of a process. Planning keeps one core busy, so on an
+idle machine both are the same; other work lengthens the first. Where a dry run of the largest study takes
+more than ``--limit`` seconds of the processor in the median, the command ends with an error.
 
-With ``--overhead`` it then runs the shipped study in a fresh copy of the repository (minutes) and says which share of the time was Snakemake's own
-(``tests.bench.overhead``).
+With ``--overhead`` it then runs the shipped study in a fresh copy of the repository (minutes) and says which
+share of the time was Snakemake's own (``tests.bench.overhead``).
 """
 
 from __future__ import annotations
@@ -44,7 +49,9 @@ PER_FOLDER = 500
 
 
 class Planned(NamedTuple):
-    """One call of Snakemake: jobs that it plans (None where it plans none), seconds from start to end, seconds of the processor, highest memory in MB."""
+    """One call of Snakemake: jobs that it plans (None where it plans none), seconds from start to end,
+    seconds of the processor, highest memory in MB.
+    """
 
     jobs: int | None
     seconds: float
@@ -61,7 +68,9 @@ def write_films(folder: Path, n_films: int) -> None:
 
 
 def write_study(films: Path, n_batches: int, work: Path) -> list[str]:
-    """A study with one real centre of these films in ``work``; the command that plans it, without what it shall print."""
+    """A study with one real centre of these films in ``work``; the command that plans it, without what it
+    shall print.
+    """
     work.mkdir(parents=True, exist_ok=True)
     for name in ("patients.csv", "dxa.csv"):
         (work / name).write_text("id\n1\n")
@@ -80,7 +89,15 @@ def write_study(films: Path, n_batches: int, work: Path) -> list[str]:
     (work / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     (work / "run").mkdir()
     shutil.copy(ROOT / "config.yaml", work / "run")
-    command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--directory", str(work / "run")]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        str(ROOT / "Snakefile"),
+        "--directory",
+        str(work / "run"),
+    ]
     return [*command, "--configfile", str(work / "study.yaml")]
 
 
@@ -104,7 +121,18 @@ def write_plain(n_batches: int, work: Path) -> list[str]:
     work.mkdir()
     (work / "plain.py").write_text("")
     (work / "Snakefile").write_text(PLAIN.replace("BATCHES", str(n_batches)))
-    return [sys.executable, "-m", "snakemake", "-s", str(work / "Snakefile"), "--directory", str(work), "-n", "--quiet", "rules"]
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        str(work / "Snakefile"),
+        "--directory",
+        str(work),
+        "-n",
+        "--quiet",
+        "rules",
+    ]
 
 
 def plan(command: list[str]) -> Planned:
@@ -135,7 +163,9 @@ def compare(sizes: list[int], rounds: int, work: Path) -> dict[str, list[Planned
     calls["plain workflow"] = write_plain(max(1, round(sizes[-1] / BATCH)), work / "plain")
     for n_films in sizes:
         write_films(work / f"films_{n_films}", n_films)
-        study = write_study(work / f"films_{n_films}", max(1, round(n_films / BATCH)), work / f"study_{n_films}")
+        study = write_study(
+            work / f"films_{n_films}", max(1, round(n_films / BATCH)), work / f"study_{n_films}"
+        )
         calls[f"dry run, {n_films:,} films"] = [*study, "-n", "--quiet", "rules"]
         calls[f"graph, {n_films:,} films"] = [*study, "--dag"]
     for command in calls.values():
@@ -154,15 +184,29 @@ def described(name: str, found: list[Planned]) -> str:
     cpu = sorted(one.cpu for one in found)
     jobs = "-" if found[0].jobs is None else str(found[0].jobs)
     seconds, peak = statistics.median(one.seconds for one in found), max(one.peak_mb for one in found)
-    return f"{name:<26} {jobs:>5} jobs  {seconds:6.2f} s, processor {statistics.median(cpu):6.2f} s ({cpu[0]:.2f} to {cpu[-1]:.2f})  {peak:5.0f} MB"
+    return (
+        f"{name:<26} {jobs:>5} jobs  {seconds:6.2f} s, processor {statistics.median(cpu):6.2f} s"
+        f" ({cpu[0]:.2f} to {cpu[-1]:.2f})  {peak:5.0f} MB"
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--films", type=int, nargs="+", default=[1000, 20000, 100000])
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--limit", type=float, default=5.0, help="seconds of the processor that a dry run of the largest study may take in the median")
-    parser.add_argument("--overhead", action="store_true", help="also run the shipped study and tell Snakemake's share of its time")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=5.0,
+        help="seconds of the processor that a dry run of the largest study may take in the median",
+    )
+    parser.add_argument(
+        "--overhead",
+        action="store_true",
+        help="also run the shipped study and tell Snakemake's share of its time",
+    )
     chosen = parser.parse_args()
     sizes = sorted(chosen.films)
     with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +219,10 @@ def main() -> None:
             subprocess.run([sys.executable, "-m", "tests.bench.overhead"], cwd=f"{folder}/clone", check=True)
     largest = statistics.median(one.cpu for one in found[f"dry run, {sizes[-1]:,} films"])
     if largest > chosen.limit:
-        raise SystemExit(f"A dry run of {sizes[-1]:,} films takes {largest:.2f} s of the processor, more than {chosen.limit:g} s.")
+        raise SystemExit(
+            f"A dry run of {sizes[-1]:,} films takes {largest:.2f} s of the processor, more than"
+            f" {chosen.limit:g} s."
+        )
 
 
 if __name__ == "__main__":

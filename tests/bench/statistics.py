@@ -1,12 +1,13 @@
 """Speed of the statistics stage: ``make bench-statistics`` (``BENCH="--parts bootstrap"`` for one part).
 
-- bootstrap: percentile intervals of all threshold metrics (sensitivity, specificity, accuracy, PPV, NPV, F1) of three models from 2,000
-  replicates, from scores to intervals, at 856 patients (the paper's internal test set) and at 100,000. At 856 beside it pROC's ``ci.coords``
-  for the same three models and thresholds, as many replicates, the metrics that it knows (F1 is none of them), its own defaults (one
-  thread, bootstrap within classes). Each round does each way once; processor time and wall time are told apart, since a machine that other
-  work shares stretches the wall time. R's start is not counted.
-- stage: the whole stage by Snakemake on simulated scores of the paper's cohort sizes, two jobs side by side, from predictions.csv
-  and cohort.csv to tables and figures, with 2,000 replicates and pROC.
+- bootstrap: percentile intervals of all threshold metrics (sensitivity, specificity, accuracy, PPV, NPV, F1)
+  of three models from 2,000 replicates, from scores to intervals, at 856 patients (the paper's internal test
+  set) and at 100,000. At 856 beside it pROC's ``ci.coords`` for the same three models and thresholds, as many
+  replicates, the metrics that it knows (F1 is none of them), its own defaults (one thread, bootstrap within
+  classes). Each round does each way once; processor time and wall time are told apart, since a machine that
+  other work shares stretches the wall time. R's start is not counted.
+- stage: the whole stage by Snakemake on simulated scores of the paper's cohort sizes, two jobs side by side,
+  from predictions.csv and cohort.csv to tables and figures, with 2,000 replicates and pROC.
 """
 
 from __future__ import annotations
@@ -52,13 +53,17 @@ def ours(labels: np.ndarray, scores: np.ndarray) -> list[tuple[float, float]]:
 
 
 def of_proc(folder: Path) -> tuple[float, float]:
-    """Processor and wall seconds of pROC's ``ci.coords`` for the three models in ``folder``; R times itself."""
+    """Processor and wall seconds of pROC's ``ci.coords`` for the three models in ``folder``; R times
+    itself.
+    """
     script = folder / "coords.R"
     script.write_text(
         "suppressMessages(library(pROC)); set.seed(1)\n"
         f'd <- read.csv("{folder / "scores.csv"}"); cuts <- c({", ".join(map(str, CUTS))})\n'
-        'curves <- lapply(d[-1], function(x) roc(d$label, x, levels = c(0, 1), direction = "<", quiet = TRUE))\n'
-        "spent <- system.time(for (i in 1:3) ci.coords(curves[[i]], x = cuts[i], input = 'threshold', progress = 'none',\n"
+        'curves <- lapply(d[-1], function(x) roc(d$label, x, levels = c(0, 1), direction = "<", quiet ='
+        " TRUE))\n"
+        "spent <- system.time(for (i in 1:3) ci.coords(curves[[i]], x = cuts[i], input = 'threshold',"
+        " progress = 'none',\n"
         f"  ret = c('sensitivity', 'specificity', 'accuracy', 'ppv', 'npv'), boot.n = {REPLICATES}))\n"
         'cat(sprintf("%.6f\\n", c(spent[["user.self"]] + spent[["sys.self"]], spent[["elapsed"]])))\n',
         encoding="utf-8",
@@ -73,13 +78,24 @@ def bootstrap(rounds: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         labels, scores = simulated(856)
-        np.savetxt(folder / "scores.csv", np.column_stack([labels, *scores]), delimiter=",", header="label,a,b,c", comments="", fmt="%.17g")
+        np.savetxt(
+            folder / "scores.csv",
+            np.column_stack([labels, *scores]),
+            delimiter=",",
+            header="label,a,b,c",
+            comments="",
+            fmt="%.17g",
+        )
         wall: dict[str, list[float]] = {}
 
         def timed(way: str, work) -> float:
             start, clock = time.process_time(), time.perf_counter()
             told = work()
-            spent, stretch = (told) if isinstance(told, tuple) else (time.process_time() - start, time.perf_counter() - clock)
+            spent, stretch = (
+                (told)
+                if isinstance(told, tuple)
+                else (time.process_time() - start, time.perf_counter() - clock)
+            )
             wall.setdefault(way, []).append(stretch)
             return spent
 
@@ -96,16 +112,22 @@ def bootstrap(rounds: int) -> None:
         for way, seconds in spent.items():
             own = sorted(wall[way][1:])  # the first was the warm-up
             print(
-                f"{way}: processor time {1000 * median(seconds):.1f} ms ({1000 * min(seconds):.1f} to {1000 * max(seconds):.1f}), "
-                f"wall time {1000 * median(own):.1f} ms ({1000 * own[0]:.1f} to {1000 * own[-1]:.1f})"
+                f"{way}: processor time {1000 * median(seconds):.1f} ms ({1000 * min(seconds):.1f} to"
+                f" {1000 * max(seconds):.1f}), wall time {1000 * median(own):.1f} ms ({1000 * own[0]:.1f} to"
+                f" {1000 * own[-1]:.1f})"
             )
         if "pROC, 856 patients" in spent:
-            print(f"pROC over ours at 856 patients, processor time: {ratio(spent['pROC, 856 patients'], spent['ours, 856 patients'])}")
+            print(
+                "pROC over ours at 856 patients, processor time:"
+                f" {ratio(spent['pROC, 856 patients'], spent['ours, 856 patients'])}"
+            )
 
 
 def stage() -> None:
     """Print the wall time of the whole stage and the seconds of its jobs."""
-    spec = importlib.util.spec_from_file_location("statistics_conftest", ROOT / "tests/statistics/conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "statistics_conftest", ROOT / "tests/statistics/conftest.py"
+    )
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
     with tempfile.TemporaryDirectory() as name:
@@ -115,14 +137,23 @@ def stage() -> None:
         config["statistics"] = {"engine": "r" if shutil.which("R") else "numpy"}
         (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
         command = [
-            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory", name,
+            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory",
+            name,
             "--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2",
         ]  # fmt: skip
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        )
         wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        print(f"whole stage, {sum(map(sum, PAPER.values())):,} patients: {wall:.1f} s, processor time {spent:.1f} s")
+        print(
+            f"whole stage, {sum(map(sum, PAPER.values())):,} patients: {wall:.1f} s, processor time"
+            f" {spent:.1f} s"
+        )
         for path in sorted((folder / "benchmarks").glob("*.tsv")):
             head, row = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()[:2])
             print(f"  {path.stem}: {float(dict(zip(head, row, strict=True))['s']):.1f} s")
@@ -130,7 +161,9 @@ def stage() -> None:
 
 def main() -> None:
     """Run the parts that are asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--parts", nargs="+", choices=["bootstrap", "stage"], default=["bootstrap", "stage"])
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()

@@ -34,8 +34,10 @@ def cohort(n, seed=0, missing=0.0):
     risk = 1 / (1 + np.exp(-(-0.5 + 0.07 * (age - 65) - 0.06 * (weight - 60))))
     frame = pd.DataFrame(
         {
-            "patient_id": [f"P{i:05d}" for i in range(n)], "center": "internal", "set": "train", "fold": np.arange(n) % 5,
-            "label": (draw.random(n) < risk).astype(int), "sex": draw.choice(["F", "M"], n, p=[0.7, 0.3]), "age": age,
+            "patient_id": [f"P{i:05d}" for i in range(n)], "center": "internal", "set": "train",
+            "fold": np.arange(n) % 5,
+            "label": (draw.random(n) < risk).astype(int), "sex": draw.choice(["F", "M"], n, p=[0.7, 0.3]),
+            "age": age,
             "height_cm": height.round(1), "weight_kg": weight.round(1),
         }
     )  # fmt: skip
@@ -65,7 +67,9 @@ def test_with_many_patients_the_scores_are_those_of_an_unpenalised_fit():
     design = sm.add_constant(matrix(train, VARIABLES["logistic"]))
     plain = sm.GLM(train["label"], design, family=sm.families.Binomial()).fit().predict(design)
     assert np.abs(fit(train, "logistic").score(train) - plain).max() < 0.02
-    by_age = sm.GLM(train["label"], sm.add_constant(matrix(train, ("age",))), family=sm.families.Binomial()).fit()
+    by_age = sm.GLM(
+        train["label"], sm.add_constant(matrix(train, ("age",))), family=sm.families.Binomial()
+    ).fit()
     assert fit(train, "age").score(train) == pytest.approx(by_age.fittedvalues, abs=2e-3)
 
 
@@ -83,7 +87,9 @@ def test_collinear_variables_and_separated_classes_leave_small_coefficients():
 
 def test_osta_is_the_published_index_turned():
     rows = pd.DataFrame({"sex": ["F", "M"], "age": [70, 50], "weight_kg": [45.0, 80.0], "label": [1, 0]})
-    assert fit(rows, "osta").score(rows) == pytest.approx([5.0, -6.0])  # OSTA -5 (high risk is below -4) and 6 (low)
+    assert fit(rows, "osta").score(rows) == pytest.approx(
+        [5.0, -6.0]
+    )  # OSTA -5 (high risk is below -4) and 6 (low)
     alone = rows.assign(label=1)
     assert fit(alone, "osta").score(alone) == pytest.approx([5.0, -6.0])
     with pytest.raises(StudyError, match="same label"):
@@ -138,5 +144,7 @@ def test_the_table_of_coefficients_gives_the_models_back(tmp_path):
     again = from_table(read_table(tmp_path / "c.csv", COEFFICIENTS))
     for name, model in fitted.items():
         assert (again[name].score(test) == model.score(test)).all()
-    frame = scored(test.sample(frac=1, random_state=1), {name: model.score(test) for name, model in fitted.items()})
+    frame = scored(
+        test.sample(frac=1, random_state=1), {name: model.score(test) for name, model in fitted.items()}
+    )
     assert list(frame) == list(BASELINES) and frame["patient_id"].is_monotonic_increasing

@@ -48,7 +48,8 @@ def write_intake(folder, center, n, first=0):
         {
             "image_id": [f"I{p[1:]}" for p in ids], "patient_id": ids, "status": "accepted", "reason": "",
             "film_date": "2020-05-10", "same_day_order": 1, "view": "PA", "sex": "F",
-            "manufacturer": "Maker", "enrolled": 1, "burned_in": "NO", "verdict": "pass", "verdict_reason": "",
+            "manufacturer": "Maker", "enrolled": 1, "burned_in": "NO", "verdict": "pass",
+            "verdict_reason": "",
             "png": "x.png",
         }
     )  # fmt: skip
@@ -57,7 +58,16 @@ def write_intake(folder, center, n, first=0):
     patients[list(EXCLUSIONS)] = 0
     patients["abnormal_spine"] = [int(i % 10 == 9) for i in range(n)]
     dxa = pd.DataFrame(
-        {"patient_id": ids, "exam_date": "2020-06-01", "site": "lumbar", "bmd": 0.7, "t_below": None, "t_above": None, "unreadable": 0, "conflict": 0}
+        {
+            "patient_id": ids,
+            "exam_date": "2020-06-01",
+            "site": "lumbar",
+            "bmd": 0.7,
+            "t_below": None,
+            "t_above": None,
+            "unreadable": 0,
+            "conflict": 0,
+        }
     )
     dxa["t_score"] = [-3.0 if i % 2 else -1.0 for i in range(n)]
     births = pd.DataFrame({"patient_id": ids, "birth_date": "1955-01-01", "shift_days": -3})
@@ -90,7 +100,9 @@ def copy_of_two_stages(folder):
     lines = (ROOT / "Snakefile").read_text().splitlines(keepends=True)
     kept = [f'include: "rules/{name}.smk"\n' for name in ("common", *STAGES)]
     left_out = [x for x in lines if x.strip().startswith("include:") and x.strip() + "\n" not in kept]
-    (folder / "Snakefile").write_text("".join(x.replace(x.strip(), "pass") if x in left_out else x for x in lines))
+    (folder / "Snakefile").write_text(
+        "".join(x.replace(x.strip(), "pass") if x in left_out else x for x in lines)
+    )
     for name in ("config.yaml", *(f"rules/{n}.smk" for n in ("common", *STAGES))):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, folder / name)

@@ -21,7 +21,8 @@ from scripts.deep.network import HybridNetwork
 from scripts.deep.training_store import weights_bytes
 
 ARCHITECTURE = {
-    "grid": 3, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 4, "mlp_ratio": 4, "dropout": 0.1, "head_hidden": 16,
+    "grid": 3, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 4, "mlp_ratio": 4, "dropout": 0.1,
+    "head_hidden": 16,
 }  # fmt: skip
 SIDE = 96
 FACTS = {
@@ -55,7 +56,13 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
     weights = []
     for fold in range(2):
         weights.append(folder / f"fold_{fold}.pt")
-        weights[-1].write_bytes(weights_bytes(lively_network(fold), {"architecture": ARCHITECTURE, "training": {"precision": precision}}, fold))
+        weights[-1].write_bytes(
+            weights_bytes(
+                lively_network(fold),
+                {"architecture": ARCHITECTURE, "training": {"precision": precision}},
+                fold,
+            )
+        )
     np.save(folder / "films.npy", rng.integers(0, 65536, (6, SIDE, SIDE), np.uint16))
     (folder / "thresholds.csv").write_text("model,threshold,rule\ndeep,0.4375,youden\nclinical,0.2,youden\n")
     rows = []
@@ -63,16 +70,29 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
         for i in range(n):
             rows.append(
                 {
-                    "patient_id": f"PPLANTED{name}{i}", "center": "internal", "set": name, "label": i % 3 == 0, "sex": "F" if i % 4 else "M",
-                    "age": 50 + i, "bmi": 20 + i / 10, "image_id": f"IPLANTED{name}{i}", "manufacturer": "Maker PLANTED", "dxa_site": "lumbar",
-                    "height_cm": 160, "weight_kg": 60, "bmd": 0.7, "t_score": -2, "n_sites": 3, "dxa_interval_days": 3, "review": 0, "fold": None,
+                    "patient_id": f"PPLANTED{name}{i}", "center": "internal", "set": name,
+                    "label": i % 3 == 0, "sex": "F" if i % 4 else "M",
+                    "age": 50 + i, "bmi": 20 + i / 10, "image_id": f"IPLANTED{name}{i}",
+                    "manufacturer": "Maker PLANTED", "dxa_site": "lumbar",
+                    "height_cm": 160, "weight_kg": 60, "bmd": 0.7, "t_score": -2, "n_sites": 3,
+                    "dxa_interval_days": 3, "review": 0, "fold": None,
                 }
             )  # fmt: skip
     write_table(pd.DataFrame(rows), folder / "cohort.csv", COHORT)
-    metrics = {f"{m}{e}": v for m in ("auc", "sensitivity", "specificity", "ppv", "npv") for e, v in (("", 0.75), ("_low", 0.6125), ("_high", 0.875))}
-    table2 = [{"set": s, "model": m, "n": n, "n_pos": p, **metrics} for s, n, p in (("internal_test", 12, 6), ("external_1", 9, 3)) for m in ("deep", "clinical")]
+    metrics = {
+        f"{m}{e}": v
+        for m in ("auc", "sensitivity", "specificity", "ppv", "npv")
+        for e, v in (("", 0.75), ("_low", 0.6125), ("_high", 0.875))
+    }
+    table2 = [
+        {"set": s, "model": m, "n": n, "n_pos": p, **metrics}
+        for s, n, p in (("internal_test", 12, 6), ("external_1", 9, 3))
+        for m in ("deep", "clinical")
+    ]
     pd.DataFrame(table2).to_csv(folder / "table2.csv", index=False)
-    (folder / "provenance.json").write_text(json.dumps({"git": {"commit": "abc123"}, "versions": {"packages": {"torch": "2", "numpy": "2"}}}))
+    (folder / "provenance.json").write_text(
+        json.dumps({"git": {"commit": "abc123"}, "versions": {"packages": {"torch": "2", "numpy": "2"}}})
+    )
     return {
         "weights": weights,
         "thresholds": folder / "thresholds.csv",
@@ -117,7 +137,10 @@ def chest(seed: int, shape: tuple[int, int] = (230, 210)) -> np.ndarray:
     """A 12-bit picture with a wide range and little noise: the exposure rules let it pass."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0 : shape[0], 0 : shape[1]]
-    waves = sum(np.sin(x / (9 + 7 * k) + rng.uniform(0, 6)) * np.cos(y / (8 + 5 * k) + rng.uniform(0, 6)) for k in range(4))
+    waves = sum(
+        np.sin(x / (9 + 7 * k) + rng.uniform(0, 6)) * np.cos(y / (8 + 5 * k) + rng.uniform(0, 6))
+        for k in range(4)
+    )
     scaled = (waves - waves.min()) / (waves.max() - waves.min())
     middle = np.exp(-(((x - shape[1] * 0.52) / (shape[1] * 0.1)) ** 2))
     return (300 + 3000 * (0.55 * scaled + 0.45 * middle)).astype(np.uint16)
@@ -129,9 +152,16 @@ def write_film(path: Path, image: np.ndarray, **changes) -> Path:
     film.file_meta = FileMetaDataset()
     film.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.1"
     film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid(prefix="1.2.826.0.1.3680043.10.999.")
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid(
+        prefix="1.2.826.0.1.3680043.10.999."
+    )
     film.Modality, film.PatientID, film.PatientName = "CR", "HOSP-0042", "Musterfrau^Erika"
-    film.StudyDate, film.ViewPosition, film.BodyPartExamined, film.Manufacturer = "20240520", "PA", "CHEST", "ACME Imaging"
+    film.StudyDate, film.ViewPosition, film.BodyPartExamined, film.Manufacturer = (
+        "20240520",
+        "PA",
+        "CHEST",
+        "ACME Imaging",
+    )
     film.Rows, film.Columns = image.shape
     film.SamplesPerPixel, film.PhotometricInterpretation, film.PixelRepresentation = 1, "MONOCHROME2", 0
     film.BitsAllocated, film.BitsStored, film.HighBit = 16, 12, 11

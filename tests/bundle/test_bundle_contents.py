@@ -1,4 +1,6 @@
-"""What a bundle holds; a cut, changed or foreign one is refused with a sentence; nothing of patients is in it."""
+"""What a bundle holds; a cut, changed or foreign one is refused with a sentence; nothing of patients is in
+it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
 from tests.bundle.conftest import write_inputs
 
-WHOLE = {"MANIFEST.sha256", "MODEL_CARD.md", "bundle.json", "model.onnx", "weights/fold_0.pt", "weights/fold_1.pt"}
+WHOLE = {
+    "MANIFEST.sha256",
+    "MODEL_CARD.md",
+    "bundle.json",
+    "model.onnx",
+    "weights/fold_0.pt",
+    "weights/fold_1.pt",
+}
 
 
 def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
@@ -35,9 +44,14 @@ def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
     settings = bundle.settings
     assert settings["threshold"] == {"value": 0.4375, "rule": "youden"}
     assert settings["scoring"] == {"precision": "fp32", "films_per_forward": "auto", "cpu_threads": 1}
-    assert settings["preprocessing"]["exposure"]["reject_clipped"] == 0.05 and settings["preprocessing"]["side"] == 96
+    assert (
+        settings["preprocessing"]["exposure"]["reject_clipped"] == 0.05
+        and settings["preprocessing"]["side"] == 96
+    )
     for path in bundle.weights:
-        HybridNetwork(**settings["architecture"]).load_state_dict(torch.load(path, weights_only=True)["model"])
+        HybridNetwork(**settings["architecture"]).load_state_dict(
+            torch.load(path, weights_only=True)["model"]
+        )
 
 
 def test_nothing_of_patients_and_no_path_of_this_machine_is_in_it(made, tmp_path_factory):
@@ -51,10 +65,23 @@ def test_nothing_of_patients_and_no_path_of_this_machine_is_in_it(made, tmp_path
 def test_the_card_says_what_it_must(made):
     card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert card.index("**SYNTHETIC.**") < 100
-    for heading in ("Model details", "Intended use", "Factors", "Training and evaluation data", "Performance", "Ethical considerations", "Limits"):
+    for heading in (
+        "Model details",
+        "Intended use",
+        "Factors",
+        "Training and evaluation data",
+        "Performance",
+        "Ethical considerations",
+        "Limits",
+    ):
         assert f"\n## {heading}\n" in card
-    assert "| internal_test | 12 | 6 | 0.750 (0.613 to 0.875) | not shown |" in card and "95 % confidence" in card
-    assert "| external_1 | 9 | not shown | not shown | not shown | not shown | not shown | not shown |" in card
+    assert (
+        "| internal_test | 12 | 6 | 0.750 (0.613 to 0.875) | not shown |" in card
+        and "95 % confidence" in card
+    )
+    assert (
+        "| external_1 | 9 | not shown | not shown | not shown | not shown | not shown | not shown |" in card
+    )
     assert "| train | 40 | 14 (35.0 %) | 30 (75.0 %) |" in card
     assert "| external_1 | 9 | not shown | not shown | not shown | not shown | not shown |" in card
     assert "traces of the patients" in card and "no medical device" in card
@@ -64,20 +91,29 @@ def test_the_card_says_what_it_must(made):
 def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
     table2 = pd.read_csv(inputs["table2"])
     facts = {**inputs["facts"], "commit": "abc123"}
-    cards = [model_card({**bundle.settings, "synthetic": s}, read_table(inputs["cohort"], COHORT), table2, facts) for s in (True, False)]
+    cards = [
+        model_card({**bundle.settings, "synthetic": s}, read_table(inputs["cohort"], COHORT), table2, facts)
+        for s in (True, False)
+    ]
     assert ["SYNTHETIC" in card for card in cards] == [True, False]
     assert cards[0] == (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_the_card_gives_no_small_cell_away(inputs, bundle):
-    """Neither a count of 1 to 4, nor the rest of a set that gives it away, nor a share of the confusion matrix with such a cell."""
+    """Neither a count of 1 to 4, nor the rest of a set that gives it away, nor a share of the confusion
+    matrix with such a cell.
+    """
     table2, cohort = pd.read_csv(inputs["table2"]), read_table(inputs["cohort"], COHORT)
     facts = {**inputs["facts"], "commit": "abc123"}
     large = table2.assign(n=120, n_pos=60)
-    assert "| internal_test | 120 | 60 | 0.750 (0.613 to 0.875) | 75.0 (61.3 to 87.5) |" in model_card(bundle.settings, cohort, large, facts)
+    assert "| internal_test | 120 | 60 | 0.750 (0.613 to 0.875) | 75.0 (61.3 to 87.5) |" in model_card(
+        bundle.settings, cohort, large, facts
+    )
     for sensitivity, specificity in ((0.95, 0.75), (0.75, 0.95), (0.05, 0.75), (0.75, 0.05)):
         changed = large.assign(sensitivity=sensitivity, specificity=specificity)
-        assert "| internal_test | 120 | 60 | 0.750 (0.613 to 0.875) | not shown | not shown |" in model_card(bundle.settings, cohort, changed, facts)
+        assert "| internal_test | 120 | 60 | 0.750 (0.613 to 0.875) | not shown | not shown |" in model_card(
+            bundle.settings, cohort, changed, facts
+        )
     train = cohort["set"] == "train"
     cohort.loc[train, "sex"] = ["M"] * 3 + ["F"] * (int(train.sum()) - 3)
     assert "| train | 40 | 14 (35.0 %) | not shown |" in model_card(bundle.settings, cohort, large, facts)
@@ -111,11 +147,23 @@ def manifest_line(line):
 FAULTS = {
     "cut weights": (cut_weights, "changed or cut: weights/fold_1.pt"),
     "missing file": (lambda f: (f / "model.onnx").unlink(), "missing: model.onnx"),
-    "further file": (lambda f: (f / "weights/fold_9.pt").write_bytes(b"x"), "not in the manifest: weights/fold_9.pt"),
-    "edited settings": (edited("bundle.json", lambda c: c["threshold"].update(value=0.1), again=False), "changed or cut: bundle.json"),
+    "further file": (
+        lambda f: (f / "weights/fold_9.pt").write_bytes(b"x"),
+        "not in the manifest: weights/fold_9.pt",
+    ),
+    "edited settings": (
+        edited("bundle.json", lambda c: c["threshold"].update(value=0.1), again=False),
+        "changed or cut: bundle.json",
+    ),
     "no manifest": (lambda f: (f / MANIFEST).unlink(), "is no model bundle"),
-    "manifest of another kind": (manifest_line("0" * 64 + "  ../../etc/passwd\n"), "damaged, or not one of a model bundle"),
-    "another kind of folder": (edited("bundle.json", lambda c: c.update(format="osteocxr hand-over")), "of another kind"),
+    "manifest of another kind": (
+        manifest_line("0" * 64 + "  ../../etc/passwd\n"),
+        "damaged, or not one of a model bundle",
+    ),
+    "another kind of folder": (
+        edited("bundle.json", lambda c: c.update(format="osteocxr hand-over")),
+        "of another kind",
+    ),
     "another layout": (edited("bundle.json", lambda c: c.update(version=99)), "layout 99"),
     "settings lost": (edited("bundle.json", lambda c: c.pop("preprocessing")), "is damaged"),
     "a fold lost": (lost_fold, "not whole"),
@@ -144,7 +192,9 @@ def test_onnx_runtime_agrees_with_pytorch_for_any_number_of_films(bundle):
 
     networks, _ = load_networks(bundle.weights, torch.device("cpu"))
     films = np.random.default_rng(1).integers(0, 65536, (5, 96, 96), np.uint16)
-    session = onnxruntime.InferenceSession(str(bundle.folder / "model.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(bundle.folder / "model.onnx"), providers=["CPUExecutionProvider"]
+    )
     mean, each = session.run(None, {"film": films})
     assert mean.shape == (5,) and each.shape == (5, 2)
     x = torch.from_numpy(films.astype(np.float64))
@@ -178,7 +228,9 @@ def test_a_bf16_study_and_weights_beyond_one_file(tmp_path, monkeypatch):
     make_bundle(**write_inputs(tmp_path / "bf16", precision="bf16"), target=tmp_path / "bundle")
     opened = open_bundle(tmp_path / "bundle")
     assert opened.settings["scoring"]["precision"] == "bf16"
-    scorer = Scorer(opened.weights, opened.settings["architecture"], opened.settings["scoring"], torch.device("cpu"))
+    scorer = Scorer(
+        opened.weights, opened.settings["architecture"], opened.settings["scoring"], torch.device("cpu")
+    )
     assert self_check(scorer, opened.settings["self_check"]["probabilities"]) == 0
     assert (tmp_path / "bundle/model.onnx.data").stat().st_size > 100_000
     assert b"PLANTED" not in (tmp_path / "bundle/model.onnx.data").read_bytes()
@@ -187,13 +239,22 @@ def test_a_bf16_study_and_weights_beyond_one_file(tmp_path, monkeypatch):
 
 
 def write_results(folder: Path, made: Path) -> dict[str, str]:
-    """A run's results with a copy of the bundle ``made``, whose weights and threshold are the run's; returns the recorded checksums."""
+    """A run's results with a copy of the bundle ``made``, whose weights and threshold are the run's; returns
+    the recorded checksums.
+    """
     (folder / "statistics").mkdir(parents=True)
     shutil.copytree(made, folder / "bundle")
-    files = {f"results/deep/fold_{k}/weights.pt": sha256_of(path) for k, path in enumerate(open_bundle(made).weights)}
+    files = {
+        f"results/deep/fold_{k}/weights.pt": sha256_of(path)
+        for k, path in enumerate(open_bundle(made).weights)
+    }
     value = open_bundle(made).settings["threshold"]["value"]
-    (folder / "statistics/thresholds.csv").write_text(f"model,threshold,rule\nclinical,0.1,youden\ndeep,{value!r},youden\n", encoding="utf-8")
-    (folder / "provenance.json").write_text(json.dumps({"outputs": {"files": {"results/predictions.csv": "cc", **files}}}), encoding="utf-8")
+    (folder / "statistics/thresholds.csv").write_text(
+        f"model,threshold,rule\nclinical,0.1,youden\ndeep,{value!r},youden\n", encoding="utf-8"
+    )
+    (folder / "provenance.json").write_text(
+        json.dumps({"outputs": {"files": {"results/predictions.csv": "cc", **files}}}), encoding="utf-8"
+    )
     return files
 
 
@@ -211,7 +272,9 @@ def test_a_bundle_of_an_earlier_model_is_warned_of(made, tmp_path, change):
         path = tmp_path / "statistics/thresholds.csv"
         path.write_text("model,threshold,rule\ndeep,0.25,youden\n", encoding="utf-8")
     else:
-        files["results/deep/fold_1/weights.pt" if change == "weights" else "results/deep/fold_2/weights.pt"] = "ee"
+        files[
+            "results/deep/fold_1/weights.pt" if change == "weights" else "results/deep/fold_2/weights.pt"
+        ] = "ee"
         (tmp_path / "provenance.json").write_text(json.dumps({"outputs": {"files": files}}), encoding="utf-8")
     (said,) = bundle_warnings(tmp_path)
     assert "was made from another model" in said and "make bundle" in said

@@ -1,4 +1,6 @@
-"""`make score`'s command: a row for every file, the study's own numbers, no name of the source in the scores."""
+"""`make score`'s command: a row for every file, the study's own numbers, no name of the source in the
+scores.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ def test_every_file_gets_a_row_and_the_right_ones_a_score(made, films, tmp_path,
     target = tmp_path / "scores.csv"
     assert main(["--bundle", str(made), "--dicom", str(films), "--to", str(target), "--device", "cpu"]) == 0
     said = capsys.readouterr().err
-    assert "SYNTHETIC" in said and "9 files: 4 accepted, 4 quarantined, 1 rejected" in said and "self-check passed" in said
+    assert (
+        "SYNTHETIC" in said
+        and "9 files: 4 accepted, 4 quarantined, 1 rejected" in said
+        and "self-check passed" in said
+    )
     rows = by_path(target)
     assert {path: (row["status"], row["reason"]) for path, row in rows.items()} == EXPECTED
     for row in rows.values():
@@ -67,7 +73,9 @@ def test_a_score_is_that_of_the_networks_on_the_resized_film(made, films, tmp_pa
     score_folder(bundle, films, tmp_path / "scores.csv", "cpu", None, silent)
     film = resize_film(chest(2, (500, 430)) << 4, 96)
     assert film.shape == cv2.resize(film, (96, 96)).shape
-    z = (torch.from_numpy(film.astype(np.float32)) - float(film.mean(dtype=np.float64))) / float(film.std(dtype=np.float64))
+    z = (torch.from_numpy(film.astype(np.float32)) - float(film.mean(dtype=np.float64))) / float(
+        film.std(dtype=np.float64)
+    )
     networks, _ = load_networks(bundle.weights, torch.device("cpu"))
     row = by_path(tmp_path / "scores.csv")["deep/er/IM2.dcm"]
     for k, network in enumerate(networks):
@@ -83,14 +91,28 @@ def test_a_score_depends_on_no_other_film(made, films, tmp_path, bundle, silent)
     score_folder(bundle, alone, tmp_path / "one.csv", "cpu", None, silent)
     both = [by_path(tmp_path / "all.csv")["deep/er/IM2.dcm"], by_path(tmp_path / "one.csv")["er/IM2.dcm"]]
     assert both[0]["film"] != both[1]["film"]
-    assert [{k: v for k, v in row.items() if k != "film"} for row in both][0] == {k: v for k, v in both[1].items() if k != "film"}
+    assert [{k: v for k, v in row.items() if k != "film"} for row in both][0] == {
+        k: v for k, v in both[1].items() if k != "film"
+    }
 
 
-def test_the_scores_name_nothing_of_the_source_and_the_private_file_is_closed(made, films, tmp_path, bundle, silent, capfd):
+def test_the_scores_name_nothing_of_the_source_and_the_private_file_is_closed(
+    made, films, tmp_path, bundle, silent, capfd
+):
     target = tmp_path / "out/scores.csv"
     main(["--bundle", str(made), "--dicom", str(films), "--to", str(target)])
     printed = "".join(capfd.readouterr())
-    for secret in ("Müller", "IM1", "IM2", "lateral.dcm", "notes", "Musterfrau", "HOSP-0042", "ACME", "1.2.826.0.1"):
+    for secret in (
+        "Müller",
+        "IM1",
+        "IM2",
+        "lateral.dcm",
+        "notes",
+        "Musterfrau",
+        "HOSP-0042",
+        "ACME",
+        "1.2.826.0.1",
+    ):
         assert secret not in target.read_text(encoding="utf-8")
         assert secret not in printed
     assert private_path(target).stat().st_mode & 0o777 == 0o600
@@ -116,9 +138,15 @@ def test_earlier_scores_are_never_overwritten(made, films, tmp_path, there, caps
 
 @pytest.mark.parametrize(
     ("target", "said"),
-    [("", "Name the file of the scores with TO="), ("there.csv/scores.csv", "can't be written (File exists)"), ("results/scores.csv", "lies in 'results'")],
+    [
+        ("", "Name the file of the scores with TO="),
+        ("there.csv/scores.csv", "can't be written (File exists)"),
+        ("results/scores.csv", "lies in 'results'"),
+    ],
 )
-def test_a_target_that_cannot_or_may_not_be_written_is_refused_before_any_film_is_read(made, films, tmp_path, target, said, capsys, monkeypatch):
+def test_a_target_that_cannot_or_may_not_be_written_is_refused_before_any_film_is_read(
+    made, films, tmp_path, target, said, capsys, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.csv").write_text("of another thing")
     before = sorted(tmp_path.iterdir())
@@ -135,7 +163,21 @@ def test_ctrl_c_ends_with_a_sentence_and_leaves_nothing(made, films, tmp_path, m
 
     before = list(tmp_path.iterdir())
     monkeypatch.setattr(Scorer, "__call__", stop)
-    assert main(["--bundle", str(made), "--dicom", str(films), "--to", str(tmp_path / "scores.csv"), "--device", "cpu"]) == 130
+    assert (
+        main(
+            [
+                "--bundle",
+                str(made),
+                "--dicom",
+                str(films),
+                "--to",
+                str(tmp_path / "scores.csv"),
+                "--device",
+                "cpu",
+            ]
+        )
+        == 130
+    )
     assert "stopped: no scores are written" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == before
 
@@ -172,7 +214,12 @@ def test_too_little_memory_is_said_and_leaves_nothing(bundle, films, tmp_path, s
 def test_weights_of_another_architecture_are_refused(made, tmp_path, bundle):
     settings = bundle.settings
     with pytest.raises(StudyError, match="another architecture"):
-        Scorer(bundle.weights, {**settings["architecture"], "head_hidden": 8}, settings["scoring"], torch.device("cpu"))
+        Scorer(
+            bundle.weights,
+            {**settings["architecture"], "head_hidden": 8},
+            settings["scoring"],
+            torch.device("cpu"),
+        )
 
 
 def test_other_code_than_the_makers_is_said(made, tmp_path, films, capsys):
@@ -189,10 +236,9 @@ def test_other_code_than_the_makers_is_said(made, tmp_path, films, capsys):
 def test_the_command_needs_no_workflow_and_no_r(made, films, tmp_path):
     """In a process of its own that may import neither Snakemake, R's bridge nor XGBoost."""
     program = (
-        "import sys\n"
-        "for name in ('snakemake', 'rpy2', 'xgboost', 'statsmodels', 'sklearn', 'matplotlib'): sys.modules[name] = None\n"
-        "from scripts.bundle.score import main\n"
-        f"sys.exit(main(['--bundle', {str(made)!r}, '--dicom', {str(films)!r}, '--to', {str(tmp_path / 'scores.csv')!r}]))\n"
+        "import sys\nfor name in ('snakemake', 'rpy2', 'xgboost', 'statsmodels', 'sklearn', 'matplotlib'):"
+        " sys.modules[name] = None\nfrom scripts.bundle.score import main\nsys.exit(main(['--bundle',"
+        f" {str(made)!r}, '--dicom', {str(films)!r}, '--to', {str(tmp_path / 'scores.csv')!r}]))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -200,7 +246,9 @@ def test_the_command_needs_no_workflow_and_no_r(made, films, tmp_path):
 
 
 def test_help_names_every_option():
-    done = subprocess.run([sys.executable, "-m", "scripts.bundle.score", "--help"], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "scripts.bundle.score", "--help"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0
     for option in ("--bundle", "--dicom", "--to", "--device", "--threads", "_private.csv"):
         assert option in done.stdout

@@ -1,4 +1,6 @@
-"""What `make doctor` says of machines that are not as they should be; the machines' commands are stand-ins."""
+"""What `make doctor` says of machines that are not as they should be; the machines' commands are
+stand-ins.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,10 @@ def command(tmp_path, monkeypatch):
     def make(name: str, prints: str = "", status: int = 0) -> None:
         (tmp_path / f"{name}.txt").write_text(prints)
         path = tmp_path / "bin" / name
-        path.write_text(f"#!/bin/sh\nwhile IFS= read -r line; do printf '%s\\n' \"$line\"; done < '{tmp_path / name}.txt'\nexit {status}\n")
+        path.write_text(
+            "#!/bin/sh\nwhile IFS= read -r line; do printf '%s\\n' \"$line\"; done <"
+            f" '{tmp_path / name}.txt'\nexit {status}\n"
+        )
         path.chmod(0o755)
 
     return make
@@ -60,7 +65,8 @@ def only(findings):
     return found
 
 
-# ------------------------------------------------------------------------------------------------- Python, R, git
+# ------------------------------------------------------------------------------------------------- Python, R,
+# git
 
 
 def test_an_old_python_is_told(monkeypatch):
@@ -72,7 +78,9 @@ def test_an_old_python_is_told(monkeypatch):
 def test_packages_are_compared_with_the_pins(monkeypatch):
     assert only(check_python()).state == "ok"
     true = doctor.importlib.metadata.version
-    monkeypatch.setattr(doctor.importlib.metadata, "version", lambda name: "0.0.1" if name == "xgboost" else true(name))
+    monkeypatch.setattr(
+        doctor.importlib.metadata, "version", lambda name: "0.0.1" if name == "xgboost" else true(name)
+    )
     found = only(check_python())
     assert found.state == "note" and "xgboost 0.0.1 (pinned: " in found.said
 
@@ -121,7 +129,8 @@ def test_git(command):
     assert not list(check_git())
 
 
-# ----------------------------------------------------------------------------------------------------------- GPU
+# -----------------------------------------------------------------------------------------------------------
+# GPU
 
 TWO = "NVIDIA A100-SXM4-40GB, 535.183.01\nNVIDIA A100-SXM4-40GB, 535.183.01\n"
 
@@ -137,7 +146,10 @@ def test_no_gpu(command):
     assert found.state == "fix" and "gpus_per_fold: 0" in found.line
     assert gpu(study(deep={"gpus_per_fold": 1, "device": "cpu"})).state == "ok"
     command("sinfo", f"{doctor.NO_CLUSTER}\n", 1)  # SLURM's programs alone make no cluster
-    assert gpu(study(deep={"gpus_per_fold": 1})).state == "fix" and gpu(study(deep={"device": "cuda"})).state == "fix"
+    assert (
+        gpu(study(deep={"gpus_per_fold": 1})).state == "fix"
+        and gpu(study(deep={"device": "cuda"})).state == "fix"
+    )
     command("sinfo")  # a login node: its GPUs are elsewhere
     assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
 
@@ -149,7 +161,9 @@ def test_a_processor_that_imitates_bf16(command):
     assert not list(check_bf16(slow, lambda: True))
     assert not list(check_bf16(slow, lambda: None))
     assert not list(check_bf16(study(), lambda: False))
-    assert not list(check_bf16(study(deep={"training": {"precision": "bf16"}, "gpus_per_fold": 1}), lambda: False))
+    assert not list(
+        check_bf16(study(deep={"training": {"precision": "bf16"}, "gpus_per_fold": 1}), lambda: False)
+    )
     command("nvidia-smi", TWO)
     assert not list(check_bf16(slow, lambda: False))
     assert list(check_bf16(study(deep={"training": {"precision": "bf16"}, "device": "cpu"}), lambda: False))
@@ -163,7 +177,13 @@ def test_pytorch_is_asked_for_bf16_as_it_is_installed(monkeypatch):
     assert doctor.torch_has_bf16() is None
 
 
-@pytest.mark.parametrize(("prints", "status"), [("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9), ("No devices were found\n", 0)])
+@pytest.mark.parametrize(
+    ("prints", "status"),
+    [
+        ("NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\n", 9),
+        ("No devices were found\n", 0),
+    ],
+)
 def test_a_driver_that_does_not_work(command, prints, status):
     command("nvidia-smi", prints, status)
     assert gpu(study()).state == "note"
@@ -178,7 +198,11 @@ def test_gpus_and_what_pytorch_sees_of_them(command):
     assert found.state == "ok" and "2 x NVIDIA A100" in found.said and "gpu=2" in found.line
     assert gpu(on, (1, "12.8")) == doctor.Finding("GPU", "ok", "2 x NVIDIA A100-SXM4-40GB, driver 535.183.01")
     found = gpu(on, (0, "13.0"))
-    assert found.state == "fix" and "535.183.01 is too old for CUDA 13.0" in found.said and "CUDA 13.0" in found.line
+    assert (
+        found.state == "fix"
+        and "535.183.01 is too old for CUDA 13.0" in found.said
+        and "CUDA 13.0" in found.line
+    )
     assert gpu(study(), (0, "13.0")).state == "note"
     assert gpu(on, None).line == "make setup"
     assert "gpus_per_fold: 1" in gpu(study(), (2, "12.8")).line
@@ -191,7 +215,8 @@ def test_pytorch_is_asked_as_it_is_installed(monkeypatch):
     assert seen is not None and seen[0] == 0
 
 
-# --------------------------------------------------------------------------------------------- disk, config, key
+# --------------------------------------------------------------------------------------------- disk, config,
+# key
 
 
 @pytest.fixture
@@ -230,7 +255,13 @@ def real_config(folder):
     make_key(folder / "private/study.key")
     columns = {"patient_id": "id", "sex": "sex", "age": "age", "height": "h", "weight": "w"}
     dxa = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
-    center = {"name": "a", "role": "development", "dicom": "films", "patients": {"path": "table.csv", "columns": columns}, "dxa": {"path": "table.csv", "columns": dxa}}
+    center = {
+        "name": "a",
+        "role": "development",
+        "dicom": "films",
+        "patients": {"path": "table.csv", "columns": columns},
+        "dxa": {"path": "table.csv", "columns": dxa},
+    }
     raw = {"study": {"key_file": "private/study.key"}, "centers": [center]}
     (folder / "mine.yaml").write_text(yaml.safe_dump(raw))
     return doctor.read(["config.yaml", "mine.yaml"])[0]
@@ -248,7 +279,9 @@ def test_config_and_paths(folder):
     assert config is not None and only(findings).state == "ok"
     (folder / "wrong.yaml").write_text("deep: {trainng: {}}\n")
     config, findings = doctor.read(["config.yaml", "wrong.yaml"])
-    assert config is None and only(findings).state == "fix" and "did you mean 'training'" in only(findings).said
+    assert (
+        config is None and only(findings).state == "fix" and "did you mean 'training'" in only(findings).said
+    )
     _, findings = doctor.read(["config.yaml", "absent.yaml"])
     assert "'absent.yaml' can't be opened" in only(findings).said
     config = real_config(folder)
@@ -293,8 +326,13 @@ def test_a_weights_file_is_tried_before_a_run(folder):
     torch.save({"model": network.state_dict()}, folder / "weights.pt")
     fits = study(deep={"init": "trunk.pt", "architecture": architecture})
     assert only(doctor.check_weights(fits)).state == "ok"
-    for init, changes, said in (("weights.pt", {}, "holds a trained network"), ("trunk.pt", {"trunk_width": 16}, "another architecture")):
-        found = only(doctor.check_weights(study(deep={"init": init, "architecture": {**architecture, **changes}})))
+    for init, changes, said in (
+        ("weights.pt", {}, "holds a trained network"),
+        ("trunk.pt", {"trunk_width": 16}, "another architecture"),
+    ):
+        found = only(
+            doctor.check_weights(study(deep={"init": init, "architecture": {**architecture, **changes}}))
+        )
         assert found.state == "fix" and said in found.said
 
 
@@ -307,7 +345,8 @@ def test_more_threads_than_cores(monkeypatch, command):
     assert not list(doctor.check_threads(study(deep={"cpu_threads": 4})))
 
 
-# --------------------------------------------------------------------------------------------------------- SLURM
+# ---------------------------------------------------------------------------------------------------------
+# SLURM
 
 PARTITIONS = "cpu*|up|(null)\ngpu|up|gpu:a100:4(S:0-1)\nold|down|gpu:2\n"
 NO_ACCOUNTING = "AccountingStorageType   = accounting_storage/none\nMinJobAge               = 300 sec\n"
@@ -318,7 +357,9 @@ def test_no_slurm_says_nothing(command):
     assert not list(check_slurm(study(), PROFILE))
 
 
-@pytest.mark.parametrize(("prints", "status"), [("slurm_load_partitions: Unable to contact slurm controller\n", 1), ("", 0)])
+@pytest.mark.parametrize(
+    ("prints", "status"), [("slurm_load_partitions: Unable to contact slurm controller\n", 1), ("", 0)]
+)
 def test_a_controller_that_does_not_answer(command, prints, status):
     command("sinfo", prints, status)
     found = only(check_slurm(study(), PROFILE))
@@ -326,7 +367,12 @@ def test_a_controller_that_does_not_answer(command, prints, status):
 
 
 def test_slurm_installed_on_a_machine_of_no_cluster(command):
-    command("sinfo", "sinfo: error: fetch_config: DNS SRV lookup failed\nsinfo: fatal: Could not establish a configuration source\n", 1)
+    command(
+        "sinfo",
+        "sinfo: error: fetch_config: DNS SRV lookup failed\nsinfo: fatal: Could not establish a configuration"
+        " source\n",
+        1,
+    )
     found = only(check_slurm(study(), PROFILE))
     assert found.state == "note" and "no cluster" in found.said and not found.line
 
@@ -341,26 +387,53 @@ def slurm(command, config, profile, partitions=PARTITIONS, settings=NO_ACCOUNTIN
 
 
 def test_a_cluster_as_it_should_be(command):
-    bad, found = slurm(command, study(deep={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"}))
-    assert bad == [] and found[0].said == "partitions: cpu, gpu" and found[1].said == "GPUs in gpu, asked for by --gpus"
-    assert "--gres" in slurm(command, study(deep={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"}, asks_gres=True))[1][1].said
+    bad, found = slurm(
+        command, study(deep={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"})
+    )
+    assert (
+        bad == []
+        and found[0].said == "partitions: cpu, gpu"
+        and found[1].said == "GPUs in gpu, asked for by --gpus"
+    )
+    assert (
+        "--gres"
+        in slurm(
+            command,
+            study(deep={"gpus_per_fold": 1}),
+            PROFILE._replace(partitions={"train_fold": "gpu"}, asks_gres=True),
+        )[1][1].said
+    )
 
 
 def test_partitions(command):
     bad, _ = slurm(command, study(), PROFILE._replace(partitions={"default-resources": "fast"}))
-    assert "default-resources names the partition 'fast'" in only(bad).said and "slurm_partition: cpu" in only(bad).line
+    assert (
+        "default-resources names the partition 'fast'" in only(bad).said
+        and "slurm_partition: cpu" in only(bad).line
+    )
     bad, _ = slurm(command, study(), PROFILE._replace(partitions={"train_fold": "gpu,old"}))
     assert "'old'" in only(bad).said
     bad, _ = slurm(command, study(), PROFILE, partitions=PARTITIONS.replace("cpu*", "cpu"))
     assert "no default partition" in only(bad).said and "slurm_partition: cpu" in only(bad).line
-    assert slurm(command, study(), PROFILE._replace(partitions={"default-resources": "cpu"}), PARTITIONS.replace("cpu*", "cpu"))[0] == []
+    assert (
+        slurm(
+            command,
+            study(),
+            PROFILE._replace(partitions={"default-resources": "cpu"}),
+            PARTITIONS.replace("cpu*", "cpu"),
+        )[0]
+        == []
+    )
     assert "could not be read" in slurm(command, study(), None)[0][0].said
 
 
 def test_gpus_of_a_cluster(command):
     folds = study(deep={"gpus_per_fold": 1})
     bad, _ = slurm(command, folds, PROFILE)
-    assert "partition 'cpu', which has no GPU" in only(bad).said and "train_fold: {slurm_partition: gpu}" in only(bad).line
+    assert (
+        "partition 'cpu', which has no GPU" in only(bad).said
+        and "train_fold: {slurm_partition: gpu}" in only(bad).line
+    )
     bad, _ = slurm(command, folds, PROFILE, partitions="cpu*|up|(null)\nold|down|gpu:2\n")
     assert "no partition offers a GPU" in only(bad).said
     assert slurm(command, folds, PROFILE, partitions="all*|up|gpu:2\n")[0] == []
@@ -375,7 +448,12 @@ def test_accounting(command):
     assert "after 2 s (MinJobAge)" in only(bad).said and "slurm-status-command: sacct" in only(bad).line
     bad, _ = slurm(command, study(), PROFILE, settings=NO_ACCOUNTING.replace("300", "60"))
     assert "slurm-init-seconds-before-status-checks: 20" in only(bad).line
-    assert slurm(command, study(), PROFILE._replace(first_look=20), settings=NO_ACCOUNTING.replace("300", "60"))[0] == []
+    assert (
+        slurm(command, study(), PROFILE._replace(first_look=20), settings=NO_ACCOUNTING.replace("300", "60"))[
+            0
+        ]
+        == []
+    )
     command("scontrol", "", 1)
     assert [one.state for one in check_slurm(study(), PROFILE)] == ["ok", "note"]
 
@@ -384,14 +462,18 @@ def test_the_profile(tmp_path):
     shipped = read_profile(ROOT / "profiles/slurm/config.yaml")
     assert shipped.status_command == "squeue" and shipped.partitions == {}
     path = tmp_path / "profile.yaml"
-    path.write_text("default-resources: [slurm_partition=cpu, mem_mb=attempt * 2000]\nset-resources: {train_fold: {slurm_partition: gpu, slurm_extra: \"'--gres=gpu:1'\"}}\n")
+    path.write_text(
+        "default-resources: [slurm_partition=cpu, mem_mb=attempt * 2000]\nset-resources: {train_fold:"
+        " {slurm_partition: gpu, slurm_extra: \"'--gres=gpu:1'\"}}\n"
+    )
     assert read_profile(path) == Profile({"default-resources": "cpu", "train_fold": "gpu"}, "sacct", 40, True)
     path.write_text("default-resources: {slurm_partition: all}\nslurm-init-seconds-before-status-checks: 5\n")
     assert read_profile(path) == Profile({"default-resources": "all"}, "sacct", 5, False)
     assert read_profile(tmp_path / "absent.yaml") is None
 
 
-# ------------------------------------------------------------------------------------------------- the whole command
+# ------------------------------------------------------------------------------------------------- the whole
+# command
 
 
 def test_the_exit_status_tells_and_a_line_mends(command, folder, capsys):
@@ -402,16 +484,26 @@ def test_the_exit_status_tells_and_a_line_mends(command, folder, capsys):
     command("Rscript", "R 4.5.0 \n")
     assert doctor.main([]) == 1
     text = capsys.readouterr().out
-    assert "TO FIX R        the package pROC is missing\n                -> apt-get install -y r-cran-proc" in text
+    assert (
+        "TO FIX R        the package pROC is missing\n                -> apt-get install -y r-cran-proc"
+        in text
+    )
     assert "1 thing(s) to fix" in text and str(folder) not in text
 
 
 def test_it_runs_on_a_bare_python(folder):
     """As before `make setup`: no package is installed, and that is what it says."""
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from scripts.check.doctor import main; sys.exit(main([]))"
+    program = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from scripts.check.doctor import main;"
+        " sys.exit(main([]))"
+    )
     done = subprocess.run([sys.executable, "-S", "-I", "-c", program], capture_output=True, text=True)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "-> make setup" in done.stdout and "packages are missing" in done.stdout and "not looked at" in done.stdout
+    assert (
+        "-> make setup" in done.stdout
+        and "packages are missing" in done.stdout
+        and "not looked at" in done.stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -425,7 +517,13 @@ def test_it_runs_on_a_bare_python(folder):
 )
 def test_make_runs_it(folder, given, options):
     outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    done = subprocess.run(["make", "--no-print-directory", "-n", "doctor", f"CONFIG={given}"], cwd=ROOT, env=outer, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "--no-print-directory", "-n", "doctor", f"CONFIG={given}"],
+        cwd=ROOT,
+        env=outer,
+        capture_output=True,
+        text=True,
+    )
     assert done.stdout.strip() == "python3 -m scripts.check.doctor" + options
 
 
@@ -433,21 +531,36 @@ def test_make_runs_it(folder, given, options):
 def test_make_names_a_config_file_that_is_not_there(target, refused):
     outer = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     given = "CONFIG=--configfile config/tiny.yaml config/absent.yaml --config key=other.json"
-    done = subprocess.run(["make", "-n", target, "PREDICTIONS=p", "COHORT=c", "TO=t", given], cwd=ROOT, env=outer, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "-n", target, "PREDICTIONS=p", "COHORT=c", "TO=t", given],
+        cwd=ROOT,
+        env=outer,
+        capture_output=True,
+        text=True,
+    )
     assert (done.returncode != 0) == refused
     assert ("There is no config file 'config/absent.yaml'." in done.stderr) == refused
 
 
 def test_the_doctor_finds_in_the_tables_what_check_data_finds(tmp_path, monkeypatch):
-    """One answer of both: a column that isn't there and T-scores that are Z-scores are to fix, and no run can start."""
+    """One answer of both: a column that isn't there and T-scores that are Z-scores are to fix, and no run can
+    start.
+    """
     (tmp_path / "films").mkdir()
     rows = "".join(f"{n},F,1950-03-17,160,60\n" for n in range(30))
     (tmp_path / "p.csv").write_text("id,sex,born,height,weight\n" + rows, encoding="utf-8")
     exams = "".join(f"{n},2020-01-05,lumbar,{0.6 + n / 100:.2f},{(n * 7 % 5) / 2 - 2}\n" for n in range(30))
     (tmp_path / "d.csv").write_text("id,day,site,bmd,t\n" + exams, encoding="utf-8")
-    columns = {"patient_id": "id", "sex": "sex", "birth_date": "birthday", "height": "height", "weight": "weight"}
+    columns = {
+        "patient_id": "id",
+        "sex": "sex",
+        "birth_date": "birthday",
+        "height": "height",
+        "weight": "weight",
+    }
     entry = {
-        "name": "c", "role": "external", "dicom": str(tmp_path / "films"), "patients": {"path": str(tmp_path / "p.csv"), "columns": columns},
+        "name": "c", "role": "external", "dicom": str(tmp_path / "films"),
+        "patients": {"path": str(tmp_path / "p.csv"), "columns": columns},
         "dxa": {
             "path": str(tmp_path / "d.csv"),
             "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"},

@@ -16,9 +16,14 @@ def cohort(*groups):
 
 
 def test_shares_by_age_and_sex():
-    lines = by_age_and_sex(cohort(("F", 49, 1, 9), ("F", 50, 3, 7), ("F", 64, 0, 10), ("F", 65, 5, 5), ("M", 70, 1, 3)))
+    lines = by_age_and_sex(
+        cohort(("F", 49, 1, 9), ("F", 50, 3, 7), ("F", 64, 0, 10), ("F", 65, 5, 5), ("M", 70, 1, 3))
+    )
     assert lines == [
-        "    women with osteoporosis: below 50 1 of 10 (10 %), 50-64 3 of 20 (15 %), 65 and above 5 of 10 (50 %)",
+        (
+            "    women with osteoporosis: below 50 1 of 10 (10 %), 50-64 3 of 20 (15 %), 65 and above 5 of 10"
+            " (50 %)"
+        ),
         "    men with osteoporosis: 65 and above 1 of 4 (25 %)",
     ]
 
@@ -41,7 +46,12 @@ def test_slopes_beyond_the_published_ones_are_named():
 
 
 def test_exams_without_a_usual_site_are_told():
-    rows = [(f"p{n}", "2020-01-05", site) for n in range(30) for site in ("lumbar", "femoral_neck") if (n, site) != (3, "lumbar")]
+    rows = [
+        (f"p{n}", "2020-01-05", site)
+        for n in range(30)
+        for site in ("lumbar", "femoral_neck")
+        if (n, site) != (3, "lumbar")
+    ]
     frame = pd.DataFrame(rows, columns=["source_id", "exam_date", "site"])
     (hint,) = _sites_lacking(Reading(frame, frame, frame, [], []), "c.dxa")
     assert "1 of 30 exams lack the site 'lumbar'" in hint

@@ -420,7 +420,9 @@ def test_reasons_counted_by_themselves(choose):
 
 
 def test_a_patient_whose_rows_were_set_aside_is_not_counted_as_absent_from_the_table(choose):
-    """P1 stands in the patient table with unreadable rows and has no exam; P2 is only in unreadable DXA rows."""
+    """P1 stands in the patient table with unreadable rows and has no exam; P2 is only in unreadable DXA
+    rows.
+    """
     rows = {**ONE, "patients": [], "birth_dates": [], "dxa": []}
     selection = choose(**rows, set_aside=[aside("P1", "patients"), aside("P2", "dxa")])
     assert (reason_of(selection), reason_of(selection, "P2")) == ("unreadable_row", "no_film")
@@ -570,13 +572,32 @@ def test_the_development_centre_is_not_divided_yet(choose):
 
 
 def test_months_and_the_t_score_of_each_site_of_the_paired_exam(choose):
-    exams = [exam("P1", -1.4), exam("P1", -2.6, "femoral_neck"), exam("P1", -3.0, "total_hip", day="2020-09-30")]
-    row = row_of(choose(films=[film("P1", "I1", "2020-05-10")], patients=[person("P1")], dxa=exams, birth_dates=[born("P1")]))
+    exams = [
+        exam("P1", -1.4),
+        exam("P1", -2.6, "femoral_neck"),
+        exam("P1", -3.0, "total_hip", day="2020-09-30"),
+    ]
+    row = row_of(
+        choose(
+            films=[film("P1", "I1", "2020-05-10")],
+            patients=[person("P1")],
+            dxa=exams,
+            birth_dates=[born("P1")],
+        )
+    )
     assert (row["dxa_interval_days"], row["dxa_interval_months"], row["n_sites"]) == (10, 1, 2)
     assert (row["t_score_lumbar"], row["t_score_femoral_neck"], row["t_score"]) == (-1.4, -2.6, -2.6)
     assert pd.isna(row["t_score_total_hip"]), "of another exam"
-    only = choose(films=[film("P1", "I1")], patients=[person("P1")], dxa=exams, birth_dates=[born("P1")], sites=["lumbar"])
-    assert row_of(only)["t_score_lumbar"] == -1.4 and pd.isna(row_of(only)["t_score_femoral_neck"]), "not a studied site"
+    only = choose(
+        films=[film("P1", "I1")],
+        patients=[person("P1")],
+        dxa=exams,
+        birth_dates=[born("P1")],
+        sites=["lumbar"],
+    )
+    assert row_of(only)["t_score_lumbar"] == -1.4 and pd.isna(row_of(only)["t_score_femoral_neck"]), (
+        "not a studied site"
+    )
 
 
 def test_an_external_centre_is_its_own_set(tmp_path):
@@ -651,7 +672,10 @@ def test_months_follow_from_the_days_alone():
     fewest = months_between(one, one + pd.to_timedelta(days, unit="D")).groupby(days.abs()).min()
     often = days.abs().value_counts().loc[lambda n: n > 40].index
     assert (told.groupby(days.abs()).first()[often] <= fewest[often]).all()
-    assert told[days.abs().isin([31, 62, 92, 184])].isin([1, 2, 3, 6]).all() and told[days.abs() == 93].eq(4).all()
+    assert (
+        told[days.abs().isin([31, 62, 92, 184])].isin([1, 2, 3, 6]).all()
+        and told[days.abs() == 93].eq(4).all()
+    )
 
 
 # ------------------------------------------------------------------------------------- properties
@@ -721,8 +745,8 @@ def as_frames(world):
     }
     types = {"text": "object", "date": "object", "int": "Int64", "float": "float64"}
     return {
-        name: pd.DataFrame(rows[name], columns=list(columns)).astype(
-            {c: types[k] for c, k in columns.items()}
+        name: (
+            pd.DataFrame(rows[name], columns=list(columns)).astype({c: types[k] for c, k in columns.items()})
         )
         for name, columns in KINDS.items()
     }
@@ -735,14 +759,21 @@ def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shif
     give."""
     frames = as_frames(world)
     shift_of = {name: shifts[int(name[1]) % 7] for name in [f"P{i}" for i in range(10)]}
-    for name, column in (("films", "film_date"), ("patients", "measured_on"), ("dxa", "exam_date"), ("birth_dates", "birth_date")):
+    for name, column in (
+        ("films", "film_date"),
+        ("patients", "measured_on"),
+        ("dxa", "exam_date"),
+        ("birth_dates", "birth_date"),
+    ):
         days = pd.to_datetime(frames[name][column].where(frames[name][column] != "", None))
         moved = days + pd.to_timedelta(frames[name]["patient_id"].map(shift_of).astype(float), unit="D")
         frames[name][column] = moved.dt.strftime("%Y-%m-%d").astype("object").fillna("")
     # the site's table of shifts has every patient of its tables, whether or not the birth date is known
     listed = sorted({*frames["patients"]["patient_id"], *frames["dxa"]["patient_id"]})
     births = frames["birth_dates"].set_index("patient_id")["birth_date"].reindex(listed).fillna("")
-    births = births.rename_axis("patient_id").reset_index().assign(shift_days=[shift_of[name] for name in listed])
+    births = (
+        births.rename_axis("patient_id").reset_index().assign(shift_days=[shift_of[name] for name in listed])
+    )
     at_the_site = {**frames, "birth_dates": births}
     settings = criteria(**policy)
     films, dxa, patients, older_than = (
@@ -753,7 +784,8 @@ def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shif
     )
     pairs = pairs_of(films, dxa, births, settings["interval_months"])
     counted = {
-        "film_ages": film_ages(films, dxa, patients, births, pairs, older_than), "pairs": pairs, "visit_order": visit_order(films, patients),
+        "film_ages": film_ages(films, dxa, patients, births, pairs, older_than), "pairs": pairs,
+        "visit_order": visit_order(films, patients),
     }  # fmt: skip
     told = films.assign(age=header_ages_to_tell(films, dxa, patients, older_than))
     handed = {"films": told, "patients": patients, "dxa": dxa, "set_aside": frames["set_aside"], **counted}
@@ -762,7 +794,9 @@ def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shif
     at_the_study = {**handed, "birth_dates": frames["birth_dates"].iloc[:0]}
     there = select_cohort(**at_the_site, settings=criteria(**policy))
     here = select_cohort(**at_the_study, settings=criteria(**policy), counted=counted)
-    for one, other in zip((there.cohort, there.flow, there.excluded), (here.cohort, here.flow, here.excluded)):
+    for one, other in zip(
+        (there.cohort, there.flow, there.excluded), (here.cohort, here.flow, here.excluded)
+    ):
         pd.testing.assert_frame_equal(one, other)
 
 
@@ -811,7 +845,9 @@ SEVERAL_EXAMS = st.lists(
 @QUICK
 @given(SEVERAL_EXAMS, st.data(), st.sampled_from([1, 2]))
 def test_damage_of_dxa_rows_changes_nobodys_label(rows, data, min_sites):
-    """T-scores, and sites with them, that can't be read any more: a patient keeps label and exam, or leaves."""
+    """T-scores, and sites with them, that can't be read any more: a patient keeps label and exam, or
+    leaves.
+    """
     damaged = []
     for row in rows:
         fault = "none" if row["t_score"] is None else data.draw(st.sampled_from(["none", "t_score", "site"]))

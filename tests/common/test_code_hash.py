@@ -20,7 +20,9 @@ def tree(tmp_path):
     for name in ("scripts/__init__.py", "scripts/a/__init__.py"):
         (tmp_path / name).write_text("")
     (tmp_path / "scripts/a/rule.py").write_text("from scripts.a.part import f\nf()\n")
-    (tmp_path / "scripts/a/part.py").write_text('def f():\n    """Doc."""\n    from scripts.a import deep\n    return 1\n')
+    (tmp_path / "scripts/a/part.py").write_text(
+        'def f():\n    """Doc."""\n    from scripts.a import deep\n    return 1\n'
+    )
     (tmp_path / "scripts/a/deep.py").write_text("X = 1\n")
     (tmp_path / "scripts/a/other.py").write_text("Y = 1\n")
     module._parsed.cache_clear()
@@ -41,7 +43,11 @@ def test_graph_follows_imports_inside_functions(tree):
 @pytest.mark.parametrize(
     ("file", "text", "changes"),
     [
-        ("scripts/a/part.py", 'def f():\n    """Another."""\n    # c\n\n    from scripts.a import deep\n\n    return 1\n', False),
+        (
+            "scripts/a/part.py",
+            'def f():\n    """Another."""\n    # c\n\n    from scripts.a import deep\n\n    return 1\n',
+            False,
+        ),
         ("scripts/a/part.py", "def f():\n    from scripts.a import deep\n    return 2\n", True),
         ("scripts/a/deep.py", 'X = 1\n"""What X is."""\n', False),
         ("scripts/a/deep.py", "X = 2\n", True),
@@ -96,7 +102,9 @@ def test_walls_around_libraries(stage):
 
 def test_only_one_module_touches_r():
     users = [
-        f.relative_to(ROOT).as_posix() for f in (ROOT / "scripts").rglob("*.py") if "import rpy2" in f.read_text() or "from rpy2" in f.read_text()
+        f.relative_to(ROOT).as_posix()
+        for f in (ROOT / "scripts").rglob("*.py")
+        if "import rpy2" in f.read_text() or "from rpy2" in f.read_text()
     ]
     assert users == ["scripts/statistics/proc.py"]
 

@@ -26,7 +26,10 @@ def shipped() -> dict:
     return load("config.yaml")
 
 
-@pytest.mark.parametrize("overlay", [None, "config/tiny.yaml", "config/paper.yaml", "config/paper_network.yaml", "config/example_real.yaml"])
+@pytest.mark.parametrize(
+    "overlay",
+    [None, "config/tiny.yaml", "config/paper.yaml", "config/paper_network.yaml", "config/example_real.yaml"],
+)
 def test_shipped_configs_are_valid(shipped, overlay):
     raw = shipped if overlay is None else laid_over(shipped, load(overlay))
     config = read_config(raw)
@@ -42,7 +45,9 @@ def test_the_papers_network_alone_is_that_of_its_scale(shipped):
 
 
 SHIPPED_WITH_CENTRES = sorted(
-    f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml") if "centers" in load(f"config/{path.name}")
+    f"config/{path.name}"
+    for path in (ROOT / "config").glob("*.yaml")
+    if "centers" in load(f"config/{path.name}")
 )
 SIMULATE = {"like": "internal", "n_op": 9, "n_non_op": 9}
 ONE_SIMULATED = {"centers": [{"name": "a", "role": "development", "simulate": SIMULATE}]}
@@ -54,8 +59,14 @@ def test_simulated_and_example_centres_replace_no_real_ones(shipped, overlay, mo
     own = laid_over(shipped, load("config/example_real.yaml"))
     own["centers"][0]["dicom"] = "data/ours"
     above = ONE_SIMULATED if overlay == "mine.yaml" else load(overlay)
-    for files in ({"config.yaml": own, overlay: above}, {"config.yaml": shipped, "own.yaml": own, overlay: above}):
-        said = f"^{overlay}: centers: the .* centres of this file would replace the real ones of '.*'.*without 'centers'"
+    for files in (
+        {"config.yaml": own, overlay: above},
+        {"config.yaml": shipped, "own.yaml": own, overlay: above},
+    ):
+        said = (
+            f"^{overlay}: centers: the .* centres of this file would replace the real ones of '.*'.*without"
+            " 'centers'"
+        )
         with pytest.raises(StudyError, match=said):
             read_config(laid_over(own, above), files)
     # what comes last counts: real centres replace simulated ones, and others' files real ones
@@ -77,7 +88,9 @@ MAPPINGS = [
 ]
 
 
-@pytest.mark.parametrize(("section", "key", "default"), MAPPINGS, ids=[f"{one[0].__name__}.{one[1]}" for one in MAPPINGS])
+@pytest.mark.parametrize(
+    ("section", "key", "default"), MAPPINGS, ids=[f"{one[0].__name__}.{one[1]}" for one in MAPPINGS]
+)
 def test_a_mapping_keeps_the_defaults_of_the_keys_that_are_not_given(section, key, default):
     first, *others = default
     given = section.model_validate({key: {first: "#123456"}})
@@ -129,35 +142,107 @@ FAULTS = {
         "did you mean 'learning_rate'",
     ),
     "wrong type": (lambda c: c["deep"]["training"].update(epochs="many"), "deep.training.epochs", "'many'"),
-    "yes for a whole number": (lambda c: c["deep"]["training"].update(norm_batches=True), "deep.training.norm_batches", "true does not fit; it should be a number"),
-    "no for a number": (lambda c: c["deep"]["training"].update(learning_rate=False), "deep.training.learning_rate", "false does not fit; it should be a number"),
-    "yes for a number or nothing": (lambda c: c["centers"][0].update(batches=True), "centers[internal].batches", "true does not fit"),
-    "a border of no pixel": (lambda c: c["deep"].update(masks={"border": 1e-4}), "deep", "masks.border is less than a pixel"),
-    "a spine of no column": (lambda c: c["deep"].update(masks={"spine": [0.5, 0.5001]}), "deep", "masks.spine covers 0 of the film"),
-    "infinite": (lambda c: c["deep"]["training"].update(learning_rate=float("inf")), "deep.training.learning_rate", "finite"),
-    "a momentum that forgets nothing": (lambda c: c["deep"]["training"].update(momentum=1), "deep.training.momentum", "less than 1"),
+    "yes for a whole number": (
+        lambda c: c["deep"]["training"].update(norm_batches=True),
+        "deep.training.norm_batches",
+        "true does not fit; it should be a number",
+    ),
+    "no for a number": (
+        lambda c: c["deep"]["training"].update(learning_rate=False),
+        "deep.training.learning_rate",
+        "false does not fit; it should be a number",
+    ),
+    "yes for a number or nothing": (
+        lambda c: c["centers"][0].update(batches=True),
+        "centers[internal].batches",
+        "true does not fit",
+    ),
+    "a border of no pixel": (
+        lambda c: c["deep"].update(masks={"border": 1e-4}),
+        "deep",
+        "masks.border is less than a pixel",
+    ),
+    "a spine of no column": (
+        lambda c: c["deep"].update(masks={"spine": [0.5, 0.5001]}),
+        "deep",
+        "masks.spine covers 0 of the film",
+    ),
+    "infinite": (
+        lambda c: c["deep"]["training"].update(learning_rate=float("inf")),
+        "deep.training.learning_rate",
+        "finite",
+    ),
+    "a momentum that forgets nothing": (
+        lambda c: c["deep"]["training"].update(momentum=1),
+        "deep.training.momentum",
+        "less than 1",
+    ),
     "out of range": (lambda c: c["cohort"].update(test_fraction=1.5), "cohort.test_fraction", "1.5"),
-    "more sites than there are": (lambda c: c["cohort"].update(min_sites=4), "cohort", "min_sites is 4, but 'sites' names 3"),
+    "more sites than there are": (
+        lambda c: c["cohort"].update(min_sites=4),
+        "cohort",
+        "min_sites is 4, but 'sites' names 3",
+    ),
     "no site": (lambda c: c["cohort"].update(min_sites=0), "cohort.min_sites", "greater than or equal to 1"),
-    "a site twice": (lambda c: c["cohort"].update(sites=["lumbar", "lumbar"]), "cohort", "'lumbar' stands twice in 'sites'"),
-    "a window of less than a day": (lambda c: c["cohort"].update(exam_window_days=-1), "cohort.exam_window_days", "greater than or equal to 0"),
+    "a site twice": (
+        lambda c: c["cohort"].update(sites=["lumbar", "lumbar"]),
+        "cohort",
+        "'lumbar' stands twice in 'sites'",
+    ),
+    "a window of less than a day": (
+        lambda c: c["cohort"].update(exam_window_days=-1),
+        "cohort.exam_window_days",
+        "greater than or equal to 0",
+    ),
     "wrong choice": (lambda c: c["statistics"].update(engine="R"), "statistics.engine", "'r' or 'numpy'"),
-    "section of own tables": (lambda c: c.update(tables={"labels": {"deep": "Net"}}), "tables", "belongs to `make statistics`"),
-    "contrast of another model": (lambda c: c["statistics"].update(primary_contrast=["deep", "net"]), "statistics.primary_contrast", "there is no model 'net'"),
-    "contrast of one model": (lambda c: c["statistics"].update(primary_contrast=["deep", "deep"]), "statistics.primary_contrast", "one model twice"),
-    "no colour": (lambda c: c["statistics"].update(figures={"colors": {"deep": "bluish"}}), "statistics.figures.colors", "'bluish' is no colour"),
-    "colour of no model": (lambda c: c["statistics"].update(figures={"colors": {"Deep": "red"}}), "statistics.figures.colors", "did you mean 'deep'"),
-    "brace in a label": (lambda c: c["centers"][0].update(label="House {A}"), "centers[internal].label", "holds a brace"),
+    "section of own tables": (
+        lambda c: c.update(tables={"labels": {"deep": "Net"}}),
+        "tables",
+        "belongs to `make statistics`",
+    ),
+    "contrast of another model": (
+        lambda c: c["statistics"].update(primary_contrast=["deep", "net"]),
+        "statistics.primary_contrast",
+        "there is no model 'net'",
+    ),
+    "contrast of one model": (
+        lambda c: c["statistics"].update(primary_contrast=["deep", "deep"]),
+        "statistics.primary_contrast",
+        "one model twice",
+    ),
+    "no colour": (
+        lambda c: c["statistics"].update(figures={"colors": {"deep": "bluish"}}),
+        "statistics.figures.colors",
+        "'bluish' is no colour",
+    ),
+    "colour of no model": (
+        lambda c: c["statistics"].update(figures={"colors": {"Deep": "red"}}),
+        "statistics.figures.colors",
+        "did you mean 'deep'",
+    ),
+    "brace in a label": (
+        lambda c: c["centers"][0].update(label="House {A}"),
+        "centers[internal].label",
+        "holds a brace",
+    ),
     "two development centres": (
         lambda c: c["centers"][1].update(role="development"),
         "centers",
         "'internal' and 'external_1'",
     ),
     "no development centre": (lambda c: c["centers"][0].update(role="external"), "centers", "found none"),
-    "same name twice": (lambda c: c["centers"][2].update(name="external_1"), "centers", "'external_1' is used twice"),
+    "same name twice": (
+        lambda c: c["centers"][2].update(name="external_1"),
+        "centers",
+        "'external_1' is used twice",
+    ),
     "reserved name": (lambda c: c["centers"][1].update(name="train"), "centers[train].name", "reserved"),
     "bad name": (lambda c: c["centers"][1].update(name="Ext 1"), "centers[Ext 1].name", "small letters"),
-    "both simulated and real": (lambda c: c["centers"][1].update(dicom="x"), "centers[external_1]", "not both"),
+    "both simulated and real": (
+        lambda c: c["centers"][1].update(dicom="x"),
+        "centers[external_1]",
+        "not both",
+    ),
     "neither simulated nor real": (
         lambda c: c["centers"][1].pop("simulate"),
         "centers[external_1]",
@@ -174,7 +259,9 @@ FAULTS = {
         "'images' belongs to 'png'",
     ),
     "both kinds of films": (
-        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(dicom="x", png="y", images=IMAGES),
+        lambda c: (
+            c["centers"][1].pop("simulate") and c["centers"][1].update(dicom="x", png="y", images=IMAGES)
+        ),
         "centers[external_1]",
         "two centres",
     ),
@@ -184,7 +271,9 @@ FAULTS = {
         "missing: patients, dxa",
     ),
     "image table without a column": (
-        lambda c: c["centers"][1].update(png="y", images={"path": "t", "columns": {**IMAGES["columns"], "vieuw": "V"}}),
+        lambda c: c["centers"][1].update(
+            png="y", images={"path": "t", "columns": {**IMAGES["columns"], "vieuw": "V"}}
+        ),
         "centers[external_1].images.columns.vieuw",
         "did you mean 'view'",
     ),
@@ -194,14 +283,32 @@ FAULTS = {
         "leave out dicom",
     ),
     "deidentified and what the site settled": (
-        lambda c: c["centers"][1].pop("simulate") and c["centers"][1].update(deidentified="y", batches=2, ids={}),
+        lambda c: (
+            c["centers"][1].pop("simulate") and c["centers"][1].update(deidentified="y", batches=2, ids={})
+        ),
         "centers[external_1]",
         "leave out ids, batches",
     ),
-    "simulated and deidentified": (lambda c: c["centers"][1].update(deidentified="y"), "centers[external_1]", "not both"),
-    "hand-over of no centre": (lambda c: c.update(handover="external_3"), "handover", "did you mean 'external_"),
-    "hand-over of a simulated centre": (lambda c: c.update(handover="external_1"), "handover", "is simulated"),
-    "missing key": (lambda c: c["centers"][1]["simulate"].pop("n_op"), "centers[external_1].simulate.n_op", "needed"),
+    "simulated and deidentified": (
+        lambda c: c["centers"][1].update(deidentified="y"),
+        "centers[external_1]",
+        "not both",
+    ),
+    "hand-over of no centre": (
+        lambda c: c.update(handover="external_3"),
+        "handover",
+        "did you mean 'external_",
+    ),
+    "hand-over of a simulated centre": (
+        lambda c: c.update(handover="external_1"),
+        "handover",
+        "is simulated",
+    ),
+    "missing key": (
+        lambda c: c["centers"][1]["simulate"].pop("n_op"),
+        "centers[external_1].simulate.n_op",
+        "needed",
+    ),
     "heads": (lambda c: c["deep"]["architecture"].update(heads=7), "deep.architecture", "must divide"),
     "empty list of centres": (lambda c: c.update(centers=[]), "centers", ""),
     "centres not a list": (lambda c: c.update(centers={"a": 1}), "centers", "list"),
@@ -274,7 +381,9 @@ def test_films_that_lie_around_the_study_are_refused(shipped, tmp_path, monkeypa
     monkeypatch.chdir(tmp_path / "study")
     raw = laid_over(shipped, load("config/example_real.yaml"))
     raw["centers"][1]["dicom"] = folder
-    with pytest.raises(StudyError, match=r"centers\[hospital_b\].dicom: .* holds the folder of the study itself"):
+    with pytest.raises(
+        StudyError, match=r"centers\[hospital_b\].dicom: .* holds the folder of the study itself"
+    ):
         check_paths(read_config(raw))
 
 
@@ -326,7 +435,9 @@ def test_test_requirements_agree_with_those_of_a_run():
 def test_conda_yamls_carry_the_same_versions():
     import tomllib
 
-    floor = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">=")
+    floor = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(
+        ">="
+    )
     files = list((ROOT / "envs").glob("*.yaml"))
     assert files
     for file in files:
@@ -398,7 +509,9 @@ def test_a_fault_is_said_to_be_in_the_file_that_holds_it(shipped):
 def test_a_missing_file_is_said_to_be_named_in_the_file_that_names_it(shipped):
     overlay = load("config/example_real.yaml")
     files = {"config.yaml": shipped, "mine.yaml": overlay}
-    with pytest.raises(StudyError, match=r"mine.yaml: centers\[hospital_a\].dicom: there is no folder") as refusal:
+    with pytest.raises(
+        StudyError, match=r"mine.yaml: centers\[hospital_a\].dicom: there is no folder"
+    ) as refusal:
         check_paths(read_config(laid_over(shipped, overlay)), files)
     assert "config.yaml: " not in str(refusal.value)
 

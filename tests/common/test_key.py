@@ -25,7 +25,13 @@ from scripts.common.key_record import RECORD, record_key, refuse_another_key
 
 def test_domains_and_centres_are_separate():
     key = simulated_key(1)
-    values = {key.patient("a", "7"), key.patient("b", "7"), key.image("a", "7"), key.uid("study", "a", "7"), key.uid("series", "a", "7")}
+    values = {
+        key.patient("a", "7"),
+        key.patient("b", "7"),
+        key.image("a", "7"),
+        key.uid("study", "a", "7"),
+        key.uid("series", "a", "7"),
+    }
     assert len(values) == 5
     assert key.digest("d", "ab", "c") != key.digest("d", "a", "bc")
 
@@ -90,7 +96,12 @@ def test_uses_of_one_text_are_unrelated():
     }
     assert len(digests) == 12
     assert key.patient("a", text)[1:] != key.image("a", text)[1:]
-    assert len({key.uid(kind, centre, text) for kind in ("study", "series", "instance") for centre in ("a", "b")}) == 6
+    assert (
+        len(
+            {key.uid(kind, centre, text) for kind in ("study", "series", "instance") for centre in ("a", "b")}
+        )
+        == 6
+    )
     shifts = [[key.shift_days(centre, str(i)) for i in range(50)] for centre in ("a", "b")]
     assert shifts[0] != shifts[1]
 
@@ -108,8 +119,8 @@ def test_known_values():
 @pytest.mark.parametrize("hash_seed", ["0", "4242"])
 def test_another_process_gives_the_same(hash_seed):
     script = (
-        "from scripts.common.key import StudyKey; k = StudyKey(bytes(range(32)));"
-        "print(k.patient('c', '住院 7'), k.image('c', '1.2'), k.uid('study', 'c', '1.2'), k.shift_days('c', '7'), k.rank('d', '7'))"
+        "from scripts.common.key import StudyKey; k = StudyKey(bytes(range(32)));print(k.patient('c', '住院"
+        " 7'), k.image('c', '1.2'), k.uid('study', 'c', '1.2'), k.shift_days('c', '7'), k.rank('d', '7'))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -120,7 +131,13 @@ def test_another_process_gives_the_same(hash_seed):
         check=True,
     )
     k = StudyKey(bytes(range(32)))
-    here = (k.patient("c", "住院 7"), k.image("c", "1.2"), k.uid("study", "c", "1.2"), k.shift_days("c", "7"), k.rank("d", "7"))
+    here = (
+        k.patient("c", "住院 7"),
+        k.image("c", "1.2"),
+        k.uid("study", "c", "1.2"),
+        k.shift_days("c", "7"),
+        k.rank("d", "7"),
+    )
     assert done.stdout.split() == [str(value) for value in here]
 
 
@@ -138,9 +155,14 @@ def test_a_folder_in_which_others_can_write_is_refused(tmp_path, mode):
     assert read_key(path)
 
 
-@pytest.mark.parametrize(("mode", "open_"), [(0o757, True), (0o777, True), (0o1777, False), (0o775, False), (0o755, False)])
+@pytest.mark.parametrize(
+    ("mode", "open_"), [(0o757, True), (0o777, True), (0o1777, False), (0o775, False), (0o755, False)]
+)
 def test_a_folder_above_that_is_open_to_everybody_is_refused(tmp_path, mode, open_):
-    """Who can rename the key's folder can put another in its place. A folder that a group shares passes, as does a sticky one."""
+    """Who can rename the key's folder can put another in its place.
+
+    A folder that a group shares passes, as does a sticky one.
+    """
     path = tmp_path / "shared/study/private/study.key"
     make_key(path)
     (tmp_path / "shared").chmod(mode)

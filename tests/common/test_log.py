@@ -24,7 +24,9 @@ log.close()
 def run_on_terminal(path, term):
     """The program's output on a terminal of its own."""
     master, slave = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", CODE, path], cwd=ROOT, stderr=slave, env={**os.environ, "TERM": term})
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE, path], cwd=ROOT, stderr=slave, env={**os.environ, "TERM": term}
+    )
     os.close(slave)
     shown = b""
     while True:
@@ -54,6 +56,10 @@ def test_a_terminal_shows_a_line_that_is_replaced_and_the_file_stays_short(tmp_p
 def test_no_terminal_or_a_dumb_one_gets_no_live_line(tmp_path):
     assert "step" not in run_on_terminal(tmp_path / "log.txt", "dumb")
     done = subprocess.run(
-        [sys.executable, "-c", CODE, tmp_path / "log.txt"], cwd=ROOT, capture_output=True, text=True, env={**os.environ, "TERM": "xterm"}
+        [sys.executable, "-c", CODE, tmp_path / "log.txt"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TERM": "xterm"},
     )
     assert "step" not in done.stderr and "\x1b" not in done.stderr and "[a_rule] done" in done.stderr

@@ -1,4 +1,6 @@
-"""Remembered code hashes: the same as computed ones, and forgotten as soon as any file of the code changes."""
+"""Remembered code hashes: the same as computed ones, and forgotten as soon as any file of the code
+changes.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,11 @@ def tree(tmp_path):
 def parsed(monkeypatch):
     """The entries that were really hashed."""
     entries = []
-    monkeypatch.setattr(remembered_hashes, "code_hash", lambda *names, root: entries.append(names) or code_hash(*names, root=root))
+    monkeypatch.setattr(
+        remembered_hashes,
+        "code_hash",
+        lambda *names, root: entries.append(names) or code_hash(*names, root=root),
+    )
     return entries
 
 
@@ -55,14 +61,17 @@ def test_any_change_of_the_code_is_seen(tree, parsed):
     assert second != first
     (tree / "scripts/a/part.py").write_text("X = 2  # a remark\n")
     assert remembered(tree) == second and len(parsed) == 3
-    # what was a name of the package becomes a module: the import leads elsewhere, though no listed file changed
+    # what was a name of the package becomes a module: the import leads elsewhere, though no listed file
+    # changed
     (tree / RULE).write_text("from scripts.a import part, more\n")
     before = remembered(tree)
     (tree / "scripts/a/more.py").write_text("Y = 1\n")
     assert remembered(tree) != before
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"state": "another", "hashes": {"scripts/a/rule.py": "0"}}', '{"hashes": 3}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"state": "another", "hashes": {"scripts/a/rule.py": "0"}}', '{"hashes": 3}']
+)
 def test_a_spoilt_file_is_never_believed(tree, content):
     right = remembered(tree)
     (tree / "kept/hashes.json").write_text(content)

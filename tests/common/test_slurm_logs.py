@@ -1,4 +1,7 @@
-"""What the log of a job that SLURM stopped tells: rule, limit, key. The lines are those of SLURM 22.05 and of cgroups."""
+"""What the log of a job that SLURM stopped tells: rule, limit, key.
+
+The lines are those of SLURM 22.05 and of cgroups.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ TIME = "slurmstepd: error: *** STEP 12.0 ON vm CANCELLED AT 2026-11-25T04:50:03 
 MEMORY = (
     "slurmstepd: error: Step 12.0 exceeded memory limit (2200 > 2000), being killed\n",
     "slurmstepd: error: Exceeded job memory limit\n",
-    "slurmstepd: error: Detected 1 oom_kill event in StepId=12.0. Some of the step tasks have been OOM Killed.\n",
+    (
+        "slurmstepd: error: Detected 1 oom_kill event in StepId=12.0. Some of the step tasks have been OOM"
+        " Killed.\n"
+    ),
     "slurmstepd: error: Detected 1 oom-kill event(s) in StepId=12.batch cgroup.\n",
     "srun: error: vm: task 0: Out Of Memory\n",
 )
@@ -40,7 +46,9 @@ def test_a_memory_limit_names_rule_limit_and_key(line):
 
 
 def test_of_a_group_the_rule_that_ran_is_named():
-    text = RULE.format(rule="deidentify", wildcards="center=a, batch=0") + RULE.format(rule="convert_png", wildcards="center=a, batch=0")
+    text = RULE.format(rule="deidentify", wildcards="center=a, batch=0") + RULE.format(
+        rule="convert_png", wildcards="center=a, batch=0"
+    )
     later = RULE.format(rule="other", wildcards="center=a")
     hit = limit_hit(text + TIME + later, "12", "films")
     assert hit.rule == "convert_png" and "the group 'films'" in hit.sentence()
@@ -54,7 +62,11 @@ def test_other_failures_say_nothing():
 
 
 def test_only_logs_of_this_run_are_read(tmp_path):
-    for name, age in (("rule_train_fold/3/9.log", 100), ("rule_train_fold/3/10.log", 0), ("group_films_a_b/8.log", 0)):
+    for name, age in (
+        ("rule_train_fold/3/9.log", 100),
+        ("rule_train_fold/3/10.log", 0),
+        ("group_films_a_b/8.log", 0),
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(RULE.format(rule="train_fold", wildcards="fold=3") + TIME)

@@ -32,7 +32,9 @@ def test_a_fresh_draw_is_stratified(sizes):
 
 
 def test_labels_that_change_after_the_draw_are_said():
-    """100 patients with osteoporosis of 500; then 10 of the internal test set's others are found to have it."""
+    """100 patients with osteoporosis of 500; then 10 of the internal test set's others are found to have
+    it.
+    """
     drawn, lock = split_patients(people(100, 400), empty_lock(), SETTINGS, KEY)
     moved = drawn.copy()
     others = moved.index[(moved["set"] == "internal_test") & (moved["label"] == 0)][:10]

@@ -19,7 +19,15 @@ def test_without_changes_films_stay_as_they_are(films):
 
 
 @pytest.mark.parametrize(
-    "change", [{"flip": 1}, {"rotation": 10}, {"crop_scale": [0.8, 0.9]}, {"shift": 0.1}, {"brightness": 0.3}, {"contrast": 0.3}]
+    "change",
+    [
+        {"flip": 1},
+        {"rotation": 10},
+        {"crop_scale": [0.8, 0.9]},
+        {"shift": 0.1},
+        {"brightness": 0.3},
+        {"contrast": 0.3},
+    ],
 )
 def test_every_change_changes_the_input_of_the_network(films, change):
     changed = augment(films, 1, {**NONE, **change})

@@ -32,7 +32,9 @@ def test_the_network_is_one_graph(settings):
         assert torch.equal(whole(films)[0], network(films)[0])
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="compiling for a CPU needs a C++ compiler (Debian package g++)")
+@pytest.mark.skipif(
+    shutil.which("g++") is None, reason="compiling for a CPU needs a C++ compiler (Debian package g++)"
+)
 def test_compiled_layers_give_the_same_values_and_gradients():
     torch.manual_seed(3)
     plain = LocalHeads(4, 8, 8)
@@ -46,15 +48,21 @@ def test_compiled_layers_give_the_same_values_and_gradients():
         torch.testing.assert_close(mine.grad, theirs.grad, atol=1e-4, rtol=1e-4)
 
 
-def test_a_network_that_cannot_be_compiled_is_never_trained_uncompiled(cache, settings, tmp_path, monkeypatch):
+def test_a_network_that_cannot_be_compiled_is_never_trained_uncompiled(
+    cache, settings, tmp_path, monkeypatch
+):
     import torch._inductor.config as inductor
 
     monkeypatch.setattr(inductor.cpp, "cxx", (None, "/no/compiler"))
     monkeypatch.setenv("CXX", "/no/compiler")
     settings["training"]["compile"] = True
     settings["architecture"]["layers"] = 1
-    with pytest.raises(StudyError, match=r"'deep\.training\.compile' is true.*Set it to false, or install") as caught:
-        train_fold(cache, 0, settings, tmp_path / "out", tmp_path / "state", "cpu", 5, Log(None, "test", echo=False))
+    with pytest.raises(
+        StudyError, match=r"'deep\.training\.compile' is true.*Set it to false, or install"
+    ) as caught:
+        train_fold(
+            cache, 0, settings, tmp_path / "out", tmp_path / "state", "cpu", 5, Log(None, "test", echo=False)
+        )
     assert re.search(r"(InductorError|Cxx\w*): \S+", str(caught.value)), "the cause is named"
     assert not (tmp_path / "out").exists()
 
@@ -76,6 +84,15 @@ def test_a_compiled_training_repeats_on_a_gpu(cache, settings, tmp_path):
     found = []
     for name in "ab":
         log = Log(None, "test", echo=False)
-        train_fold(cache, 0, json.loads(json.dumps(settings)), tmp_path / name, tmp_path / f"state_{name}", "cuda", 5, log)
+        train_fold(
+            cache,
+            0,
+            json.loads(json.dumps(settings)),
+            tmp_path / name,
+            tmp_path / f"state_{name}",
+            "cuda",
+            5,
+            log,
+        )
         found.append((tmp_path / name / "weights.pt").read_bytes())
     assert found[0] == found[1]

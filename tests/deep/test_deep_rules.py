@@ -54,8 +54,27 @@ def study(tmp_path_factory):
 
 
 def snakemake(folder, cores, *more):
-    command = [sys.executable, "-m", "snakemake", "-s", ROOT / "Snakefile", "--directory", folder, "--cores", cores]
-    command += ["--configfile", ROOT / "config.yaml", folder / "small.yaml", *more, "--allowed-rules", *RULES, "--", *SCORES]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "-s",
+        ROOT / "Snakefile",
+        "--directory",
+        folder,
+        "--cores",
+        cores,
+    ]
+    command += [
+        "--configfile",
+        ROOT / "config.yaml",
+        folder / "small.yaml",
+        *more,
+        "--allowed-rules",
+        *RULES,
+        "--",
+        *SCORES,
+    ]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,12 +82,18 @@ def snakemake(folder, cores, *more):
 
 
 def products(folder):
-    kept = [*SCORES, *(f"results/deep/fold_{k}/{name}" for k in (0, 1) for name in ("weights.pt", "held_out.csv"))]
+    kept = [
+        *SCORES,
+        *(f"results/deep/fold_{k}/{name}" for k in (0, 1) for name in ("weights.pt", "held_out.csv")),
+    ]
     return {name: (folder / name).read_bytes() for name in kept}
 
 
 def steps(folder):
-    return [(folder / f"logs/train_fold/{k}.log").read_text().split("optimiser steps: ")[1].strip() for k in (0, 1)]
+    return [
+        (folder / f"logs/train_fold/{k}.log").read_text().split("optimiser steps: ")[1].strip()
+        for k in (0, 1)
+    ]
 
 
 def test_cores_change_no_byte_and_settings_without_effect_train_nothing(study):

@@ -24,7 +24,9 @@ def center(tmp_path):
     for n in range(5):
         films[f"i{n}"] = rng.integers(0, 65536, (130 + n, 110), np.uint16)
         cv2.imwrite(str(tmp_path / f"i{n}.png"), films[f"i{n}"])
-    write_text(tmp_path / "films.csv", csv_text(("image_id", "png"), [(i, tmp_path / f"{i}.png") for i in films]))
+    write_text(
+        tmp_path / "films.csv", csv_text(("image_id", "png"), [(i, tmp_path / f"{i}.png") for i in films])
+    )
     cohort = [("p3", "i3", 1, 0), ("p0", "i0", 0, 1), ("p4", "i4", 0, ""), ("p1", "i1", 1, 2)]
     write_text(tmp_path / "cohort.csv", csv_text(("patient_id", "image_id", "label", "fold"), cohort))
     return films
@@ -32,7 +34,13 @@ def center(tmp_path):
 
 def build(folder, threads=1, side=96):
     cache_films(
-        folder / "cohort.csv", folder / "films.csv", side, folder / f"{threads}.npy", folder / f"{threads}.csv", threads, QUIET
+        folder / "cohort.csv",
+        folder / "films.csv",
+        side,
+        folder / f"{threads}.npy",
+        folder / f"{threads}.csv",
+        threads,
+        QUIET,
     )
     return np.load(folder / f"{threads}.npy"), read_csv(folder / f"{threads}.csv", ())
 
@@ -44,7 +52,9 @@ def test_films_and_index_belong_together(center, tmp_path):
     assert [row["fold"] for row in index] == ["1", "2", "0", ""]
     assert [row["label"] for row in index] == ["0", "1", "1", "0"]
     for n, row in enumerate(index):
-        assert (films[n] == cv2.resize(center[row["image_id"]], (96, 96), interpolation=cv2.INTER_LINEAR)).all()
+        assert (
+            films[n] == cv2.resize(center[row["image_id"]], (96, 96), interpolation=cv2.INTER_LINEAR)
+        ).all()
         assert float(row["mean"]) == films[n].mean() and float(row["sd"]) == films[n].std()
         assert row["sha256"] == hashlib.sha256(films[n].tobytes()).hexdigest()
 

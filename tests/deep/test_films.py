@@ -1,4 +1,6 @@
-"""Films on their way to the network: read ahead by one thread, the same bits as read at once, the waiting measured."""
+"""Films on their way to the network: read ahead by one thread, the same bits as read at once, the waiting
+measured.
+"""
 
 import threading
 import time
@@ -19,7 +21,10 @@ BATCHES = [[5, 3, 38], [0, 1, 2], [39, 4, 17], [6, 7, 8], [9, 10, 11]]
 
 def train(cache, settings, folder):
     train_fold(cache, 0, settings, folder / "out", folder / "state", "cpu", 5, Log(None, "test", echo=False))
-    history = [{k: v for k, v in r.items() if k not in ("films_per_s", "data_wait")} for r in read_csv(folder / "out/history.csv", ())]
+    history = [
+        {k: v for k, v in r.items() if k not in ("films_per_s", "data_wait")}
+        for r in read_csv(folder / "out/history.csv", ())
+    ]
     wait = [float(r["data_wait"]) for r in read_csv(folder / "out/history.csv", ())]
     return ((folder / "out/weights.pt").read_bytes(), history), wait
 
@@ -34,7 +39,9 @@ def test_films_read_ahead_are_those_of_the_file_bit_for_bit(cache):
         expected = torch.from_numpy(pixels[rows].astype(np.float32))
         for n, row in enumerate(rows):
             expected[n] = (expected[n] - np.float32(stack.films[row].mean)) / np.float32(stack.films[row].sd)
-        assert torch.equal(stack.standardize(bits, rows)[:, 0], expected) and torch.equal(stack.batch(rows)[:, 0], expected)
+        assert torch.equal(stack.standardize(bits, rows)[:, 0], expected) and torch.equal(
+            stack.batch(rows)[:, 0], expected
+        )
 
 
 def test_one_thread_reads_two_batches_ahead_and_ends_with_the_stream(cache, monkeypatch):
@@ -63,7 +70,9 @@ def test_one_thread_reads_two_batches_ahead_and_ends_with_the_stream(cache, monk
 
 def test_weights_are_the_same_with_and_without_reading_ahead(cache, settings, tmp_path, monkeypatch):
     ahead, _ = train(cache, settings, tmp_path / "ahead")
-    monkeypatch.setattr(FilmStack, "stream", lambda self, batches: (self._from_file(rows) for rows in batches))
+    monkeypatch.setattr(
+        FilmStack, "stream", lambda self, batches: (self._from_file(rows) for rows in batches)
+    )
     at_once, _ = train(cache, settings, tmp_path / "at_once")
     held = FilmStack.__init__
 
@@ -95,7 +104,9 @@ def test_the_share_of_waiting_is_what_a_slow_disk_costs(cache, settings, tmp_pat
 
     monkeypatch.setattr(FilmStack, "standardize", long_step)
     _, wait = train(cache, settings, tmp_path / "long_step")
-    assert wait[0] < 0.35 and wait[0] > 0.02, "only the first batch of an epoch is waited for: reading goes on beside the step"
+    assert wait[0] < 0.35 and wait[0] > 0.02, (
+        "only the first batch of an epoch is waited for: reading goes on beside the step"
+    )
 
 
 def test_waiting_is_summed_and_goes_on_from_a_saved_sum():
@@ -149,5 +160,8 @@ def test_augmentation_is_the_same_on_a_gpu(cache, settings):
     from scripts.deep.augmentation import augment
 
     films = FilmStack(cache, 96).batch(range(8))
-    here, there = augment(films, 5, settings["augmentation"]), augment(films.cuda(), 5, settings["augmentation"])
+    here, there = (
+        augment(films, 5, settings["augmentation"]),
+        augment(films.cuda(), 5, settings["augmentation"]),
+    )
     torch.testing.assert_close(there.cpu(), here, atol=2e-3, rtol=1e-3)

@@ -28,7 +28,11 @@ with hold_slot(["0", "1", "2"], Path(sys.argv[1]), lambda text: print(text, flus
 
 def holder(folder):
     return subprocess.Popen(
-        [sys.executable, "-c", HOLDER, folder], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, folder],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -134,7 +138,9 @@ def test_a_slot_has_the_name_of_the_gpu_on_this_machine(machine, count, visible,
 
 
 def fold(number, times, killed):
-    """What a fold's job does with its GPU: take one, use it, give it back; the one that is to be killed never gives it back."""
+    """What a fold's job does with its GPU: take one, use it, give it back; the one that is to be killed never
+    gives it back.
+    """
     with hold_device("cuda", lambda text: times.put((number, "said", text, 0.0))) as device:
         times.put((number, "took", device.index, time.monotonic()))
         time.sleep(60 if number == killed else 0.3)
@@ -142,7 +148,9 @@ def fold(number, times, killed):
 
 
 def test_five_folds_on_two_gpus_wait_for_each_other_and_outlive_a_kill(machine):
-    """Never two folds on one GPU at a time; the GPU of a fold that is killed with SIGKILL goes to one that waits."""
+    """Never two folds on one GPU at a time; the GPU of a fold that is killed with SIGKILL goes to one that
+    waits.
+    """
     machine(2, "5,7")
     fork = multiprocessing.get_context("fork")
     times, killed = fork.Queue(), 0
@@ -165,9 +173,15 @@ def test_five_folds_on_two_gpus_wait_for_each_other_and_outlive_a_kill(machine):
     for job in jobs:
         job.join(timeout=30)
     assert [job.exitcode for job in jobs] == [-signal.SIGKILL, 0, 0, 0, 0]
-    assert any(one[2] == lost and one[3] >= death for one in found if one[1] == "took"), "the killed fold's GPU stayed taken"
+    assert any(one[2] == lost and one[3] >= death for one in found if one[1] == "took"), (
+        "the killed fold's GPU stayed taken"
+    )
     for place in (0, 1):
-        events = sorted((one[3], one[1], one[0]) for one in found if one[1] != "said" and one[2] == place and one[0] != killed)
+        events = sorted(
+            (one[3], one[1], one[0])
+            for one in found
+            if one[1] != "said" and one[2] == place and one[0] != killed
+        )
         assert [kind for _, kind, _ in events] == ["took", "gave"] * (len(events) // 2)
         assert all(first[2] == second[2] for first, second in zip(events[::2], events[1::2], strict=True))
     assert any("all 2 GPU(s) are taken by other jobs; waiting" in str(one[2]) for one in found)

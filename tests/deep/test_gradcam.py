@@ -38,7 +38,10 @@ def test_a_film_is_normalised_once_not_block_by_block():
 
 
 def patients(scores, labels):
-    return [{"patient_id": f"p{n}", "deep": str(s), "label": str(y)} for n, (s, y) in enumerate(zip(scores, labels))]
+    return [
+        {"patient_id": f"p{n}", "deep": str(s), "label": str(y)}
+        for n, (s, y) in enumerate(zip(scores, labels))
+    ]
 
 
 def test_the_most_certain_cases_of_each_kind_are_chosen():
@@ -106,7 +109,9 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
         )
 
     explain("a")
-    cases = read_csv(tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen"))
+    cases = read_csv(
+        tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen")
+    )
     maps = np.load(tmp_path / "a.npz", allow_pickle=False)
     assert [c["kind"] for c in cases[:8]] == ["TP", "TP", "FP", "FP", "TN", "TN", "FN", "FN"]
     assert [c["chosen"] for c in cases] == ["certain"] * 8 + ["random"] * 3
@@ -116,7 +121,9 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     assert maps["grid"].shape == (11, 3, 3)
     assert maps["film"].dtype == np.uint16 and maps["heat"].dtype == np.float32
     assert maps["heat"].min() >= 0 and maps["heat"].max() <= 1
-    assert ((maps["grid"].max((1, 2)) == 1) | (maps["grid"].max((1, 2)) == 0)).all() and maps["grid"].max() == 1
+    assert ((maps["grid"].max((1, 2)) == 1) | (maps["grid"].max((1, 2)) == 0)).all() and maps[
+        "grid"
+    ].max() == 1
     stack = FilmStack(cache, 96)
     for n, image_id in enumerate(maps["image_id"]):
         film = next(f for f in stack.films if f.image_id == image_id)

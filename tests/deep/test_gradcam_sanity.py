@@ -1,9 +1,10 @@
-"""Whether a heat map depends on what was learned: after Adebayo et al., "Sanity checks for saliency maps", NeurIPS 2018.
+"""Whether a heat map depends on what was learned: after Adebayo et al., "Sanity checks for saliency maps",
+NeurIPS 2018.
 
-A network is trained on noise films in which a bright patch, somewhere, decides the label. Half of the films of each label also
-have a dark patch of the same size and contrast that tells nothing: whatever stands out draws the map of an untrained network
-too. The map must find the bright patch on films that the network has not seen, and must not survive that the weights are
-drawn anew.
+A network is trained on noise films in which a bright patch, somewhere, decides the label. Half of the films
+of each label also have a dark patch of the same size and contrast that tells nothing: whatever stands out
+draws the map of an untrained network too. The map must find the bright patch on films that the network has
+not seen, and must not survive that the weights are drawn anew.
 """
 
 import copy
@@ -25,13 +26,16 @@ from scripts.deep.training import train
 SIDE, PATCH, TRAINING, FRESH = 128, 20, 128, 160
 SEEDS = (7, 8, 9)
 ARCHITECTURE = {
-    "grid": 4, "block_size": 32, "trunk_width": 8, "layers": 2, "heads": 4, "mlp_ratio": 4, "dropout": 0.0, "head_hidden": 16,
+    "grid": 4, "block_size": 32, "trunk_width": 8, "layers": 2, "heads": 4, "mlp_ratio": 4, "dropout": 0.0,
+    "head_hidden": 16,
 }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def patch_films(tmp_path_factory):
-    """A stack of films, the odd ones with a bright patch and label 1, and the upper left corners of bright and dark patches."""
+    """A stack of films, the odd ones with a bright patch and label 1, and the upper left corners of bright
+    and dark patches.
+    """
     rng = np.random.default_rng(3)
     films, rows, corners = np.zeros((TRAINING + FRESH, SIDE, SIDE), np.uint16), [], []
     for i in range(len(films)):
@@ -46,7 +50,8 @@ def patch_films(tmp_path_factory):
         corners.append((tuple(bright.tolist()), tuple(dark.tolist())))
         digest = hashlib.sha256(films[i].tobytes()).hexdigest()
         fold = 1 if i < TRAINING else 0
-        # one mean and SD for all films: with its own, a film's texture would tell everywhere whether there is a bright patch
+        # one mean and SD for all films: with its own, a film's texture would tell everywhere whether there is
+        # a bright patch
         rows.append((i, f"i{i:03d}", f"p{i:03d}", i % 2, fold, 0.4 * 65535, 0.1 * 65535, digest))
     folder = tmp_path_factory.mktemp("patch")
     np.save(folder / "films.npy", films)
@@ -57,13 +62,23 @@ def patch_films(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(patch_films):
-    """Networks after four epochs over the training films, from weights of their own; the report's maps are a mean over networks too."""
+    """Networks after four epochs over the training films, from weights of their own; the report's maps are a
+    mean over networks too.
+    """
     torch.set_num_threads(1)
     training = {
-        "epochs": 4, "batch_size": 8, "learning_rate": 0.015, "momentum": 0.9, "weight_decay": 1e-4, "warmup_fraction": 0.25,
+        "epochs": 4, "batch_size": 8, "learning_rate": 0.015, "momentum": 0.9, "weight_decay": 1e-4,
+        "warmup_fraction": 0.25,
         "clip_norm": 1.0, "local_weight": 1.0, "norm_batches": 0, "precision": "fp32", "compile": False,
     }  # fmt: skip
-    augmentation = {"flip": 0.5, "rotation": 0.0, "crop_scale": [1.0, 1.0], "shift": 0.0, "brightness": 0.1, "contrast": 0.1}
+    augmentation = {
+        "flip": 0.5,
+        "rotation": 0.0,
+        "crop_scale": [1.0, 1.0],
+        "shift": 0.0,
+        "brightness": 0.1,
+        "contrast": 0.1,
+    }
     stack, _ = patch_films
     learnt = [f for f in stack.films if f.fold == 1]
     fresh = [f for f in stack.films if f.fold == 0]
@@ -73,8 +88,26 @@ def trained(patch_films):
 
     networks = []
     for seed in SEEDS:
-        settings = {"seed": seed, "architecture": ARCHITECTURE, "training": training, "augmentation": augmentation}
-        done = train(stack, learnt, fresh, 0, settings, None, None, nothing, lambda: False, lambda: False, nothing, nothing)
+        settings = {
+            "seed": seed,
+            "architecture": ARCHITECTURE,
+            "training": training,
+            "augmentation": augmentation,
+        }
+        done = train(
+            stack,
+            learnt,
+            fresh,
+            0,
+            settings,
+            None,
+            None,
+            nothing,
+            lambda: False,
+            lambda: False,
+            nothing,
+            nothing,
+        )
         assert auc([f.label for f in fresh], done.held_out) > 0.95
         networks.append(done.network.eval())
     return networks
@@ -82,14 +115,21 @@ def trained(patch_films):
 
 @pytest.fixture(scope="module")
 def fresh_positives(patch_films):
-    """Films with both patches that the network has not seen, z-scored, and the map's cells that each patch touches, (2, n, 4, 4)."""
+    """Films with both patches that the network has not seen, z-scored, and the map's cells that each patch
+    touches, (2, n, 4, 4).
+    """
     stack, corners = patch_films
     films = [f for f in stack.films if f.fold == 0 and f.row % 4 == 3]
     cell = SIDE // 4
     touched = np.zeros((2, len(films), 4, 4), bool)
     for n, film in enumerate(films):
         for kind, (top, left) in enumerate(corners[film.row]):
-            touched[kind, n, top // cell : (top + PATCH - 1) // cell + 1, left // cell : (left + PATCH - 1) // cell + 1] = True
+            touched[
+                kind,
+                n,
+                top // cell : (top + PATCH - 1) // cell + 1,
+                left // cell : (left + PATCH - 1) // cell + 1,
+            ] = True
     return stack.batch([f.row for f in films]), touched
 
 
@@ -99,7 +139,9 @@ def evidence(networks, films):
 
 
 def pointing_game(networks, films, touched):
-    """Share of films whose highest cell touches the patch, for each kind of patch (Zhang et al., ECCV 2016)."""
+    """Share of films whose highest cell touches the patch, for each kind of patch (Zhang et al., ECCV
+    2016).
+    """
     highest = heat_map(evidence(networks, films)).flatten(1).argmax(1).numpy()
     return touched.reshape(2, len(films), -1)[:, np.arange(len(films)), highest].mean(1)
 

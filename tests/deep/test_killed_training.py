@@ -1,4 +1,6 @@
-"""Trainings that are killed, run out of disk or out of memory: what is saved stays whole, and nothing is lost in the end."""
+"""Trainings that are killed, run out of disk or out of memory: what is saved stays whole, and nothing is lost
+in the end.
+"""
 
 import json
 import os
@@ -43,12 +45,32 @@ for line in sys.stdin:
 
 
 class Training:
-    """A training's command in a process of its own, forked by a server; it saves its state after every step."""
+    """A training's command in a process of its own, forked by a server; it saves its state after every
+    step.
+    """
 
     def __init__(self, server, cache, settings, folder, device):
         self.server, self.status = server, None
-        arguments = ["--cache", cache, "--fold", "0", "--settings", json.dumps(settings), "--output", folder / "out"]
-        arguments += ["--state", folder / "state", "--device", device, "--checkpoint-minutes", "0", "--log", folder / "log.txt"]
+        arguments = [
+            "--cache",
+            cache,
+            "--fold",
+            "0",
+            "--settings",
+            json.dumps(settings),
+            "--output",
+            folder / "out",
+        ]
+        arguments += [
+            "--state",
+            folder / "state",
+            "--device",
+            device,
+            "--checkpoint-minutes",
+            "0",
+            "--log",
+            folder / "log.txt",
+        ]
         (folder / "log.txt").unlink(missing_ok=True)
         server.stdin.write(json.dumps([str(a) for a in arguments]) + "\n")
         server.stdin.flush()
@@ -73,7 +95,12 @@ def server():
     """The server; its answers are read without a buffer, so that they can be waited for."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER], cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SERVER],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     yield process
     process.stdin.close()
@@ -93,7 +120,10 @@ def train_here(cache, settings, folder, device="cpu"):
 
 def files(folder):
     """Content of a fold's files but for its two speeds, which no run repeats."""
-    history = [{k: v for k, v in row.items() if k not in ("films_per_s", "data_wait")} for row in read_csv(folder / "history.csv", ())]
+    history = [
+        {k: v for k, v in row.items() if k not in ("films_per_s", "data_wait")}
+        for row in read_csv(folder / "history.csv", ())
+    ]
     return (folder / "weights.pt").read_bytes(), (folder / "held_out.csv").read_bytes(), history
 
 
@@ -111,7 +141,9 @@ def parts(folder):
 
 
 def kill_at(moment, process, folder, rng):
-    """Kill ``process`` by SIGKILL: at a random time, at a random time after its first step, or while it writes its state."""
+    """Kill ``process`` by SIGKILL: at a random time, at a random time after its first step, or while it
+    writes its state.
+    """
     before = when_saved(folder)
     if moment == "any":
         process.ended_within(rng.uniform(0, 0.4))
@@ -127,7 +159,10 @@ def kill_at(moment, process, folder, rng):
 
 
 def kill_often(server, cache, settings, folder, device, kills):
-    """Kill trainings ``kills`` times and let the last one end. Returns the number of kills within the writing of a state."""
+    """Kill trainings ``kills`` times and let the last one end.
+
+    Returns the number of kills within the writing of a state.
+    """
     (folder / "whole").mkdir(parents=True)
     assert train_here(cache, settings, folder / "whole", device)[0] == 0
     expected = files(folder / "whole" / "out")
@@ -139,7 +174,9 @@ def kill_often(server, cache, settings, folder, device, kills):
         if status == -signal.SIGKILL:
             killed += 1
             torn += bool(parts(folder))
-            resumed += (folder / "log.txt").exists() and "resuming from step" in (folder / "log.txt").read_text()
+            resumed += (folder / "log.txt").exists() and "resuming from step" in (
+                folder / "log.txt"
+            ).read_text()
             for path in saved_states(folder):  # never half a state under its name
                 assert torch.load(path, weights_only=True, map_location="cpu")["step"] > 0
         else:  # it was through before its moment came
@@ -153,15 +190,21 @@ def kill_often(server, cache, settings, folder, device, kills):
     return torn
 
 
-def test_twenty_kills_at_random_moments_end_with_the_weights_of_an_unbroken_training(server, cache, settings, tmp_path):
+def test_twenty_kills_at_random_moments_end_with_the_weights_of_an_unbroken_training(
+    server, cache, settings, tmp_path
+):
     settings["training"]["epochs"] = 20  # 80 steps
-    assert kill_often(server, cache, settings, tmp_path, "cpu", 20) >= 1, "none of the kills fell within the writing of a state"
+    assert kill_often(server, cache, settings, tmp_path, "cpu", 20) >= 1, (
+        "none of the kills fell within the writing of a state"
+    )
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_kills_on_a_gpu_end_with_the_weights_of_an_unbroken_training(server, cache, settings, tmp_path, precision):
+def test_kills_on_a_gpu_end_with_the_weights_of_an_unbroken_training(
+    server, cache, settings, tmp_path, precision
+):
     settings["training"] |= {"epochs": 20, "precision": precision}
     kill_often(server, cache, settings, tmp_path, "cuda", 6)
 
@@ -184,16 +227,21 @@ def test_five_sigterms_save_five_states_and_change_no_number(server, cache, sett
     assert files(tmp_path / "out") == files(tmp_path / "whole" / "out")
 
 
-# ------------------------------------------------------------------------------------------------ no space, no memory
+# ------------------------------------------------------------------------------------------------ no space,
+# no memory
 
 
 @pytest.fixture(params=["small disk", "limit of a file"])
 def little_space(request, tmp_path):
-    """A folder where half a MiB can be written: a file system of that size, or a limit that this process has everywhere."""
+    """A folder where half a MiB can be written: a file system of that size, or a limit that this process has
+    everywhere.
+    """
     place = tmp_path / "little"
     place.mkdir()
     if request.param == "small disk":
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)], capture_output=True).returncode:
+        if subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(place)], capture_output=True
+        ).returncode:
             pytest.skip("a small file system can be mounted by root only")
         yield place
         subprocess.run(["umount", "-l", str(place)], check=True)
@@ -208,13 +256,17 @@ def little_space(request, tmp_path):
 def test_a_full_disk_is_one_sentence_and_loses_nothing(cache, settings, tmp_path, little_space, what):
     place = {"state": tmp_path / "state", "output": tmp_path / "out"} | {what: little_space / what}
     log = Log(None, "test", echo=False)
-    with pytest.raises(StudyError, match=r"^The disk is full.*could not write in '.*Free some space") as caught:
+    with pytest.raises(
+        StudyError, match=r"^The disk is full.*could not write in '.*Free some space"
+    ) as caught:
         train_fold(cache, 0, settings, place["output"], place["state"], "cpu", 0, log)
     assert str(caught.value).count("\n") == 0
     if os.path.ismount(little_space):
         assert str(little_space / what) in str(caught.value)
     assert not [path for path in tmp_path.rglob(".part-*") if path.is_file()]
-    if what == "output" and os.path.ismount(little_space):  # the finished fold is kept: with space again nothing is trained
+    if what == "output" and os.path.ismount(
+        little_space
+    ):  # the finished fold is kept: with space again nothing is trained
         _, said = train_here(cache, settings, tmp_path)
         assert "optimiser steps: 0" in said
 
@@ -228,7 +280,16 @@ def test_out_of_memory_is_one_sentence_with_the_keys_to_lower(cache, settings, t
         "resource.setrlimit(resource.RLIMIT_DATA, (held + 100_000_000,) * 2)\n"
         "import runpy; runpy.run_module('scripts.deep.train_fold', run_name='__main__')"
     )
-    arguments = ["--cache", cache, "--fold", "0", "--settings", json.dumps(settings), "--output", tmp_path / "out"]
+    arguments = [
+        "--cache",
+        cache,
+        "--fold",
+        "0",
+        "--settings",
+        json.dumps(settings),
+        "--output",
+        tmp_path / "out",
+    ]
     arguments += ["--state", tmp_path / "state", "--device", "cpu"]
     done = subprocess.run(
         [sys.executable, "-c", limit, *map(str, arguments)],
@@ -236,4 +297,8 @@ def test_out_of_memory_is_one_sentence_with_the_keys_to_lower(cache, settings, t
     )  # fmt: skip
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
     errors = [line for line in done.stderr.splitlines() if "ERROR" in line]
-    assert len(errors) == 1 and "out of memory on the CPU" in errors[0] and "'deep.training.batch_size' (now 8)" in errors[0]
+    assert (
+        len(errors) == 1
+        and "out of memory on the CPU" in errors[0]
+        and "'deep.training.batch_size' (now 8)" in errors[0]
+    )

@@ -50,7 +50,9 @@ def test_covered_is_the_films_own_mean_and_the_rest_is_untouched(cache):
 
 
 def test_scores_change_only_where_the_film_is_covered(settings, make_cache, tmp_path):
-    """On films that are blank outside the spine the masks of the rest change no score, and that of the spine leaves one."""
+    """On films that are blank outside the spine the masks of the rest change no score, and that of the spine
+    leaves one.
+    """
     cache, paths = make_cache(tmp_path / "films", 12, 96, folds=None), []
     for fold in range(2):
         torch.manual_seed(fold)
@@ -82,8 +84,12 @@ def test_scores_change_only_where_the_film_is_covered(settings, make_cache, tmp_
     score_set(blank, paths, tmp_path / "blank.csv", "cpu", 1, log)
     score_masked(blank, paths, tmp_path / "blank_masked.csv", SPINE, BORDER, "cpu", 1, log)
     a, b = read_csv(tmp_path / "blank.csv", ()), read_csv(tmp_path / "blank_masked.csv", ())
-    assert [float(row["deep"]) for row in a] == pytest.approx([float(row["spine_only"]) for row in b], abs=1e-12)
-    assert [float(row["deep"]) for row in a] == pytest.approx([float(row["flanks_masked"]) for row in b], abs=1e-12)
+    assert [float(row["deep"]) for row in a] == pytest.approx(
+        [float(row["spine_only"]) for row in b], abs=1e-12
+    )
+    assert [float(row["deep"]) for row in a] == pytest.approx(
+        [float(row["flanks_masked"]) for row in b], abs=1e-12
+    )
     flat = {round(float(row["spine_masked"]), 9) for row in b}
     assert len(flat) == 1, "films that differ in the spine alone get one score when it is covered"
 
@@ -92,9 +98,26 @@ def test_the_command_writes_the_same(settings, make_cache, tmp_path):
     cache = make_cache(tmp_path / "films", 6, 96, folds=None)
     torch.manual_seed(1)
     (tmp_path / "0.pt").write_bytes(weights_bytes(HybridNetwork(**settings["architecture"]), settings, 0))
-    command = [sys.executable, "-m", "scripts.deep.score_masked", "--cache", cache, "--weights", tmp_path / "0.pt"]
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.deep.score_masked",
+        "--cache",
+        cache,
+        "--weights",
+        tmp_path / "0.pt",
+    ]
     command += ["--output", tmp_path / "m.csv", "--spine", 0.3, 0.6, "--border", 0.1, "--device", "cpu"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
-    score_masked(cache, [tmp_path / "0.pt"], tmp_path / "n.csv", (0.3, 0.6), 0.1, "cpu", 1, Log(None, "test", echo=False))
+    score_masked(
+        cache,
+        [tmp_path / "0.pt"],
+        tmp_path / "n.csv",
+        (0.3, 0.6),
+        0.1,
+        "cpu",
+        1,
+        Log(None, "test", echo=False),
+    )
     assert (tmp_path / "m.csv").read_bytes() == (tmp_path / "n.csv").read_bytes()

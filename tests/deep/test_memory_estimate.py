@@ -21,13 +21,26 @@ from scripts.deep.memory_estimate import (
 from scripts.deep.network import HybridNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPER = {"grid": 6, "block_size": 256, "trunk_width": 64, "layers": 6, "heads": 8, "mlp_ratio": 4, "dropout": 0.1, "head_hidden": 256}
+PAPER = {
+    "grid": 6,
+    "block_size": 256,
+    "trunk_width": 64,
+    "layers": 6,
+    "heads": 8,
+    "mlp_ratio": 4,
+    "dropout": 0.1,
+    "head_hidden": 256,
+}
 
 
 def saved_bytes(architecture, films, precision):
-    """Bytes of all storages that the layers save for the backward pass, weights and their bf16 copies left out."""
+    """Bytes of all storages that the layers save for the backward pass, weights and their bf16 copies left
+    out.
+    """
     network = HybridNetwork(**architecture).to(memory_format=torch.channels_last).train()
-    shapes = {tuple(p.shape) for p in network.parameters()} | {tuple(p.t().shape) for p in network.parameters() if p.dim() == 2}
+    shapes = {tuple(p.shape) for p in network.parameters()} | {
+        tuple(p.t().shape) for p in network.parameters() if p.dim() == 2
+    }
     weights = {p.untyped_storage().data_ptr() for p in network.parameters()}
     found, kept = {}, []
 
@@ -39,7 +52,10 @@ def saved_bytes(architecture, films, precision):
         return tensor
 
     side = architecture["grid"] * architecture["block_size"]
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+    with (
+        torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t),
+        torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
+    ):
         network(torch.randn(films, 1, side, side))
     return sum(found.values())
 
@@ -50,7 +66,9 @@ def test_the_papers_geometry_gives_the_measured_sizes():
         assert training_memory(PAPER, 8, precision, "cuda").activations == pytest.approx(size, rel=0.02)
 
 
-@pytest.mark.parametrize("changes", [{}, {"block_size": 40, "layers": 3}, {"grid": 2, "trunk_width": 16, "head_hidden": 7}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"block_size": 40, "layers": 3}, {"grid": 2, "trunk_width": 16, "head_hidden": 7}]
+)
 def test_layers_are_counted_as_the_network_has_them(settings, changes):
     architecture = settings["architecture"] | changes
     assert parameter_count(architecture) == sum(p.numel() for p in HybridNetwork(**architecture).parameters())
@@ -66,10 +84,22 @@ def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, setting
     settings["training"]["epochs"] = 1
     cache = make_cache(tmp_path / "cache", 30, 384)
     code = (
-        "import runpy, sys\ntry:\n    runpy.run_module('scripts.deep.train_fold', run_name='__main__')\nfinally:\n"
-        "    print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+        "import runpy, sys\ntry:\n    runpy.run_module('scripts.deep.train_fold',"
+        " run_name='__main__')\nfinally:\n   "
+        " print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
-    arguments = ["--cache", cache, "--fold", "0", "--settings", json.dumps(settings), "--output", tmp_path / "out", "--state", tmp_path / "state"]
+    arguments = [
+        "--cache",
+        cache,
+        "--fold",
+        "0",
+        "--settings",
+        json.dumps(settings),
+        "--output",
+        tmp_path / "out",
+        "--state",
+        tmp_path / "state",
+    ]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments), "--device", "cpu"],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
@@ -92,12 +122,16 @@ def test_advice_names_what_to_lower_and_refuses_only_what_cannot_fit(settings):
     assert short.startswith("WARNING: memory") and "'deep.training.batch_size' (now 8; 4 would fit)" in short
     assert "'deep.training.precision: bf16'" in short
     assert check_memory(settings, need, 2 * 10**9, need.least).startswith("WARNING")
-    with pytest.raises(StudyError, match=r"can't fit: it holds at least 8\.8 GB at once, and the GPU has 6\.0 GB.*batch_size"):
+    with pytest.raises(
+        StudyError, match=r"can't fit: it holds at least 8\.8 GB at once, and the GPU has 6\.0 GB.*batch_size"
+    ):
         check_memory(settings, need, 6 * 10**9, 6 * 10**9)
     with pytest.raises(StudyError, match=r"block_size"):
         check_memory(settings, need, 10**9, 10**9)
     settings["training"]["precision"] = "bf16"
-    assert "bf16" not in check_memory(settings, training_memory(PAPER, 8, "bf16", "cuda"), 3 * 10**9, 80 * 10**9)
+    assert "bf16" not in check_memory(
+        settings, training_memory(PAPER, 8, "bf16", "cuda"), 3 * 10**9, 80 * 10**9
+    )
 
 
 def test_what_would_fit_does_fit(settings):
@@ -106,12 +140,18 @@ def test_what_would_fit_does_fit(settings):
     for free in (3e9, 5e9, 7e9):
         line = check_memory(settings, training_memory(PAPER, 8, "fp32", "cuda"), int(free), 10**11)
         batch = int(line.split("now 8; ")[1].split()[0])
-        assert training_memory(PAPER, batch, "fp32", "cuda").likely <= free < training_memory(PAPER, batch + 1, "fp32", "cuda").likely
+        assert (
+            training_memory(PAPER, batch, "fp32", "cuda").likely
+            <= free
+            < training_memory(PAPER, batch + 1, "fp32", "cuda").likely
+        )
 
 
 def machine(root, group, files):
     (root / "proc/self").mkdir(parents=True)
-    (root / "proc/meminfo").write_text("MemTotal:       32000000 kB\nMemFree: 1 kB\nMemAvailable:   20000000 kB\n")
+    (root / "proc/meminfo").write_text(
+        "MemTotal:       32000000 kB\nMemFree: 1 kB\nMemAvailable:   20000000 kB\n"
+    )
     (root / "proc/self/cgroup").write_text(group)
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -146,4 +186,8 @@ def test_memory_is_that_of_the_machine_and_of_the_tightest_control_group(tmp_pat
 def test_the_rules_ask_for_memory_without_importing_torch():
     code = "import sys; sys.modules['torch'] = None; import scripts.deep.memory_estimate"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-    assert job_memory_mb(PAPER, 8, "fp32", False) > job_memory_mb(PAPER, 8, "bf16", False) > job_memory_mb(PAPER, 8, "bf16", True)
+    assert (
+        job_memory_mb(PAPER, 8, "fp32", False)
+        > job_memory_mb(PAPER, 8, "bf16", False)
+        > job_memory_mb(PAPER, 8, "bf16", True)
+    )

@@ -13,7 +13,9 @@ from scripts.deep.initial_weights import load_initial, trunk_weights
 from scripts.deep.network import EncoderLayer, HybridNetwork, LocalHeads, Trunk, cut_blocks, parameter_count
 from scripts.deep.training_store import weights_bytes
 
-PAPER = dict(grid=6, block_size=256, trunk_width=64, layers=6, heads=8, mlp_ratio=4, dropout=0.1, head_hidden=256)
+PAPER = dict(
+    grid=6, block_size=256, trunk_width=64, layers=6, heads=8, mlp_ratio=4, dropout=0.1, head_hidden=256
+)
 
 
 def saved(weights) -> bytes:
@@ -40,7 +42,9 @@ def test_floating_point_operations_at_the_papers_setting():
         (global_logits.sum() + local_logits.sum()).backward()
     assert forward == pytest.approx(164.6e9, rel=1e-3)
     assert counted.get_total_flops() == pytest.approx(490.0e9, rel=1e-3)
-    trunk = sum(n for operation, n in counted.get_flop_counts()["Global"].items() if "convolution" in str(operation))
+    trunk = sum(
+        n for operation, n in counted.get_flop_counts()["Global"].items() if "convolution" in str(operation)
+    )
     assert trunk / counted.get_total_flops() > 0.98
 
 
@@ -78,7 +82,11 @@ def test_encoder_layer_is_the_papers_post_norm():
     x = torch.randn(3, 10, 32)
     # E' = LayerNorm(MHSA(E) + E); E_next = LayerNorm(MLP(E') + E')
     inner = F.layer_norm(attention(x, x, x)[0] + x, (32,), layer.norm1.weight, layer.norm1.bias)
-    mlp = F.linear(F.gelu(F.linear(inner, layer.mlp[0].weight, layer.mlp[0].bias)), layer.mlp[3].weight, layer.mlp[3].bias)
+    mlp = F.linear(
+        F.gelu(F.linear(inner, layer.mlp[0].weight, layer.mlp[0].bias)),
+        layer.mlp[3].weight,
+        layer.mlp[3].bias,
+    )
     expected = F.layer_norm(mlp + inner, (32,), layer.norm2.weight, layer.norm2.bias)
     torch.testing.assert_close(layer(x), expected, atol=1e-5, rtol=1e-5)
     pre_norm = x + attention(*[F.layer_norm(x, (32,))] * 3)[0]
@@ -119,7 +127,10 @@ def test_a_network_that_a_fold_trained_is_refused(settings):
     network = HybridNetwork(**settings["architecture"])
     before = copy.deepcopy(network.state_dict())
     for fold in (0, 3):
-        with pytest.raises(StudyError, match=r"holds a trained network.*no longer be scored out of fold.*'imagenet', 'random'"):
+        with pytest.raises(
+            StudyError,
+            match=r"holds a trained network.*no longer be scored out of fold.*'imagenet', 'random'",
+        ):
             load_initial(network, weights_bytes(HybridNetwork(**settings["architecture"]), settings, fold))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
@@ -141,7 +152,9 @@ def test_a_file_that_holds_no_weights_is_refused(settings, content):
 def test_weights_of_another_architecture_are_refused_with_a_sentence(settings):
     network = HybridNetwork(**settings["architecture"])
     wider = Trunk(16).state_dict()
-    with pytest.raises(StudyError, match=r"another architecture: 'conv1.weight' is \(16, 1, 7, 7\) there and \(8, 1, 7, 7\)"):
+    with pytest.raises(
+        StudyError, match=r"another architecture: 'conv1.weight' is \(16, 1, 7, 7\) there and \(8, 1, 7, 7\)"
+    ):
         load_initial(network, saved(wider))
     lacking = {k: v for k, v in Trunk(8).state_dict().items() if k != "layer4.1.conv2.weight"}
     with pytest.raises(StudyError, match="lacks 'layer4.1.conv2.weight'"):

@@ -1,4 +1,6 @@
-"""Trainings that a killed run left over are named by their lock: those of this study alone, and of no other run."""
+"""Trainings that a killed run left over are named by their lock: those of this study alone, and of no other
+run.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ subprocess.run([sys.executable, "-c", sys.argv[1], *sys.argv[2:]])
 
 
 def hold(lock: Path, folder: Path, *before: str) -> subprocess.Popen:
-    """A process that holds a lock and has ``train_fold`` in its command line, as any study's trainings have."""
+    """A process that holds a lock and has ``train_fold`` in its command line, as any study's trainings
+    have.
+    """
     command = [sys.executable, *(before or ("-c",)), HOLD, str(ROOT), str(lock), "train_fold"]
     job = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert job.stdout.readline() == "held\n"

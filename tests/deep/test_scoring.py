@@ -94,9 +94,21 @@ def test_precision_and_films_at_once_are_the_configs(settings, cache, tmp_path, 
     path.write_bytes(weights_bytes(trained_like(settings, 1), settings, 0))
     got = {}
     for precision in ("trained", "bf16", "fp32"):
-        score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(tmp_path / "log", "test", echo=False), precision, at_once)
+        score_set(
+            cache,
+            [path],
+            tmp_path / "scores.csv",
+            "cpu",
+            1,
+            Log(tmp_path / "log", "test", echo=False),
+            precision,
+            at_once,
+        )
         got[precision] = np.array([float(row["deep"]) for row in read_csv(tmp_path / "scores.csv", ())])
-        assert f"{'fp32' if precision == 'fp32' else 'bf16'}, {3 if at_once == '3' else 1} film(s) at once" in (tmp_path / "log").read_text()
+        assert (
+            f"{'fp32' if precision == 'fp32' else 'bf16'}, {3 if at_once == '3' else 1} film(s) at once"
+            in (tmp_path / "log").read_text()
+        )
     assert (got["trained"] == got["bf16"]).all()
     assert (got["fp32"] != got["bf16"]).any()
     np.testing.assert_allclose(got["fp32"], got["bf16"], atol=0.05)
@@ -112,7 +124,16 @@ def test_too_little_memory_is_said_with_the_key_to_change(settings, cache, tmp_p
     monkeypatch.setattr(HybridNetwork, "logits", full)
     for at_once, said in (("4", "films_per_forward' to less than 4"), ("1", "bf16")):
         with pytest.raises(StudyError, match=said):
-            score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False), "fp32", at_once)
+            score_set(
+                cache,
+                [path],
+                tmp_path / "scores.csv",
+                "cpu",
+                1,
+                Log(None, "test", echo=False),
+                "fp32",
+                at_once,
+            )
 
 
 def test_auc_counts_pairs():
@@ -138,7 +159,9 @@ def test_a_test_sets_score_is_the_mean_of_the_folds_probabilities(settings, cach
     expected = probabilities([for_scoring(trained_like(settings, 1))], stack, range(40), "fp32")[:, 0]
     assert [float(row["fold_1"]) for row in rows] == expected.tolist()
     for row in rows:
-        assert float(row["deep"]) == pytest.approx(np.mean([float(row[f"fold_{k}"]) for k in range(3)]), abs=1e-15)
+        assert float(row["deep"]) == pytest.approx(
+            np.mean([float(row[f"fold_{k}"]) for k in range(3)]), abs=1e-15
+        )
 
 
 def test_cut_weights_are_refused_with_a_sentence(settings, cache, tmp_path):
@@ -170,4 +193,6 @@ def test_training_patients_get_the_score_of_the_fold_that_held_them_out(cache, t
     with pytest.raises(StudyError, match="another fold has scored"):
         collect_out_of_fold(cache / "index.csv", [*paths, paths[0]], tmp_path / "again.csv")
     with pytest.raises(StudyError, match="not in the training set"):
-        collect_out_of_fold(cache / "index.csv", [*paths, held_out(tmp_path, 7, [77])], tmp_path / "again.csv")
+        collect_out_of_fold(
+            cache / "index.csv", [*paths, held_out(tmp_path, 7, [77])], tmp_path / "again.csv"
+        )

@@ -29,7 +29,9 @@ def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
     """Train in this process; returns the exit status and the log's text."""
     path = folder / "log.txt"
     log = Log(path, "test", echo=False)
-    status = train_fold(cache, fold, settings, folder / "out", folder / "state", "cpu", checkpoint_minutes, log)
+    status = train_fold(
+        cache, fold, settings, folder / "out", folder / "state", "cpu", checkpoint_minutes, log
+    )
     log.close()
     return status, path.read_text()
 
@@ -37,8 +39,26 @@ def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
 def command(cache, settings, folder, minutes="5", *, before=""):
     """Start the training as a command of its own."""
     code = f"{before}\nimport runpy; runpy.run_module('scripts.deep.train_fold', run_name='__main__')"
-    arguments = ["--cache", cache, "--fold", "0", "--settings", json.dumps(settings), "--output", folder / "out"]
-    arguments += ["--state", folder / "state", "--device", "cpu", "--checkpoint-minutes", minutes, "--log", folder / "log.txt"]
+    arguments = [
+        "--cache",
+        cache,
+        "--fold",
+        "0",
+        "--settings",
+        json.dumps(settings),
+        "--output",
+        folder / "out",
+    ]
+    arguments += [
+        "--state",
+        folder / "state",
+        "--device",
+        "cpu",
+        "--checkpoint-minutes",
+        minutes,
+        "--log",
+        folder / "log.txt",
+    ]
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         cwd=ROOT,
@@ -50,12 +70,18 @@ def command(cache, settings, folder, minutes="5", *, before=""):
 
 def files(folder):
     """Content of a fold's files but for its two speeds, which no run repeats."""
-    history = [{k: v for k, v in row.items() if k not in ("films_per_s", "data_wait")} for row in read_csv(folder / "history.csv", ())]
+    history = [
+        {k: v for k, v in row.items() if k not in ("films_per_s", "data_wait")}
+        for row in read_csv(folder / "history.csv", ())
+    ]
     return (folder / "weights.pt").read_bytes(), (folder / "held_out.csv").read_bytes(), history
 
 
 def test_loss_is_global_plus_mean_local():
-    global_logits, local_logits = torch.tensor([0.3, -1.2]), torch.tensor([[0.1, 2.0, -1.0], [0.5, -0.5, 1.5]])
+    global_logits, local_logits = (
+        torch.tensor([0.3, -1.2]),
+        torch.tensor([[0.1, 2.0, -1.0], [0.5, -0.5, 1.5]]),
+    )
     labels = torch.tensor([1.0, 0.0])
     loss_global, loss_local = loss_terms(global_logits, local_logits, labels)
 
@@ -84,7 +110,9 @@ def test_batches_are_whole_shuffled_and_repeatable(cache):
     assert len({f.image_id for b in batches for f in b}) == 30
     assert batches == epoch_batches(films, 5, 7, 0, 0)
     assert batches != epoch_batches(films, 5, 7, 0, 1)
-    with pytest.raises(StudyError, match=r"Fold 2 trains on 3 films.*'deep\.training\.batch_size' \(5\)\. Lower it"):
+    with pytest.raises(
+        StudyError, match=r"Fold 2 trains on 3 films.*'deep\.training\.batch_size' \(5\)\. Lower it"
+    ):
         epoch_batches(films[:3], 5, 7, 2, 0)
 
 
@@ -102,7 +130,9 @@ def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monke
         from scripts.deep import training
 
         patch.setattr(FilmStack, "standardize", spy)
-        patch.setattr(training, "_held_out_scores", lambda network, stack, films, precision: [0.5] * len(films))
+        patch.setattr(
+            training, "_held_out_scores", lambda network, stack, films, precision: [0.5] * len(films)
+        )
         return training.train(*given)
 
     run(cache, settings, tmp_path)
@@ -128,7 +158,16 @@ def test_it_learns_a_texture_and_its_scores_are_out_of_fold(make_cache, settings
     rows = read_csv(tmp_path / "out" / "held_out.csv", ("patient_id", "image_id", "fold", "label", "deep"))
     history = read_csv(tmp_path / "out" / "history.csv", ())
     assert status == 0 and len(rows) == 20 and {row["fold"] for row in rows} == {"0"}
-    assert list(history[0]) == ["epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait"]
+    assert list(history[0]) == [
+        "epoch",
+        "loss",
+        "loss_global",
+        "loss_local",
+        "held_out_auc",
+        "lr",
+        "films_per_s",
+        "data_wait",
+    ]
     assert all(0 <= float(row["data_wait"]) < 1 for row in history)
     assert float(history[-1]["held_out_auc"]) > 0.8
     assert float(history[-1]["loss"]) < float(history[0]["loss"])
@@ -154,12 +193,24 @@ def test_measured_norms_are_those_of_the_batches_and_leave_the_training_alone(ca
     films, _ = split_fold(stack.films, 0)
     means, variances = [], []
     for batch in epoch_batches(films, 8, settings["seed"], 0, epoch=1)[:2]:
-        blocks = stack.batch([film.row for film in batch]).double().unfold(2, 32, 32).unfold(3, 32, 32).reshape(-1, 1, 32, 32)
-        maps = torch.nn.functional.conv2d(blocks, weights[2]["trunk.conv1.weight"].double(), stride=2, padding=3)
+        blocks = (
+            stack.batch([film.row for film in batch])
+            .double()
+            .unfold(2, 32, 32)
+            .unfold(3, 32, 32)
+            .reshape(-1, 1, 32, 32)
+        )
+        maps = torch.nn.functional.conv2d(
+            blocks, weights[2]["trunk.conv1.weight"].double(), stride=2, padding=3
+        )
         means.append(maps.mean((0, 2, 3)))
         variances.append(maps.var((0, 2, 3)))
-    torch.testing.assert_close(weights[2]["trunk.bn1.running_mean"].double(), sum(means) / 2, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(weights[2]["trunk.bn1.running_var"].double(), sum(variances) / 2, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        weights[2]["trunk.bn1.running_mean"].double(), sum(means) / 2, rtol=1e-4, atol=1e-5
+    )
+    torch.testing.assert_close(
+        weights[2]["trunk.bn1.running_var"].double(), sum(variances) / 2, rtol=1e-4, atol=1e-5
+    )
 
 
 def test_second_run_takes_the_fold_from_the_store(cache, settings, tmp_path):
@@ -252,8 +303,22 @@ def test_killed_training_ends_with_the_weights_of_an_unbroken_one(cache, setting
 
 def test_it_runs_where_only_torch_and_numpy_are(cache, settings, tmp_path):
     settings["training"]["epochs"] = 1
-    absent = ("pandas", "pydicom", "snakemake", "sklearn", "scipy", "cv2", "torchvision", "pydantic", "yaml", "rpy2", "xgboost")
-    process = command(cache, settings, tmp_path, before=f"import sys\nfor name in {absent}: sys.modules[name] = None")
+    absent = (
+        "pandas",
+        "pydicom",
+        "snakemake",
+        "sklearn",
+        "scipy",
+        "cv2",
+        "torchvision",
+        "pydantic",
+        "yaml",
+        "rpy2",
+        "xgboost",
+    )
+    process = command(
+        cache, settings, tmp_path, before=f"import sys\nfor name in {absent}: sys.modules[name] = None"
+    )
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert (tmp_path / "out" / "weights.pt").exists()
@@ -324,7 +389,11 @@ def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path):
     second = command(cache, settings, tmp_path)
     said = second.communicate(timeout=120)[1]
     assert first.wait(timeout=60) == second.returncode == 0
-    assert "another process trains this fold" in said and "taken from the store" in said and "optimiser steps: 0" in said
+    assert (
+        "another process trains this fold" in said
+        and "taken from the store" in said
+        and "optimiser steps: 0" in said
+    )
 
 
 def test_scores_that_are_one_for_all_are_warned_of(cache, settings, tmp_path):

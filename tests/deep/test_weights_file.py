@@ -28,7 +28,9 @@ def server():
             self.send_response(200)
             self.send_header("Content-Length", str(len(CONTENT)))
             self.end_headers()
-            sent = {"/good": CONTENT, "/cut": CONTENT[: len(CONTENT) // 2], "/other": CONTENT[::-1]}[self.path]
+            sent = {"/good": CONTENT, "/cut": CONTENT[: len(CONTENT) // 2], "/other": CONTENT[::-1]}[
+                self.path
+            ]
             self.wfile.write(sent)
 
         def log_message(self, *_):
@@ -46,7 +48,10 @@ def test_a_good_file_arrives(server, tmp_path):
     assert verified_content(tmp_path / "weights" / NAME) == CONTENT
 
 
-@pytest.mark.parametrize(("path", "said"), [("cut", "cut or another file"), ("other", "cut or another file"), ("none", "Not Found")])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("cut", "cut or another file"), ("other", "cut or another file"), ("none", "Not Found")],
+)
 def test_a_wrong_answer_leaves_nothing_and_says_how_to_place_the_file(server, tmp_path, path, said):
     with pytest.raises(StudyError, match=said) as error:
         fetch_weights(f"{server}/{path}", tmp_path / NAME, QUIET)

@@ -113,7 +113,9 @@ def save():
 
 @pytest.fixture
 def take_in(names, patterns):
-    """De-identifies and converts a film's file as the stage does; gives the PNG as an image, and its mapping from the row."""
+    """De-identifies and converts a film's file as the stage does; gives the PNG as an image, and its mapping
+    from the row.
+    """
 
     def through(path: Path) -> tuple[np.ndarray, Mapping]:
         source = read_source(path)
@@ -146,7 +148,9 @@ def compress(pixels):
         if syntax == "1.2.840.10008.1.2.4.90":
             import imagecodecs
 
-            frame = imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", bitspersample=12, reversible=True)
+            frame = imagecodecs.jpeg2k_encode(
+                pixels, level=0, codecformat="j2k", bitspersample=12, reversible=True
+            )
             film.PixelData = pydicom.encaps.encapsulate([frame])
             film["PixelData"].VR = "OB"
             film["PixelData"].is_undefined_length = True

@@ -1,8 +1,10 @@
-"""Damaged films through the intake, by the thousand: every one must become a row with a reason, and no batch may end.
+"""Damaged films through the intake, by the thousand: every one must become a row with a reason, and no batch
+may end.
 
-``python -m tests.intake.fuzz_intake --seconds 600 --seed 1`` (``make fuzz``) goes on until the time is up. A damaged film
-is known by the name of the whole one and a number, from which it is made again; its content is written to a temporary
-folder only. ``--only NAME:NUMBER`` repeats one, ``--only NAME`` damages one film over and over (``jpeg_2000``, ``real_RG3_J2KR``).
+``python -m tests.intake.fuzz_intake --seconds 600 --seed 1`` (``make fuzz``) goes on until the time is up. A
+damaged film is known by the name of the whole one and a number, from which it is made again; its content is
+written to a temporary folder only. ``--only NAME:NUMBER`` repeats one, ``--only NAME`` damages one film over
+and over (``jpeg_2000``, ``real_RG3_J2KR``).
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ REAL = Path(__file__).resolve().parents[3] / "shared/real/dicom"
 WINDOW = {"rows": (0.2, 0.9), "columns": (0.1, 0.9)}
 SECRETS = (b"Musterfrau", b"HOSP-0042", b"Klinikum Nirgendwo")
 NAMES = Pseudonyms(
-    StudyKey(b"a key of the tests, 32 bytes...."), "c1", {"strip": True, "leading_zeros": "keep", "upper": False}
+    StudyKey(b"a key of the tests, 32 bytes...."),
+    "c1",
+    {"strip": True, "leading_zeros": "keep", "upper": False},
 )
 
 SYNTAXES = {
@@ -69,7 +73,9 @@ def whole_film(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
     film.file_meta = FileMetaDataset()
     film.file_meta.TransferSyntaxUID = syntax
     film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
-    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = f"1.2.826.0.1.3680043.10.999.{len(kind)}"
+    film.SOPInstanceUID = film.file_meta.MediaStorageSOPInstanceUID = (
+        f"1.2.826.0.1.3680043.10.999.{len(kind)}"
+    )
     film.StudyInstanceUID = "1.2.826.0.1.3680043.10.999.2"
     film.SeriesInstanceUID = "1.2.826.0.1.3680043.10.999.3"
     film.SpecificCharacterSet = "ISO_IR 100"
@@ -99,7 +105,9 @@ def whole_film(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
     coded = {
         "jpeg": lambda: imagecodecs.jpeg8_encode(image, level=95),
         "jpeg_lossless": lambda: imagecodecs.ljpeg_encode(image, bitspersample=12),
-        "jpeg_2000": lambda: imagecodecs.jpeg2k_encode(image, level=0, codecformat="j2k", bitspersample=12, reversible=True),
+        "jpeg_2000": lambda: imagecodecs.jpeg2k_encode(
+            image, level=0, codecformat="j2k", bitspersample=12, reversible=True
+        ),
     }
     if kind in coded:
         film.PixelData = pydicom.encaps.encapsulate([coded[kind]()])
@@ -110,17 +118,54 @@ def whole_film(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
         film.compress(syntax, generate_instance_uid=False)
     buffer = io.BytesIO()
     little = kind != "big_endian"
-    pydicom.dcmwrite(buffer, film, implicit_vr=kind == "implicit", little_endian=little, enforce_file_format=True)
+    pydicom.dcmwrite(
+        buffer, film, implicit_vr=kind == "implicit", little_endian=little, enforce_file_format=True
+    )
     return buffer.getvalue()
 
 
 # ------------------------------------------------------------------------------------------------ damage
 
-_VRS = [vr.encode() for vr in ["AE", "AS", "AT", "CS", "DA", "DS", "DT", "FL", "FD", "IS", "LO", "LT", "OB", "OD", "OF", "OW", "PN", "SH", "SL", "SQ", "SS", "ST", "TM", "UI", "UL", "UN", "US", "UT", "ZZ"]]
+_VRS = [
+    vr.encode()
+    for vr in [
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FL",
+        "FD",
+        "IS",
+        "LO",
+        "LT",
+        "OB",
+        "OD",
+        "OF",
+        "OW",
+        "PN",
+        "SH",
+        "SL",
+        "SQ",
+        "SS",
+        "ST",
+        "TM",
+        "UI",
+        "UL",
+        "UN",
+        "US",
+        "UT",
+        "ZZ",
+    ]
+]
 _LENGTHS = [0, 1, 2, 0x7F, 0xFF, 0xFFFE, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF]
 _TAGS = [  # what decides how pixels are read
-    0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00281053,
-    0x00283000, 0x00283002, 0x00283006, 0x00080005, 0x00080016, 0x00020010, 0x00020000, 0x7FE00010, 0x00540220,
+    0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011, 0x00280100, 0x00280101, 0x00280102,
+    0x00280103, 0x00281053,
+    0x00283000, 0x00283002, 0x00283006, 0x00080005, 0x00080016, 0x00020010, 0x00020000, 0x7FE00010,
+    0x00540220,
 ]  # fmt: skip
 
 
@@ -135,7 +180,9 @@ def _flip(rng: random.Random, data: bytearray) -> None:
 
 def _flip_header(rng: random.Random, data: bytearray) -> None:
     for _ in range(rng.choice([1, 2, 8])):
-        data[rng.randrange(min(132, len(data) - 1), min(1200, len(data)))] = rng.choice([0, 0xFF, 0x7F, rng.randrange(256)])
+        data[rng.randrange(min(132, len(data) - 1), min(1200, len(data)))] = rng.choice(
+            [0, 0xFF, 0x7F, rng.randrange(256)]
+        )
 
 
 def _flip_stream(rng: random.Random, data: bytearray) -> None:
@@ -184,14 +231,18 @@ def _length(rng: random.Random, data: bytearray) -> None:
             data[at + 4 : at + 8] = length.to_bytes(4, "little")
         else:
             data[at + 6 : at + 8] = (length & 0xFFFF).to_bytes(2, "little")
-            data[at + 8 : at + 12] = length.to_bytes(4, "little") if rng.random() < 0.5 else data[at + 8 : at + 12]
+            data[at + 8 : at + 12] = (
+                length.to_bytes(4, "little") if rng.random() < 0.5 else data[at + 8 : at + 12]
+            )
 
 
 def _value(rng: random.Random, data: bytearray) -> None:
     """An extreme value of an element: no rows, 65535 columns, a thousand frames, three samples."""
     at = _element(rng, data)
     if at >= 0:
-        data[at + 8 : at + 10] = rng.choice([b"\0\0", b"\xff\xff", b"\xff\x7f", b"\0\x80", b"\1\0", b"\3\0", b"99", rng.randbytes(2)])
+        data[at + 8 : at + 10] = rng.choice(
+            [b"\0\0", b"\xff\xff", b"\xff\x7f", b"\0\x80", b"\1\0", b"\3\0", b"99", rng.randbytes(2)]
+        )
 
 
 def _nest(rng: random.Random, data: bytearray) -> None:
@@ -213,7 +264,8 @@ def _splice(rng: random.Random, data: bytearray) -> None:
 
 
 DAMAGE: tuple[Callable[[random.Random, bytearray], None], ...] = (
-    _cut, _flip, _flip_header, _flip_stream, _flip_stream, _remove, _repeat, _insert, _vr, _length, _value, _nest, _splice
+    _cut, _flip, _flip_header, _flip_stream, _flip_stream, _remove, _repeat, _insert, _vr, _length, _value,
+    _nest, _splice
 )  # fmt: skip
 
 
@@ -247,16 +299,18 @@ class Remembering(Log):
 def intake(folder: Path, target: Path, log: Log) -> dict[str, str]:
     """Both steps of the intake over ``folder``; what became of each file: a reason, or ``converted``.
 
-    Raises ``AssertionError`` for what must not be: a file without a row, a reason without a meaning, a film that is
-    accepted and not there, a source's name in an output.
+    Raises ``AssertionError`` for what must not be: a file without a row, a reason without a meaning, a film
+    that is accepted and not there, a source's name in an output.
     """
     silence_readers()
     deidentify_batch(
-        folder=folder, batch=0, n_batches=1, names=NAMES, patterns=FrontalView().model_dump(), films_folder=target / "dicom",
+        folder=folder, batch=0, n_batches=1, names=NAMES, patterns=FrontalView().model_dump(),
+        films_folder=target / "dicom",
         films_table=target / "dicom.csv", crosswalk=target / "private/crosswalk.csv", log=log,
     )  # fmt: skip
     convert_batch(
-        films_folder=target / "dicom", films_table=target / "dicom.csv", window=WINDOW, png_folder=target / "png",
+        films_folder=target / "dicom", films_table=target / "dicom.csv", window=WINDOW,
+        png_folder=target / "png",
         png_table=target / "png.csv", log=log,
     )  # fmt: skip
     films = read_table(target / "dicom.csv", BATCH_FILMS)
@@ -271,7 +325,9 @@ def intake(folder: Path, target: Path, log: Log) -> dict[str, str]:
     assert there == set(found), "a file without a row"
     accepted = set(films.loc[films["status"] == "accepted", "image_id"])
     assert {p.name for p in (target / "dicom").iterdir()} == {f"{i}.dcm" for i in accepted}
-    assert {p.name for p in (target / "png").iterdir()} == {f"{i}.png" for i in pngs.index[pngs["status"] == "converted"]}
+    assert {p.name for p in (target / "png").iterdir()} == {
+        f"{i}.png" for i in pngs.index[pngs["status"] == "converted"]
+    }
     for path in (target / "dicom").iterdir():
         content = path.read_bytes()
         header = content[: content.index(b"\xe0\x7f\x10\x00O")]
@@ -280,12 +336,17 @@ def intake(folder: Path, target: Path, log: Log) -> dict[str, str]:
 
 
 def wholes(real: bool) -> dict[str, bytes]:
-    """The films that are damaged, by name: a small one of each coding and, where they are there, the real ones."""
+    """The films that are damaged, by name: a small one of each coding and, where they are there, the real
+    ones.
+    """
     found = {kind: whole_film(kind) for kind in SYNTAXES}
     if real and REAL.is_dir():
         for path in sorted(REAL.iterdir()):
             film = pydicom.dcmread(path)
-            film.BodyPartExamined, film.PatientID = "CHEST", film.get("PatientID") or "1"  # so that the decoders are reached
+            film.BodyPartExamined, film.PatientID = (
+                "CHEST",
+                film.get("PatientID") or "1",
+            )  # so that the decoders are reached
             film.Modality = "CR"
             film.SOPClassUID = film.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.1"
             film.StudyDate = film.get("StudyDate") or "20190520"
@@ -326,7 +387,10 @@ def main() -> int:
                     found = intake(source, Path(folder), log)
                 except Exception as error:
                     failures += 1
-                    print(f"FAILED {name}: {type(error).__name__}; among --seed {options.seed} --only {name}:{{n}}, n in {list(numbers)}")
+                    print(
+                        f"FAILED {name}: {type(error).__name__}; among --seed {options.seed} --only"
+                        f" {name}:{{n}}, n in {list(numbers)}"
+                    )
                     for n in numbers:  # which of them
                         shutil.rmtree(source)
                         source.mkdir()
@@ -334,7 +398,9 @@ def main() -> int:
                         try:
                             intake(source, Path(folder), log)
                         except Exception as alone:
-                            print(f"  --seed {options.seed} --only {name}:{n}  {type(alone).__name__}: {alone}")
+                            print(
+                                f"  --seed {options.seed} --only {name}:{n}  {type(alone).__name__}: {alone}"
+                            )
                     continue
                 counts[name].update(found.values())
                 for line in log.lines:
@@ -353,7 +419,10 @@ def main() -> int:
     for (name, line), count in sorted(faults.items()):
         print(f"{name}: {count} x {line}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10
-    print(f"{sum(map(lambda c: sum(c.values()), counts.values()))} films, {failures} failed batches, peak memory of a process {peak} MB")
+    print(
+        f"{sum(map(lambda c: sum(c.values()), counts.values()))} films, {failures} failed batches, peak"
+        f" memory of a process {peak} MB"
+    )
     return 1 if failures else 0
 
 

@@ -531,9 +531,11 @@ def wrong_dimension(hospital: Hospital, sheet: Sheet, by: random.Random) -> None
                 part = source.read(name)
                 target.writestr(
                     name,
-                    re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{told}"'.encode(), part)
-                    if name.startswith("xl/worksheets/")
-                    else part,
+                    (
+                        re.sub(rb'<dimension ref="[^"]*"', f'<dimension ref="{told}"'.encode(), part)
+                        if name.startswith("xl/worksheets/")
+                        else part
+                    ),
                 )
         return out.getvalue()
 

@@ -71,23 +71,31 @@ def test_a_name_in_the_border_counts_and_markers_do_not():
     for at in ((20, 40), (300, 680)):
         said, n = border_words(film(("Musterfrau Erika", at)), SETTINGS)
         assert said == "words" and n >= 1
-    assert border_words(film(("Musterfrau Erika", (220, 350))), SETTINGS) == ("none", 0), "the gate reads borders only"
+    assert border_words(film(("Musterfrau Erika", (220, 350))), SETTINGS) == (
+        "none",
+        0,
+    ), "the gate reads borders only"
 
 
 @pytest.fixture
 def convert(names, patterns, tmp_path, save, silent):
-    """Takes films in and converts them with the gate's settings (None: off); returns the table. Both steps fork, with their limits."""
+    """Takes films in and converts them with the gate's settings (None: off); returns the table.
+
+    Both steps fork, with their limits.
+    """
 
     def converted(films: list, ocr: dict | None):
         made = tmp_path / ("off" if ocr is None else "on")
         for number, one in enumerate(films):
             save(one, made / f"in/{number}")
         deidentify_batch(
-            folder=made / "in", batch=0, n_batches=1, names=names, patterns=patterns, films_folder=made / "dicom",
+            folder=made / "in", batch=0, n_batches=1, names=names, patterns=patterns,
+            films_folder=made / "dicom",
             films_table=made / "dicom.csv", crosswalk=made / "crosswalk.csv", log=silent,
         )  # fmt: skip
         convert_batch(
-            films_folder=made / "dicom", films_table=made / "dicom.csv", window={"rows": (0.2, 0.9), "columns": (0.1, 0.9)},
+            films_folder=made / "dicom", films_table=made / "dicom.csv",
+            window={"rows": (0.2, 0.9), "columns": (0.1, 0.9)},
             ocr=ocr, png_folder=made / "png", png_table=made / "png.csv", log=silent,
         )  # fmt: skip
         return read_table(made / "png.csv", CONVERTED)
@@ -115,7 +123,9 @@ def test_the_batch_counts_words_and_writes_none_of_them(make_film, convert, tmp_
 
 def test_a_missing_tesseract_ends_the_run_before_any_job(monkeypatch):
     raw = {
-        "centers": [{"name": "a", "role": "development", "simulate": {"like": "internal", "n_op": 8, "n_non_op": 8}}],
+        "centers": [
+            {"name": "a", "role": "development", "simulate": {"like": "internal", "n_op": 8, "n_non_op": 8}}
+        ],
         "deep": {"init": "random"},
     }
     monkeypatch.setenv("PATH", "/nowhere")
@@ -151,9 +161,13 @@ def test_a_tesseract_without_its_english_data_ends_the_batch(program):
 
 
 @pytest.mark.parametrize(
-    "script", ["exec sleep 20", "echo Musterfrau >&2; exit 3", "kill -SEGV $$"], ids=["hangs", "fails", "crashes"]
+    "script",
+    ["exec sleep 20", "echo Musterfrau >&2; exit 3", "kill -SEGV $$"],
+    ids=["hangs", "fails", "crashes"],
 )
-def test_a_film_that_tesseract_cannot_read_goes_to_review_and_the_batch_goes_on(script, program, make_film, convert, capfd):
+def test_a_film_that_tesseract_cannot_read_goes_to_review_and_the_batch_goes_on(
+    script, program, make_film, convert, capfd
+):
     program(f'[ "$1" = --list-langs ] && {{ echo eng; exit; }}\n{script}')
     table = convert([make_film(film() >> 4)], {**SETTINGS, "timeout": 0.2})
     assert table[["status", "border_text"]].to_numpy().tolist() == [["converted", "unread"]]
@@ -176,7 +190,9 @@ def test_tesseract_is_called_without_a_shell(monkeypatch):
 
     monkeypatch.setattr(border_text.subprocess, "run", run)
     assert border_words(film(), SETTINGS) == ("words", 4)
-    assert all(isinstance(c, list) and not g.get("shell") and g["timeout"] == SETTINGS["timeout"] for c, g in calls)
+    assert all(
+        isinstance(c, list) and not g.get("shell") and g["timeout"] == SETTINGS["timeout"] for c, g in calls
+    )
 
 
 @tesseract
@@ -185,7 +201,11 @@ def test_tesseract_is_called_without_a_shell(monkeypatch):
 def test_markers_of_a_real_film_are_read_and_pass():
     """A portable film of the public set: its machine-made marker is read, and does not count."""
     image = cv2.imread(str(REAL / "00000415_001.png"), cv2.IMREAD_GRAYSCALE).astype(np.uint16) << 8
-    read = [word for strip in border_strips(image, SETTINGS["border"]) for word in read_strip(strip, SETTINGS["timeout"])]
+    read = [
+        word
+        for strip in border_strips(image, SETTINGS["border"])
+        for word in read_strip(strip, SETTINGS["timeout"])
+    ]
     assert any("PORTABLE" in word and confidence > SETTINGS["confidence"] for word, confidence in read)
     assert count_words(read, SETTINGS) == 0
     assert count_words(read, {**SETTINGS, "markers": []}) > 0

@@ -1,4 +1,7 @@
-"""De-identified films judged by dciodvfy (dicom3tools): no error that the source did not have. And no false alarm of the scan."""
+"""De-identified films judged by dciodvfy (dicom3tools): no error that the source did not have.
+
+And no false alarm of the scan.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,12 @@ from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal
 from scripts.synthetic.center import simulate_center
 
 REAL = Path(__file__).resolve().parents[3] / "shared/real/dicom"
-needs_dciodvfy = pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy (Debian: dicom3tools) is not installed")
-needs_real_films = pytest.mark.skipif(not REAL.is_dir(), reason="the real films (../shared/real) are not beside this checkout")
+needs_dciodvfy = pytest.mark.skipif(
+    shutil.which("dciodvfy") is None, reason="dciodvfy (Debian: dicom3tools) is not installed"
+)
+needs_real_films = pytest.mark.skipif(
+    not REAL.is_dir(), reason="the real films (../shared/real) are not beside this checkout"
+)
 
 
 def errors(path: Path) -> set[str]:
@@ -71,11 +78,15 @@ def test_real_films_gain_no_error(names, patterns, tmp_path):
 @needs_dciodvfy
 @pytest.mark.parametrize("sop_class", ["1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1"])
 def test_codes_that_are_no_terms_give_no_new_error(sop_class, make_film, names, patterns, tmp_path, save):
-    """Where the standard wants an element (type 2), one whose value may not pass is written empty and not left out."""
+    """Where the standard wants an element (type 2), one whose value may not pass is written empty and not
+    left out.
+    """
     direct = sop_class.endswith("1.1.1.1")
     film = make_film(
-        SOPClassUID=sop_class, Modality="DX" if direct else "CR", PositionerType="ERIKA", DetectorType="ERIKA", Laterality="ERIKA",
-        PatientOrientation=["L", "F"] if direct else "ERIKA", ViewPosition="PA", WindowCenter="2048", WindowWidth="19500317",
+        SOPClassUID=sop_class, Modality="DX" if direct else "CR", PositionerType="ERIKA",
+        DetectorType="ERIKA", Laterality="ERIKA",
+        PatientOrientation=["L", "F"] if direct else "ERIKA", ViewPosition="PA", WindowCenter="2048",
+        WindowWidth="19500317",
     )  # fmt: skip
     path = save(film, tmp_path / "in" / "film")
     ((_, _, content),) = usable(tmp_path / "in", names, patterns)
@@ -88,8 +99,15 @@ def test_codes_that_are_no_terms_give_no_new_error(sop_class, make_film, names, 
 @pytest.mark.shared
 @pytest.mark.parametrize("owner", ["PatientName", "PatientID", "InstitutionName"])
 def test_scan_of_real_films_finds_what_is_planted_and_nothing_else(owner, names, patterns, tmp_path):
-    """In each text element that is kept, a value of another element is planted: it stays behind or the film is refused."""
-    text_elements = [r["keyword"] for r in allowed_tags() if r["action"] in ("copy_text", "copy_code", "image_type", "body_part", "view_position", "orientation")]
+    """In each text element that is kept, a value of another element is planted: it stays behind or the film
+    is refused.
+    """
+    text_elements = [
+        r["keyword"]
+        for r in allowed_tags()
+        if r["action"]
+        in ("copy_text", "copy_code", "image_type", "body_part", "view_position", "orientation")
+    ]
     secret, seen = "QUERTZUIOP", 0
     for _, source, content in usable(REAL, names, patterns):
         assert secret.encode() not in content
@@ -98,15 +116,21 @@ def test_scan_of_real_films_finds_what_is_planted_and_nothing_else(owner, names,
         setattr(source, owner, secret)
         for keyword in text_elements:
             before = source[keyword].value if keyword in source else None
-            parts = {"ImageType": ["DERIVED", "PRIMARY", secret]}.get(keyword, f"Made by {secret.lower()}" if keyword == "Manufacturer" else secret)
-            source[keyword] = pydicom.dataelem.DataElement(keyword, pydicom.datadict.dictionary_VR(keyword), parts, already_converted=True)
+            parts = {"ImageType": ["DERIVED", "PRIMARY", secret]}.get(
+                keyword, f"Made by {secret.lower()}" if keyword == "Manufacturer" else secret
+            )
+            source[keyword] = pydicom.dataelem.DataElement(
+                keyword, pydicom.datadict.dictionary_VR(keyword), parts, already_converted=True
+            )
             film = film_of(source, names, patterns)
             try:
                 written = b"".join(deidentified(source, film, names).content)
             except Unusable as error:
                 assert error.reason == "identifier_left" and keyword == "Manufacturer"
             else:
-                assert keyword != "Manufacturer" or owner == "InstitutionName", "a part of the institution's name is left out"
+                assert keyword != "Manufacturer" or owner == "InstitutionName", (
+                    "a part of the institution's name is left out"
+                )
                 assert secret not in written.decode("latin-1").upper(), keyword
             if before is None:
                 del source[keyword]

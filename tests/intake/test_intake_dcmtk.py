@@ -1,28 +1,35 @@
 """The PNG against DCMTK's ``dcmj2pnm +on2``, to 1 LSB of 16 bits, in each mode that has an equivalent.
 
-``v`` is a stored value, ``b`` a level's bits, ``level`` the PNG's value without its shift (0 to 2**b - 1, bright is dense).
+``v`` is a stored value, ``b`` a level's bits, ``level`` the PNG's value without its shift (0 to 2**b - 1,
+bright is dense).
 
-=============================  ==================================================================================
-DCMTK                          what it makes of a level
-=============================  ==================================================================================
-default, MONOCHROME2           ``level << (16 - b)``: the PNG itself (it scales by 65536 / 2**b)
-default, MONOCHROME1           ``((level + 1) << (16 - b)) - 1``, since it turns the 16-bit value and we the level:
+=============================
+================================================================================== DCMTK
+   what it makes of a level =============================
+================================================================================== default, MONOCHROME2
+   ``level << (16 - b)``: the PNG itself (it scales by 65536 / 2**b) default, MONOCHROME1           ``((level
++ 1) << (16 - b)) - 1``, since it turns the 16-bit value and we the level:
                                the bits that the shift leaves free are ones there and zeros here
 ``+Wm``                        ``(level - min) * 65535 / (max - min)`` of the film's own extremes
 ``+Wi 1``, window of 2**b      ``level * 65535 / (2**b - 1)`` (PS3.3 C.11.2.1.2, LINEAR)
-default, whole slope ``k``     ``(m - lowest) * 65536 / (|k| * (2**b - 1) + 1)`` of the modality value ``m = k * v + intercept``
+default, whole slope ``k``     ``(m - lowest) * 65536 / (|k| * (2**b - 1) + 1)`` of the modality value ``m = k
+* v + intercept``
 ``-M`` (and ``+P`` below 0)    as default without a slope
-=============================  ==================================================================================
+=============================
+==================================================================================
 
 No equivalent, and why:
 
-- A slope that is no whole number, but for ``-M``: DCMTK keeps modality values as integers, so a slope of 0.000244 leaves two
-  greys. PS3.3 C.11.1.1.2 rounds nothing. The PNG holds the stored values; slope and intercept stand in the row.
-- Padding inside the range: DCMTK shows it as film. PS3.3 C.7.5.1.1.2 says that it's none; here it is black and not measured.
-  Without it the modes agree.
-- A Presentation LUT Shape against the photometric interpretation: DCMTK follows the shape. PS3.3 C.8.11.3 allows
-  no such pair (IDENTITY goes with MONOCHROME2, INVERSE with MONOCHROME1); here the photometric interpretation decides.
-- JPEG 2000: DCMTK has no decoder for it; those films are given to it uncompressed. JPEG-LS is read by its ``dcml2pnm``.
+- A slope that is no whole number, but for ``-M``: DCMTK keeps modality values as integers, so a slope of
+  0.000244 leaves two greys. PS3.3 C.11.1.1.2 rounds nothing. The PNG holds the stored values; slope and
+  intercept stand in the row.
+- Padding inside the range: DCMTK shows it as film. PS3.3 C.7.5.1.1.2 says that it's none; here it is black
+  and not measured. Without it the modes agree.
+- A Presentation LUT Shape against the photometric interpretation: DCMTK follows the shape. PS3.3 C.8.11.3
+  allows no such pair (IDENTITY goes with MONOCHROME2, INVERSE with MONOCHROME1); here the photometric
+  interpretation decides.
+- JPEG 2000: DCMTK has no decoder for it; those films are given to it uncompressed. JPEG-LS is read by its
+  ``dcml2pnm``.
 """
 
 from __future__ import annotations
@@ -41,7 +48,9 @@ from scripts.intake.pixels import decoded_values, film_image, modality_values, s
 from scripts.synthetic.detector import DETECTORS
 from scripts.synthetic.radiograph import simulate_film
 
-pytestmark = pytest.mark.skipif(shutil.which("dcmj2pnm") is None, reason="DCMTK (Debian package dcmtk) is not installed")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dcmj2pnm") is None, reason="DCMTK (Debian package dcmtk) is not installed"
+)
 REAL = Path(__file__).resolve().parents[3] / "shared/real"
 ONE, TWO = "MONOCHROME1", "MONOCHROME2"
 SHAPE = (33, 21)
@@ -62,7 +71,9 @@ def dcmtk(path: Path, *options: str, program: str = "dcmj2pnm") -> np.ndarray:
 def ramp(bits: int, signed: bool, low=0.12, high=0.83) -> np.ndarray:
     """A film of odd rows and columns between two shares of the range."""
     top = (1 << bits) - 1
-    values = np.linspace(round(low * top), round(high * top), SHAPE[0] * SHAPE[1]).astype(np.int32).reshape(SHAPE)
+    values = (
+        np.linspace(round(low * top), round(high * top), SHAPE[0] * SHAPE[1]).astype(np.int32).reshape(SHAPE)
+    )
     return (values - (1 << (bits - 1))).astype(np.int16) if signed else values.astype(np.uint16)
 
 
@@ -116,7 +127,10 @@ def test_eight_bits_allocated_and_an_odd_number_of_bytes(film_and_png, signed):
 @pytest.mark.parametrize("signed", [False, True], ids=["unsigned", "signed"])
 def test_rescale_by_whole_numbers(film_and_png, signed, slope, intercept, photometric):
     path, image, mapping = film_and_png(
-        ramp(12, signed), RescaleSlope=slope, RescaleIntercept=intercept, PhotometricInterpretation=photometric
+        ramp(12, signed),
+        RescaleSlope=slope,
+        RescaleIntercept=intercept,
+        PhotometricInterpretation=photometric,
     )
     stored, exact = stored_values(image, mapping)
     value, k = modality_values(stored, mapping), abs(int(slope))
@@ -168,7 +182,9 @@ def test_modality_lut(film_and_png, lookup_table, signed, entries, first, bits, 
 
 
 @pytest.mark.parametrize("photometric", [ONE, TWO])
-@pytest.mark.parametrize("padding", [{"PixelPaddingValue": 0}, {"PixelPaddingValue": 900, "PixelPaddingRangeLimit": 1000}])
+@pytest.mark.parametrize(
+    "padding", [{"PixelPaddingValue": 0}, {"PixelPaddingValue": 900, "PixelPaddingRangeLimit": 1000}]
+)
 def test_padding_apart_the_film_is_the_same(film_and_png, padding, photometric):
     stored = ramp(12, False, 0, 1)
     path, image, mapping = film_and_png(stored, PhotometricInterpretation=photometric, **padding)
@@ -192,7 +208,9 @@ def test_high_bit_above_the_stored_bits(film_and_png, high, signed, photometric)
 
 @pytest.mark.parametrize(("photometric", "shape"), [(ONE, "IDENTITY"), (TWO, "INVERSE")])
 def test_a_contradicting_presentation_shape_is_not_followed(film_and_png, photometric, shape):
-    path, image, mapping = film_and_png(ramp(12, False), PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    path, image, mapping = film_and_png(
+        ramp(12, False), PhotometricInterpretation=photometric, PresentationLUTShape=shape
+    )
     assert differ(dcmtk(path), as_default(image, mapping, photometric)) > 20000
     film = pydicom.dcmread(path)
     del film.PresentationLUTShape
@@ -218,7 +236,8 @@ def test_simulated_films(film_and_png, detector):
 @pytest.mark.parametrize(
     "name",
     [
-        "RG1_J2KI", "RG1_JLSN", "RG2_UNC", "RG2_JLSL", "RG2_JPLY", "RG3_JPLL", "966_fixed_canon_dx_chest", "gdcm-CR-MONO1-10-chest",
+        "RG1_J2KI", "RG1_JLSN", "RG2_UNC", "RG2_JLSL", "RG2_JPLY", "RG3_JPLL", "966_fixed_canon_dx_chest",
+        "gdcm-CR-MONO1-10-chest",
         "mlut_18", "siim_*", "vlut_04",
     ],
 )  # fmt: skip
@@ -233,7 +252,11 @@ def test_real_films(name, tmp_path):
     if syntax in JPEG_2000:  # a part is enough, the coding is gone
         image, stored = image[:501, :701], np.ascontiguousarray(stored[:501, :701])
         source.Rows, source.Columns = stored.shape
-        source.PixelData, source.HighBit, source.file_meta.TransferSyntaxUID = stored.tobytes(), source.BitsStored - 1, EXPLICIT
+        source.PixelData, source.HighBit, source.file_meta.TransferSyntaxUID = (
+            stored.tobytes(),
+            source.BitsStored - 1,
+            EXPLICIT,
+        )
         source["PixelData"].VR, source["PixelData"].is_undefined_length = "OW", False
     path = tmp_path / "film.dcm"
     pydicom.dcmwrite(path, source)

@@ -25,7 +25,8 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.pixels import decoded_values
 
 SECRETS = [
-    "Musterfrau", "Erika", "HOSP-0042", "Klinikum Nirgendwo", "ACC-778899", "Dr Beispiel", "555-0101", "Hauptstrasse 12",
+    "Musterfrau", "Erika", "HOSP-0042", "Klinikum Nirgendwo", "ACC-778899", "Dr Beispiel", "555-0101",
+    "Hauptstrasse 12",
     "PRIVATE-SECRET", "overlay-secret", "DEEP-SECRET", "preamble-secret", "20190520", "20190521", "19500317",
     "1.2.826.0.1.3680043.10.999", "101500.123", "tail-secret",
 ]  # fmt: skip
@@ -81,7 +82,9 @@ def test_markers_pseudonyms_and_dates(make_film, names, patterns, tmp_path, save
     assert new.PatientIdentityRemoved == "YES" and new.LongitudinalTemporalInformationModified == "MODIFIED"
     assert [c.CodeValue for c in new.DeidentificationMethodCodeSequence] == ["113100", "113107", "113108"]
     assert new.PatientID == str(new.PatientName) == names.patient("HOSP-0042")
-    assert all(new[k].value.startswith("2.25.") for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"))
+    assert all(
+        new[k].value.startswith("2.25.") for k in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
+    )
     assert len({new.SOPInstanceUID, new.StudyInstanceUID, new.SeriesInstanceUID}) == 3
     day = lambda text: pydicom.valuerep.DA(text)  # noqa: E731
     assert (day(new.AcquisitionDate) - day(new.StudyDate)).days == 1, "intervals survive"
@@ -95,7 +98,13 @@ def test_another_key_or_centre_gives_other_pseudonyms(names):
     other_key = Pseudonyms(StudyKey(b"another key of the tests, 32 byt"), "c1", ids)
     other_centre = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c2", ids)
     values = [
-        (n.patient("1"), n.image_of_uid("1.2"), n.image_of_path("a"), n.uid("study", "1.2"), n.uid("series", "1.2"))
+        (
+            n.patient("1"),
+            n.image_of_uid("1.2"),
+            n.image_of_path("a"),
+            n.uid("study", "1.2"),
+            n.uid("series", "1.2"),
+        )
         for n in (names, other_key, other_centre)
     ]
     assert len({v for several in values for v in several}) == 15
@@ -112,14 +121,20 @@ def test_no_age_is_written(make_film, names, patterns, tmp_path, save, given):
     assert b"085Y" not in content and b"090Y" not in content
 
 
-@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"])
-def test_compressed_films_keep_their_pixels(make_film, compress, names, patterns, tmp_path, save, pixels, syntax):
+@pytest.mark.parametrize(
+    "syntax", ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90"]
+)
+def test_compressed_films_keep_their_pixels(
+    make_film, compress, names, patterns, tmp_path, save, pixels, syntax
+):
     _, new = new_file(compress(make_film(), syntax), names, patterns, tmp_path / "a", save)
     assert np.array_equal(decoded_values(new, str(new.file_meta.TransferSyntaxUID)), pixels)
 
 
 @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"])
-def test_uncompressed_films_of_any_kind_keep_their_pixels(make_film, names, patterns, tmp_path, save, pixels, syntax):
+def test_uncompressed_films_of_any_kind_keep_their_pixels(
+    make_film, names, patterns, tmp_path, save, pixels, syntax
+):
     film = make_film(syntax=syntax)
     if syntax.endswith(".2.2"):
         film.PixelData = pixels.astype(">u2").tobytes()
@@ -140,20 +155,27 @@ def test_an_identifier_that_slips_through_is_caught(make_film, names, patterns, 
         deidentified(source, film_of(source, names, patterns), names)
 
 
-def test_a_description_that_repeats_the_manufacturer_is_no_identifier(make_film, names, patterns, tmp_path, save):
+def test_a_description_that_repeats_the_manufacturer_is_no_identifier(
+    make_film, names, patterns, tmp_path, save
+):
     film = make_film(StudyDescription="ACME Imaging", SoftwareVersions="Imaging")
     content, _ = new_file(film, names, patterns, tmp_path / "a", save)
     assert b"ACME Imaging" in content
 
 
 def test_allow_list_is_complete_and_permitted():
-    """Tags that PS3.15 table E.1-1 lists may stand here only under an option that keeps them, or cleaned or emptied."""
+    """Tags that PS3.15 table E.1-1 lists may stand here only under an option that keeps them, or cleaned or
+    emptied.
+    """
     rows = allowed_tags()
     assert len({(r["tag"], r["parent"]) for r in rows}) == len(rows)
     for row in rows:
-        assert row["reason"] and row["option"] and callable(
-            getattr(deidentification._Builder, row["action"], None)
-        ) != (row["action"] == "pixels")
+        assert (
+            row["reason"]
+            and row["option"]
+            and callable(getattr(deidentification._Builder, row["action"], None))
+            != (row["action"] == "pixels")
+        )
         tag = pydicom.tag.Tag(int(row["tag"], 16))
         assert pydicom.datadict.keyword_for_tag(tag) == row["keyword"] and not tag.is_private
         vr = pydicom.datadict.dictionary_VR(tag)
@@ -226,14 +248,21 @@ def test_every_file_of_a_batch_gets_a_row_with_its_reason(make_film, names, patt
     assert len(table) == len(REFUSED) + 7 and table["image_id"].is_unique
     assert [p.name for p in (tmp_path / "films").iterdir()] == [known.loc["good", "image_id"] + ".dcm"]
     assert known.loc["good", "image_id"] == names.image_of_uid("1.2.826.0.1.3680043.10.999.1")
-    public = (tmp_path / "films.csv").read_bytes() + b"".join(p.read_bytes() for p in (tmp_path / "films").iterdir())
+    public = (tmp_path / "films.csv").read_bytes() + b"".join(
+        p.read_bytes() for p in (tmp_path / "films").iterdir()
+    )
     for secret in ("Musterfrau", "HOSP-0042", "good", "cut_header", "20190520", "2019-05-20"):
         assert secret.encode() not in public
     assert not known.index.equals(known.index.sort_values()), "the source's order is lost"
 
 
 def test_multibyte_names_leave_no_trace(make_film, names, patterns, tmp_path, save):
-    film = make_film(PatientName="王小东^=王^小東", SpecificCharacterSet="GB18030", InstitutionName="江门市中心医院", PatientID="住院0042")
+    film = make_film(
+        PatientName="王小东^=王^小東",
+        SpecificCharacterSet="GB18030",
+        InstitutionName="江门市中心医院",
+        PatientID="住院0042",
+    )
     content, new = new_file(film, names, patterns, tmp_path / "a", save)
     for encoding in ("gb18030", "utf-8"):
         for text in ("王小东", "江门市", "住院"):
@@ -264,30 +293,39 @@ ids = {"strip": True, "leading_zeros": "keep", "upper": False}
 names = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c1", ids)
 for batch in range(batches):
     deidentify_batch(
-        folder=folder / "in", batch=batch, n_batches=batches, names=names, patterns=FrontalView().model_dump(),
-        films_folder=folder / f"out{batch}", films_table=folder / f"out{batch}.csv", crosswalk=folder / f"private/{batch}.csv",
+        folder=folder / "in", batch=batch, n_batches=batches, names=names,
+        patterns=FrontalView().model_dump(), films_folder=folder / f"out{batch}",
+        films_table=folder / f"out{batch}.csv", crosswalk=folder / f"private/{batch}.csv",
         log=Log(None, "test", echo=False),
     )
 columns = {"patient_id": "id", "sex": "sex", "height": "height", "weight": "weight", "birth_date": "born"}
 patients = PatientTable.model_validate({"path": str(folder / "patients.csv"), "columns": columns})
-dxa = DxaTable.model_validate({"path": str(folder / "dxa.csv"), "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}})
+columns = {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"}
+dxa = DxaTable.model_validate({"path": str(folder / "dxa.csv"), "columns": columns})
 found = pseudonymize(
-    read_patients(patients.model_dump(mode="json"), ids, "patients"), read_dxa(dxa.model_dump(mode="json"), ids, "dxa"), names
+    read_patients(patients.model_dump(mode="json"), ids, "patients"),
+    read_dxa(dxa.model_dump(mode="json"), ids, "dxa"),
+    names,
 )
 found.dxa.to_csv(folder / "dxa_out.csv")
 """
 
 
 def test_processes_batches_and_tables_agree(make_film, save, names, tmp_path):
-    """Films in one batch or three, in processes that hash text differently; the DXA table under the films' ids and shifts."""
+    """Films in one batch or three, in processes that hash text differently; the DXA table under the films'
+    ids and shifts.
+    """
     films, tables = [], []
     for number, (hash_seed, batches) in enumerate([("1", 1), ("77", 3)]):
         folder = tmp_path / str(number)
         for patient in range(6):
-            film = make_film(PatientID=f"HOSP-{patient}", SOPInstanceUID=f"1.2.826.0.1.{patient}", StudyDate="20190520")
+            film = make_film(
+                PatientID=f"HOSP-{patient}", SOPInstanceUID=f"1.2.826.0.1.{patient}", StudyDate="20190520"
+            )
             save(film, folder / "in" / f"{patient}.dcm")
         (folder / "patients.csv").write_text(
-            "id,sex,height,weight,born\n" + "".join(f"HOSP-{i},F,160,{60 + i},1950-01-0{i + 1}\n" for i in range(6))
+            "id,sex,height,weight,born\n"
+            + "".join(f"HOSP-{i},F,160,{60 + i},1950-01-0{i + 1}\n" for i in range(6))
         )
         (folder / "dxa.csv").write_text(
             "id,day,site,bmd,t\n" + "".join(f"HOSP-{i},2019-05-2{i},lumbar,0.9,-1.{i}\n" for i in range(6))

@@ -34,7 +34,14 @@ def chest(noise=0.0, low=0.1, high=0.9, size=200):
 
 def measured(image, **changes):
     found = measure(image, None, 12, ROWS, COLUMNS)
-    row = {"manufacturer": "ACME", "view": "PA", "border_text": "", **dict.fromkeys(MEASURES, np.nan), **found, **changes}
+    row = {
+        "manufacturer": "ACME",
+        "view": "PA",
+        "border_text": "",
+        **dict.fromkeys(MEASURES, np.nan),
+        **found,
+        **changes,
+    }
     return pd.DataFrame([row])
 
 
@@ -82,7 +89,9 @@ def test_wrong_polarity_is_flagged_and_not_flipped():
 
 @pytest.mark.parametrize("detector", [d for ds in DETECTORS.values() for d in ds], ids=lambda d: d.vendor)
 @pytest.mark.parametrize("age", [44, 79])
-def test_wrong_declared_polarity_is_caught_on_films_of_every_vendor(detector, age, make_film, save, take_in, tmp_path):
+def test_wrong_declared_polarity_is_caught_on_films_of_every_vendor(
+    detector, age, make_film, save, take_in, tmp_path
+):
     stored = simulate_film((11, "c", f"p{age}"), 1, "FM"[age % 2], age, 168.0, 25.0, -2.0, detector, 160)
     right, wrong = ("MONOCHROME1", "MONOCHROME2") if detector.inverted else ("MONOCHROME2", "MONOCHROME1")
     images = {}
@@ -93,9 +102,21 @@ def test_wrong_declared_polarity_is_caught_on_films_of_every_vendor(detector, ag
         image, mapping = take_in(save(film, tmp_path / photometric))
         images[flagged], full = image, (1 << 16) - (1 << mapping.shift)
         found = measure(image, None, detector.bits, ROWS, COLUMNS)
-        row = pd.DataFrame([{"manufacturer": "", "view": "PA", "border_text": "", **dict.fromkeys(MEASURES, np.nan), **found}])
+        row = pd.DataFrame(
+            [
+                {
+                    "manufacturer": "",
+                    "view": "PA",
+                    "border_text": "",
+                    **dict.fromkeys(MEASURES, np.nan),
+                    **found,
+                }
+            ]
+        )
         judged = judge(row, SETTINGS).loc[0]
-        assert ("polarity" in judged["reason"].split(";")) == flagged and (judged["verdict"] == "review") == flagged
+        assert ("polarity" in judged["reason"].split(";")) == flagged and (
+            judged["verdict"] == "review"
+        ) == flagged
         assert mapping.inverted == (photometric == "MONOCHROME1")
     assert np.array_equal(images[True], full - images[False]), "the film stays as it was declared"
 
@@ -126,7 +147,11 @@ def test_borders_and_padding_do_not_move_the_polarity(grey):
 
 @pytest.mark.parametrize(
     ("deviation", "noise", "expected"),
-    [(-4.4, 0.003, ("review", "deviation_index")), (-4.4, 0.05, ("reject", "underexposed")), (2.0, 0.003, ("pass", ""))],
+    [
+        (-4.4, 0.003, ("review", "deviation_index")),
+        (-4.4, 0.05, ("reject", "underexposed")),
+        (2.0, 0.003, ("pass", "")),
+    ],
 )
 def test_deviation_index_rejects_only_with_the_pixels(deviation, noise, expected):
     assert verdict_of(chest(noise=noise, low=0.3, high=0.7), deviation_index=deviation) == expected
@@ -161,7 +186,9 @@ def films_of(maker, n, seed, mean=0.5):
 
 
 def test_the_refit_may_only_flag():
-    films = pd.concat([films_of("dark vendor", 60, 1, mean=0.15), films_of("other", 20, 2)], ignore_index=True)
+    films = pd.concat(
+        [films_of("dark vendor", 60, 1, mean=0.15), films_of("other", 20, 2)], ignore_index=True
+    )
     films.loc[0, "mean"], films.loc[1, "value_range"] = 0.45, 0.06
     fixed = judge(films, {**SETTINGS, "refit": False})
     refitted = judge(films, SETTINGS)
@@ -181,9 +208,12 @@ def test_few_films_are_not_refitted():
 
 def row(image_id, uid, path, pixels, **changes):
     return {
-        "image_id": image_id, "uid_image_id": uid, "path_image_id": path, "patient_id": "P1", "status": "accepted", "reason": "",
-        "film_date": "2020-01-01", "true_date": "2021-01-01", "acquisition_time": "10", "pixel_sha256": pixels, "batch": 0,
-        "view": "PA", "sex": "F", "age": 60, "manufacturer": "ACME", "burned_in": "NO", "png": f"png/{image_id}.png", **changes,
+        "image_id": image_id, "uid_image_id": uid, "path_image_id": path, "patient_id": "P1",
+        "status": "accepted", "reason": "",
+        "film_date": "2020-01-01", "true_date": "2021-01-01", "acquisition_time": "10",
+        "pixel_sha256": pixels, "batch": 0,
+        "view": "PA", "sex": "F", "age": 60, "manufacturer": "ACME", "burned_in": "NO",
+        "png": f"png/{image_id}.png", **changes,
     }  # fmt: skip
 
 
@@ -219,9 +249,13 @@ def test_same_pixels_under_another_uid():
 
 def test_a_quarantined_copy_gives_the_id_to_the_good_one():
     found = outcome(
-        row("U1", "U1", "p1", "", status="quarantined", reason="cut_short"), row("U1", "U1", "p2", "x", batch=1)
+        row("U1", "U1", "p1", "", status="quarantined", reason="cut_short"),
+        row("U1", "U1", "p2", "x", batch=1),
     )
-    assert found["image_id"].tolist() == ["p1", "U1"] and found["status"].tolist() == ["quarantined", "accepted"]
+    assert found["image_id"].tolist() == ["p1", "U1"] and found["status"].tolist() == [
+        "quarantined",
+        "accepted",
+    ]
 
 
 # ------------------------------------------------------------------------------------------- screening
@@ -230,7 +264,15 @@ def test_a_quarantined_copy_gives_the_id_to_the_good_one():
 def table(*rows):
     measures = films_of("ACME", len(rows), 5)[list(MEASURES)]
     frame = pd.concat([pd.DataFrame(rows), measures], axis=1)
-    return frame.assign(rows=40, columns=30, bits=12, inverted=0, padding_pixels=0, border_text="", border_words=pd.array([pd.NA] * len(rows), dtype="Int64"))
+    return frame.assign(
+        rows=40,
+        columns=30,
+        bits=12,
+        inverted=0,
+        padding_pixels=0,
+        border_text="",
+        border_words=pd.array([pd.NA] * len(rows), dtype="Int64"),
+    )
 
 
 def test_counts_close_and_the_reader_wins():
@@ -239,19 +281,37 @@ def test_counts_close_and_the_reader_wins():
         row("I2", "I2", "b", "2"),
         row("I3", "I3", "c", "3"),
         row("I4", "I4", "d", "", status="quarantined", reason="lateral", png=""),
-        row("I5", "", "I5", "", status="quarantined", reason="not_dicom", patient_id="", film_date="", true_date="", png=""),
+        row(
+            "I5",
+            "",
+            "I5",
+            "",
+            status="quarantined",
+            reason="not_dicom",
+            patient_id="",
+            film_date="",
+            true_date="",
+            png="",
+        ),
     )
     rows.loc[1, "clipped_high"], rows.loc[2, "value_range"] = 0.3, 0.3
     plain = screen("c", rows, SETTINGS, None, {})
     assert plain.files.set_index("image_id")["status"].to_dict() == {
         "I1": "accepted", "I2": "rejected", "I3": "accepted", "I4": "quarantined", "I5": "quarantined"
     }  # fmt: skip
-    assert plain.exposure.set_index("image_id")["verdict"].to_dict() == {"I1": "pass", "I2": "reject", "I3": "review"}
+    assert plain.exposure.set_index("image_id")["verdict"].to_dict() == {
+        "I1": "pass",
+        "I2": "reject",
+        "I3": "review",
+    }
     assert plain.films["image_id"].tolist() == ["I1", "I2", "I3", "I4"]
     assert plain.films["same_day_order"].tolist() == [4, 1, 2, 3]
     read = screen("c", rows, SETTINGS, None, {"I1": "reject", "I2": "pass", "gone": "pass"})
     assert read.films.set_index("image_id")["status"].to_dict()["I1"] == "rejected"
-    assert read.exposure.set_index("image_id").loc["I2", ["verdict", "automatic_verdict"]].tolist() == ["pass", "reject"]
+    assert read.exposure.set_index("image_id").loc["I2", ["verdict", "automatic_verdict"]].tolist() == [
+        "pass",
+        "reject",
+    ]
     assert read.unused_overrides == 1
 
 
@@ -272,7 +332,8 @@ def test_the_template_is_a_readers_table(tmp_path):
     rows.loc[1, "clipped_high"], rows.loc[2, "value_range"] = 0.3, 0.3
     first = screen("c", rows, SETTINGS, None, {}).template
     assert first.to_dict("list") == {
-        "image_id": [two, three], "verdict": ["", ""], "automatic_verdict": ["reject", "review"], "automatic_reason": ["clipped", "range"],
+        "image_id": [two, three], "verdict": ["", ""], "automatic_verdict": ["reject", "review"],
+        "automatic_reason": ["clipped", "range"],
     }  # fmt: skip
     write_table(first, tmp_path / "review.csv", REVIEW_TEMPLATE)
     known = {one, two, three}
@@ -290,7 +351,10 @@ def test_both_automatic_verdicts_stand_beside_the_one_that_counts(refit):
     rows = table(*(row(f"I{k:02d}", f"I{k:02d}", f"p{k:02d}", str(k)) for k in range(60)))
     rows["mean"] = films_of("ACME", 60, 1, mean=0.15)["mean"]
     exposure = screen("c", rows, {**SETTINGS, "refit": refit}, None, {"I00": "reject"}).exposure
-    assert (exposure["fixed_verdict"] == "review").sum() >= 59 and set(exposure["fixed_reason"]) <= {"mean", ""}
+    assert (exposure["fixed_verdict"] == "review").sum() >= 59 and set(exposure["fixed_reason"]) <= {
+        "mean",
+        "",
+    }
     assert (exposure["refit_verdict"] == "pass").sum() >= 54
     counting = "refit_verdict" if refit else "fixed_verdict"
     assert exposure["automatic_verdict"].equals(exposure[counting].rename("automatic_verdict"))
@@ -306,7 +370,12 @@ def test_words_in_the_border_flag_a_film_and_undo_its_declaration():
     assert found.exposure["reason"].tolist() == ["", "text_in_border", "", "text_unread"]
     assert found.films["burned_in"].tolist() == ["NO", "unknown", "NO", "unknown"]
     passed = screen("c", rows, SETTINGS, None, {"I1": "pass"})
-    assert passed.films["burned_in"].tolist() == ["NO", "unknown", "NO", "unknown"], "a good film still bears its text"
+    assert passed.films["burned_in"].tolist() == [
+        "NO",
+        "unknown",
+        "NO",
+        "unknown",
+    ], "a good film still bears its text"
 
 
 def test_a_film_that_took_over_a_quarantined_copys_id_keeps_its_picture():
@@ -324,7 +393,10 @@ def test_a_film_that_took_over_a_quarantined_copys_id_keeps_its_picture():
 def test_contact_sheet_shows_films_or_none(tmp_path):
     cv2.imwrite(str(tmp_path / "film.png"), chest(noise=0.01))
     film = ("I1", "clipped;noise;mean;range;polarity", str(tmp_path / "film.png"))
-    assert draw_contact_sheets([film] * 7, "c: films", True, tmp_path / "some.png", tmp_path / "more", "review") == 1
+    assert (
+        draw_contact_sheets([film] * 7, "c: films", True, tmp_path / "some.png", tmp_path / "more", "review")
+        == 1
+    )
     assert draw_contact_sheets([], "c: films", False, tmp_path / "none.png", tmp_path / "more", "review") == 1
     some, none = (cv2.imread(str(tmp_path / f"{n}.png"), cv2.IMREAD_GRAYSCALE) for n in ("some", "none"))
     assert some.shape[0] > none.shape[0] and (some < 60).sum() > 5000 > (none < 128).sum() > 0
@@ -336,7 +408,9 @@ def test_many_films_go_on_several_sheets_each_of_readable_size(tmp_path):
     films = [(f"I{k}", "noise", str(tmp_path / "film.png")) for k in range(2 * FILMS_A_SHEET + 1)]
     assert draw_contact_sheets(films, "c", True, tmp_path / "first.png", tmp_path / "more", "review") == 3
     assert sorted(p.name for p in (tmp_path / "more").iterdir()) == ["review_02.png", "review_03.png"]
-    heights = [cv2.imread(str(p)).shape[0] for p in (tmp_path / "first.png", *sorted((tmp_path / "more").iterdir()))]
+    heights = [
+        cv2.imread(str(p)).shape[0] for p in (tmp_path / "first.png", *sorted((tmp_path / "more").iterdir()))
+    ]
     assert heights[0] == heights[1] < 4000 and heights[2] < 500
 
 
@@ -352,7 +426,9 @@ def test_a_contact_sheet_shows_no_film_that_may_not_be_shown(tmp_path):
             "png": [str(film)] * 4,
         }
     )
-    exposure = pd.DataFrame({"image_id": ["A", "B", "C", "D"], "verdict": ["review"] * 3 + ["reject"], "reason": ["noise"] * 4})
+    exposure = pd.DataFrame(
+        {"image_id": ["A", "B", "C", "D"], "verdict": ["review"] * 3 + ["reject"], "reason": ["noise"] * 4}
+    )
     shown = films_of_sheet(table, exposure, "review", "not_burned_in")
     assert shown == [("A", "noise", str(film)), ("B", "noise", ""), ("C", "noise", "")]
     assert [path for *_, path in films_of_sheet(table, exposure, "review", "signed_off")] == [str(film)] * 3

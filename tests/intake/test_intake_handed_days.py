@@ -88,7 +88,8 @@ def test_ages_and_pairs_are_those_of_the_true_dates():
     day = true_days(tables, TRUE)
     ages = {(p, day[p][film]): age for p, film, age in tables["film_ages"].itertuples(index=False)}
     assert ages == {
-        ("Pa", "2020-02-28"): 59, ("Pa", "2020-02-29"): 60, ("Pb", "2021-08-31"): 90, ("Pb", "2021-04-30"): 90, ("Pc", "2020-12-31"): 41,
+        ("Pa", "2020-02-28"): 59, ("Pa", "2020-02-29"): 60, ("Pb", "2021-08-31"): 90,
+        ("Pb", "2021-04-30"): 90, ("Pc", "2020-12-31"): 41,
         ("Pc", "2020-12-30"): 40, ("Pd", "2020-12-31"): 41, ("Pd", "1990-01-01"): 40,
     }, "those of Pd have no pair: whether he is old enough is all that is told"  # fmt: skip
     told = {
@@ -114,9 +115,10 @@ def test_the_nearest_visit_of_a_film_is_told_by_its_place():
         for _, film, visit, _, n in tables["visit_order"].itertuples(index=False)
         if not pd.isna(n)
     }
-    assert set(years.values()) == {1} and {visit for _, visit in years} == {"2020-06-09", "2020-08-18"}, (
-        "of visits that give an age"
-    )
+    assert set(years.values()) == {1} and {visit for _, visit in years} == {
+        "2020-06-09",
+        "2020-08-18",
+    }, "of visits that give an age"
     assert told == {
         ("2020-05-10", "2020-01-31"): 2, ("2020-05-10", "2020-06-09"): 1, ("2020-05-10", "2020-08-18"): 2,
         ("2020-07-01", "2020-01-31"): 3, ("2020-07-01", "2020-06-09"): 1, ("2020-07-01", "2020-08-18"): 2,
@@ -161,7 +163,8 @@ def test_shifted_dates_alone_would_tell_other_months():
     assert (completed_years(one, other) == 0).all()
 
 
-# ------------------------------------------------------------------------------------------------- the attacker
+# ------------------------------------------------------------------------------------------------- the
+# attacker
 
 
 def site(n_films: int, n_exams: int, seed: int, n_patients: int = 25) -> tuple[dict, dict[str, int]]:

@@ -1,4 +1,6 @@
-"""A film of a hand-over must be, byte for byte, what de-identification writes; whatever else stands in it is named by its keyword."""
+"""A film of a hand-over must be, byte for byte, what de-identification writes; whatever else stands in it is
+named by its keyword.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,11 @@ def clean(make_film, save, names, patterns, tmp_path):
     """Makes a de-identified film and returns its path."""
 
     def make(film: Dataset | None = None) -> Path:
-        source = read_source(save(film or make_film(PatientAge="069Y", BurnedInAnnotation="NO", KVP="120"), tmp_path / "source"))
+        source = read_source(
+            save(
+                film or make_film(PatientAge="069Y", BurnedInAnnotation="NO", KVP="120"), tmp_path / "source"
+            )
+        )
         path = tmp_path / "film.dcm"
         path.write_bytes(b"".join(deidentified(source, film_of(source, names, patterns), names).content))
         return path
@@ -34,7 +40,9 @@ def clean(make_film, save, names, patterns, tmp_path):
 
 
 def check_all(folder: Path, names, patterns, tmp_path) -> int:
-    """De-identifies every usable film of a folder and holds it against the check; returns how many there were."""
+    """De-identifies every usable film of a folder and holds it against the check; returns how many there
+    were.
+    """
     seen = 0
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         try:
@@ -48,7 +56,11 @@ def check_all(folder: Path, names, patterns, tmp_path) -> int:
         (tmp_path / "new.dcm").write_bytes(b"".join(new.content))
         found, fault = examined(tmp_path / "new.dcm")
         assert fault == "", path.suffix
-        assert (found.patient_id, found.film_date, found.sex) == (names.patient(film.patient_id), new.film_date, film.sex)
+        assert (found.patient_id, found.film_date, found.sex) == (
+            names.patient(film.patient_id),
+            new.film_date,
+            film.sex,
+        )
         assert (found.manufacturer, found.burned_in) == (film.manufacturer, film.burned_in)
         seen += 1
     return seen
@@ -72,7 +84,9 @@ def test_signed_8_bit_and_lookup_table_films_pass(clean, make_film, lookup_table
     for film in (
         make_film((pixels >> 4).astype(np.uint8)),
         make_film((pixels.astype(np.int16) - 2048), PixelPaddingValue=-2048),
-        make_film(ModalityLUTSequence=lookup_table(table, 0, 12), WindowCenter=[100, 200], WindowWidth=[50, 60]),
+        make_film(
+            ModalityLUTSequence=lookup_table(table, 0, 12), WindowCenter=[100, 200], WindowWidth=[50, 60]
+        ),
     ):
         assert examined(clean(film))[1] == ""
 
@@ -109,7 +123,9 @@ ELEMENTS = {
     "RequestAttributesSequence": _nested,
     "PatientIdentityRemoved": lambda film: film.__delattr__("PatientIdentityRemoved"),
     "(0009,0010)": _private,
-    "SourceApplicationEntityTitle": lambda film: setattr(film.file_meta, "SourceApplicationEntityTitle", "WARD7"),
+    "SourceApplicationEntityTitle": lambda film: setattr(
+        film.file_meta, "SourceApplicationEntityTitle", "WARD7"
+    ),
     "SpecificCharacterSet": lambda film: setattr(film, "SpecificCharacterSet", "ISO_IR 192"),
 }
 

@@ -37,53 +37,109 @@ from scripts.intake.pseudonymization import TABLE_ISSUES
 
 WHERE = "centers[b]"
 CRITERIA = {"interval_months": 6, "older_than": 40, "exam_window_days": 1}
+
+
 def test_the_order_in_a_day_stands_for_the_time(tmp_path):
     films = pd.DataFrame(
         {
-            "image_id": [f"I{n}" for n in range(6)], "patient_id": ["P1"] * 4 + ["P2", ""], "status": "accepted", "reason": "",
-            "film_date": ["2020-01-01"] * 3 + ["2020-01-02", "2020-01-01", ""], "view": "PA", "sex": "F", "manufacturer": "", "burned_in": "NO",
+            "image_id": [f"I{n}" for n in range(6)], "patient_id": ["P1"] * 4 + ["P2", ""],
+            "status": "accepted", "reason": "",
+            "film_date": ["2020-01-01"] * 3 + ["2020-01-02", "2020-01-01", ""], "view": "PA", "sex": "F",
+            "manufacturer": "", "burned_in": "NO",
         }
     )  # fmt: skip
     source = films[["image_id"]].assign(
-        uid_image_id="", path_image_id=films["image_id"], path="secret", source_patient_id="secret", source_sop_instance_uid="secret",
-        film_date=["2021-05-01"] * 3 + ["2021-05-02", "2021-06-01", ""], acquisition_time=["101500", "1015", "101500", "", "09", "08"], age=60,
+        uid_image_id="", path_image_id=films["image_id"], path="secret", source_patient_id="secret",
+        source_sop_instance_uid="secret",
+        film_date=["2021-05-01"] * 3 + ["2021-05-02", "2021-06-01", ""],
+        acquisition_time=["101500", "1015", "101500", "", "09", "08"], age=60,
     )  # fmt: skip
     write_table(films, tmp_path / "f.csv", BATCH_FILMS)
     write_table(source, tmp_path / "c.csv", CROSSWALK)
-    told = handed_films([tmp_path / "f.csv"], [tmp_path / "c.csv"], {"from": "2021-05-01", "to": "2021-05-01"})
-    assert told["order_in_day"].astype(object).where(told["order_in_day"].notna(), None).tolist() == [2, 1, 2, None, 1, None]
-    assert told["enrolled"].astype(object).where(told["enrolled"].notna(), None).tolist() == [1, 1, 1, 0, 0, None]
+    told = handed_films(
+        [tmp_path / "f.csv"], [tmp_path / "c.csv"], {"from": "2021-05-01", "to": "2021-05-01"}
+    )
+    assert told["order_in_day"].astype(object).where(told["order_in_day"].notna(), None).tolist() == [
+        2,
+        1,
+        2,
+        None,
+        1,
+        None,
+    ]
+    assert told["enrolled"].astype(object).where(told["enrolled"].notna(), None).tolist() == [
+        1,
+        1,
+        1,
+        0,
+        0,
+        None,
+    ]
     assert list(told.columns) == [*HANDED_FILMS, "batch"]
 
 
 @pytest.fixture
 def handed(tmp_path, make_film, save, names, patterns, silent):
-    """A hand-over of two batches with three films and a letter, made from de-identified files; returns its folder."""
+    """A hand-over of two batches with three films and a letter, made from de-identified files; returns its
+    folder.
+    """
     source, out = tmp_path / "source", tmp_path / "out"
     for n in range(3):
-        changes = {"SOPInstanceUID": f"1.2.3.{n}", "PatientID": f"HOSP-{n:04d}", "StudyDate": f"2019052{n}", "AcquisitionDate": f"2019052{n}"}
+        changes = {
+            "SOPInstanceUID": f"1.2.3.{n}",
+            "PatientID": f"HOSP-{n:04d}",
+            "StudyDate": f"2019052{n}",
+            "AcquisitionDate": f"2019052{n}",
+        }
         save(make_film(**changes), source / f"Erika Musterfrau {n}")
     (source / "letter").write_text("Dear Sir")
     for b in range(2):
         deidentify_batch(
-            folder=source, batch=b, n_batches=2, names=names, patterns=patterns, films_folder=out / f"batch_{b}", films_table=out / f"batch_{b}.csv",
+            folder=source, batch=b, n_batches=2, names=names, patterns=patterns,
+            films_folder=out / f"batch_{b}", films_table=out / f"batch_{b}.csv",
             crosswalk=out / f"crosswalk_{b}.csv", log=silent,
         )  # fmt: skip
     patient = names.patient("HOSP-0000")
     rows = {
         "patients": (PATIENTS, [[patient, "F", None, 160.0, 60.0, "", *[0] * 5, 0]]),
-        "dxa": (DXA, [[patient, names.shifted(datetime.date(2019, 6, 1), "HOSP-0000").isoformat(), "lumbar", 0.8, -2.6, None, None, 0, 0]]),
+        "dxa": (
+            DXA,
+            [
+                [
+                    patient,
+                    names.shifted(datetime.date(2019, 6, 1), "HOSP-0000").isoformat(),
+                    "lumbar",
+                    0.8,
+                    -2.6,
+                    None,
+                    None,
+                    0,
+                    0,
+                ]
+            ],
+        ),
         "set_aside": (SET_ASIDE, []),
         "table_issues": (TABLE_ISSUES, []),
-        "birth_dates": (BIRTH_DATES, [[patient, names.shifted(datetime.date(1950, 3, 17), "HOSP-0000").isoformat(), names.shift_days("HOSP-0000")]]),
+        "birth_dates": (
+            BIRTH_DATES,
+            [
+                [
+                    patient,
+                    names.shifted(datetime.date(1950, 3, 17), "HOSP-0000").isoformat(),
+                    names.shift_days("HOSP-0000"),
+                ]
+            ],
+        ),
     }
     for name, (columns, content) in rows.items():
         write_table(pd.DataFrame(content, columns=list(columns)), out / f"{name}.csv", columns)
     hand_over(
-        center="b", film_folders=[str(out / f"batch_{b}") for b in range(2)], film_tables=[str(out / f"batch_{b}.csv") for b in range(2)],
+        center="b", film_folders=[str(out / f"batch_{b}") for b in range(2)],
+        film_tables=[str(out / f"batch_{b}.csv") for b in range(2)],
         crosswalks=[str(out / f"crosswalk_{b}.csv") for b in range(2)],
         tables={name: str(out / f"{name}.csv") for name in ("patients", "dxa", "set_aside", "table_issues")},
-        birth_dates=str(out / "birth_dates.csv"), enrolment=None, criteria=CRITERIA, target=tmp_path / "handed", log=silent,
+        birth_dates=str(out / "birth_dates.csv"), enrolment=None, criteria=CRITERIA,
+        target=tmp_path / "handed", log=silent,
     )  # fmt: skip
     return tmp_path / "handed"
 
@@ -96,12 +152,14 @@ def receive(tmp_path, silent):
         made = tmp_path / "made"
         names = ("patients", "dxa", "set_aside", "table_issues", "film_ages", "pairs", "visit_order")
         receive_tables(
-            folder=str(folder), where=WHERE, criteria=criteria, targets={n: str(made / f"{n}.csv") for n in names},
+            folder=str(folder), where=WHERE, criteria=criteria,
+            targets={n: str(made / f"{n}.csv") for n in names},
             listing=str(made / "private/listing.csv"), log=silent,
         )  # fmt: skip
         for b in range(read_manifest(folder, WHERE).batches):
             receive_films(
-                folder=str(folder), batch=b, where=WHERE, films_folder=str(made / f"batch_{b}"), films_table=str(made / f"batch_{b}.csv"),
+                folder=str(folder), batch=b, where=WHERE, films_folder=str(made / f"batch_{b}"),
+                films_table=str(made / f"batch_{b}.csv"),
                 crosswalk=str(made / f"private/crosswalk_{b}.csv"), log=silent,
             )  # fmt: skip
         return made
@@ -126,11 +184,17 @@ def test_what_is_handed_over_is_what_is_received(handed, receive, tmp_path):
         pd.testing.assert_frame_equal(told.drop(columns="film_date"), taken.drop(columns="film_date"))
     assert len(read_table(made / "private/listing.csv", LISTING)) == 4, "every file found at the site counts"
     assert read_table(made / "film_ages.csv", FILM_AGES)["age"].tolist() == [69]
-    assert read_table(made / "pairs.csv", PAIRS).drop(columns="patient_id").values.tolist() == [["1900-01-01", "1900-01-03", 12]]
+    assert read_table(made / "pairs.csv", PAIRS).drop(columns="patient_id").values.tolist() == [
+        ["1900-01-01", "1900-01-03", 12]
+    ]
     assert (made / "private").stat().st_mode & 0o777 == 0o700
     for path in handed.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
-        assert not [s for s in (b"HOSP", b"Erika", b"1.2.3.", b"2019-05", b"201905", b"1950", b"101500") if s in content[:4000]], path.name
+        assert not [
+            s
+            for s in (b"HOSP", b"Erika", b"1.2.3.", b"2019-05", b"201905", b"1950", b"101500")
+            if s in content[:4000]
+        ], path.name
 
 
 def test_a_film_of_the_hand_over_is_a_file_of_its_own(handed, tmp_path):
@@ -151,14 +215,20 @@ def test_the_same_files_give_the_same_manifest(handed):
 
 def test_another_hand_over_touches_the_batches_that_changed(handed):
     def found():
-        return fingerprints(read_manifest(handed, WHERE), {p.relative_to(handed).as_posix(): p.stat().st_size for p in handed.rglob("*") if p.is_file()})
+        return fingerprints(
+            read_manifest(handed, WHERE),
+            {p.relative_to(handed).as_posix(): p.stat().st_size for p in handed.rglob("*") if p.is_file()},
+        )
 
     whole, parts = found()
     for path in handed.rglob("*"):
         os.utime(path)
     assert found() == (whole, parts), "copied again"
     flipped(handed / "films/batch_1.csv")
-    assert found() == (whole, parts), "a change against the manifest is no new hand-over; it is found when the file is read"
+    assert found() == (
+        whole,
+        parts,
+    ), "a change against the manifest is no new hand-over; it is found when the file is read"
     recorded_again(handed, "films/batch_1.csv")
     again, there = found()
     assert again != whole and there[0] == parts[0] and there[1] != parts[1]

@@ -1,4 +1,6 @@
-"""Whatever lies in a folder of films: a row with a true reason for each, a bounded use of memory and time, no batch lost."""
+"""Whatever lies in a folder of films: a row with a true reason for each, a bounded use of memory and time, no
+batch lost.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,15 @@ def folder(tmp_path) -> Path:
     return tmp_path / "in"
 
 
-# ------------------------------------------------------------------------------------------------ damaged films
+# ------------------------------------------------------------------------------------------------ damaged
+# films
 
 
 @pytest.mark.parametrize("kind", SYNTAXES)
 def test_every_damaged_film_becomes_a_row(kind, folder, tmp_path):
-    """``intake`` asserts that there is a row for each, with a reason that has a meaning, and no source name in a new file."""
+    """``intake`` asserts that there is a row for each, with a reason that has a meaning, and no source name
+    in a new file.
+    """
     whole = whole_film(kind)
     (folder / "whole").write_bytes(whole)
     for number in range(70):
@@ -68,7 +73,9 @@ def test_a_film_cut_anywhere_is_never_taken_for_a_whole_one(folder, tmp_path):
     found = intake(folder, tmp_path, Remembering())
     assert found.pop("whole") == "converted"
     assert set(found.values()) <= {"cut_short", "not_dicom", "unreadable_header", "no_pixels"}, found
-    assert list(found.values()).count("no_pixels") <= 2, "only where the cut falls between the header's last element and the pixels"
+    assert list(found.values()).count("no_pixels") <= 2, (
+        "only where the cut falls between the header's last element and the pixels"
+    )
 
 
 def with_value(whole: bytes, tag: bytes, value: bytes) -> bytes:
@@ -96,17 +103,25 @@ def hostile_films() -> dict[str, tuple[bytes, set[str]]]:
     start = 144 + int.from_bytes(deflated[140:144], "little")
     inflated = zlib.decompress(deflated[start:], -15)
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    bomb = packer.compress(inflated) + b"".join(packer.compress(bytes(MB)) for _ in range(400)) + packer.flush()
+    bomb = (
+        packer.compress(inflated) + b"".join(packer.compress(bytes(MB)) for _ in range(400)) + packer.flush()
+    )
     nested_closed = b""
     for _ in range(3000):  # defined lengths, one in the other
         item = b"\xfe\xff\x00\xe0" + struct.pack("<I", len(nested_closed)) + nested_closed
         nested_closed = b"\x40\x00\x75\x02SQ\0\0" + struct.pack("<I", len(item)) + item
     return {
-        "65535 x 65535": (with_value(with_value(whole, ROWS, b"\xff\xff"), COLUMNS, b"\xff\xff"), {"too_large"}),
+        "65535 x 65535": (
+            with_value(with_value(whole, ROWS, b"\xff\xff"), COLUMNS, b"\xff\xff"),
+            {"too_large"},
+        ),
         "no rows": (with_value(whole, ROWS, b"\0\0"), {"no_pixels"}),
         "4 GB claimed": (head + b"\x09\x00\x02\x10OB\0\0\xfe\xff\xff\xff" + tail, {"cut_short"}),
         "4 GB of pixels claimed": (
-            whole.replace(b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<I", 64 * 48 * 2), b"\xe0\x7f\x10\x00OW\0\0\xfe\xff\xff\xff"),
+            whole.replace(
+                b"\xe0\x7f\x10\x00OW\0\0" + struct.pack("<I", 64 * 48 * 2),
+                b"\xe0\x7f\x10\x00OW\0\0\xfe\xff\xff\xff",
+            ),
             {"cut_short"},
         ),
         "10,000 deep, never closed": (head + sequence * 10_000 + tail, {"unreadable_header"}),
@@ -149,10 +164,10 @@ def test_hostile_files_cost_a_row_and_no_more(folder, tmp_path):
     (folder / "good").write_bytes(whole_film("jpeg_ls"))
     expected["good"] = {"converted"}
     script = (
-        "import json, resource, sys; from pathlib import Path; from tests.intake.fuzz_intake import Remembering, intake\n"
-        "found = intake(Path(sys.argv[1]), Path(sys.argv[2]), Remembering())\n"
-        "peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))\n"
-        "print(json.dumps([found, peak // 1024]))"
+        "import json, resource, sys; from pathlib import Path; from tests.intake.fuzz_intake import"
+        " Remembering, intake\nfound = intake(Path(sys.argv[1]), Path(sys.argv[2]), Remembering())\npeak ="
+        " max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF,"
+        " resource.RUSAGE_CHILDREN))\nprint(json.dumps([found, peak // 1024]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(folder), str(tmp_path / "out")],
@@ -174,7 +189,8 @@ def test_a_stream_of_another_size_is_seen_before_it_is_decoded():
         stream_geometry(b"\xff\xd8\xff\xd9", SYNTAXES["jpeg"])
 
 
-# ------------------------------------------------------------------------------------------------ what else lies in folders
+# ------------------------------------------------------------------------------------------------ what else
+# lies in folders
 
 
 def test_what_is_no_film_gets_a_row_with_a_true_reason(folder, tmp_path):
@@ -182,7 +198,9 @@ def test_what_is_no_film_gets_a_row_with_a_true_reason(folder, tmp_path):
     (folder / "sub").mkdir()
     (folder / "sub/film").write_bytes(film)
     (folder / ".hidden film").write_bytes(whole_film("jpeg_ls"))
-    (folder / "._film").write_bytes(bytes.fromhex("00051607000200004d6163204f532058") + bytes(4000))  # AppleDouble
+    (folder / "._film").write_bytes(
+        bytes.fromhex("00051607000200004d6163204f532058") + bytes(4000)
+    )  # AppleDouble
     (folder / "Thumbs.db").write_bytes(bytes.fromhex("d0cf11e0a1b11ae1") + bytes(3000))
     (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + bytes(2000))
     (folder / "README.txt").write_text("Export of Musterfrau")
@@ -254,7 +272,9 @@ def test_a_deep_folder_is_walked(folder):
             parent.rmdir()
 
 
-def test_a_file_that_vanishes_is_a_row_and_a_folder_that_does_is_an_error(folder, tmp_path, monkeypatch, names, patterns):
+def test_a_file_that_vanishes_is_a_row_and_a_folder_that_does_is_an_error(
+    folder, tmp_path, monkeypatch, names, patterns
+):
     (folder / "good").write_bytes(whole_film("explicit"))
     log = Remembering()
     listed = ["good", "lost"]
@@ -288,7 +308,8 @@ def test_a_file_without_permission_is_a_row(folder):
     assert list(each_film([folder / "secret"], as_nobody)) == ["unreadable_file"]
 
 
-# ------------------------------------------------------------------------------------------------ a process for the films
+# ------------------------------------------------------------------------------------------------ a process
+# for the films
 
 
 def misbehave(how: str) -> str:
@@ -367,10 +388,14 @@ def test_killed_at_any_moment_leaves_whole_outputs_or_none(folder, tmp_path):
         process.stdout.close()
         time.sleep(0.05)
         there = contents(target)
-        assert {name: content for name, content in there.items() if expected[name] != content} == {}, "not whole"
+        assert {name: content for name, content in there.items() if expected[name] != content} == {}, (
+            "not whole"
+        )
         for part in ("dicom/", "png/"):
             names = {n for n in there if n.startswith(part)}
-            assert not names or names == {n for n in expected if n.startswith(part)}, "a folder is there in part"
+            assert not names or names == {n for n in expected if n.startswith(part)}, (
+                "a folder is there in part"
+            )
         states.add(tuple(sorted({name.split("/")[0] for name in there})))
         if len(states) > 1:
             break
@@ -398,7 +423,9 @@ def small_disk(tmp_path):
     """A file system of 1 MiB."""
     place = tmp_path / "disk"
     place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=200", "tmpfs", str(place)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,nr_inodes=200", "tmpfs", str(place)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("a small file system can be mounted by root only")
     yield place
@@ -406,7 +433,9 @@ def small_disk(tmp_path):
 
 
 def run_stage(what: str, source: Path, disk: Path, other: Path) -> None:
-    """Every step of the stage, ``what`` it writes on ``disk`` and all else on ``other``, each as its rule runs it."""
+    """Every step of the stage, ``what`` it writes on ``disk`` and all else on ``other``, each as its rule
+    runs it.
+    """
 
     def place(*names: str) -> Path:
         return disk if what in names else other
@@ -419,14 +448,19 @@ def run_stage(what: str, source: Path, disk: Path, other: Path) -> None:
             crosswalk=place("crosswalk") / "private/c/batch_0.csv", log=log,
         )  # fmt: skip
         convert_batch(
-            films_folder=place("dicom") / "films/batch_0", films_table=place("table", "log") / "films.csv", window=WINDOW,
+            films_folder=place("dicom") / "films/batch_0", films_table=place("table", "log") / "films.csv",
+            window=WINDOW,
             png_folder=place("png") / "png/batch_0", png_table=place("png_table") / "png.csv", log=log,
         )  # fmt: skip
         draw_contact_sheets([], "c", False, place("sheet") / "sheet.png", place("sheet"), "review")
 
 
-@pytest.mark.parametrize("what", ["listing", "dicom", "crosswalk", "table", "png", "png_table", "sheet", "log"])
-def test_a_full_disk_is_one_sentence_at_every_place_that_is_written(what, folder, tmp_path, small_disk, capfd):
+@pytest.mark.parametrize(
+    "what", ["listing", "dicom", "crosswalk", "table", "png", "png_table", "sheet", "log"]
+)
+def test_a_full_disk_is_one_sentence_at_every_place_that_is_written(
+    what, folder, tmp_path, small_disk, capfd
+):
     rng = np.random.default_rng(1)
     for number in range(9):
         content = bytearray(whole_film("explicit", (300, 250)))
@@ -448,7 +482,9 @@ def test_a_full_disk_is_one_sentence_at_every_place_that_is_written(what, folder
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(tmp_path)], capture_output=True
+    ).returncode:
         pytest.skip("a file system that can't be written can be mounted by root only")
     try:
         with pytest.raises(StudyError, match="can't be written"), atomic_path(tmp_path / "a.csv") as part:

@@ -218,8 +218,10 @@ def test_a_word_for_lateral_beats_doubt(facts, keyword):
 
 
 CHESTS = (
-    "CHEST", "chest pa", "CXR", "THORAX", "Torax", "TÓRAX", "TORACE", "BRUST", "Brustkorb", "POITRINE", "PULMON", "LUNG", "KLATKA PIERSIOWA",
-    "hrudník", "mellkas", "GÖĞÜS", "грудная клетка", "лёгкие", "胸", "胸部", "胸腔", "肺", "흉부", "ＣＨＥＳＴ", "CHEST_PA",
+    "CHEST", "chest pa", "CXR", "THORAX", "Torax", "TÓRAX", "TORACE", "BRUST", "Brustkorb", "POITRINE",
+    "PULMON", "LUNG", "KLATKA PIERSIOWA",
+    "hrudník", "mellkas", "GÖĞÜS", "грудная клетка", "лёгкие", "胸", "胸部", "胸腔", "肺", "흉부",
+    "ＣＨＥＳＴ", "CHEST_PA",
 )  # fmt: skip
 OTHERS = (
     "KNEE",

@@ -29,7 +29,7 @@ def fill(folder, names):
 
 
 def test_every_file_at_any_depth_is_listed_once(tmp_path):
-    odd = ["a", "x/y/z/IM 0001", "病人/片子", "50% off,\"quoted\".dcm", "line\nbreak", ".hidden"]
+    odd = ["a", "x/y/z/IM 0001", "病人/片子", '50% off,"quoted".dcm', "line\nbreak", ".hidden"]
     fill(tmp_path / "in", odd)
     (tmp_path / "in/x/loop").symlink_to(tmp_path / "in")
     write_listing(tmp_path / "in", 3, tmp_path / "private/c/listing.csv")
@@ -37,7 +37,9 @@ def test_every_file_at_any_depth_is_listed_once(tmp_path):
     found = {path_of_text(p) for p in listed["path"]}
     assert set(odd) <= found
     assert not any("loop" in p for p in found), "a folder that holds itself is not walked again"
-    assert sorted(p for b in range(3) for p in files_of_batch(tmp_path / "in", b, 3)) == sorted(listed["path"])
+    assert sorted(p for b in range(3) for p in files_of_batch(tmp_path / "in", b, 3)) == sorted(
+        listed["path"]
+    )
 
 
 def test_names_that_are_no_utf8_survive_the_table(tmp_path):

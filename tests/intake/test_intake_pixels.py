@@ -185,7 +185,13 @@ def rle_film(make_film, cells, **changes):
 
     rows, columns = cells.shape
     frame = rle.encode_pixel_data(
-        cells.tobytes(), byteorder="<", rows=rows, columns=columns, samples_per_pixel=1, bits_allocated=16, number_of_frames=1
+        cells.tobytes(),
+        byteorder="<",
+        rows=rows,
+        columns=columns,
+        samples_per_pixel=1,
+        bits_allocated=16,
+        number_of_frames=1,
     )
     film = make_film(cells, PixelData=pydicom.encaps.encapsulate([frame]), **changes)
     film["PixelData"].is_undefined_length = True
@@ -199,7 +205,10 @@ def test_high_bit_apart_from_bits_stored(make_film, save, take_in, tmp_path, bit
     stored = spread(bits, signed)
     cells = (stored.view(np.uint16) & ((1 << bits) - 1)) << (high + 1 - bits)
     geometry = {"BitsStored": bits, "HighBit": high, "PixelRepresentation": int(signed)}
-    for name, film in (("plain", make_film(cells, **geometry)), ("rle", rle_film(make_film, cells, **geometry))):
+    for name, film in (
+        ("plain", make_film(cells, **geometry)),
+        ("rle", rle_film(make_film, cells, **geometry)),
+    ):
         image, mapping = take_in(save(film, tmp_path / name))
         back, exact = stored_values(image, mapping)
         assert exact.all() and back.dtype == stored.dtype and np.array_equal(back, stored)
@@ -213,15 +222,21 @@ def test_rare_depths_in_every_codec(make_film, bits, signed):
 
     stored = spread(bits, signed)
     cells = stored.view(np.uint16) & np.uint16((1 << bits) - 1)
-    narrow = cells.astype(np.uint8) if bits == 8 else cells  # codecs code 8 bits in bytes, whatever BitsAllocated says
+    narrow = (
+        cells.astype(np.uint8) if bits == 8 else cells
+    )  # codecs code 8 bits in bytes, whatever BitsAllocated says
     j2k = stored.astype(np.int8) if bits == 8 and signed else stored if signed else narrow
     frames = {
         "1.2.840.10008.1.2.4.70": imagecodecs.ljpeg_encode(narrow, bitspersample=bits),
         "1.2.840.10008.1.2.4.80": bytes(jpeg_ls.encode_array(narrow, lossy_error=0)),
-        "1.2.840.10008.1.2.4.90": bytes(encode_array(j2k, bits_stored=bits, photometric_interpretation=2, use_mct=False)),
+        "1.2.840.10008.1.2.4.90": bytes(
+            encode_array(j2k, bits_stored=bits, photometric_interpretation=2, use_mct=False)
+        ),
     }
     for syntax, frame in frames.items():
-        film = make_film(stored, BitsStored=bits, HighBit=bits - 1, PixelData=pydicom.encaps.encapsulate([frame]))
+        film = make_film(
+            stored, BitsStored=bits, HighBit=bits - 1, PixelData=pydicom.encaps.encapsulate([frame])
+        )
         found = decoded_values(film, syntax)
         assert found.dtype == stored.dtype and np.array_equal(found, stored), syntax
 
@@ -229,7 +244,9 @@ def test_rare_depths_in_every_codec(make_film, bits, signed):
 def test_a_lossy_codec_that_overshoots_signed_values_stays_at_the_end(make_film):
     from openjpeg.utils import encode_array
 
-    beyond = np.clip(spread(12, True).astype(int) * 2, -4000, 4000).astype(np.int16)  # a 16-bit stream of a 12-bit film
+    beyond = np.clip(spread(12, True).astype(int) * 2, -4000, 4000).astype(
+        np.int16
+    )  # a 16-bit stream of a 12-bit film
     frame = bytes(encode_array(beyond, bits_stored=16, photometric_interpretation=2, use_mct=False))
     film = make_film(beyond, PixelData=pydicom.encaps.encapsulate([frame]))
     assert np.array_equal(decoded_values(film, "1.2.840.10008.1.2.4.91"), np.clip(beyond, -2048, 2047))
@@ -242,7 +259,9 @@ def test_an_odd_number_of_bytes_in_both_byte_orders(make_film, save, take_in, tm
     body = stored.tobytes() + b"\0"
     swapped = np.frombuffer(body, np.uint8).reshape(-1, 2)[:, ::-1].tobytes()
     for syntax in (EXPLICIT, "1.2.840.10008.1.2.2"):
-        film = make_film(stored, syntax=syntax, PixelData=swapped if vr == "OW" and syntax != EXPLICIT else body)
+        film = make_film(
+            stored, syntax=syntax, PixelData=swapped if vr == "OW" and syntax != EXPLICIT else body
+        )
         film["PixelData"].VR = vr
         back, exact = stored_values(*take_in(save(film, tmp_path / f"{vr}{syntax}")))
         assert exact.all() and np.array_equal(back, stored)
@@ -252,7 +271,12 @@ def test_big_endian_with_all_that_depends_on_it(make_film, save, take_in, tmp_pa
     stored = spread(12, True)
     entries = np.arange(1000, dtype=np.uint16) * 65
     sequence = lookup_table(entries.astype(">u2").view("<u2"), -500, 16, signed=True)
-    film = make_film(stored, syntax="1.2.840.10008.1.2.2", PixelData=stored.astype(">i2").tobytes(), ModalityLUTSequence=sequence)
+    film = make_film(
+        stored,
+        syntax="1.2.840.10008.1.2.2",
+        PixelData=stored.astype(">i2").tobytes(),
+        ModalityLUTSequence=sequence,
+    )
     film.add_new(0x00280120, "SS", -2048)
     image, mapping = take_in(save(film, tmp_path / "film"))
     expected = entries[np.clip(stored.astype(int) + 500, 0, 999)]
@@ -260,10 +284,14 @@ def test_big_endian_with_all_that_depends_on_it(make_film, save, take_in, tmp_pa
     assert np.array_equal(image, expected) and mapping.padding_pixels == int((stored == -2048).sum()) > 0
 
 
-@pytest.mark.parametrize(("slope", "kept"), [("0.000244", 0.000244), ("-0.000244", -0.000244), ("-2.44140625e-4", -2.44140625e-4)])
+@pytest.mark.parametrize(
+    ("slope", "kept"), [("0.000244", 0.000244), ("-0.000244", -0.000244), ("-2.44140625e-4", -2.44140625e-4)]
+)
 def test_small_rescale_slopes_lose_nothing(make_film, save, take_in, tmp_path, slope, kept):
     stored = spread(12)
-    image, mapping = take_in(save(make_film(stored, RescaleSlope=slope, RescaleIntercept="0.5"), tmp_path / "film"))
+    image, mapping = take_in(
+        save(make_film(stored, RescaleSlope=slope, RescaleIntercept="0.5"), tmp_path / "film")
+    )
     back, exact = stored_values(image, mapping)
     assert exact.all() and np.array_equal(back, stored) and mapping.inverted == (kept < 0)
     assert np.allclose(modality_values(back, mapping), stored * kept + 0.5, rtol=1e-12, atol=0)
@@ -271,7 +299,11 @@ def test_small_rescale_slopes_lose_nothing(make_film, save, take_in, tmp_path, s
 
 def test_a_rescale_slope_longer_than_the_standard_allows_still_counts(make_film, save, take_in, tmp_path):
     film = make_film(spread(12))
-    film.add_new("RescaleSlope", "DS", pydicom.valuerep.DSfloat("-0.00024420024420024", validation_mode=pydicom.config.IGNORE))
+    film.add_new(
+        "RescaleSlope",
+        "DS",
+        pydicom.valuerep.DSfloat("-0.00024420024420024", validation_mode=pydicom.config.IGNORE),
+    )
     film.RescaleIntercept = "0"
     _, mapping = take_in(save(film, tmp_path / "film"))
     assert mapping.inverted == 1 and mapping.rescale_slope == pytest.approx(-0.00024420024420024, rel=1e-8)
@@ -327,10 +359,12 @@ def films_of_every_kind(make_film, compress, lookup_table):
 
     made = {
         f"{bits} bits {'signed' if s else 'unsigned'} {photometric}": (
-            make_film(spread(bits, s), BitsStored=bits, HighBit=bits - 1, PhotometricInterpretation=photometric), same
+            make_film(spread(bits, s), BitsStored=bits, HighBit=bits - 1,
+            PhotometricInterpretation=photometric), same
         )
         for bits, s, photometric in [
-            (8, False, "MONOCHROME1"), (10, False, "MONOCHROME1"), (12, True, "MONOCHROME1"), (14, False, "MONOCHROME2"),
+            (8, False, "MONOCHROME1"), (10, False, "MONOCHROME1"), (12, True, "MONOCHROME1"),
+            (14, False, "MONOCHROME2"),
             (15, True, "MONOCHROME2"), (16, True, "MONOCHROME1"), (16, False, "MONOCHROME1"),
         ]
     }  # fmt: skip
@@ -342,7 +376,9 @@ def films_of_every_kind(make_film, compress, lookup_table):
     made["lut"] = make_film(wide, ModalityLUTSequence=lookup_table(rising, 0, 16)), lambda v: rising[v]
     falling = (4095 - np.arange(4096)).astype(np.uint16)
     of_signed = make_film(
-        signed, PhotometricInterpretation="MONOCHROME1", ModalityLUTSequence=lookup_table(falling, -2048, 12, signed=True)
+        signed,
+        PhotometricInterpretation="MONOCHROME1",
+        ModalityLUTSequence=lookup_table(falling, -2048, 12, signed=True),
     )
     made["lut of signed"] = of_signed, lambda v: falling[v.astype(int) + 2048]
     made["padding 0"] = make_film(wide, PixelPaddingValue=0), same
@@ -362,11 +398,13 @@ def test_png_file_and_table_row_give_the_stored_values(
         film.SOPInstanceUID = f"1.2.826.0.1.3680043.10.999.8.{number}"
         save(film, tmp_path / "in" / name)
     deidentify_batch(
-        folder=tmp_path / "in", batch=0, n_batches=1, names=names, patterns=patterns, films_folder=tmp_path / "dicom",
+        folder=tmp_path / "in", batch=0, n_batches=1, names=names, patterns=patterns,
+        films_folder=tmp_path / "dicom",
         films_table=tmp_path / "dicom.csv", crosswalk=tmp_path / "private/crosswalk.csv", log=silent,
     )  # fmt: skip
     convert_batch(
-        films_folder=tmp_path / "dicom", films_table=tmp_path / "dicom.csv", window={"rows": (0.2, 0.9), "columns": (0.1, 0.9)},
+        films_folder=tmp_path / "dicom", films_table=tmp_path / "dicom.csv",
+        window={"rows": (0.2, 0.9), "columns": (0.1, 0.9)},
         png_folder=tmp_path / "png", png_table=tmp_path / "png.csv", log=silent,
     )  # fmt: skip
     image_of_path = read_table(tmp_path / "private/crosswalk.csv", CROSSWALK).set_index("path")["image_id"]

@@ -25,23 +25,31 @@ from tests.bench.polarity import SIDES, count, cut, films_of
 REAL = Path(__file__).resolve().parents[3] / "shared/real"
 pytestmark = [
     pytest.mark.shared,
-    pytest.mark.skipif(not REAL.is_dir(), reason="the real films (../shared/real) are not beside this checkout"),
+    pytest.mark.skipif(
+        not REAL.is_dir(), reason="the real films (../shared/real) are not beside this checkout"
+    ),
 ]
 WINDOW = {"rows": (0.2, 0.9), "columns": (0.1, 0.9)}
 
 
 def intake(folder: Path, target: Path, names, patterns, silent):
-    """Run the stage over a folder; return the screened tables and (path, status, reason, image_id) of every file."""
+    """Run the stage over a folder; return the screened tables and (path, status, reason, image_id) of every
+    file.
+    """
     deidentify_batch(
         folder=folder, batch=0, n_batches=1, names=names, patterns=patterns, films_folder=target / "dicom",
         films_table=target / "dicom.csv", crosswalk=target / "private/crosswalk.csv", log=silent,
     )  # fmt: skip
     convert_batch(
-        films_folder=target / "dicom", films_table=target / "dicom.csv", window=WINDOW, png_folder=target / "png",
+        films_folder=target / "dicom", films_table=target / "dicom.csv", window=WINDOW,
+        png_folder=target / "png",
         png_table=target / "png.csv", log=silent,
     )  # fmt: skip
     rows = read_batches(
-        [str(target / "dicom.csv")], [str(target / "png.csv")], [str(target / "private/crosswalk.csv")], [str(target / "png")]
+        [str(target / "dicom.csv")],
+        [str(target / "png.csv")],
+        [str(target / "private/crosswalk.csv")],
+        [str(target / "png")],
     )
     screened = screen("c", rows, Exposure().model_dump(mode="json"), None, {})
     known = read_table(target / "private/crosswalk.csv", CROSSWALK)[["image_id", "path"]]
@@ -52,7 +60,9 @@ def png(target: Path, row: dict) -> np.ndarray:
     return cv2.imread(str(target / "png" / f"{row['image_id']}.png"), cv2.IMREAD_UNCHANGED)
 
 
-def test_usable_chest_films_are_accepted_and_the_rest_quarantined_with_true_reasons(tmp_path, names, patterns, silent):
+def test_usable_chest_films_are_accepted_and_the_rest_quarantined_with_true_reasons(
+    tmp_path, names, patterns, silent
+):
     screened, files = intake(REAL / "dicom", tmp_path, names, patterns, silent)
     found = {row.path.split(".")[0]: (row.status, row.reason) for row in files.itertuples()}
     assert len(files) == len(list((REAL / "dicom").iterdir()))
@@ -96,7 +106,11 @@ def lossless(tmp_path_factory):
         for keyword in ("SeriesDate", "ContentDate"):
             film.pop(keyword, None)
         film.save_as(target / "in" / name)
-    names = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c", {"strip": True, "leading_zeros": "keep", "upper": False})
+    names = Pseudonyms(
+        StudyKey(b"a key of the tests, 32 bytes...."),
+        "c",
+        {"strip": True, "leading_zeros": "keep", "upper": False},
+    )
     intake(target / "in", target, names, FrontalView().model_dump(), Log(None, "test", echo=False))
     known = read_table(target / "private/crosswalk.csv", CROSSWALK).set_index("image_id")["path"]
     with (target / "png.csv").open(newline="", encoding="utf-8") as handle:
@@ -114,7 +128,9 @@ def test_lossless_variants_give_the_same_png_through_the_whole_stage(film, lossl
     for coding, image in images.items():
         assert np.array_equal(image, expected), coding
     assert len({rows[f"{film}_{c}"]["pixel_sha256"] for c in CODINGS}) == 1
-    assert len({rows[f"{film}_{c}"]["transfer_syntax"] for c in CODINGS}) == 4, "RLE is written uncompressed, the rest as it came"
+    assert len({rows[f"{film}_{c}"]["transfer_syntax"] for c in CODINGS}) == 4, (
+        "RLE is written uncompressed, the rest as it came"
+    )
 
 
 @pytest.mark.parametrize("name", ["RG2_JLSL", "RG3_UNC", "RG3_J2KR", "mlut_18"])
@@ -169,7 +185,8 @@ def test_films_declared_the_wrong_way_round_go_to_review_and_stay_as_declared(
     for number, row in enumerate(listed):
         picture = cv2.imread(str(REAL / "cxr" / row["file"]), cv2.IMREAD_GRAYSCALE)[::2, ::2]
         film = make_film(
-            np.ascontiguousarray(picture if number % 2 else 255 - picture), PatientID=f"PID-{row['file'][:8]}",
+            np.ascontiguousarray(picture if number % 2 else 255 - picture),
+            PatientID=f"PID-{row['file'][:8]}",
             SOPInstanceUID=f"1.2.826.0.1.3680043.10.999.7.{number}", ViewPosition=row["view"],
             PhotometricInterpretation="MONOCHROME1" if number % 2 else "MONOCHROME2",
         )  # fmt: skip

@@ -22,11 +22,15 @@ def saved(text: str, encoding: str = "utf-8") -> bytes:
 
 WAYS = {
     "as it is": saved(f"image_id,verdict\n{ONE},pass\n{TWO},reject\n{THREE},\n"),
-    "semicolons": saved(f"image_id;verdict;automatic_reason\r\n{ONE};pass;clipped;range\r\n{TWO};reject;\r\n\r\n", "utf-8-sig"),
+    "semicolons": saved(
+        f"image_id;verdict;automatic_reason\r\n{ONE};pass;clipped;range\r\n{TWO};reject;\r\n\r\n", "utf-8-sig"
+    ),
     "a line for Excel": saved(f"sep=,\r\nimage_id,verdict\r\n{ONE},pass\r\n{TWO},reject\r\n"),
     "capitals": saved(f"Verdict,Image ID\nPASS,{ONE.lower()}\nReject ,{TWO}\n"),
     "Chinese Windows": saved(f"image_id,verdict,备注\n{ONE},pass,清晰\n{TWO},reject,欠曝\n", "gb18030"),
-    "Western Windows": saved(f"image_id,verdict,Bemerkung\n{ONE},pass,schön\n{TWO},reject,für später ü\n", "cp1252"),
+    "Western Windows": saved(
+        f"image_id,verdict,Bemerkung\n{ONE},pass,schön\n{TWO},reject,für später ü\n", "cp1252"
+    ),
     "Unicode text of Excel": saved(f"image_id\tverdict\r\n{ONE}\tpass\r\n{TWO}\treject\r\n", "utf-16"),
 }
 
@@ -66,10 +70,22 @@ def test_a_slip_is_one_sentence_that_quotes_nothing(tmp_path, text, said):
     with pytest.raises(StudyError, match=said) as caught:
         read_review(tmp_path / "review.csv", WHERE)
     message = str(caught.value)
-    assert message.startswith(WHERE + ": ") and "\n" not in message and "HOSP" not in message and "maybe" not in message
+    assert (
+        message.startswith(WHERE + ": ")
+        and "\n" not in message
+        and "HOSP" not in message
+        and "maybe" not in message
+    )
 
 
-@pytest.mark.parametrize(("name", "said"), [("review.xls", "old Excel files"), ("broken.xlsx", "can't be read as Excel"), ("none.csv", "can't be opened")])
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("review.xls", "old Excel files"),
+        ("broken.xlsx", "can't be read as Excel"),
+        ("none.csv", "can't be opened"),
+    ],
+)
 def test_a_file_that_is_no_table_is_named_by_its_key(tmp_path, name, said):
     if name != "none.csv":
         (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0 old")
@@ -88,7 +104,13 @@ def test_ids_of_no_film_are_refused_never_passed_over(tmp_path):
 
 def test_a_film_is_known_by_all_its_ids(tmp_path):
     content = {"image_id": [ONE], "uid_image_id": [TWO], "path_image_id": [THREE]}
-    write_table(pd.DataFrame({name: content.get(name, [None if kind == "int" else ""]) for name, kind in CROSSWALK.items()}), tmp_path / "c.csv", CROSSWALK)
+    write_table(
+        pd.DataFrame(
+            {name: content.get(name, [None if kind == "int" else ""]) for name, kind in CROSSWALK.items()}
+        ),
+        tmp_path / "c.csv",
+        CROSSWALK,
+    )
     assert known_image_ids([str(tmp_path / "c.csv")]) == {ONE, TWO, THREE}
 
 

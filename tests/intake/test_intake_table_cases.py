@@ -180,7 +180,8 @@ def test_a_t_score_in_doubt_sets_aside_unless_another_site_proves(hospital, tmp_
 NOTHING = [
     "", " ", "-", "--", "—", ".", "/", "NA", "N/A", "n.a.", "NULL", "not measured", "Not evaluable",
     "not done", "non-diagnostic", "metal", "hip prosthesis", "refused", "artifact",
-    "未测", "未做", "无法测量", "不能配合", "不可评", "内固定", "假体", "金属伪影", "拒测", "缺失", "无", "卧床未测",
+    "未测", "未做", "无法测量", "不能配合", "不可评", "内固定", "假体", "金属伪影", "拒测", "缺失", "无",
+    "卧床未测",
     "nicht gemessen", "nicht auswertbar", "nicht beurteilbar", "Endoprothese", "Hüftprothese", "non mesuré",
     "non évaluable", "no medido", "no evaluable",
     "-99", "-999", "999", "-9.9", "99.9", "9999",
@@ -348,7 +349,8 @@ def test_sites_on_neighbouring_days_are_one_exam(hospital, tmp_path):
 @pytest.mark.parametrize(
     ("form", "told"),
     [
-        ("%Y/%m/%d", None), ("%Y.%m.%d", None), ("%Y%m%d", None), ("%Y年%m月%d日", None), ("%Y-%m-%d 00:00:00",
+        ("%Y/%m/%d", None), ("%Y.%m.%d", None), ("%Y%m%d", None), ("%Y年%m月%d日", None),
+        ("%Y-%m-%d 00:00:00",
         None), ("%Y-%m-%dT00:00:00.000+08:00", None),
         ("%d/%m/%Y", "%d/%m/%Y"), ("%m/%d/%Y", "%m/%d/%Y"), ("%d.%m.%Y", "%d.%m.%Y"), ("%d.%m.%y", None),
         ("%d/%m/%Y", None), ("%b-%y", None),
@@ -837,7 +839,9 @@ def test_bad_rows_of_people_who_are_not_in_the_study_cost_nobody(hospital, tmp_p
 
 
 def test_a_row_without_an_id_concerns_exams_of_its_day_alone(hospital, tmp_path):
-    """In a table sorted by site, many exams lack a site; one row without an id leaves those of other days alone."""
+    """In a table sorted by site, many exams lack a site; one row without an id leaves those of other days
+    alone.
+    """
     person, sheet = LOW_ONCE[3], hospital.dxa
     site = low_site(person)
     lacking = ids_of([p for p in WELL if abs((p.exam - person.exam).days) > 1][:20])

@@ -1,4 +1,6 @@
-"""Headless Chromium driven over its DevTools pipe: real keys and clicks, any width, print, and a record of what the page asked for."""
+"""Headless Chromium driven over its DevTools pipe: real keys and clicks, any width, print, and a record of
+what the page asked for.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,19 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", (
+        "--disable-background-networkin"
+        "g"
+),
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--disable-dev-shm-usage",
 ]  # fmt: skip
 
 
 class Browser:
-    """One tab. ``console`` holds messages and errors, ``requests`` what was asked for besides the page and data URIs."""
+    """One tab.
+
+    ``console`` holds messages and errors, ``requests`` what was asked for besides the page and data URIs.
+    """
 
     def __init__(self, profile: Path, timeout: float = 90) -> None:
         self.timeout, self.console, self.requests = timeout, [], []
@@ -27,12 +35,25 @@ class Browser:
         self._read, from_child = os.pipe()
         # Chromium reads commands from descriptor 3 and writes answers to 4
         shell = f'exec chromium "$@" 3<&{to_child} 4>&{from_child}'
-        command = ["bash", "-c", shell, "chromium", *FLAGS, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"]
-        self._process = subprocess.Popen(command, pass_fds=(to_child, from_child), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        command = [
+            "bash",
+            "-c",
+            shell,
+            "chromium",
+            *FLAGS,
+            "--remote-debugging-pipe",
+            f"--user-data-dir={profile}",
+            "about:blank",
+        ]
+        self._process = subprocess.Popen(
+            command, pass_fds=(to_child, from_child), stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
         os.close(to_child)
         os.close(from_child)
         target = self._send("Target.createTarget", session=None, url="about:blank")["targetId"]
-        self._session = self._send("Target.attachToTarget", session=None, targetId=target, flatten=True)["sessionId"]
+        self._session = self._send("Target.attachToTarget", session=None, targetId=target, flatten=True)[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
@@ -52,7 +73,9 @@ class Browser:
     def _send(self, method: str, session: str | None, **parameters: Any) -> dict[str, Any]:
         self._number += 1
         number = self._number
-        message = {"id": number, "method": method, "params": parameters} | ({"sessionId": session} if session else {})
+        message = {"id": number, "method": method, "params": parameters} | (
+            {"sessionId": session} if session else {}
+        )
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self._write, data) :]
@@ -87,11 +110,19 @@ class Browser:
             self.requests.append(given["request"]["url"])
 
     def open(self, page: Path, width: int = 1200, height: int = 900, script: bool = True) -> None:
-        """Load a file into a window of the given size, with scripts or without, and wait until it has loaded."""
+        """Load a file into a window of the given size, with scripts or without, and wait until it has
+        loaded.
+        """
         self.console.clear()
         self.requests.clear()
         self._events.clear()
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
         self.call("Emulation.setScriptExecutionDisabled", value=not script)
         self.call("Page.navigate", url=page.as_uri())
         while "Page.loadEventFired" not in self._events:
@@ -108,22 +139,39 @@ class Browser:
         """Press a key: Enter, Escape, Tab or a space."""
         codes = {"Enter": (13, "\r"), "Escape": (27, ""), "Tab": (9, ""), " ": (32, " ")}
         code, text = codes[name]
-        down = {"type": "keyDown", "key": name, "code": "Space" if name == " " else name, "windowsVirtualKeyCode": code}
+        down = {
+            "type": "keyDown",
+            "key": name,
+            "code": "Space" if name == " " else name,
+            "windowsVirtualKeyCode": code,
+        }
         self.call("Input.dispatchKeyEvent", **down, **({"text": text} if text else {}))
         self.call("Input.dispatchKeyEvent", **(down | {"type": "keyUp"}))
 
     def click(self, selector: str) -> None:
         """Scroll an element into view and click its middle."""
-        middle = f"(e=>{{e.scrollIntoView({{block:'center',behavior:'instant'}});const b=e.getBoundingClientRect();return [b.x+b.width/2,b.y+b.height/2]}})(document.querySelector({json.dumps(selector)}))"
+        middle = (
+            "(e=>{e.scrollIntoView({block:'center',behavior:'instant'});const"
+            " b=e.getBoundingClientRect();return"
+            f" [b.x+b.width/2,b.y+b.height/2]}})(document.querySelector({json.dumps(selector)}))"
+        )
         x, y = self.js(middle)
         for kind in ("mousePressed", "mouseReleased"):
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def screenshot(self, path: Path) -> None:
         """The whole page as PNG."""
-        path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"]))
+        path.write_bytes(
+            base64.b64decode(self.call("Page.captureScreenshot", captureBeyondViewport=True)["data"])
+        )
 
     def pdf(self, path: Path) -> None:
         """The page as it prints on A4."""
-        answer = self.call("Page.printToPDF", paperWidth=8.27, paperHeight=11.69, preferCSSPageSize=True, printBackground=True)
+        answer = self.call(
+            "Page.printToPDF",
+            paperWidth=8.27,
+            paperHeight=11.69,
+            preferCSSPageSize=True,
+            printBackground=True,
+        )
         path.write_bytes(base64.b64decode(answer["data"]))

@@ -1,4 +1,6 @@
-"""A small run as files: plausible results with the columns that the other stages declare, without running them."""
+"""A small run as files: plausible results with the columns that the other stages declare, without running
+them.
+"""
 
 from __future__ import annotations
 
@@ -89,16 +91,34 @@ REAL_CENTER = {
 def simulated_config(**changes):
     """The config of three simulated centres; ``changes`` replace sections."""
     centers = [
-        {"name": "internal", "role": "development", "label": "Internal", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}},
-        {"name": "external_1", "role": "external", "label": "External 1", "simulate": {"like": "external_1", "n_op": 12, "n_non_op": 9}},
-        {"name": "external_2", "role": "external", "simulate": {"like": "external_2", "n_op": 9, "n_non_op": 6}},
+        {
+            "name": "internal",
+            "role": "development",
+            "label": "Internal",
+            "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50},
+        },
+        {
+            "name": "external_1",
+            "role": "external",
+            "label": "External 1",
+            "simulate": {"like": "external_1", "n_op": 12, "n_non_op": 9},
+        },
+        {
+            "name": "external_2",
+            "role": "external",
+            "simulate": {"like": "external_2", "n_op": 9, "n_non_op": 6},
+        },
     ]
     return read_config({"centers": centers, **changes})
 
 
 def real_config(**changes):
     """A config with one simulated development centre and one real external centre full of planted words."""
-    development = {"name": "internal", "role": "development", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}}
+    development = {
+        "name": "internal",
+        "role": "development",
+        "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50},
+    }
     study = {"key_file": "/planted/study.key"}
     return read_config({"study": study, "centers": [development, REAL_CENTER], **changes})
 
@@ -209,7 +229,11 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     cohort_predictions = pd.read_csv(folder / "predictions.csv")[list(PREDICTIONS)]
     write_table(cohort_predictions, folder / "predictions.csv", PREDICTIONS)
     statuses = [("accepted", "")] * 10 + [("quarantined", "not_dicom")] * 2 + [("rejected", "clipped_high")]
-    files = [{"center": c, "image_id": f"I{c}{i}", "status": s, "reason": r} for c in centers for i, (s, r) in enumerate(statuses)]
+    files = [
+        {"center": c, "image_id": f"I{c}{i}", "status": s, "reason": r}
+        for c in centers
+        for i, (s, r) in enumerate(statuses)
+    ]
     write_table(pd.DataFrame(files), folder / "files.csv", FILES)
     sheets = {"reject": [], "review": []}
     films = []
@@ -224,23 +248,50 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     keys: dict[str, list[dict]] = {
         "thresholds": [{"model": m, "rule": "youden"} for m in MODELS],
         "table1": [
-            {"center": c, "variable": v, "op": "71.1 ± 8.9", "non_op": "58.8 ± 11.3", "p_value": 0.00004} for c in centers for v in VARIABLES
+            {"center": c, "variable": v, "op": "71.1 ± 8.9", "non_op": "58.8 ± 11.3", "p_value": 0.00004}
+            for c in centers
+            for v in VARIABLES
         ],
-        "table2": [{"set": s, "model": m, "n": 40, "n_pos": 14} for s in sets[1:] for m in (*MODELS, "everyone_positive")],
+        "table2": [
+            {"set": s, "model": m, "n": 40, "n_pos": 14}
+            for s in sets[1:]
+            for m in (*MODELS, "everyone_positive")
+        ],
         "delong": [
-            {"set": s, "model_a": a, "model_b": b, "engine": engine, "p_value": 0.0123, "p_holm": 0.0369} for s in sets[1:] for a, b in pairs
+            {"set": s, "model_a": a, "model_b": b, "engine": engine, "p_value": 0.0123, "p_holm": 0.0369}
+            for s in sets[1:]
+            for a, b in pairs
         ],
         "differences": [
-            {"set": s, "model_a": a, "model_b": b, "metric": metric, "difference_ci_method": "bootstrap, percentile", "primary": 0, "n": 40, "n_pos": 14}
+            {
+                "set": s,
+                "model_a": a,
+                "model_b": b,
+                "metric": metric,
+                "difference_ci_method": "bootstrap, percentile",
+                "primary": 0,
+                "n": 40,
+                "n_pos": 14,
+            }
             for s in sets[1:]
             for a, b in pairs
             for metric in ("sensitivity", "f1")
         ],
         "best_model": [
-            {"set": s, "model": m, "n_thresholds": 3, "tied_with": t} for s in sets[1:] for m, t in (("all", ""), ("combined", "deep, clinical"), ("none", ""))
+            {"set": s, "model": m, "n_thresholds": 3, "tied_with": t}
+            for s in sets[1:]
+            for m, t in (("all", ""), ("combined", "deep, clinical"), ("none", ""))
         ],
         "youden_upper_bound": [
-            {"set": s, "model": m, "use": "upper bound only", "n": 40, "n_pos": 14, "ci_method": "none: threshold chosen on these patients", "note": ""}
+            {
+                "set": s,
+                "model": m,
+                "use": "upper bound only",
+                "n": 40,
+                "n_pos": 14,
+                "ci_method": "none: threshold chosen on these patients",
+                "note": "",
+            }
             for s in sets[1:]
             for m in MODELS
         ],
@@ -251,20 +302,47 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         ],
         "calibration": [{"set": s, "model": m} for s in sets[1:] for m in MODELS],
         "subgroups": [
-            {"set": s, "model": m, "subgroup": "sex", "level": v} for s in sets[1:] for m in MODELS for v in ("female", "male")
+            {"set": s, "model": m, "subgroup": "sex", "level": v}
+            for s in sets[1:]
+            for m in MODELS
+            for v in ("female", "male")
         ],
-        "prevalence": [{"set": s, "model": m, "population": "China, 50 years and above"} for s in sets[1:] for m in MODELS],
-        "sensitivity": [{"set": s, "model": m, "analysis": a} for s in sets[1:] for m in MODELS for a in ("main", "complete_cases")],
+        "prevalence": [
+            {"set": s, "model": m, "population": "China, 50 years and above"}
+            for s in sets[1:]
+            for m in MODELS
+        ],
+        "sensitivity": [
+            {"set": s, "model": m, "analysis": a}
+            for s in sets[1:]
+            for m in MODELS
+            for a in ("main", "complete_cases")
+        ],
         "baseline_performance": [
-            {"set": s, "model": m, "n": 40, "n_pos": 14, "rule": "youden"} for s in sets[1:] for m in (*BASELINES, "osta_published")
+            {"set": s, "model": m, "n": 40, "n_pos": 14, "rule": "youden"}
+            for s in sets[1:]
+            for m in (*BASELINES, "osta_published")
         ],
         "baseline_delong": [
-            {"set": s, "model_a": a, "model_b": b, "engine": engine} for s in sets[1:] for a in ("deep", "combined") for b in BASELINES
+            {"set": s, "model_a": a, "model_b": b, "engine": engine}
+            for s in sets[1:]
+            for a in ("deep", "combined")
+            for b in BASELINES
         ],
         "shortcuts": [
-            *({"set": s, "analysis": "variables", "subject": g, "against": "", "note": ""} for s in sets for g in GROUPS),
-            *({"set": s, "analysis": "within_manufacturer", "subject": "Maker A", "against": ""} for s in sets),
-            *({"set": "internal_test", "analysis": "masked", "subject": a, "against": b} for a, b in (("unmasked", ""), *CONTRASTS)),
+            *(
+                {"set": s, "analysis": "variables", "subject": g, "against": "", "note": ""}
+                for s in sets
+                for g in GROUPS
+            ),
+            *(
+                {"set": s, "analysis": "within_manufacturer", "subject": "Maker A", "against": ""}
+                for s in sets
+            ),
+            *(
+                {"set": "internal_test", "analysis": "masked", "subject": a, "against": b}
+                for a, b in (("unmasked", ""), *CONTRASTS)
+            ),
         ],
         "missing": [{"center": c, "set": c, "variable": v} for c in centers for v in VARIABLES],
     }
@@ -276,26 +354,36 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     for name in sets[1:]:
         fold_scores.append(folder / f"scores_{name}.csv")
         part = cohort_predictions[cohort_predictions["set"] == name]
-        each = {f"fold_{k}": np.clip(part["deep"] + rng.normal(0, 0.05, len(part)), 0, 1) for k in range(config.cohort.folds)}
+        each = {
+            f"fold_{k}": np.clip(part["deep"] + rng.normal(0, 0.05, len(part)), 0, 1)
+            for k in range(config.cohort.folds)
+        }
         part[["patient_id", "deep"]].assign(**each).to_csv(fold_scores[-1], index=False)
     figures = {}
     for name, file in FIGURES.items():
         figures[name] = folder / "figures" / file
         if file.endswith(".svg"):
-            text = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40"><text y="20">{name}</text></svg>'
+            text = (
+                '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 90 40"><text'
+                f' y="20">{name}</text></svg>'
+            )
             figures[name].write_text(text, encoding="utf-8")
         else:
             figures[name].write_bytes(png_bytes(99))
     listings, tables = {}, []
     for center in centers:
         listings[center] = folder / f"listing_{center}.csv"
-        listings[center].write_text(f"path,size,mtime_ns,batch\nplanted/{center}.dcm,10,17,0\nother.dcm,3,4,0\n", encoding="utf-8")
+        listings[center].write_text(
+            f"path,size,mtime_ns,batch\nplanted/{center}.dcm,10,17,0\nother.dcm,3,4,0\n", encoding="utf-8"
+        )
         for kind in ("patients", "dxa"):
             source = folder / f"source_{center}_{kind}.csv"
             source.write_text(f"planted row of {center} {kind}\n", encoding="utf-8")
             tables.append((center, kind, str(source)))
     requirements = folder / "requirements.txt"
-    requirements.write_text("numpy==1.0 \\\n    --hash=sha256:00\npandas==1.0\nnot-installed-here==3\n", encoding="utf-8")
+    requirements.write_text(
+        "numpy==1.0 \\\n    --hash=sha256:00\npandas==1.0\nnot-installed-here==3\n", encoding="utf-8"
+    )
     record = provenance(
         config=redacted_config(config),
         synthetic=config.synthetic,

@@ -1,4 +1,6 @@
-"""The reporting checklists: every item is there, every place that one names exists, and an honest share is left to the authors."""
+"""The reporting checklists: every item is there, every place that one names exists, and an honest share is
+left to the authors.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 # Main items with the number of their sub-items (none: the item stands alone), counted from the two papers.
 TRIPOD_AI = {3: 3, 5: 2, 6: 3, 8: 3, 9: 3, 12: 7, 18: 6, 20: 3, 23: 2, 27: 3}
 EXPECTED = {
-    "tripod_ai": [f"{n}{letter}" for n in range(1, 28) for letter in ("abcdefg"[: TRIPOD_AI[n]] if n in TRIPOD_AI else [""])],
+    "tripod_ai": [
+        f"{n}{letter}"
+        for n in range(1, 28)
+        for letter in ("abcdefg"[: TRIPOD_AI[n]] if n in TRIPOD_AI else [""])
+    ],
     "claim": [str(n) for n in range(1, 45)],
 }
 
@@ -41,7 +47,9 @@ def test_every_item_is_there_once_and_in_order(name):
     assert [entry["item"] for entry in entries] == EXPECTED[name]
     assert len(EXPECTED["tripod_ai"]) == 52
     for entry in entries:
-        assert set(entry) <= {"item", "part", "topic", "answer", "where", "says"} and entry["answer"] in ANSWERS
+        assert (
+            set(entry) <= {"item", "part", "topic", "answer", "where", "says"} and entry["answer"] in ANSWERS
+        )
         english, chinese = entry["topic"]
         assert english and re.search(r"[\u4e00-\u9fff]", chinese)
         assert len(english) < 60, "topics are short words of our own, not the items' text"
@@ -94,7 +102,10 @@ def test_an_honest_share_is_left_to_the_authors(study, name):
     assert 0.2 < (answers == "authors").mean() < 0.5
     assert (answers == "partly").mean() > 0.15
     by_item = {one.item: one.answer for one in items(study(), name)}
-    left = {"tripod_ai": ("3a", "3c", "17", "18a", "18b", "18c", "18d", "19", "25", "27b", "27c"), "claim": ("5", "15", "34", "41", "42", "44")}[name]
+    left = {
+        "tripod_ai": ("3a", "3c", "17", "18a", "18b", "18c", "18d", "19", "25", "27b", "27c"),
+        "claim": ("5", "15", "34", "41", "42", "44"),
+    }[name]
     assert {by_item[item] for item in left} == {"authors"}
 
 
@@ -107,7 +118,11 @@ def test_statements_follow_the_run(study, configs):
     assert said["5b"].answer == "authors" and said["23b"].answer == "partly"
     assert "All centres of this run are simulated" in said["17"].statement
     run.statistics["missing"]["n_missing"] = 0
-    run.statistics["missing"].loc[run.statistics["missing"]["variable"] == "weight_kg", "n_missing"] = [4, 0, 3]
+    run.statistics["missing"].loc[run.statistics["missing"]["variable"] == "weight_kg", "n_missing"] = [
+        4,
+        0,
+        3,
+    ]
     assert "weight_kg 7;" in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
     run.statistics["missing"]["n_missing"] = 0
     assert "among the included: none;" in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
@@ -115,10 +130,22 @@ def test_statements_follow_the_run(study, configs):
 
 def test_answers_follow_the_run(study, configs):
     real = {one.item: one for one in items(study(configs["real"]()), "tripod_ai")}
-    assert real["5b"].answer == "partly" and "sets an enrolment period for Saint Planted" in real["5b"].statement
+    assert (
+        real["5b"].answer == "partly" and "sets an enrolment period for Saint Planted" in real["5b"].statement
+    )
     assert real["12d"].answer == "absent"  # one external centre can't differ from another
     assert "simulated" not in real["17"].statement
-    alone = study(configs["simulated"](centers=[{"name": "internal", "role": "development", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}}]))
+    alone = study(
+        configs["simulated"](
+            centers=[
+                {
+                    "name": "internal",
+                    "role": "development",
+                    "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50},
+                }
+            ]
+        )
+    )
     assert {one.item: one.answer for one in items(alone, "claim")}["33"] == "absent"
     run = study()
     run.statistics["calibration"]["slope"] = None
@@ -144,11 +171,23 @@ def test_the_four_counts_of_failures_are_those_of_table_2(study, language):
     rows = []
     for name in run.sets[1:]:
         part = run.predictions[run.predictions["set"] == name]
-        cut = sorted(part["deep"])[len(part) // 2] if not rows else rows[0]["threshold"]  # a score at the threshold counts as positive
-        args = (part["label"].to_numpy(int), part[["deep"]].to_numpy(float).T, ["deep"], {"deep": cut}, 0.95, 20, 1)
+        cut = (
+            sorted(part["deep"])[len(part) // 2] if not rows else rows[0]["threshold"]
+        )  # a score at the threshold counts as positive
+        args = (
+            part["label"].to_numpy(int),
+            part[["deep"]].to_numpy(float).T,
+            ["deep"],
+            {"deep": cut},
+            0.95,
+            20,
+            1,
+        )
         rows += [row for row in evaluate_set(*args) if row["model"] == "deep"]
     table2 = pd.DataFrame(rows)
-    run.statistics["thresholds"].loc[run.statistics["thresholds"]["model"] == "deep", "threshold"] = rows[0]["threshold"]
+    run.statistics["thresholds"].loc[run.statistics["thresholds"]["model"] == "deep", "threshold"] = rows[0][
+        "threshold"
+    ]
     text = {one.item: one.statement for one in items(run, "claim", language)}["39"]
     said = [int(n) for n in re.findall(r"\d+", text)]
     assert said == [table2[kind].sum() for kind in ("fp", "fn", "tp", "tn")] and min(said) > 0
@@ -158,7 +197,9 @@ def test_the_four_counts_of_failures_are_those_of_table_2(study, language):
 def test_the_included_with_and_without_osteoporosis_add_up(study):
     run = study()
     text = {one.item: one.statement for one in items(run, "tripod_ai")}["20a"]
-    n, op, without = (int(x) for x in re.search(r"included: (\d+) \(with OP (\d+), without (\d+)\)", text).groups())
+    n, op, without = (
+        int(x) for x in re.search(r"included: (\d+) \(with OP (\d+), without (\d+)\)", text).groups()
+    )
     assert n == op + without == len(run.cohort) and op == run.cohort["label"].sum()
 
 
@@ -167,12 +208,22 @@ def test_films_that_a_reader_rejected_are_told_apart_from_those_of_the_rules(stu
     text = {one.item: one.statement for one in items(run, "tripod_ai")}["7"]
     assert "3 rejected by fixed rules or a reader (by a reader: 0)" in text
     run.files.loc[run.files["status"] == "rejected", "reason"] = ["reader", "clipped", "reader"]
-    assert "3 rejected by fixed rules or a reader (by a reader: 2)" in {one.item: one.statement for one in items(run, "tripod_ai")}["7"]
+    assert (
+        "3 rejected by fixed rules or a reader (by a reader: 2)"
+        in {one.item: one.statement for one in items(run, "tripod_ai")}["7"]
+    )
     assert "其中阅片者 2 个" in {one.item: one.statement for one in items(run, "tripod_ai", "zh")}["7"]
 
 
 def test_what_rejects_a_film_knows_neither_age_nor_sex_nor_label():
-    film = {name: 0.0 for name in MEASURES} | {"manufacturer": "Maker", "view": "PA", "border_text": "", "clipped_high": 0.9, "value_range": 0.5, "mean": 0.5}
+    film = {name: 0.0 for name in MEASURES} | {
+        "manufacturer": "Maker",
+        "view": "PA",
+        "border_text": "",
+        "clipped_high": 0.9,
+        "value_range": 0.5,
+        "mean": 0.5,
+    }
     settings = Intake().exposure.model_dump()
     assert judge(pd.DataFrame([film]), settings)["verdict"].tolist() == ["reject"]  # no other column is there
 
@@ -180,9 +231,17 @@ def test_what_rejects_a_film_knows_neither_age_nor_sex_nor_label():
 @pytest.mark.parametrize(
     ("init", "english", "chinese"),
     [
-        ("imagenet", "ImageNet weights for the ResNet-18, the rest random;", "ResNet-18 用 ImageNet 预训练权重，其余随机初始化；"),
+        (
+            "imagenet",
+            "ImageNet weights for the ResNet-18, the rest random;",
+            "ResNet-18 用 ImageNet 预训练权重，其余随机初始化；",
+        ),
         ("random", "All weights random;", "全部权重随机初始化；"),
-        (REDACTED, "ResNet-18 weights of a file, the rest random;", "ResNet-18 用文件给定的权重，其余随机初始化；"),
+        (
+            REDACTED,
+            "ResNet-18 weights of a file, the rest random;",
+            "ResNet-18 用文件给定的权重，其余随机初始化；",
+        ),
     ],
 )
 def test_the_weights_to_start_from_are_named_for_each_kind(study, init, english, chinese):
@@ -198,7 +257,10 @@ def test_preprocessing_names_the_size_that_films_get(study):
     run = study()
     run.config["deep"]["architecture"] |= {"grid": 5, "block_size": 64}
     text = {one.item: one.statement for one in items(run, "claim")}["9"]
-    assert "resized to 320×320 pixels, 5×5 blocks of 64;" in text and "Of 39 files 6 were quarantined, 3 rejected." in text
+    assert (
+        "resized to 320×320 pixels, 5×5 blocks of 64;" in text
+        and "Of 39 files 6 were quarantined, 3 rejected." in text
+    )
 
 
 def test_sizes_are_those_of_the_test_sets(study, configs):
@@ -207,8 +269,21 @@ def test_sizes_are_those_of_the_test_sets(study, configs):
     for name in run.sets[1:]:
         part = run.cohort[run.cohort["set"] == name]
         assert f" {len(part)} ({part['label'].sum()})" in text
-    assert "Training" not in text and "20 % of those who met the criteria, in external centres all of them" in text
-    alone = study(configs["simulated"](centers=[{"name": "internal", "role": "development", "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50}}]))
+    assert (
+        "Training" not in text
+        and "20 % of those who met the criteria, in external centres all of them" in text
+    )
+    alone = study(
+        configs["simulated"](
+            centers=[
+                {
+                    "name": "internal",
+                    "role": "development",
+                    "simulate": {"like": "internal", "n_op": 30, "n_non_op": 50},
+                }
+            ]
+        )
+    )
     assert "external" not in {one.item: one.statement for one in items(alone, "claim")}["21"]
 
 
@@ -225,11 +300,16 @@ def test_availability_says_more_than_the_code(study):
         run.provenance["git"]["commit"] = commit
         code = {one.item: one for one in items(run, "tripod_ai")}["18f"]
         all_three = {one.item: one for one in items(run, "claim")}["43"]
-        assert all_three.statement.startswith(code.statement + " make bundle") and all_three.answer == "partly"
+        assert (
+            all_three.statement.startswith(code.statement + " make bundle") and all_three.answer == "partly"
+        )
 
 
 def test_what_asks_for_reasons_is_answered_in_part(study):
-    for name, partly in (("tripod_ai", ("12c", "12e", "15", "20c")), ("claim", ("11", "12", "19", "28", "36"))):
+    for name, partly in (
+        ("tripod_ai", ("12c", "12e", "15", "20c")),
+        ("claim", ("11", "12", "19", "28", "36")),
+    ):
         by_item = {one.item: one.answer for one in items(study(), name)}
         assert {by_item[item] for item in partly} == {"partly"}
 
@@ -241,7 +321,9 @@ def test_tables_hold_what_the_page_shows(study, tmp_path):
         write_table(table, tmp_path / f"{name}.csv", CHECKLIST)
         read = pd.read_csv(tmp_path / f"{name}.csv", dtype=str, keep_default_na=False)
         assert read["item"].tolist() == EXPECTED[name] and list(read.columns) == list(CHECKLIST)
-        shown = re.search(rf'<table id="table-{name.replace("_", "-")}".*?</table>', page, flags=re.S).group(0)
+        shown = re.search(rf'<table id="table-{name.replace("_", "-")}".*?</table>', page, flags=re.S).group(
+            0
+        )
         assert shown.count("<tr>") == len(read) + 1
         assert set(read["answer"]) <= {Words("en")(f"answer_{answer}") for answer in ANSWERS}
         assert read["where"].str.contains("report.html#").any()
@@ -250,15 +332,21 @@ def test_tables_hold_what_the_page_shows(study, tmp_path):
 def test_both_languages_hold_the_same_numbers(study):
     run = study()
     for name in NAMES:
-        sentences = Statements(run, Report(run, Words("en")).names.sets, Report(run, Words("en")).names.models)
+        sentences = Statements(
+            run, Report(run, Words("en")).names.sets, Report(run, Words("en")).names.models
+        )
         for english, chinese in zip(filled(name, sentences, "en"), filled(name, sentences, "zh")):
             assert english.answer == chinese.answer and bool(english.statement) == bool(chinese.statement)
 
 
 def with_strata(run, train: list[tuple[int, int]], test: tuple[int, int]):
-    """The run with so many patients without and with osteoporosis in each fold and in the internal test set."""
+    """The run with so many patients without and with osteoporosis in each fold and in the internal test
+    set.
+    """
     parts = [("train", fold, *sizes) for fold, sizes in enumerate(train)] + [("internal_test", None, *test)]
-    labels = [(name, fold, label) for name, fold, *sizes in parts for label in (0, 1) for _ in range(sizes[label])]
+    labels = [
+        (name, fold, label) for name, fold, *sizes in parts for label in (0, 1) for _ in range(sizes[label])
+    ]
     cohort = pd.concat([run.cohort.head(1)] * len(labels), ignore_index=True)
     cohort["patient_id"] = [f"P{i:05d}" for i in range(len(labels))]
     cohort["set"], cohort["label"] = [name for name, *_ in labels], [label for *_, label in labels]

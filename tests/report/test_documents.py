@@ -1,4 +1,6 @@
-"""The documents keep up with the code: every declared column is explained, every caption is there, every link leads somewhere."""
+"""The documents keep up with the code: every declared column is explained, every caption is there, every link
+leads somewhere.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,21 @@ ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
 DECLARED = {
     f"{module.__name__}.{name}": columns
-    for module in (tables, auc_comparison, calibration, cohort_description, decision_curves, performance, subgroups, thresholds)
+    for module in (
+        tables,
+        auc_comparison,
+        calibration,
+        cohort_description,
+        decision_curves,
+        performance,
+        subgroups,
+        thresholds,
+    )
     for name, columns in vars(module).items()
-    if name.isupper() and isinstance(columns, dict) and set(columns.values()) <= {"text", "int", "float", "date"} and columns
+    if name.isupper()
+    and isinstance(columns, dict)
+    and set(columns.values()) <= {"text", "int", "float", "date"}
+    and columns
 }
 
 
@@ -41,7 +55,10 @@ def test_captions_exist_for_what_is_reported():
             assert (ROOT / caption).is_file(), caption
 
 
-@pytest.mark.parametrize("page", ["docs/outputs.md", "docs/methods.md", "docs/troubleshooting.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["docs/outputs.md", "docs/methods.md", "docs/troubleshooting.md", "CONTRIBUTING.md", "CHANGELOG.md"],
+)
 def test_links_and_named_files_exist(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)#:]+)\)", text):

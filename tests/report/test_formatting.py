@@ -12,7 +12,8 @@ from scripts.statistics.words import WORDS
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0004, "<0.001"), (0.001, "0.001"), (0.04951, "0.050"), (0.9996, ">0.999"), (1, "1.000"), (None, "–")]
+    ("value", "text"),
+    [(0.0004, "<0.001"), (0.001, "0.001"), (0.04951, "0.050"), (0.9996, ">0.999"), (1, "1.000"), (None, "–")],
 )
 def test_p_value(value, text):
     assert fmt.p_value(value) == text
@@ -43,6 +44,14 @@ def test_the_same_english_words_have_the_same_chinese_in_figures_and_report():
 
 
 def test_every_step_of_the_flow_has_words():
-    steps = {*FILM_STEPS, *TABLE_STEPS, *PAIR_STEPS, *EXCLUSIONS, "exclusion_flag_missing", "under_review", "included"}
+    steps = {
+        *FILM_STEPS,
+        *TABLE_STEPS,
+        *PAIR_STEPS,
+        *EXCLUSIONS,
+        "exclusion_flag_missing",
+        "under_review",
+        "included",
+    }
     assert set(FLOW_WORDS) == steps
     assert tuple(NOTE_WORDS) == NOTES

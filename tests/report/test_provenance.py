@@ -30,7 +30,9 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
     (tmp_path / "listing.csv").write_text(listing, encoding="utf-8")
     (tmp_path / "patients.csv").write_text("Planted Name,1\n", encoding="utf-8")
     (tmp_path / "results.csv").write_text("a,b\n", encoding="utf-8")
-    (tmp_path / "requirements.txt").write_text("numpy==1 \\\n  --hash=sha256:0\nno-such-package-here==2\n", encoding="utf-8")
+    (tmp_path / "requirements.txt").write_text(
+        "numpy==1 \\\n  --hash=sha256:0\nno-such-package-here==2\n", encoding="utf-8"
+    )
     return provenance(
         config=redacted_config(config),
         synthetic=config.synthetic,
@@ -46,7 +48,8 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
 
 def test_nothing_of_a_hospital_is_in_the_config(configs):
     config = configs["real"](
-        report={"show_films": "signed_off", "signed_off_by": "Dr Planted"}, deep={"init": "/planted/weights.pth"}
+        report={"show_films": "signed_off", "signed_off_by": "Dr Planted"},
+        deep={"init": "/planted/weights.pth"},
     )
     text = json.dumps(redacted_config(config), ensure_ascii=False)
     for word in ("planted", "Planted", "Saint", "Hospital", "/"):
@@ -65,16 +68,31 @@ def test_nothing_of_a_hospital_is_in_the_config(configs):
 
 def test_nothing_of_a_hospital_with_png_films_or_a_hand_over_is_in_the_config(configs):
     config = configs["real"]()
-    columns = {"file": "planted file", "patient_id": "planted id", "film_date": "planted day", "view": "planted view"}
-    images = ImageTable(path="/planted/images.csv", columns=columns, date_format="%d.%m.%Y", bits=12, view_coding={"PA": ["planted pa"]})
+    columns = {
+        "file": "planted file",
+        "patient_id": "planted id",
+        "film_date": "planted day",
+        "view": "planted view",
+    }
+    images = ImageTable(
+        path="/planted/images.csv",
+        columns=columns,
+        date_format="%d.%m.%Y",
+        bits=12,
+        view_coding={"PA": ["planted pa"]},
+    )
     for sources in ({"png": "/planted/films", "images": images}, {"deidentified": "/planted/folder"}):
         center = config.centers[1].model_copy(update={"dicom": None, **sources})
-        redacted = redacted_config(config.model_copy(update={"centers": [config.centers[0], center]}))["centers"][1]
+        redacted = redacted_config(config.model_copy(update={"centers": [config.centers[0], center]}))[
+            "centers"
+        ][1]
         text = json.dumps(redacted, ensure_ascii=False)
         assert "lanted" not in text and "/" not in text
         assert [key for key in sources if key != "images" and redacted[key] != REDACTED] == []
     assert redacted_config(config)["centers"][1]["png"] is None
-    kept = redacted_config(config.model_copy(update={"centers": [config.centers[1].model_copy(update={"images": images})]}))["centers"][0]["images"]
+    kept = redacted_config(
+        config.model_copy(update={"centers": [config.centers[1].model_copy(update={"images": images})]})
+    )["centers"][0]["images"]
     assert kept["bits"] == 12 and kept["date_format"] == "%d.%m.%Y"
 
 
@@ -106,8 +124,17 @@ def test_the_device_of_a_fold_is_that_of_its_training_and_not_of_the_config(tmp_
         (tmp_path / key / "record.json").write_text(json.dumps(record), encoding="utf-8")
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "record.json").write_text('{"device"', encoding="utf-8")
-    sums = {"results/deep/fold_0/weights.pt": "22", "results/deep/fold_1/weights.pt": "11", "results/deep/fold_2/weights.pt": "44", "results/x.csv": "33"}
-    assert trained_on(sums, tmp_path) == {"0": {"device": "cuda", "torch": "2.0"}, "1": {"device": "cpu", "torch": "2.0"}, "2": None}
+    sums = {
+        "results/deep/fold_0/weights.pt": "22",
+        "results/deep/fold_1/weights.pt": "11",
+        "results/deep/fold_2/weights.pt": "44",
+        "results/x.csv": "33",
+    }
+    assert trained_on(sums, tmp_path) == {
+        "0": {"device": "cuda", "torch": "2.0"},
+        "1": {"device": "cpu", "torch": "2.0"},
+        "2": None,
+    }
     assert trained_on(sums, tmp_path / "absent") == {"0": None, "1": None, "2": None}
 
 
@@ -137,7 +164,9 @@ def test_versions_need_pinned_requirements(tmp_path):
 
 def _git(root, *command):
     subprocess.run(
-        ["git", "-C", str(root), "-c", "user.name=n", "-c", "user.email=e", *command], check=True, capture_output=True
+        ["git", "-C", str(root), "-c", "user.name=n", "-c", "user.email=e", *command],
+        check=True,
+        capture_output=True,
     )
 
 
@@ -165,5 +194,9 @@ def test_git_missing_is_no_error(tmp_path, monkeypatch):
 
 def test_every_rules_script_is_recorded():
     code = rule_code()
-    assert {"scripts/report/record_provenance.py", "scripts/report/write_report.py", "scripts/deep/train_fold.py"} <= code.keys()
+    assert {
+        "scripts/report/record_provenance.py",
+        "scripts/report/write_report.py",
+        "scripts/deep/train_fold.py",
+    } <= code.keys()
     assert "scripts/report/formatting.py" not in code

@@ -1,4 +1,6 @@
-"""The page in headless Chromium: nothing fetched, no message, tables sort and figures enlarge by click and by key, phone, print."""
+"""The page in headless Chromium: nothing fetched, no message, tables sort and figures enlarge by click and by
+key, phone, print.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,15 @@ from tests.report.browser import Browser
 
 pytestmark = [
     pytest.mark.chromium,
-    pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed (make test-tools)"),
+    pytest.mark.skipif(
+        shutil.which("chromium") is None, reason="chromium is not installed (make test-tools)"
+    ),
 ]
 
 # Tables that do not fit their box, as [id, their width, the box's width].
 TOO_WIDE = """Array.from(document.querySelectorAll('.scroll'))
-  .map((box) => [box.firstElementChild.id, box.scrollWidth, box.clientWidth]).filter(([, table, box]) => table > box)"""
+  .map((box) => [box.firstElementChild.id, box.scrollWidth, box.clientWidth])
+  .filter(([, table, box]) => table > box)"""
 PAGE_FITS = "document.documentElement.scrollWidth <= innerWidth"
 
 
@@ -32,7 +37,9 @@ def browser(tmp_path_factory):
 def page(study, tmp_path):
     run = study()
     run.statistics["delong"].loc[[0, 1, 2, 3], "p_value"] = [0.0004, 0.00002, 0.03, 0.9996]
-    run.statistics["calibration"].loc[[0, 1, 2], "note"] = "no curve: 28 events and 12 non-events, 20 of each are needed"
+    run.statistics["calibration"].loc[[0, 1, 2], "note"] = (
+        "no curve: 28 events and 12 non-events, 20 of each are needed"
+    )
     path = tmp_path / "report.html"
     path.write_text(report_html(run), encoding="utf-8")
     return path
@@ -49,7 +56,10 @@ def heading(table: str, title: str) -> str:
 
 
 def column(browser: Browser, table: str, place: int) -> list[str]:
-    return browser.js(f"Array.from(document.getElementById('{table}').tBodies[0].rows).map((row) => row.cells[{place}].textContent.trim())")
+    return browser.js(
+        f"Array.from(document.getElementById('{table}').tBodies[0].rows).map((row) =>"
+        f" row.cells[{place}].textContent.trim())"
+    )
 
 
 def sorted_as(browser: Browser) -> str | None:
@@ -60,22 +70,43 @@ def test_nothing_is_fetched_and_all_that_is_linked_is_there(browser, page):
     browser.open(page)
     assert browser.console == [] and browser.requests == []
     assert browser.js("Array.from(document.images).length") > 10
-    assert browser.js("Array.from(document.images).filter((image) => !image.complete || image.naturalWidth === 0).length") == 0
+    assert (
+        browser.js(
+            "Array.from(document.images).filter((image) => !image.complete || image.naturalWidth ==="
+            " 0).length"
+        )
+        == 0
+    )
     links = browser.js("Array.from(document.links).map((link) => link.getAttribute('href'))")
     assert len(links) > 20 and all(link.startswith("#") for link in links)
-    assert browser.js("Array.from(document.links).filter((link) => !document.querySelector(link.getAttribute('href'))).length") == 0
-    assert browser.js("Array.from(document.querySelectorAll('nav a')).length === document.querySelectorAll('main > section').length")
+    assert (
+        browser.js(
+            "Array.from(document.links).filter((link) =>"
+            " !document.querySelector(link.getAttribute('href'))).length"
+        )
+        == 0
+    )
+    assert browser.js(
+        "Array.from(document.querySelectorAll('nav a')).length === document.querySelectorAll('main >"
+        " section').length"
+    )
 
 
 def test_the_page_can_ask_nothing_of_the_outside(browser, page):
     browser.open(page)
     tried = """Promise.allSettled([fetch('https://example.org/'), new Promise((done, fail) => {
-      const image = new Image(); image.onload = done; image.onerror = () => fail(Error('refused')); image.src = 'https://example.org/x.png'; })])
+      const image = new Image(); image.onload = done; image.onerror = () => fail(Error('refused'));
+      image.src = 'https://example.org/x.png'; })])
       .then((all) => all.map((one) => one.status))"""
     assert browser.js(tried) == ["rejected", "rejected"]
     refused = [text for text in browser.console if "Content Security Policy" in text]
-    assert any("connect" in text or "default-src" in text for text in refused) and any("img-src" in text for text in refused)
-    browser.js("document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.planted = 1'}))")
+    assert any("connect" in text or "default-src" in text for text in refused) and any(
+        "img-src" in text for text in refused
+    )
+    browser.js(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.planted ="
+        " 1'}))"
+    )
     assert browser.js("typeof planted") == "undefined"
 
 
@@ -87,7 +118,10 @@ def test_tables_sort_by_number_with_click_and_key(browser, page):
     rising = column(browser, "table-delong", place)
     assert sorted_as(browser) == "ascending"
     assert rising[:3] == ["<0.001", "<0.001", "0.012"] and rising[-2:] == ["0.030", ">0.999"]
-    values = browser.js(f"Array.from(document.getElementById('table-delong').tBodies[0].rows).map((row) => Number(row.cells[{place}].dataset.sort))")
+    values = browser.js(
+        "Array.from(document.getElementById('table-delong').tBodies[0].rows).map((row) =>"
+        f" Number(row.cells[{place}].dataset.sort))"
+    )
     assert values == sorted(values) and values[:2] == [0.00002, 0.0004]
     browser.key("Enter")  # the heading still has the focus
     assert sorted_as(browser) == "descending" and column(browser, "table-delong", place)[0] == ">0.999"
@@ -95,7 +129,10 @@ def test_tables_sort_by_number_with_click_and_key(browser, page):
     assert sorted_as(browser) == "ascending" and column(browser, "table-delong", place) == rising
     browser.js(heading("table-delong", "Set"))
     browser.click("#sought")
-    assert browser.js("document.querySelectorAll('#table-delong [aria-sort]').length") == 1 and sorted_as(browser) == "ascending"
+    assert (
+        browser.js("document.querySelectorAll('#table-delong [aria-sort]').length") == 1
+        and sorted_as(browser) == "ascending"
+    )
 
 
 def test_a_column_of_means_sorts_by_the_mean(browser, study, tmp_path):
@@ -115,14 +152,22 @@ def test_figures_enlarge_with_click_and_key(browser, page):
     is_open = "document.getElementById('enlarged').open"
     browser.click("#figure-roc .enlarge")
     assert browser.js(is_open) and browser.js("document.querySelectorAll('#enlarged img').length") == 1
-    assert browser.js("document.querySelector('#enlarged p').textContent") == "Receiver operating characteristic curves"
+    assert (
+        browser.js("document.querySelector('#enlarged p').textContent")
+        == "Receiver operating characteristic curves"
+    )
     width = "document.querySelector('#enlarged img').getBoundingClientRect().width"
     once = browser.js(width)
     browser.click("#twice")
-    assert browser.js("document.getElementById('twice').getAttribute('aria-pressed')") == "true" and browser.js(width) > 1.9 * once
+    assert (
+        browser.js("document.getElementById('twice').getAttribute('aria-pressed')") == "true"
+        and browser.js(width) > 1.9 * once
+    )
     browser.key("Escape")
     assert not browser.js(is_open)
-    assert browser.js("document.activeElement.parentElement.id") == "figure-roc"  # the focus is back where it was
+    assert (
+        browser.js("document.activeElement.parentElement.id") == "figure-roc"
+    )  # the focus is back where it was
     browser.key("Enter")
     assert browser.js(is_open) and browser.js("document.querySelector('#enlarged img').classList.length") == 0
     browser.click("#close-enlarged")
@@ -161,9 +206,18 @@ def test_a_phone_scrolls_tables_not_the_page(browser, page, width):
     assert browser.js("innerWidth") == width and browser.js(PAGE_FITS)
     wide = browser.js(TOO_WIDE)
     assert "table-2" in [name for name, _, _ in wide]
-    assert browser.js("Array.from(document.querySelectorAll('.scroll')).every((box) => box.tabIndex === 0 && box.clientWidth <= innerWidth)")
+    assert browser.js(
+        "Array.from(document.querySelectorAll('.scroll')).every((box) => box.tabIndex === 0 &&"
+        " box.clientWidth <= innerWidth)"
+    )
     # a note keeps a width that reads: no row becomes a tower of single words
-    assert browser.js("Math.max(...Array.from(document.querySelectorAll('#table-calibration tbody tr')).map((row) => row.offsetHeight))") < 140
+    assert (
+        browser.js(
+            "Math.max(...Array.from(document.querySelectorAll('#table-calibration tbody tr')).map((row) =>"
+            " row.offsetHeight))"
+        )
+        < 140
+    )
 
 
 def test_print_cuts_nothing_and_repeats_headers(browser, page, tmp_path):
@@ -176,17 +230,29 @@ def test_print_cuts_nothing_and_repeats_headers(browser, page, tmp_path):
     browser.open(page, 687)
     browser.call("Emulation.setEmulatedMedia", media="print")
     browser.js("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
-    right = "Math.max(...Array.from(document.querySelectorAll('main table, main img')).map((part) => part.getBoundingClientRect().right))"
+    right = (
+        "Math.max(...Array.from(document.querySelectorAll('main table, main img')).map((part) =>"
+        " part.getBoundingClientRect().right))"
+    )
     assert browser.js(right) <= 687
-    assert browser.js("['nav', '.skip', 'dialog'].every((part) => getComputedStyle(document.querySelector(part)).display === 'none')")
+    assert browser.js(
+        "['nav', '.skip', 'dialog'].every((part) => getComputedStyle(document.querySelector(part)).display"
+        " === 'none')"
+    )
     browser.call("Emulation.setEmulatedMedia", media="")
     if shutil.which("pdftotext") is None:
         return
-    text = subprocess.run(["pdftotext", "-layout", sheet, "-"], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run(
+        ["pdftotext", "-layout", sheet, "-"], capture_output=True, text=True, check=True
+    ).stdout
     assert "SYNTHETIC DATA" in text and "Internal test set" in text and "Twice as large" not in text
     assert "results/predictions.csv" in text  # a long table is open in print
     pages = [part for part in text.split("\f") if re.search(r"not-installed|Sensitivity, %", part)]
-    tables = [part for part in text.split("\f") if re.search(r"^ *Internal test set +(Deep learning|Clinical|Combined) +Sex", part, flags=re.M)]
+    tables = [
+        part
+        for part in text.split("\f")
+        if re.search(r"^ *Internal test set +(Deep learning|Clinical|Combined) +Sex", part, flags=re.M)
+    ]
     assert pages and tables and all(re.search(r"Set +Model +Subgroup", part) for part in tables)
 
 

@@ -1,4 +1,6 @@
-"""The page: whole, offline, in both languages, with the banner where it belongs and no film against the policy."""
+"""The page: whole, offline, in both languages, with the banner where it belongs and no film against the
+policy.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,10 @@ from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words
 
 SECTIONS = [
-    "summary", "flow", "exposure", "table1", "table2", "delong", "baselines", "roc", "decision_curves", "calibration", "subgroups",
-    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "model_card", "methods", "software", "checksums", "limits",
+    "summary", "flow", "exposure", "table1", "table2", "delong", "baselines", "roc", "decision_curves",
+    "calibration", "subgroups",
+    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "model_card",
+    "methods", "software", "checksums", "limits",
     "tripod_ai", "claim",
 ]  # fmt: skip
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -68,9 +72,13 @@ class Page(html.parser.HTMLParser):
 def test_differences_best_models_and_the_upper_bound_are_told(study, configs):
     for language in ("en", "zh"):
         page = Page(report_html(study(configs["simulated"](study={"language": language}))))
-        differences, best, bound = (page.cells[f"table-{name}"] for name in ("differences", "best-model", "upper-bound"))
+        differences, best, bound = (
+            page.cells[f"table-{name}"] for name in ("differences", "best-model", "upper-bound")
+        )
         assert len(differences) == 3 * 3 * 2 * 7 and len(best) == 3 * 3 * 7
-        assert bound and not [cell for cell in differences + best + bound if "_" in cell], "a column's name in place of words"
+        assert bound and not [cell for cell in differences + best + bound if "_" in cell], (
+            "a column's name in place of words"
+        )
         assert not [cell for cell in differences if "-" in cell], "a hyphen for a minus"
         assert Words(language)("model_deep") + ", " + Words(language)("model_clinical") in best
 
@@ -84,13 +92,18 @@ def test_sensitivity_analyses_tell_shares_and_their_differences_in_one_unit(stud
     assert not [cell for cell in cells if cell.startswith("\u22120.054")]
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "Sensitivity minus main: Newcombe"), ("zh", "与主分析敏感度之差: Newcombe")])
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "Sensitivity minus main: Newcombe"), ("zh", "与主分析敏感度之差: Newcombe")]
+)
 def test_methods_of_intervals_are_told_without_units(study, configs, language, said):
     run = study(configs["simulated"](study={"language": language}))
     run.statistics["sensitivity"]["sensitivity_minus_main_ci_method"] = "Newcombe"
     run.statistics["sensitivity"]["sensitivity_ci_method"] = "Wilson"
     text = report_html(run)
-    assert said in text and Words(language)("sensitivity_metric").split(",")[0].removesuffix(" (%)") + ": Wilson" in text
+    assert (
+        said in text
+        and Words(language)("sensitivity_metric").split(",")[0].removesuffix(" (%)") + ": Wilson" in text
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -125,7 +138,14 @@ def test_numbers_are_written_for_readers(study):
     frame.loc[1, ["auc", "auc_low", "auc_high"]] = [0.5, None, None]
     page = Page(report_html(run))
     row = page.cells["table-2"][:11]
-    assert row[:6] == ["Internal test set", "Deep learning", "40", "14", "0.917 (0.899–0.935)", "84.0 (80.0–87.0)"]
+    assert row[:6] == [
+        "Internal test set",
+        "Deep learning",
+        "40",
+        "14",
+        "0.917 (0.899–0.935)",
+        "84.0 (80.0–87.0)",
+    ]
     assert page.cells["table-2"][11 + 4] == "0.500"
     assert "<0.001" in page.cells["table-1"]  # a P of 0.00004
     assert page.cells["table-summary"][:4] == ["Internal test set", "40", "14", "0.917 (0.899–0.935)"]
@@ -135,7 +155,11 @@ def test_numbers_are_written_for_readers(study):
 def test_main_comparison_keeps_its_sign_whichever_model_stands_first(study):
     run = study()
     frame = run.statistics["delong"]
-    part = (frame["model_a"] == "combined") & (frame["model_b"] == "clinical") & (frame["set"] == "internal_test")
+    part = (
+        (frame["model_a"] == "combined")
+        & (frame["model_b"] == "clinical")
+        & (frame["set"] == "internal_test")
+    )
     frame.loc[part, ["model_a", "model_b"]] = ["clinical", "combined"]
     frame.loc[part, ["difference", "difference_low", "difference_high"]] = [-0.1, -0.15, -0.02]
     assert Page(report_html(run)).cells["table-contrast"][1] == "0.100 (0.020–0.150)"
@@ -157,7 +181,9 @@ def test_no_film_is_shown_against_the_policy(study, configs):
     assert _sheets(text) == []
     for path in run.contact_sheets.values():
         assert base64.b64encode(path.read_bytes()).decode() not in text
-    assert "(BurnedInAnnotation NO): 1." in text and "of them do not" not in text and "report.show_films" in text
+    assert (
+        "(BurnedInAnnotation NO): 1." in text and "of them do not" not in text and "report.show_films" in text
+    )
 
 
 def test_films_are_shown_where_every_one_declares_no_text(study):
@@ -175,7 +201,9 @@ def test_films_are_shown_after_a_sign_off(study, configs):
 
 
 def test_policy_looks_at_every_film_of_a_sheet():
-    films = pd.DataFrame({"verdict": ["reject", "reject", "review", "pass"], "burned_in": ["NO", "", "NO", "unknown"]})
+    films = pd.DataFrame(
+        {"verdict": ["reject", "reject", "review", "pass"], "burned_in": ["NO", "", "NO", "unknown"]}
+    )
     assert contact_sheet_decision(films, "reject", "not_burned_in").show is False
     assert contact_sheet_decision(films, "review", "not_burned_in").show is True
     assert contact_sheet_decision(films, "reject", "signed_off").show is True
@@ -187,14 +215,19 @@ def test_policy_looks_at_every_film_of_a_sheet():
 def test_methods_hold_the_runs_own_numbers(study, configs):
     config = configs["simulated"](
         cohort={"older_than": 47, "interval_months": 5, "op_t_score": -2.1, "test_fraction": 0.25},
-        deep={"init": "random", "architecture": {"grid": 7, "block_size": 48, "trunk_width": 24, "layers": 3, "heads": 6}},
+        deep={
+            "init": "random",
+            "architecture": {"grid": 7, "block_size": 48, "trunk_width": 24, "layers": 3, "heads": 6},
+        },
         boosting={"trees": 123},
         statistics={"bootstrap": 777, "threshold": {"rule": "sensitivity", "value": 0.87}, "confidence": 0.9},
     )
     text = report_html(study(config))
     for said in (
-        "older than 47", "5 calendar months", "T-score of \u22122.1", "75 % training", "25 % internal test", "7×7 = 49 blocks", "48×48 pixels",
-        "192 features", "3 Post-Norm", "6 heads", "123 trees", "777 replicates", "sensitivity of at least 0.87", "at 90 %", "pROC 1.18.0",
+        "older than 47", "5 calendar months", "T-score of \u22122.1", "75 % training", "25 % internal test",
+        "7×7 = 49 blocks", "48×48 pixels",
+        "192 features", "3 Post-Norm", "6 heads", "123 trees", "777 replicates",
+        "sensitivity of at least 0.87", "at 90 %", "pROC 1.18.0",
         "R 4.2.2", "random weights", "on up to 8 batches of training films",
     ):  # fmt: skip
         assert said in text, said
@@ -235,7 +268,10 @@ def test_methods_tell_what_an_exam_is_and_when_it_has_no_label(study, configs, l
     [
         (
             "en",
-            "can't be read or too few sites are known: 9 (External 1 9 of 90 (10 %; 4 more stayed, with OP)). Those whom",
+            (
+                "can't be read or too few sites are known: 9 (External 1 9 of 90 (10 %; 4 more stayed, with"
+                " OP)). Those whom"
+            ),
         ),
         ("zh", "共 9 例：External 1 9/90 例（10 %，另有 4 例仍判定为骨质疏松而保留）。"),
     ],
@@ -299,7 +335,9 @@ def test_folds_of_another_scale_and_scores_without_a_spread_are_limits(study):
     train = sets == "train"
     flat = run.predictions["fold"] == 1
     near = train & (run.predictions["fold"] == 2)
-    run.predictions["deep"] = deep.where(~(train & flat), 0.25).where(~near, 0.4 + deep / 100).where(sets != "external_1", 0.8)
+    run.predictions["deep"] = (
+        deep.where(~(train & flat), 0.25).where(~near, 0.4 + deep / 100).where(sets != "external_1", 0.8)
+    )
     text = html.unescape(report_html(run))
     assert "learned nothing: 1." in text and "The folds' scores spread unevenly" in text
     assert "External 1: all patients have the same deep score" in text
@@ -312,7 +350,9 @@ def test_folds_of_another_scale_and_scores_without_a_spread_are_limits(study):
 
 def test_methods_name_centres_whose_films_came_otherwise(study, configs):
     config = configs["simulated"]()
-    for entry, changes in zip(config.centers[1:], ({"png": "planted/png"}, {"deidentified": "planted/folder"})):
+    for entry, changes in zip(
+        config.centers[1:], ({"png": "planted/png"}, {"deidentified": "planted/folder"})
+    ):
         entry.simulate = None
         for key, value in changes.items():
             setattr(entry, key, value)
@@ -340,7 +380,13 @@ def test_empty_tables_and_sets(study):
     left = run.predictions[run.predictions["set"] != "external_2"]
     empty = {name: frame.iloc[:0] for name, frame in run.statistics.items()}
     page = Page(report_html(dataclasses.replace(run, statistics=empty, predictions=left)))
-    assert page.cells["table-2"] == [] and page.cells["table-scores"][-5:] == ["External 2", "No osteoporosis", "0", "–", "–"]
+    assert page.cells["table-2"] == [] and page.cells["table-scores"][-5:] == [
+        "External 2",
+        "No osteoporosis",
+        "0",
+        "–",
+        "–",
+    ]
 
 
 def test_a_table_without_a_needed_column_is_refused(tmp_path):
@@ -355,7 +401,9 @@ def test_a_table_without_a_needed_column_is_refused(tmp_path):
 def test_every_word_has_both_languages_and_the_same_values():
     for key, (english, chinese) in _WORDS.items():
         assert english and chinese, key
-        assert sorted(set(re.findall(r"\{(\w+)\}", english))) == sorted(set(re.findall(r"\{(\w+)\}", chinese))), key
+        assert sorted(set(re.findall(r"\{(\w+)\}", english))) == sorted(
+            set(re.findall(r"\{(\w+)\}", chinese))
+        ), key
     with pytest.raises(StudyError, match="study.language"):
         Words("fr")
 
@@ -371,5 +419,3 @@ def test_templates_hash_sees_an_edit(tmp_path):
     before = templates_hash(tmp_path)
     (tmp_path / "a.css").write_text("y", encoding="utf-8")
     assert templates_hash(tmp_path) != before
-
-

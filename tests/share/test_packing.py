@@ -36,8 +36,18 @@ def packed(run: Path, **options) -> dict[str, bytes]:
 
 def test_nothing_by_patient_no_film_and_no_model_goes_in(run):
     found = packed(run)
-    assert {"README.txt", "MANIFEST.sha256", "provenance.json", "cohort/flow.csv", "statistics/table2.csv"} <= found.keys()
-    assert not [n for n in found if "predictions" in n or "cohort.csv" in n or "weights" in n or "gradcam" in n or n == "report.html"]
+    assert {
+        "README.txt",
+        "MANIFEST.sha256",
+        "provenance.json",
+        "cohort/flow.csv",
+        "statistics/table2.csv",
+    } <= found.keys()
+    assert not [
+        n
+        for n in found
+        if "predictions" in n or "cohort.csv" in n or "weights" in n or "gradcam" in n or n == "report.html"
+    ]
     assert not [n for n, content in found.items() if re.search(rb"[PI][0-9A-F]{16}", content)]
     assert b"weights.pt" in found["README.txt"] and b"predictions.csv" in found["README.txt"]
 
@@ -48,7 +58,11 @@ def test_small_cells_are_hidden_and_figures_that_show_them_stay_behind(run):
     assert "figures/roc.svg" not in found and "statistics/net_benefit.csv" not in found
     assert "figures/flow.svg" in found and "tables/table1.docx" in found
     kept = packed(run, keep_outcomes=True)
-    assert b"0.85" in kept["statistics/table2.csv"] and "figures/roc.svg" in kept and "statistics/net_benefit.csv" in kept
+    assert (
+        b"0.85" in kept["statistics/table2.csv"]
+        and "figures/roc.svg" in kept
+        and "statistics/net_benefit.csv" in kept
+    )
 
 
 def test_figures_that_name_the_sizes_of_all_sets_stay_out_where_one_is_closed(run):
@@ -58,7 +72,11 @@ def test_figures_that_name_the_sizes_of_all_sets_stay_out_where_one_is_closed(ru
     path.write_text("\n".join(line[:-1] + "0" if line in few else line for line in lines) + "\n")
     record(run)
     found = packed(run)
-    assert "statistics/table2.csv" in found and b"170" in found["cohort/flow.csv"] and "figures/flow.svg" not in found
+    assert (
+        "statistics/table2.csv" in found
+        and b"170" in found["cohort/flow.csv"]
+        and "figures/flow.svg" not in found
+    )
 
 
 def test_a_figure_that_the_packer_does_not_know_or_the_run_did_not_make_is_left_out_and_named(run):
@@ -90,7 +108,9 @@ def test_checksums_of_tables_with_hidden_cells_are_not_told(run):
     assert before in (run / "results/provenance.json").read_text()
     found = packed(run)
     assert before.encode() not in b"".join(found.values())
-    assert set(json.loads(found["provenance.json"])["outputs"]["files"]) <= {f"results/{name}" for name in found}
+    assert set(json.loads(found["provenance.json"])["outputs"]["files"]) <= {
+        f"results/{name}" for name in found
+    }
 
 
 def test_the_manifest_is_that_of_sha256sum(run, tmp_path):
@@ -112,7 +132,15 @@ def test_the_same_run_gives_the_same_bytes(run, monkeypatch):
 
 @pytest.mark.parametrize(
     "planted",
-    ["HOSP-0042", "id: 9912345;", "1.2.826.0.1.99.7", "IM778812", "2019 export/KOWALSKI_J/IM778812", "ab" * 32, "P00000000000000A1"],
+    [
+        "HOSP-0042",
+        "id: 9912345;",
+        "1.2.826.0.1.99.7",
+        "IM778812",
+        "2019 export/KOWALSKI_J/IM778812",
+        "ab" * 32,
+        "P00000000000000A1",
+    ],
 )
 def test_an_identifier_in_any_packed_byte_is_refused_and_not_repeated(run, planted):
     path = run / "results/figures/flow.svg"
@@ -170,7 +198,8 @@ def test_an_unfinished_or_changed_run_and_a_missing_crosswalk_are_refused(run):
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "scripts.share.pack_results", *arguments], cwd=folder, capture_output=True, text=True,
+        [sys.executable, "-m", "scripts.share.pack_results", *arguments], cwd=folder, capture_output=True,
+        text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -178,16 +207,22 @@ def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 def test_the_command_says_what_went_in_and_what_did_not(run):
     done = command(run)
     assert done.returncode == 0, done.stderr
-    assert "statistics/table2.csv  (small cells hidden)" in done.stdout and "predictions.csv: by patient or by film" in done.stdout
+    assert (
+        "statistics/table2.csv  (small cells hidden)" in done.stdout
+        and "predictions.csv: by patient or by film" in done.stdout
+    )
     assert "statistics/table2.csv" in opened(run / "results/share/osteocxr_results.tar.gz")
     assert command(run).returncode == 0, "an earlier archive under results/share is in the way"
 
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("smallest", "0", "SMALLEST: '0'"), ("smallest", "five", "SMALLEST: 'five'"), ("smallest", "", "SMALLEST: ''"),
+    [("smallest", "0", "SMALLEST: '0'"), ("smallest", "five", "SMALLEST: 'five'"),
+    ("smallest", "", "SMALLEST: ''"),
      ("outcomes", "some", "OUTCOMES: 'some'"), ("to", "a.zip", "TO: 'a.zip'")],
 )  # fmt: skip
 def test_a_value_that_does_not_fit_is_answered_with_a_sentence(run, option, value, said):
     wrong = command(run, f"--{option}", value)
-    assert wrong.returncode == 1 and wrong.stderr.startswith(f"ERROR: {said}") and wrong.stderr.count("\n") == 1
+    assert (
+        wrong.returncode == 1 and wrong.stderr.startswith(f"ERROR: {said}") and wrong.stderr.count("\n") == 1
+    )

@@ -261,4 +261,7 @@ def test_the_record_is_private_holds_no_value_and_is_left_by_no_failure(shared, 
 def test_the_command_says_that_a_record_was_made_and_refuses_an_unknown_release(shared):
     assert "noted in private/releases/" in command(shared).stdout
     wrong = command(shared, "--release", "yes")
-    assert wrong.returncode == 1 and wrong.stderr == "ERROR: RELEASE: 'yes' does not fit; it should be 'refuse' or 'coarse'.\n"
+    assert (
+        wrong.returncode == 1
+        and wrong.stderr == "ERROR: RELEASE: 'yes' does not fit; it should be 'refuse' or 'coarse'.\n"
+    )

@@ -1,4 +1,6 @@
-"""Small cells and what would give them away, by hand-made tables whose hidden cells a reader tries to count back."""
+"""Small cells and what would give them away, by hand-made tables whose hidden cells a reader tries to count
+back.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,8 @@ def solutions(counts, marks, smallest):
 
 
 @pytest.mark.parametrize(
-    "counts", [[3, 20, 40], [1, 1, 30], [4, 4], [1, 0, 0], [2, 3, 0, 9], [1, 1], [5, 1], [4, 4, 4, 6], [3], [1, 2, 3]]
+    "counts",
+    [[3, 20, 40], [1, 1, 30], [4, 4], [1, 0, 0], [2, 3, 0, 9], [1, 1], [5, 1], [4, 4, 4, 6], [3], [1, 2, 3]],
 )
 def test_no_small_count_can_be_subtracted_back(counts):
     marks = hide_small(counts, 5)
@@ -60,7 +63,9 @@ def test_every_small_group_is_ambiguous():
 
 @pytest.mark.parametrize("cells", [2, 3, 4])
 def test_a_reader_who_knows_the_rule_tells_no_small_count(cells):
-    """All counts with one sum that look the same: where one is small, it could be another number. (A small sum is hidden itself.)"""
+    """All counts with one sum that look the same: where one is small, it could be another number. (A small
+    sum is hidden itself.)
+    """
     looks = {}
     for counts in itertools.product(range(15), repeat=cells):
         if 4 <= sum(counts) < 15:
@@ -78,17 +83,29 @@ def test_large_counts_and_zeros_stay():
 
 
 def step(name, n, n_op="", kind="excluded", n_any=None):
-    return {"center": "c", "step": name, "n_patients": n, "n_op": n_op, "kind": kind, "n_any": n if n_any is None else n_any}
+    return {
+        "center": "c",
+        "step": name,
+        "n_patients": n,
+        "n_op": n_op,
+        "kind": kind,
+        "n_any": n if n_any is None else n_any,
+    }
 
 
 def test_flow_hides_small_steps_and_one_more_and_keeps_the_sum_ambiguous():
     rows = packed(
         "cohort/flow.csv",
-        step("found", 150, kind="found"), step("no_film", 3), step("too_young", 30), step("no_dxa", 7), step("no_t_score", 10, 2),
+        step("found", 150, kind="found"), step("no_film", 3), step("too_young", 30), step("no_dxa", 7),
+        step("no_t_score", 10, 2),
         step("included", 100, 40, kind="included"),
     )  # fmt: skip
     shown = {row["step"]: (row["n_patients"], row["n_op"], row["n_any"]) for row in rows}
-    assert shown["no_film"] == ("<5", HIDDEN, HIDDEN) and shown["no_dxa"][0] == HIDDEN and shown["too_young"][0] == "30"
+    assert (
+        shown["no_film"] == ("<5", HIDDEN, HIDDEN)
+        and shown["no_dxa"][0] == HIDDEN
+        and shown["too_young"][0] == "30"
+    )
     assert shown["no_t_score"] == ("10", HIDDEN, "10")
     assert shown["included"] == ("100", "40", "100")
 
@@ -102,7 +119,17 @@ def test_flow_leaves_out_what_it_notes_of_the_included():
 
 
 def metrics(**given):
-    row = {"set": "internal_test", "model": "deep", "n": 50, "n_pos": 20, "auc": 0.9, "accuracy": 0.8, "ppv": 0.7, "f1": 0.7, "f1_low": 0.6}
+    row = {
+        "set": "internal_test",
+        "model": "deep",
+        "n": 50,
+        "n_pos": 20,
+        "auc": 0.9,
+        "accuracy": 0.8,
+        "ppv": 0.7,
+        "f1": 0.7,
+        "f1_low": 0.6,
+    }
     return {**row, **given}
 
 
@@ -110,18 +137,27 @@ def test_flow_hides_a_closed_set_and_the_other_of_its_centre():
     rows = packed(
         "cohort/flow.csv",
         step("found", 150, kind="found"), step("no_dxa", 30), step("included", 120, 40, kind="included"),
-        step("train", 90, 38, kind="set"), step("internal_test", 30, 2, kind="set"), sizes={"train": (90, 38), "internal_test": (30, 2)},
+        step("train", 90, 38, kind="set"), step("internal_test", 30, 2, kind="set"),
+        sizes={"train": (90, 38), "internal_test": (30, 2)},
     )  # fmt: skip
-    assert [row["n_patients"] for row in rows] == ["150", "30", "120", HIDDEN, HIDDEN] and rows[3]["n_op"] == rows[4]["n_op"] == HIDDEN
+    assert [row["n_patients"] for row in rows] == ["150", "30", "120", HIDDEN, HIDDEN] and rows[3][
+        "n_op"
+    ] == rows[4]["n_op"] == HIDDEN
 
 
 def test_flow_tells_neither_sum_nor_reasons_where_few_were_left_out():
     rows = packed(
         "cohort/flow.csv",
-        step("found", 121, kind="found"), step("no_film", 1), step("no_dxa", 0), step("included", 120, 40, kind="included"),
+        step("found", 121, kind="found"), step("no_film", 1), step("no_dxa", 0),
+        step("included", 120, 40, kind="included"),
     )  # fmt: skip
     assert [row["n_patients"] for row in rows] == [HIDDEN, HIDDEN, HIDDEN, "120"]
-    none = packed("cohort/flow.csv", step("found", 120, kind="found"), step("no_film", 0), step("included", 120, 40, kind="included"))
+    none = packed(
+        "cohort/flow.csv",
+        step("found", 120, kind="found"),
+        step("no_film", 0),
+        step("included", 120, 40, kind="included"),
+    )
     assert [row["n_patients"] for row in none] == ["120", "0", "120"]
 
 
@@ -130,25 +166,62 @@ def test_table2_hides_a_small_cell_its_partner_and_what_follows():
     (row,) = packed("statistics/table2.csv", small_fn)
     assert (row["fn"], row["tp"], row["tn"], row["fp"]) == ("<5", HIDDEN, "24", "6")
     assert row["sensitivity"] == row["accuracy"] == row["ppv"] == row["f1"] == row["f1_low"] == HIDDEN
-    assert row["auc"] == "0.9" and row["specificity"] == "0.8" and row["npv"] == row["ppv_ci_method"] == HIDDEN
+    assert (
+        row["auc"] == "0.9" and row["specificity"] == "0.8" and row["npv"] == row["ppv_ci_method"] == HIDDEN
+    )
     (kept,) = packed("statistics/table2.csv", small_fn, keep=True)
     assert kept["fn"] == "3" and kept["sensitivity"] == "0.85"
-    (large,) = packed("statistics/table2.csv", metrics(sensitivity=0.7, specificity=0.8, tp=14, fn=6, tn=24, fp=6))
+    (large,) = packed(
+        "statistics/table2.csv", metrics(sensitivity=0.7, specificity=0.8, tp=14, fn=6, tn=24, fp=6)
+    )
     assert HIDDEN not in large.values()
 
 
 def test_cells_are_counted_back_from_rates_where_they_do_not_stand():
-    (row,) = packed("statistics/thresholds.csv", {"model": "deep", "threshold": 0.4, "rule": "youden", "sensitivity": 0.95, "specificity": 0.5, "n": 100, "n_pos": 40})
+    (row,) = packed(
+        "statistics/thresholds.csv",
+        {
+            "model": "deep",
+            "threshold": 0.4,
+            "rule": "youden",
+            "sensitivity": 0.95,
+            "specificity": 0.5,
+            "n": 100,
+            "n_pos": 40,
+        },
+    )
     assert row["sensitivity"] == HIDDEN and row["specificity"] == "0.5"
 
 
 def test_a_set_with_a_small_class_is_closed_in_every_table():
     sizes = {**BIG, "external_1": (40, 3)}
-    row = {"set": "external_1", "model": "deep", "n": 40, "n_pos": 3, "auc": 0.9, "sensitivity": 1.0, "specificity": 0.5}
-    for name in ("statistics/table2.csv", "statistics/sensitivity.csv", "statistics/calibration.csv", "statistics/delong.csv"):
-        (out,) = packed(name, {k: v for k, v in row.items() if k in TABLES[name].columns}, sizes=sizes, keep=True)
-        assert {out[column] for column in out if column not in TABLES[name].keys} == {HIDDEN}, "an empty cell tells of what there is nobody"
-    (out,) = packed("statistics/net_benefit.csv", {"set": "external_1", "model": "deep", "threshold": 0.1, "net_benefit": 0.05}, sizes=sizes, keep=True)
+    row = {
+        "set": "external_1",
+        "model": "deep",
+        "n": 40,
+        "n_pos": 3,
+        "auc": 0.9,
+        "sensitivity": 1.0,
+        "specificity": 0.5,
+    }
+    for name in (
+        "statistics/table2.csv",
+        "statistics/sensitivity.csv",
+        "statistics/calibration.csv",
+        "statistics/delong.csv",
+    ):
+        (out,) = packed(
+            name, {k: v for k, v in row.items() if k in TABLES[name].columns}, sizes=sizes, keep=True
+        )
+        assert {out[column] for column in out if column not in TABLES[name].keys} == {HIDDEN}, (
+            "an empty cell tells of what there is nobody"
+        )
+    (out,) = packed(
+        "statistics/net_benefit.csv",
+        {"set": "external_1", "model": "deep", "threshold": 0.1, "net_benefit": 0.05},
+        sizes=sizes,
+        keep=True,
+    )
     assert out["net_benefit"] == HIDDEN and out["threshold"] == "0.1"
 
 
@@ -160,56 +233,114 @@ def test_a_small_internal_test_set_closes_the_training_set_too():
 def test_a_part_that_differs_by_few_from_the_set_is_closed():
     rows = packed(
         "statistics/sensitivity.csv",
-        *(metrics(analysis=a, n=n, n_pos=p, sensitivity=0.5, specificity=0.5, auc_minus_main=0.1) for a, n, p in [
-            ("main", 50, 20), ("without_review", 48, 20), ("dxa_within_1_month", 25, 10), ("dxa_within_3_months", 38, 14)])
+        *(metrics(analysis=a, n=n, n_pos=p, sensitivity=0.5, specificity=0.5, auc_minus_main=0.1) for a, n,
+        p in [
+            ("main", 50, 20), ("without_review", 48, 20), ("dxa_within_1_month", 25, 10),
+            ("dxa_within_3_months", 38, 14)])
     )  # fmt: skip
     shown = {row["analysis"]: row["n"] for row in rows}
-    assert shown == {"main": "50", "without_review": HIDDEN, "dxa_within_1_month": HIDDEN, "dxa_within_3_months": "38"}
+    assert shown == {
+        "main": "50",
+        "without_review": HIDDEN,
+        "dxa_within_1_month": HIDDEN,
+        "dxa_within_3_months": "38",
+    }
 
 
 def test_a_subgroup_with_one_small_level_is_closed_as_a_block():
     def level(group, name, n, n_pos):
-        return {"set": "internal_test", "model": "deep", "subgroup": group, "level": name, "n": n, "n_pos": n_pos, "auc": 0.8, "sensitivity": 0.5, "specificity": 0.5}
+        return {
+            "set": "internal_test",
+            "model": "deep",
+            "subgroup": group,
+            "level": name,
+            "n": n,
+            "n_pos": n_pos,
+            "auc": 0.8,
+            "sensitivity": 0.5,
+            "specificity": 0.5,
+        }
 
     rows = packed(
-        "statistics/subgroups.csv", level("sex", "female", 40, 18), level("sex", "male", 10, 2), level("age", "<65", 25, 10), level("age", ">=65", 25, 10),
+        "statistics/subgroups.csv", level("sex", "female", 40, 18), level("sex", "male", 10, 2),
+        level("age", "<65", 25, 10), level("age", ">=65", 25, 10),
         level("bmi", "<25", 20, 8), level("bmi", ">=25", 28, 11),
     )  # fmt: skip
     closed = {row["subgroup"] for row in rows if row["n"] == HIDDEN}
-    assert len(rows) == 4 and {row["level"] for row in rows if row["n"] == HIDDEN} == {HIDDEN}, "which levels there are tells which are empty"
+    assert len(rows) == 4 and {row["level"] for row in rows if row["n"] == HIDDEN} == {HIDDEN}, (
+        "which levels there are tells which are empty"
+    )
     assert closed == {"sex", "bmi"}, "bmi leaves out two patients of unknown BMI, who could be counted back"
     assert all(row["auc"] == HIDDEN for row in rows if row["subgroup"] in closed)
 
 
 def test_manufacturers_of_the_shortcut_audit_are_closed_as_a_block():
     def maker(name, n, n_pos):
-        return {"set": "internal_test", "analysis": "within_manufacturer", "subject": name, "n": n, "n_pos": n_pos, "auc": 0.8}
+        return {
+            "set": "internal_test",
+            "analysis": "within_manufacturer",
+            "subject": name,
+            "n": n,
+            "n_pos": n_pos,
+            "auc": 0.8,
+        }
 
-    group = {"set": "internal_test", "analysis": "variables", "subject": "film_size", "n": 50, "n_pos": 20, "r2_adjusted": 0.1, "auc": 0.6}
+    group = {
+        "set": "internal_test",
+        "analysis": "variables",
+        "subject": "film_size",
+        "n": 50,
+        "n_pos": 20,
+        "r2_adjusted": 0.1,
+        "auc": 0.6,
+    }
     makers, whole = packed("statistics/shortcuts.csv", maker("A", 40, 18), maker("B", 10, 2), group)
     assert {makers["n"], makers["n_pos"], makers["auc"], makers["subject"]} == {HIDDEN}
-    assert whole["n"] == "50" and whole["r2_adjusted"] == "0.1" and whole["auc"] == HIDDEN, "an AUC of few values is a fraction of their counts"
-    shown = packed("statistics/shortcuts.csv", maker("A", 30, 12), maker("B", 20, 8), {**group, "subject": "brightness"})
+    assert whole["n"] == "50" and whole["r2_adjusted"] == "0.1" and whole["auc"] == HIDDEN, (
+        "an AUC of few values is a fraction of their counts"
+    )
+    shown = packed(
+        "statistics/shortcuts.csv", maker("A", 30, 12), maker("B", 20, 8), {**group, "subject": "brightness"}
+    )
     assert not [row for row in shown if HIDDEN in row.values()]
 
 
 def test_table1_hides_the_sexes_and_missing_values_together():
     def row(variable, **given):
-        base = {"center": "c", "variable": variable, "op": "x", "non_op": "y", "test": "t", "p_value": 0.1, "statistic": 2, "df": 9, "smd": 0.3,
-                "n": 60, "missing": 0, "op_n": 30, "op_missing": 0, "non_op_n": 30, "non_op_missing": 0}  # fmt: skip
+        base = {"center": "c", "variable": variable, "op": "x", "non_op": "y", "test": "t", "p_value": 0.1,
+        "statistic": 2, "df": 9, "smd": 0.3,
+                "n": 60, "missing": 0, "op_n": 30, "op_missing": 0, "non_op_n": 30,
+                "non_op_missing": 0}  # fmt: skip
         return {**base, **given}
 
     sex, bmi, age = packed(
         "statistics/table1.csv",
         row("sex", op_male=3, op_female=27, non_op_male=15, non_op_female=15),
-        row("bmi", n=58, missing=2, op_n=28, op_missing=2, op="22.5 ± 3.0", op_mean=22.5123, op_sd=3.0456, non_op="24.0 ± 0.1", non_op_mean=24.01),
+        row(
+            "bmi",
+            n=58,
+            missing=2,
+            op_n=28,
+            op_missing=2,
+            op="22.5 ± 3.0",
+            op_mean=22.5123,
+            op_sd=3.0456,
+            non_op="24.0 ± 0.1",
+            non_op_mean=24.01,
+        ),
         row("age", op_mean=70.1, op_sd=8),
     )
-    assert {sex[c] for c in ("op_male", "op_female", "non_op_male", "non_op_female", "op", "p_value", "smd")} == {HIDDEN}
+    assert {
+        sex[c] for c in ("op_male", "op_female", "non_op_male", "non_op_female", "op", "p_value", "smd")
+    } == {HIDDEN}
     assert sex["op_n"] == "30"
-    assert {bmi[c] for c in ("n", "missing", "op_n", "op_missing", "non_op_n", "df", "statistic", "smd")} == {HIDDEN}
+    assert {bmi[c] for c in ("n", "missing", "op_n", "op_missing", "non_op_n", "df", "statistic", "smd")} == {
+        HIDDEN
+    }
     assert (bmi["op_mean"], bmi["op_sd"], bmi["op"]) == ("22.5", "3.0", "22.5 ± 3.0")
-    assert bmi["non_op"] == bmi["non_op_mean"] == HIDDEN, "so small a spread could fit one number of values only"
+    assert bmi["non_op"] == bmi["non_op_mean"] == HIDDEN, (
+        "so small a spread could fit one number of values only"
+    )
     assert HIDDEN not in age.values()
 
 

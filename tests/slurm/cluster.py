@@ -1,11 +1,13 @@
-"""A real SLURM of one node on this machine, for tests: two GPUs that are none, a partition for jobs, one that preempts it.
+"""A real SLURM of one node on this machine, for tests: two GPUs that are none, a partition for jobs, one that
+preempts it.
 
     python -m tests.slurm.cluster start     # prints where it lies; needs root, slurm-wlm and munge
     python -m tests.slurm.cluster stop      # ends what it started, and nothing else
 
-Everything that it writes lies in one temporary folder, but for links in ``/etc/slurm``: SLURM's commands within a job know no
-other place to read their configuration from. Where SLURM is set up already, where there is no root, or where a daemon doesn't
-come up, it refuses with the reason and leaves nothing behind. Ports and sockets are its own, also munge's.
+Everything that it writes lies in one temporary folder, but for links in ``/etc/slurm``: SLURM's commands
+within a job know no other place to read their configuration from. Where SLURM is set up already, where there
+is no root, or where a daemon doesn't come up, it refuses with the reason and leaves nothing behind. Ports and
+sockets are its own, also munge's.
 """
 
 from __future__ import annotations
@@ -91,9 +93,13 @@ class Cluster:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
     def jobs(self, *states: str) -> dict[str, tuple[str, str]]:
-        """SLURM's number of each job in one of ``states`` (all, if none is named): its state and comment (rule and wildcards)."""
+        """SLURM's number of each job in one of ``states`` (all, if none is named): its state and comment
+        (rule and wildcards).
+        """
         lines = self.run("squeue", "--noheader", "--states=all", "--format=%i|%T|%k").splitlines()
-        found = {number: (state, comment) for number, state, comment in (line.split("|", 2) for line in lines)}
+        found = {
+            number: (state, comment) for number, state, comment in (line.split("|", 2) for line in lines)
+        }
         return {number: job for number, job in found.items() if not states or job[0] in states}
 
     def facts(self, number: str) -> dict[str, str]:
@@ -104,9 +110,15 @@ class Cluster:
 
 def reason_against() -> str | None:
     """Why no test cluster can be started on this machine; None where nothing speaks against it."""
-    missing = [name for name in ("munged", "slurmctld", "slurmd", "squeue") if shutil.which(name, path=_path()) is None]
+    missing = [
+        name
+        for name in ("munged", "slurmctld", "slurmd", "squeue")
+        if shutil.which(name, path=_path()) is None
+    ]
     if missing:
-        return f"{', '.join(missing)} not found (Debian's slurm-wlm and munge; `make test-tools` installs them)"
+        return (
+            f"{', '.join(missing)} not found (Debian's slurm-wlm and munge; `make test-tools` installs them)"
+        )
     if os.geteuid() != 0:
         return "SLURM's daemons need root"
     for name in LINKED:
@@ -135,7 +147,9 @@ def _numbers(folder: Path) -> list[int]:
 
 def _alive(process: int) -> bool:
     status = Path(f"/proc/{process}/cmdline")
-    return status.is_file() and any(name in status.read_bytes() for name in (b"munged", b"slurmctld", b"slurmd"))
+    return status.is_file() and any(
+        name in status.read_bytes() for name in (b"munged", b"slurmctld", b"slurmd")
+    )
 
 
 def _free_ports(count: int) -> list[int]:
@@ -162,8 +176,8 @@ def _answers(*command: str) -> str | None:
 def start(cpus: int = 4, kill_wait: int = 30) -> Cluster:
     """Start the cluster; ``NoCluster`` with the reason where that can't be.
 
-    ``cpus`` is what SLURM believes to be there; ``kill_wait`` the seconds between SIGTERM and SIGKILL (30 is SLURM's default):
-    a fold must come to the end of its step in them, also on a loaded machine.
+    ``cpus`` is what SLURM believes to be there; ``kill_wait`` the seconds between SIGTERM and SIGKILL (30 is
+    SLURM's default): a fold must come to the end of its step in them, also on a loaded machine.
     """
     reason = reason_against()
     if reason:
@@ -175,11 +189,14 @@ def start(cpus: int = 4, kill_wait: int = 30) -> Cluster:
         (folder / name).mkdir()
     host = socket.gethostname().split(".")[0]
     controller_port, node_port = _free_ports(2)
-    memory = next(line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
+    memory = next(
+        line for line in Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal")
+    )
     (folder / "slurm.conf").write_text(
         CONFIG.format(
             name=NAME,
-            host=host, controller_port=controller_port, node_port=node_port, folder=folder, cpus=cpus, gpus=len(GPUS),
+            host=host, controller_port=controller_port, node_port=node_port, folder=folder, cpus=cpus,
+            gpus=len(GPUS),
             memory_mb=int(memory.split()[1]) // 1024, kill_wait=kill_wait,
         )
     )  # fmt: skip
@@ -204,16 +221,31 @@ def start(cpus: int = 4, kill_wait: int = 30) -> Cluster:
 
 def _start_daemons(folder: Path) -> list[int]:
     munge = [
-        "munged", "--foreground", "--force", f"--socket={folder}/munge.socket", f"--key-file={folder}/munge.key",
-        f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log", f"--seed-file={folder}/munge.seed",
+        "munged", "--foreground", "--force", (
+            f"--socket={folder}/munge.socke"
+            f"t"
+), f"--key-file={folder}/munge.key",
+        f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log", (
+            f"--seed-file={folder}/munge.see"
+            f"d"
+),
     ]  # fmt: skip
-    environment = {**{k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH"))}, "PATH": _path()}
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "SBATCH"))},
+        "PATH": _path(),
+    }
     numbers: list[int] = []
 
     def launch(command: list[str]) -> None:
         with (folder / f"{command[0]}.said").open("wb") as said:
             process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True, env=environment
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+                env=environment,
             )
         numbers.append(process.pid)
         (folder / "processes").write_text("\n".join(map(str, numbers)))
@@ -232,7 +264,9 @@ def _lost_processes() -> list[int]:
     found = []
     for place in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if place.name.isdigit() and f"SLURM_CLUSTER_NAME={NAME}".encode() in (place / "environ").read_bytes().split(b"\0"):
+            if place.name.isdigit() and f"SLURM_CLUSTER_NAME={NAME}".encode() in (
+                place / "environ"
+            ).read_bytes().split(b"\0"):
                 found.append(int(place.name))
     return found
 
@@ -244,7 +278,9 @@ def stop(folder: Path) -> None:
         with contextlib.suppress(subprocess.SubprocessError):
             listed = (_answers("squeue", "--noheader", "--format=%i") or "").split()
             if listed:
-                subprocess.run(["scancel", "--signal=KILL", "--full", *listed], capture_output=True, timeout=30)
+                subprocess.run(
+                    ["scancel", "--signal=KILL", "--full", *listed], capture_output=True, timeout=30
+                )
                 subprocess.run(["scancel", *listed], capture_output=True, timeout=30)
                 ends = time.monotonic() + 20
                 while _answers("squeue", "--noheader", "--format=%i") and time.monotonic() < ends:

@@ -18,7 +18,9 @@ MODELS = ["deep", "clinical", "combined"]
 
 
 def random_cohort(sizes: Mapping[str, tuple[int, int]], seed: int = 1) -> pd.DataFrame:
-    """Included patients (COHORT) whose age, sex and bone density differ between the classes as in the paper."""
+    """Included patients (COHORT) whose age, sex and bone density differ between the classes as in the
+    paper.
+    """
     rng = np.random.default_rng(seed)
     parts = []
     for name, (n_op, n_non_op) in sizes.items():
@@ -43,9 +45,11 @@ def random_cohort(sizes: Mapping[str, tuple[int, int]], seed: int = 1) -> pd.Dat
                     "weight_kg": (bmi * (height / 100) ** 2).round(1),
                     "bmi": bmi.round(2),
                     "bmd": np.where(label == 1, rng.normal(0.6, 0.1, n), rng.normal(0.9, 0.1, n)).round(3),
-                    "t_score": np.where(
-                        label == 1, -2.5 - rng.exponential(0.6, n), -2.4 + rng.exponential(1.0, n)
-                    ).round(1),
+                    "t_score": (
+                        np.where(
+                            label == 1, -2.5 - rng.exponential(0.6, n), -2.4 + rng.exponential(1.0, n)
+                        ).round(1)
+                    ),
                     "dxa_site": "lumbar",
                     "n_sites": 3,
                     "image_id": [f"I{name}{i:05d}" for i in range(n)],
@@ -94,7 +98,9 @@ def flow_of_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame, seed: int = 3) -> None:
-    """Cases, maps and films tables as the deep and intake stages leave them; the last case's film is not known to be free of text."""
+    """Cases, maps and films tables as the deep and intake stages leave them; the last case's film is not
+    known to be free of text.
+    """
     rng = np.random.default_rng(seed)
     inside = predictions[predictions["set"] == "internal_test"].merge(
         cohort[["patient_id", "image_id"]], on="patient_id"
@@ -103,7 +109,8 @@ def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame,
     for kind, positive, op in (("TP", True, 1), ("FP", True, 0), ("TN", False, 0), ("FN", False, 1)):
         some = inside[((inside["deep"] >= 0.5) == positive) & (inside["label"] == op)].head(2)
         rows += [
-            ("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5, "certain") for r in some.itertuples()
+            ("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5, "certain")
+            for r in some.itertuples()
         ]
     for r in inside.sample(3, random_state=seed).itertuples():
         kind = ("T" if (r.deep >= 0.5) == (r.label == 1) else "F") + ("P" if r.deep >= 0.5 else "N")
@@ -135,7 +142,9 @@ def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame,
 
 
 def random_exposure(cohort: pd.DataFrame, seed: int = 4) -> pd.DataFrame:
-    """Measures of the cohort's films (EXPOSURE's columns that the stage reads): nothing in them depends on the label."""
+    """Measures of the cohort's films (EXPOSURE's columns that the stage reads): nothing in them depends on
+    the label.
+    """
     rng = np.random.default_rng(seed)
     n = len(cohort)
     frame = cohort[["center", "image_id"]].copy()
@@ -149,16 +158,23 @@ def random_exposure(cohort: pd.DataFrame, seed: int = 4) -> pd.DataFrame:
 
 
 def random_masked(predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, seed: int = 5) -> pd.DataFrame:
-    """Scores of a set with parts of the film covered: less of the deep score is left with the spine covered."""
+    """Scores of a set with parts of the film covered: less of the deep score is left with the spine
+    covered.
+    """
     rng = np.random.default_rng(seed)
     part = predictions[predictions["set"] == name].merge(cohort[["patient_id", "image_id"]], on="patient_id")
     logit = np.log(part["deep"] / (1 - part["deep"]))
     kept = {"spine_masked": 0.3, "flanks_masked": 0.9, "border_masked": 0.95, "spine_only": 0.6}
-    columns = {mask: 1 / (1 + np.exp(-share * logit - rng.normal(0, 1 - share, len(part)))) for mask, share in kept.items()}
+    columns = {
+        mask: 1 / (1 + np.exp(-share * logit - rng.normal(0, 1 - share, len(part))))
+        for mask, share in kept.items()
+    }
     return part[["patient_id", "image_id"]].assign(**columns)
 
 
-def random_fold_scores(predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, folds: int = 5, seed: int = 6) -> pd.DataFrame:
+def random_fold_scores(
+    predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, folds: int = 5, seed: int = 6
+) -> pd.DataFrame:
     """A set's deep scores as the deep stage leaves them: the mean of the folds' own."""
     rng = np.random.default_rng(seed)
     part = predictions[predictions["set"] == name].merge(cohort[["patient_id", "image_id"]], on="patient_id")
@@ -184,8 +200,14 @@ def write_histories(folder: Path, folds: int = 5, epochs: int = 8, seed: int = 4
     rng = np.random.default_rng(seed)
     for fold in range(folds):
         epoch = np.arange(1, epochs + 1)
-        loss_global, loss_local = (0.7 * np.exp(-epoch / 6) + rng.uniform(0, 0.06, epochs) + more for more in (0, 0.04))
-        auc = np.full(epochs, np.nan) if fold == folds - 1 else 0.92 - 0.4 * np.exp(-epoch / 2.5) + rng.normal(0, 0.015, epochs)
+        loss_global, loss_local = (
+            0.7 * np.exp(-epoch / 6) + rng.uniform(0, 0.06, epochs) + more for more in (0, 0.04)
+        )
+        auc = (
+            np.full(epochs, np.nan)
+            if fold == folds - 1
+            else 0.92 - 0.4 * np.exp(-epoch / 2.5) + rng.normal(0, 0.015, epochs)
+        )
         history = pd.DataFrame(
             {
                 "epoch": epoch,

@@ -1,4 +1,6 @@
-"""Baselines at frozen thresholds: which patients decide a threshold, the published cut-off, the tests against them."""
+"""Baselines at frozen thresholds: which patients decide a threshold, the published cut-off, the tests against
+them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def pairs_auc(labels, scores):
 def test_auc_counts_pairs_and_every_baseline_stands_in_every_set(frame):
     cuts = baseline_thresholds(frame, "youden", None)
     table = baseline_performance(frame, SETS, cuts, 0.95, 200, 1)
-    assert table.groupby("set", sort=False)["model"].apply(list).to_dict() == {s: [*BASELINES, PUBLISHED] for s in SETS}
+    assert table.groupby("set", sort=False)["model"].apply(list).to_dict() == {
+        s: [*BASELINES, PUBLISHED] for s in SETS
+    }
     for row in table.itertuples():
         part = frame[frame["set"] == row.set]
         scores = part["osta" if row.model == PUBLISHED else row.model].to_numpy()
@@ -43,13 +47,21 @@ def test_auc_counts_pairs_and_every_baseline_stands_in_every_set(frame):
         assert row.tp + row.fn == row.n_pos and row.tp + row.fp + row.tn + row.fn == row.n
     known = table.set_index(["set", "model"])
     part = frame[frame["set"] == "external_1"]
-    assert known.loc[("external_1", "age"), "brier"] == pytest.approx(((part["age"] - part["label"]) ** 2).mean())
-    assert known.loc[("external_1", "osta"), "brier"] != known.loc[("external_1", "osta"), "brier"]  # NaN: no probability
+    assert known.loc[("external_1", "age"), "brier"] == pytest.approx(
+        ((part["age"] - part["label"]) ** 2).mean()
+    )
+    assert (
+        known.loc[("external_1", "osta"), "brier"] != known.loc[("external_1", "osta"), "brier"]
+    )  # NaN: no probability
 
 
 def test_the_published_cut_off_is_an_index_of_minus_one_or_below(frame):
     cuts = baseline_thresholds(frame, "youden", None)
-    row = baseline_performance(frame, SETS, cuts, 0.95, 200, 1).set_index(["set", "model"]).loc[("internal_test", PUBLISHED)]
+    row = (
+        baseline_performance(frame, SETS, cuts, 0.95, 200, 1)
+        .set_index(["set", "model"])
+        .loc[("internal_test", PUBLISHED)]
+    )
     part = frame[frame["set"] == "internal_test"]
     index = np.trunc(-part["osta"])  # the authors' index is a whole number
     assert row["tp"] == ((index <= -1) & (part["label"] == 1)).sum()
@@ -74,7 +86,9 @@ def test_only_training_patients_decide_a_threshold(frame):
     for name in BASELINES:
         called = train[name] >= before[name][0]
         best = max(
-            (train.loc[train["label"] == 1, name] >= cut).mean() - (train.loc[train["label"] == 0, name] >= cut).mean() for cut in train[name]
+            (train.loc[train["label"] == 1, name] >= cut).mean()
+            - (train.loc[train["label"] == 0, name] >= cut).mean()
+            for cut in train[name]
         )
         assert called[train["label"] == 1].mean() - called[train["label"] == 0].mean() == pytest.approx(best)
 
@@ -92,7 +106,9 @@ def test_models_are_tested_against_each_baseline(frame):
         patients = frame[frame["set"] == name]
         for row in part.itertuples():
             labels = patients["label"].to_numpy()
-            gap = pairs_auc(labels, patients[row.model_a].to_numpy()) - pairs_auc(labels, patients[row.model_b].to_numpy())
+            gap = pairs_auc(labels, patients[row.model_a].to_numpy()) - pairs_auc(
+                labels, patients[row.model_b].to_numpy()
+            )
             assert row.difference == pytest.approx(gap, abs=1e-12)
             assert row.p_holm >= row.p_value
         assert part["p_holm"].min() == pytest.approx(min(1, len(part) * part["p_value"].min()))

@@ -88,7 +88,9 @@ def test_bootstrap_of_net_benefit_is_that_of_patients():
 def test_net_benefit_counted_patient_by_patient(n, grain, seed):
     """Exact fractions, one patient at a time, through the stage's own table."""
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"set": "s", "label": rng.integers(0, 2, n), "deep": rng.integers(0, grain + 1, n) / grain})
+    frame = pd.DataFrame(
+        {"set": "s", "label": rng.integers(0, 2, n), "deep": rng.integers(0, grain + 1, n) / grain}
+    )
     table = decision_curves(frame, ["deep"], ["s"], threshold_grid(0.05, 0.9, 0.05), 0.95, 100, 1)
     for row in table.itertuples():
         odds = Fraction(row.threshold) / (1 - Fraction(row.threshold))
@@ -100,7 +102,9 @@ def test_net_benefit_counted_patient_by_patient(n, grain, seed):
 
 
 def test_net_benefit_of_dcurves():
-    dcurves = pytest.importorskip("dcurves", reason="the package dcurves is not installed; the test above counts patients itself")
+    dcurves = pytest.importorskip(
+        "dcurves", reason="the package dcurves is not installed; the test above counts patients itself"
+    )
     rng = np.random.default_rng(12)
     grid = threshold_grid(0.01, 0.8, 0.01)
     for n in (40, 300, 856):
@@ -108,7 +112,9 @@ def test_net_benefit_of_dcurves():
         frame = pd.DataFrame({"set": "s", "label": label})
         for model, skill in (("deep", 2.0), ("clinical", 0.7)):
             frame[model] = 1 / (1 + np.exp(-skill * (label - 0.5) - rng.normal(size=n)))
-        ours = decision_curves(frame, ["deep", "clinical"], ["s"], grid, 0.95, 100, 1).set_index(["model", "threshold"])["net_benefit"]
+        ours = decision_curves(frame, ["deep", "clinical"], ["s"], grid, 0.95, 100, 1).set_index(
+            ["model", "threshold"]
+        )["net_benefit"]
         theirs = dcurves.dca(
             data=frame, outcome="label", modelnames=["deep", "clinical"], thresholds=grid, models_to_prob=[]
         ).set_index(["model", "threshold"])["net_benefit"]
@@ -132,7 +138,9 @@ def test_intercept_and_slope_of_statsmodels_logit(n, seed):
     x = np.log(scores / (1 - scores))
     sloped = Logit(labels, np.column_stack([np.ones(n), x])).fit(disp=0, tol=1e-14, maxiter=200)
     large = Logit(labels, np.ones((n, 1)), offset=x).fit(disp=0, tol=1e-14, maxiter=200)
-    assert [row["slope"], row["intercept"]] == pytest.approx([sloped.params[1], large.params[0]], rel=1e-8, abs=1e-10)
+    assert [row["slope"], row["intercept"]] == pytest.approx(
+        [sloped.params[1], large.params[0]], rel=1e-8, abs=1e-10
+    )
     ends = [row[f"{name}{end}"] for name in ("slope", "intercept") for end in ("_low", "_high")]
     assert ends == pytest.approx([*sloped.conf_int(0.05)[1], *large.conf_int(0.05)[0]], rel=1e-6, abs=1e-6)
     assert row["brier"] == pytest.approx(np.mean((scores - labels) ** 2), abs=1e-15)
@@ -143,11 +151,11 @@ def test_intercept_and_slope_of_r(run_r):
     labels, scores = drawn(150, 1)
     row, _ = calibrate(labels, scores, 0.95)
     answer = run_r(
-        f"y <- c({','.join(map(str, labels))}); p <- c({','.join(map(repr, scores.tolist()))}); x <- qlogis(p)\n"
-        "strict <- glm.control(epsilon = 1e-14, maxit = 100)\n"
-        "a <- glm(y ~ 1 + offset(x), family = binomial, control = strict); b <- glm(y ~ x, family = binomial, control = strict)\n"
-        "z <- qnorm(0.975); se <- sqrt(diag(vcov(b)))[2]\n"
-        "out <- c(coef(a)[1], coef(b)[2], coef(b)[2] - z * se, coef(b)[2] + z * se, mean((p - y)^2), sum(y) / sum(p))"
+        f"y <- c({','.join(map(str, labels))}); p <- c({','.join(map(repr, scores.tolist()))}); x <-"
+        " qlogis(p)\nstrict <- glm.control(epsilon = 1e-14, maxit = 100)\na <- glm(y ~ 1 + offset(x), family"
+        " = binomial, control = strict); b <- glm(y ~ x, family = binomial, control = strict)\nz <-"
+        " qnorm(0.975); se <- sqrt(diag(vcov(b)))[2]\nout <- c(coef(a)[1], coef(b)[2], coef(b)[2] - z * se,"
+        " coef(b)[2] + z * se, mean((p - y)^2), sum(y) / sum(p))"
     )
     ours = [row[k] for k in ("intercept", "slope", "slope_low", "slope_high", "brier", "o_e")]
     assert ours == pytest.approx(answer, rel=1e-7)

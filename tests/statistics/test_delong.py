@@ -211,11 +211,11 @@ def test_aneurysm_data_of_proc_as_an_r_script_computes_them(proc, run_r):
     labels, s100b, ndka, wfns = np.split(np.array(data), 4)
     labels = labels.astype(int)
     answer = run_r(
-        "library(pROC); data(aSAH)\n"
-        'curve <- function(x) roc(aSAH$outcome, x, levels = c("Good", "Poor"), direction = "<", quiet = TRUE)\n'
-        "a <- curve(aSAH$s100b); b <- curve(aSAH$ndka); c <- curve(as.numeric(aSAH$wfns))\n"
-        'one <- roc.test(a, b, method = "delong", paired = TRUE); two <- roc.test(c, b, method = "delong", paired = TRUE)\n'
-        "out <- c(auc(a), auc(b), auc(c), one$statistic, one$p.value, two$statistic, two$p.value, ci.auc(a), one$conf.int)"
+        'library(pROC); data(aSAH)\ncurve <- function(x) roc(aSAH$outcome, x, levels = c("Good", "Poor"),'
+        ' direction = "<", quiet = TRUE)\na <- curve(aSAH$s100b); b <- curve(aSAH$ndka); c <-'
+        ' curve(as.numeric(aSAH$wfns))\none <- roc.test(a, b, method = "delong", paired = TRUE); two <-'
+        ' roc.test(c, b, method = "delong", paired = TRUE)\nout <- c(auc(a), auc(b), auc(c), one$statistic,'
+        " one$p.value, two$statistic, two$p.value, ci.auc(a), one$conf.int)"
     )
     scores = np.vstack([s100b, ndka, wfns])
     pairs = [("s100b", "ndka"), ("wfns", "ndka")]
@@ -254,7 +254,10 @@ def test_without_r_the_error_names_apt_conda_and_cran(tmp_path):
     import subprocess
     import sys
 
-    code = "from scripts.statistics.proc import Proc\nfrom scripts.common.errors import StudyError\ntry:\n    Proc()\nexcept StudyError as e:\n    print(e)\n"
+    code = (
+        "from scripts.statistics.proc import Proc\nfrom scripts.common.errors import StudyError\ntry:\n   "
+        " Proc()\nexcept StudyError as e:\n    print(e)\n"
+    )
     environment = {k: v for k, v in os.environ.items() if not k.startswith("R_")} | {"PATH": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False

@@ -1,4 +1,6 @@
-"""Sets that break careless statistics, through every table of the stage: each cell right, or empty with its reason beside it."""
+"""Sets that break careless statistics, through every table of the stage: each cell right, or empty with its
+reason beside it.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,19 @@ from scripts.statistics.words import Language
 
 MODELS = ["deep", "clinical", "combined"]
 PRIMARY = ["combined", "clinical"]
-POPULATIONS = [{"label": "50 and above", "from_age": 50, "prevalence": 0.192}, {"label": "65 and above", "from_age": 65, "prevalence": 0.32}]
+POPULATIONS = [
+    {"label": "50 and above", "from_age": 50, "prevalence": 0.192},
+    {"label": "65 and above", "from_age": 65, "prevalence": 0.32},
+]
 GRID = threshold_grid(0.05, 0.8, 0.05)
 SET = ["internal_test"]
 
 
 @pytest.fixture
 def study(draw_cohort, draw_predictions):
-    """A frame with ``n_op`` and ``n_non_op`` test patients, ``change`` applied to the test rows, and its thresholds."""
+    """A frame with ``n_op`` and ``n_non_op`` test patients, ``change`` applied to the test rows, and its
+    thresholds.
+    """
 
     def make(n_op: int, n_non_op: int, change=None) -> tuple[pd.DataFrame, dict[str, float]]:
         cohort = draw_cohort({"train": (90, 166), "internal_test": (n_op, n_non_op)}, 1)
@@ -50,7 +57,9 @@ def study(draw_cohort, draw_predictions):
     return make
 
 
-def tables(frame: pd.DataFrame, cuts: dict[str, float], proc: object | None = None) -> dict[str, pd.DataFrame]:
+def tables(
+    frame: pd.DataFrame, cuts: dict[str, float], proc: object | None = None
+) -> dict[str, pd.DataFrame]:
     """Every table that the stage makes of scores."""
     curves = decision_curves(frame, MODELS, SET, GRID, 0.95, 200, 1)
     calibration, curve = calibration_tables(frame, MODELS, SET, 0.95)
@@ -78,7 +87,9 @@ def check(made: dict[str, pd.DataFrame]) -> None:
         for column in [c for c in table.columns if c.endswith("_low")]:
             metric = column.removesuffix("_low")
             low, high = (table[f"{metric}_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
-            assert (np.isnan(low) == np.isnan(high)).all() and (low[~np.isnan(low)] <= high[~np.isnan(low)]).all(), (name, metric)
+            assert (np.isnan(low) == np.isnan(high)).all() and (
+                low[~np.isnan(low)] <= high[~np.isnan(low)]
+            ).all(), (name, metric)
             if f"{metric}_ci_method" in table.columns and metric != "over_default":
                 method = table[f"{metric}_ci_method"].astype(str)
                 assert (method.str.startswith("none: ") == np.isnan(low)).all(), (name, metric)
@@ -114,18 +125,30 @@ def test_every_table_of_a_hard_set(study, case):
     if min(n_op, n_non_op) == 0:
         reason = "none: one class only" if n_op + n_non_op else "none: no patients"
         assert table2["auc"].isna().all() and (table2["auc_ci_method"] == reason).all()
-        assert made["delong"]["p_value"].isna().all() and (made["delong"]["note"] == reason.removeprefix("none: ")).all()
+        assert (
+            made["delong"]["p_value"].isna().all()
+            and (made["delong"]["note"] == reason.removeprefix("none: ")).all()
+        )
     if min(n_op, n_non_op) < 20:
-        assert made["calibration_curve"].empty and calibration["ici"].isna().all() and (calibration["note"] != "").all()
+        assert (
+            made["calibration_curve"].empty
+            and calibration["ici"].isna().all()
+            and (calibration["note"] != "").all()
+        )
     if case == "five patients":
-        assert (calibration["note"].str.contains("no curve: 3 events and 2 non-events, 20 of each are needed")).all()
+        assert (
+            calibration["note"].str.contains("no curve: 3 events and 2 non-events, 20 of each are needed")
+        ).all()
     if case == "constant scores":
         assert (table2["auc"] == 0.5).all() and (table2["auc_ci_method"] == "none: constant score").all()
         assert (made["delong"]["note"] == "same ranking").all() and (made["delong"]["p_value"] == 1).all()
         assert calibration["note"].str.contains("slope not estimable: constant score").all()
     if case in ("separated", "zeros and ones"):
         assert (table2.loc[MODELS, "auc"] == 1).all() and table2.loc[MODELS, "auc_low"].isna().all()
-        assert calibration["slope"].isna().all() and calibration["note"].str.contains("perfectly separated").all()
+        assert (
+            calibration["slope"].isna().all()
+            and calibration["note"].str.contains("perfectly separated").all()
+        )
     if case == "the wrong way round":
         assert (table2.loc[MODELS, "auc_high"] < 0.5).all(), "an AUC below one half stays there"
         assert (calibration["slope"] < 0).all()
@@ -145,7 +168,9 @@ def test_both_engines_tell_the_same_of_a_hard_set(study, case):
     own = delong_table(frame, MODELS, SET, PRIMARY, 0.95, None)
     asked = min(CASES[case][:2]) >= 2
     assert (by_r["engine"] == ("pROC" if asked else "numpy")).all()
-    pd.testing.assert_frame_equal(by_r.drop(columns="engine"), own.drop(columns="engine"), rtol=1e-9, atol=1e-12)
+    pd.testing.assert_frame_equal(
+        by_r.drop(columns="engine"), own.drop(columns="engine"), rtol=1e-9, atol=1e-12
+    )
 
 
 def test_classes_of_age_and_bmi_at_their_limits():
@@ -233,5 +258,7 @@ def test_a_hundred_thousand_patients(study):
     assert time.process_time() - start < 60
     check(made)
     table2 = made["table2"].set_index("model")
-    assert (table2.loc[MODELS, "auc_ci_method"] == "DeLong, Wald").all() and (table2.loc[MODELS, "auc_high"] - table2.loc[MODELS, "auc_low"] < 0.01).all()
+    assert (table2.loc[MODELS, "auc_ci_method"] == "DeLong, Wald").all() and (
+        table2.loc[MODELS, "auc_high"] - table2.loc[MODELS, "auc_low"] < 0.01
+    ).all()
     assert (made["calibration"]["note"] == "").all()

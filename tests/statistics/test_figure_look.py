@@ -1,4 +1,6 @@
-"""How every figure looks: legible, inside its page, told apart without colour, whole in both languages and with any number of sets."""
+"""How every figure looks: legible, inside its page, told apart without colour, whole in both languages and
+with any number of sets.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ class Study:
 
     def __init__(self, write, folder, externals: int):
         sizes = {"train": (90, 166), "internal_test": (22, 42)}
-        sizes |= {f"external_{i}": [(35, 21), (28, 12), (9, 30), (0, 25)][i - 1] for i in range(1, externals + 1)}
+        sizes |= {
+            f"external_{i}": [(35, 21), (28, 12), (9, 30), (0, 25)][i - 1] for i in range(1, externals + 1)
+        }
         self.cohort, _ = write(folder, sizes)
         self.sets = [name for name in sizes if name != "train"]
         self.centers = ["internal", *self.sets[1:]]
@@ -59,7 +63,9 @@ class Study:
         patients = with_cohort(self.predictions, results / "cohort/cohort.csv")
         cuts = dict.fromkeys(MODELS, 0.4)
         self.table2 = performance_table(self.predictions, MODELS, self.sets, cuts, 0.95, 50, 1)
-        self.benefit = decision_curves(self.predictions, MODELS, self.sets, threshold_grid(0.01, 0.8, 0.01), 0.95, 50, 1)
+        self.benefit = decision_curves(
+            self.predictions, MODELS, self.sets, threshold_grid(0.01, 0.8, 0.01), 0.95, 50, 1
+        )
         self.curve = calibration_tables(self.predictions, MODELS, self.sets, 0.95)[1]
         self.subgroups = subgroup_table(patients, MODELS, self.sets, cuts, 0.95)
         self.flow = read_table(results / "cohort/flow.csv", FLOW)
@@ -113,10 +119,17 @@ def shown_texts(figure: Figure) -> list[Text]:
     for axis in figure.axes:
         for side in (axis.xaxis, axis.yaxis):
             shown = set(side._update_ticks()) if axis.axison else set()
-            hidden |= {id(text) for tick in [*side.majorTicks, *side.minorTicks] if tick not in shown for text in (tick.label1, tick.label2)}
+            hidden |= {
+                id(text)
+                for tick in [*side.majorTicks, *side.minorTicks]
+                if tick not in shown
+                for text in (tick.label1, tick.label2)
+            }
             if not axis.axison:
                 hidden |= {id(side.label), id(side.offsetText)}
-    return [t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and id(t) not in hidden]
+    return [
+        t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip() and id(t) not in hidden
+    ]
 
 
 @pytest.mark.parametrize(
@@ -163,13 +176,25 @@ def test_no_text_gets_smaller_than_six_points_whatever_the_config_says(studies):
         Figures(font_size=5)
 
 
-# Machado, Oliveira, Fernandes: A physiologically-based model for simulation of color vision deficiency (IEEE TVCG 2009;15:1291),
-# severity 1.0, on linear RGB.
+# Machado, Oliveira, Fernandes: A physiologically-based model for simulation of color vision deficiency (IEEE
+# TVCG 2009;15:1291), severity 1.0, on linear RGB.
 DEFICIENCIES = {
     "none": np.eye(3),
-    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
-    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
-    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
 }
 
 
@@ -178,7 +203,11 @@ def lab(color: str, deficiency: str) -> np.ndarray:
     rgb = np.array(to_rgb(color))
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(np.array(DEFICIENCIES[deficiency]) @ linear, 0, 1)
-    to_xyz = [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    to_xyz = [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
     xyz = np.array(to_xyz) @ linear / [0.95047, 1, 1.08883]
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
@@ -190,26 +219,47 @@ def least_difference(colors, deficiency: str) -> float:
 
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
-@pytest.mark.parametrize("colors", [tuple(COLORS.values()), style.SET_COLORS, style.FOLD_COLORS], ids=["models", "sets", "folds"])
+@pytest.mark.parametrize(
+    "colors", [tuple(COLORS.values()), style.SET_COLORS, style.FOLD_COLORS], ids=["models", "sets", "folds"]
+)
 def test_colours_differ_for_the_colour_blind(colors, deficiency):
     assert least_difference(colors, deficiency) >= 15, deficiency
 
 
 def test_the_test_of_colours_fails_where_colours_can_not_be_told_apart():
-    assert least_difference(["#d00000", "#7a6a00"], "none") > 40 > 15 > least_difference(["#c04040", "#807f40"], "deuteranopia")
-    assert np.allclose(lab("#ffffff", "none"), [100, 0, 0], atol=0.05) and np.allclose(lab("#808080", "protanopia")[1:], 0, atol=0.1)
+    assert (
+        least_difference(["#d00000", "#7a6a00"], "none")
+        > 40
+        > 15
+        > least_difference(["#c04040", "#807f40"], "deuteranopia")
+    )
+    assert np.allclose(lab("#ffffff", "none"), [100, 0, 0], atol=0.05) and np.allclose(
+        lab("#808080", "protanopia")[1:], 0, atol=0.1
+    )
 
 
 def test_models_and_folds_differ_beside_colour(studies):
     use("en")
-    assert len(set(map(str, style.line_styles_of(MODELS).values()))) == len(set(style.markers_of(MODELS).values())) == 3
+    assert (
+        len(set(map(str, style.line_styles_of(MODELS).values())))
+        == len(set(style.markers_of(MODELS).values()))
+        == 3
+    )
     figures = studies(3).figures("en", only=("roc", "decision_curves", "calibration", "training"))
     for name, axes in (("roc", slice(0, 3)), ("decision_curves", slice(0, 3)), ("calibration", slice(0, 2))):
         for axis in figures[name].axes[axes]:
-            drawn_lines = {line.get_label(): str(line._unscaled_dash_pattern) for line in axis.lines if line.get_label() in legend_names(figures[name], axis)}
+            drawn_lines = {
+                line.get_label(): str(line._unscaled_dash_pattern)
+                for line in axis.lines
+                if line.get_label() in legend_names(figures[name], axis)
+            }
             models = [look for label, look in drawn_lines.items() if not label.startswith("Treat")]
             assert len(models) == len(set(models)) == 3, name
-    marks = [line.get_marker() for line in figures["training"].axes[1].lines if not line.get_label().startswith("_")]
+    marks = [
+        line.get_marker()
+        for line in figures["training"].axes[1].lines
+        if not line.get_label().startswith("_")
+    ]
     assert len(marks) == len(set(marks)) == 5
 
 
@@ -223,7 +273,9 @@ def test_pdf_embeds_its_fonts_and_svg_holds_no_text(studies, tmp_path, language)
     use(language)
     for name, figure in studies(3).figures(language, only=("roc", "forest")).items():
         style.save(figure, [tmp_path / f"{name}.pdf", tmp_path / f"{name}.svg"])
-        said = subprocess.run(["pdffonts", tmp_path / f"{name}.pdf"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            ["pdffonts", tmp_path / f"{name}.pdf"], capture_output=True, text=True, check=True
+        ).stdout
         rows = said.splitlines()[2:]
         assert rows and all(re.search(r"\s(yes)\s+(yes|no)\s+(yes|no)\s+\d+", row) for row in rows), said
         assert "Type 3" not in said
@@ -232,7 +284,12 @@ def test_pdf_embeds_its_fonts_and_svg_holds_no_text(studies, tmp_path, language)
 
 @pytest.mark.parametrize(
     ("text", "width"),
-    [("one two three four five", 0.6), ("内部测试集的名称很长很长很长", 0.5), ("Abcdefghijklmnopqrstuvwxyz", 0.4), ("", 1.0)],
+    [
+        ("one two three four five", 0.6),
+        ("内部测试集的名称很长很长很长", 0.5),
+        ("Abcdefghijklmnopqrstuvwxyz", 0.4),
+        ("", 1.0),
+    ],
 )
 def test_wrapped_lines_fit_and_lose_nothing(text, width):
     use("zh")

@@ -60,7 +60,10 @@ def test_roc_figure_says_auc_and_synthetic(predictions):
     figure = draw_roc(predictions, numbers, look())
     said = texts(figure)
     row = numbers[(numbers["set"] == "external_1") & (numbers["model"] == "deep")].iloc[0]
-    assert f"Deep learning {row['auc']:.3f} ({row['auc_low']:.3f}–{row['auc_high']:.3f})" in said and "AUC (95% CI)" in said
+    assert (
+        f"Deep learning {row['auc']:.3f} ({row['auc_low']:.3f}–{row['auc_high']:.3f})" in said
+        and "AUC (95% CI)" in said
+    )
     assert "SYNTHETIC" in said and "Internal test set" in said
     assert "SYNTHETIC" not in texts(draw_roc(predictions, numbers, look(synthetic=False)))
 
@@ -90,9 +93,23 @@ def test_calibration_names_a_model_without_a_curve(predictions):
 def test_best_strategies_by_hand():
     """Of equals the strategy that needs no model comes first."""
     grid = [0.1, 0.2, 0.3, 0.4, 0.5]
-    benefit = {"all": [0.4, 0.3, 0.1, -0.1, -0.3], "none": [0.0] * 5, "a": [0.4, 0.35, 0.2, 0.2, 0.0], "b": [0.3, 0.3, 0.25, 0.2, -0.1]}
-    part = pd.DataFrame([(m, t, v) for m, values in benefit.items() for t, v in zip(grid, values)], columns=["model", "threshold", "net_benefit"])
-    assert best_strategies(part, ["a", "b"]) == [("all", 0.1, 0.1), ("a", 0.2, 0.2), ("b", 0.3, 0.3), ("a", 0.4, 0.4), ("none", 0.5, 0.5)]
+    benefit = {
+        "all": [0.4, 0.3, 0.1, -0.1, -0.3],
+        "none": [0.0] * 5,
+        "a": [0.4, 0.35, 0.2, 0.2, 0.0],
+        "b": [0.3, 0.3, 0.25, 0.2, -0.1],
+    }
+    part = pd.DataFrame(
+        [(m, t, v) for m, values in benefit.items() for t, v in zip(grid, values)],
+        columns=["model", "threshold", "net_benefit"],
+    )
+    assert best_strategies(part, ["a", "b"]) == [
+        ("all", 0.1, 0.1),
+        ("a", 0.2, 0.2),
+        ("b", 0.3, 0.3),
+        ("a", 0.4, 0.4),
+        ("none", 0.5, 0.5),
+    ]
     assert best_strategies(part[part["threshold"] < 0.15], ["b", "a"]) == [("all", 0.1, 0.1)]
 
 
@@ -132,10 +149,24 @@ def test_forest_plot_is_the_table(cohort, predictions):
             auc, low = [whole["auc"], *part["auc"]], np.array([whole["auc_low"], *part["auc_low"]])
             color = style.colors_of(MODELS, COLORS)[model]
             lines = [line for line in axis.lines if line.get_color() == color]
-            assert [line.get_xdata()[0] for line in lines if line.get_linestyle() != "None" and len(line.get_xdata()) == 2] == [whole["auc"]]
-            marks = sorted(x for line in lines if line.get_linestyle() == "None" for x in line.get_xdata() if not np.isnan(x))
+            assert [
+                line.get_xdata()[0]
+                for line in lines
+                if line.get_linestyle() != "None" and len(line.get_xdata()) == 2
+            ] == [whole["auc"]]
+            marks = sorted(
+                x
+                for line in lines
+                if line.get_linestyle() == "None"
+                for x in line.get_xdata()
+                if not np.isnan(x)
+            )
             assert marks == sorted(x for x in auc if not np.isnan(x))
-            bars = [c for c in axis.collections if tuple(c.get_color()[0][:3]) == style.matplotlib.colors.to_rgb(color)]
+            bars = [
+                c
+                for c in axis.collections
+                if tuple(c.get_color()[0][:3]) == style.matplotlib.colors.to_rgb(color)
+            ]
             assert sorted(s[0][0] for c in bars for s in c.get_segments()) == sorted(low[~np.isnan(low)])
             for row in [whole, *(row for _, row in part.iterrows())]:
                 assert cell(row, Language("en")) in said and f"{row['n']} ({row['n_pos']})" in said
@@ -164,9 +195,15 @@ def test_forest_plot_with_many_models_and_with_a_set_without_patients(cohort, pr
     subgroups, numbers = forest_tables(cohort, predictions)
     copies = [frame.assign(model=frame["model"] + "_2") for frame in (subgroups, numbers)]
     many = Look([*MODELS, *(f"{m}_2" for m in MODELS)], [*SETS, "external_3"], Language("en"), COLORS, False)
-    figure = draw_forest(pd.concat([subgroups, copies[0]])[list(SUBGROUPS)], pd.concat([numbers, copies[1]]), many)
+    figure = draw_forest(
+        pd.concat([subgroups, copies[0]])[list(SUBGROUPS)], pd.concat([numbers, copies[1]]), many
+    )
     said = texts(figure)
-    assert "results/statistics/subgroups.csv" in said and "External 3 (No patients)" in said and "SYNTHETIC" not in said
+    assert (
+        "results/statistics/subgroups.csv" in said
+        and "External 3 (No patients)" in said
+        and "SYNTHETIC" not in said
+    )
     assert len(figure.axes) == 4
 
 
@@ -295,7 +332,9 @@ def test_training_curves_are_the_histories_and_say_that_the_auc_chooses_nothing(
     figure = draw_training(histories, Language("en"), True)
     loss, auc, rate = figure.axes
     for fold, history in enumerate(histories):
-        drawn = [line.get_ydata() for line in loss.lines[2 * fold : 2 * fold + 2]] + [rate.lines[fold].get_ydata()]
+        drawn = [line.get_ydata() for line in loss.lines[2 * fold : 2 * fold + 2]] + [
+            rate.lines[fold].get_ydata()
+        ]
         for values, column in zip(drawn, ("loss_global", "loss_local", "lr"), strict=True):
             np.testing.assert_array_equal(values, history[column])
         np.testing.assert_array_equal(auc.lines[fold].get_ydata(), history["held_out_auc"])
@@ -356,7 +395,8 @@ def test_without_a_chinese_font_the_package_is_named(monkeypatch):
 def test_every_subgroup_of_the_forest_has_words_in_both_languages():
     n = 12
     frame = pd.DataFrame(
-        {"sex": ["F", "M"] * 6, "age": np.arange(60, 60 + n), "bmi": np.linspace(17, 30, n), "manufacturer": "", "dxa_interval_months": np.linspace(0, 4, n)}
+        {"sex": ["F", "M"] * 6, "age": np.arange(60, 60 + n), "bmi": np.linspace(17, 30, n),
+        "manufacturer": "", "dxa_interval_months": np.linspace(0, 4, n)}
     )  # fmt: skip
     keys = {f"{subgroup}_{level}" for subgroup, level, _ in levels(frame)}
     assert len([key for key in keys if key.startswith("dxa_interval_")]) == 3
@@ -397,7 +437,9 @@ def test_a_figure_with_a_box_is_refused_before_it_is_written(predictions, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("title", ["One line", "A long title that is broken where it must be, twice at least in this panel"])
+@pytest.mark.parametrize(
+    "title", ["One line", "A long title that is broken where it must be, twice at least in this panel"]
+)
 def test_a_panels_letter_stands_on_the_line_of_its_title(title):
     style.apply("en", 8, 60)
     figure, axes = style.panels(2, 2.0)

@@ -1,4 +1,6 @@
-"""Each fold's own AUC on the test sets: DeLong on the fold's probabilities, the ensemble beside it, other patients refused."""
+"""Each fold's own AUC on the test sets: DeLong on the fold's probabilities, the ensemble beside it, other
+patients refused.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +19,28 @@ SETS = {"internal_test": (22, 42), "external_1": (60, 55)}
 
 @pytest.fixture
 def run(tmp_path):
-    """A cohort of two test sets and each fold's probabilities, the rows in another order than the cohort's."""
+    """A cohort of two test sets and each fold's probabilities, the rows in another order than the
+    cohort's.
+    """
     rng = np.random.default_rng(3)
     rows, paths = [], {}
     for name, (n_op, n_non_op) in SETS.items():
         for i, label in enumerate([1] * n_op + [0] * n_non_op):
-            rows.append({c: 0 for c in COHORT} | {"patient_id": f"P{name}{i}", "image_id": f"I{name}{i}", "center": name, "set": name, "label": label})
+            rows.append(
+                {c: 0 for c in COHORT}
+                | {
+                    "patient_id": f"P{name}{i}",
+                    "image_id": f"I{name}{i}",
+                    "center": name,
+                    "set": name,
+                    "label": label,
+                }
+            )
         part = pd.DataFrame(rows[-(n_op + n_non_op) :])
-        folds = {f"fold_{k}": 1 / (1 + np.exp(-(part["label"] * 1.5 + rng.normal(0, 1 + k / 5, len(part))))) for k in range(3)}
+        folds = {
+            f"fold_{k}": 1 / (1 + np.exp(-(part["label"] * 1.5 + rng.normal(0, 1 + k / 5, len(part)))))
+            for k in range(3)
+        }
         frame = part[["patient_id", "image_id"]].assign(deep=np.mean(list(folds.values()), axis=0), **folds)
         paths[name] = tmp_path / f"{name}.csv"
         frame.sample(frac=1, random_state=1).to_csv(paths[name], index=False)
@@ -36,7 +52,9 @@ def test_a_row_per_fold_and_one_for_the_ensemble(run):
     cohort, paths = run
     table = fold_table(paths, cohort, 0.95)
     assert list(table.columns) == list(FOLDS)
-    assert list(zip(table["set"], table["fold"])) == [(s, f) for s in SETS for f in ("0", "1", "2", "ensemble")]
+    assert list(zip(table["set"], table["fold"])) == [
+        (s, f) for s in SETS for f in ("0", "1", "2", "ensemble")
+    ]
     labels = read_table(cohort, COHORT).set_index("patient_id")["label"]
     for row in table.itertuples():
         scores = pd.read_csv(paths[row.set]).set_index("patient_id")

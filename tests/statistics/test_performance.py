@@ -101,7 +101,9 @@ def counted(part: pd.DataFrame, model: str, cut: float) -> tuple[int, int, int, 
     st.integers(0, 2**32 - 1),
 )
 def test_identities_of_table_2_of_random_studies(sizes, grain, rule, confidence, seed):
-    """From scores to Table 2 as the stage goes: thresholds frozen on train, then every row of every test set."""
+    """From scores to Table 2 as the stage goes: thresholds frozen on train, then every row of every test
+    set.
+    """
     rng = np.random.default_rng(seed)
     parts = []
     for place, (n_pos, n_neg) in enumerate([(12, 20), *sizes]):
@@ -120,7 +122,12 @@ def test_identities_of_table_2_of_random_studies(sizes, grain, rule, confidence,
     for row in table.to_dict("records"):
         check_identities(row)
         part = frame[frame["set"] == row["set"]].assign(everyone_positive=1.0)
-        assert counted(part, row["model"], cuts.get(row["model"], 0.0)) == (row["tp"], row["fp"], row["tn"], row["fn"])
+        assert counted(part, row["model"], cuts.get(row["model"], 0.0)) == (
+            row["tp"],
+            row["fp"],
+            row["tn"],
+            row["fn"],
+        )
         assert row["threshold"] == cuts.get(row["model"], 0.0)
 
 
@@ -150,7 +157,9 @@ def test_wilson_equals_statsmodels():
 
 
 def test_bootstrap_is_that_of_whole_patients():
-    """Mean and spread of the multinomial draw are those of drawing patients one by one, models kept together."""
+    """Mean and spread of the multinomial draw are those of drawing patients one by one, models kept
+    together.
+    """
     rng = np.random.default_rng(8)
     labels = rng.integers(0, 2, 60)
     called = rng.random((2, 60)) < np.where(labels, 0.8, 0.3)

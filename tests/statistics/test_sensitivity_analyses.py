@@ -31,7 +31,9 @@ CUTS = {"deep": 0.4, "clinical": 0.45, "combined": 0.35}
 
 @pytest.fixture
 def patients(predictions, cohort, tmp_path):
-    """Patients with months and a T-score of each site, as a run leaves them: the lowest gives the label, some sites are missing."""
+    """Patients with months and a T-score of each site, as a run leaves them: the lowest gives the label, some
+    sites are missing.
+    """
     rng = np.random.default_rng(5)
     n = len(cohort)
     lowest = cohort["t_score"].to_numpy()
@@ -74,7 +76,9 @@ def test_who_is_in_each_analysis(patients):
     names = {one.name for one in analyses(patients, -2.5, recorded(patients), 3)}
     assert names == set(table.index.get_level_values("analysis"))
     assert (table.loc["main", "auc_minus_main"] == 0).all()
-    assert (table.loc["main", "auc_minus_main_ci_method"] == SAME).all() and table.loc["main", "auc_minus_main_low"].isna().all()
+    assert (table.loc["main", "auc_minus_main_ci_method"] == SAME).all() and table.loc[
+        "main", "auc_minus_main_low"
+    ].isna().all()
 
 
 def test_one_site_gives_the_label_alone(patients):
@@ -91,7 +95,11 @@ def test_one_site_gives_the_label_alone(patients):
     assert row["n_pos"] == op.sum()
     assert row["sensitivity"] == pytest.approx((part.loc[op, "deep"] >= CUTS["deep"]).mean())
     assert row["sensitivity_minus_main_ci_method"] == "bootstrap, percentile"
-    assert row["sensitivity_minus_main_low"] <= row["sensitivity_minus_main"] <= row["sensitivity_minus_main_high"]
+    assert (
+        row["sensitivity_minus_main_low"]
+        <= row["sensitivity_minus_main"]
+        <= row["sensitivity_minus_main_high"]
+    )
 
 
 def test_a_site_known_by_a_bound_alone_counts(patients):
@@ -131,7 +139,9 @@ def test_a_cohort_without_the_further_columns_says_what_is_refused(predictions, 
     table = table_of(frame)
     for analysis in ("lumbar_only", "femoral_neck_only"):
         rows = table.loc[analysis]
-        assert (rows["n"] == 0).all() and rows["note"].str.startswith("refused: cohort.csv has no t_score_").all()
+        assert (rows["n"] == 0).all() and rows["note"].str.startswith(
+            "refused: cohort.csv has no t_score_"
+        ).all()
         assert rows["auc"].isna().all() and rows["auc_minus_main"].isna().all()
     rows = table.loc["dxa_within_1_month"]
     assert rows["note"].str.contains("30 days stand for a month").all() and (rows["n"] > 0).all()
@@ -176,7 +186,10 @@ def test_error_of_the_change_is_that_of_a_bootstrap_of_patients():
         for _ in range(3000):
             pick = rng.integers(0, len(labels), len(labels))
             inside = pick[kept[pick]]
-            values.append(auc_with_covariance(own[inside], scores[inside]).auc[0] - auc_with_covariance(labels[pick], scores[pick]).auc[0])
+            values.append(
+                auc_with_covariance(own[inside], scores[inside]).auc[0]
+                - auc_with_covariance(labels[pick], scores[pick]).auc[0]
+            )
         assert (high - low) / (2 * 1.959964) == pytest.approx(np.std(values), rel=0.08)
         assert change == pytest.approx(np.mean(values), abs=0.01)
 
@@ -203,7 +216,9 @@ def test_newcombe_of_statsmodels():
     from statsmodels.stats.proportion import confint_proportions_2indep
 
     for counts in ((9, 10, 3, 10), (0, 5, 5, 5), (30, 63, 11, 13)):
-        assert newcombe(*counts, 0.95) == pytest.approx(confint_proportions_2indep(*counts, method="newcomb", compare="diff"), abs=1e-12)
+        assert newcombe(*counts, 0.95) == pytest.approx(
+            confint_proportions_2indep(*counts, method="newcomb", compare="diff"), abs=1e-12
+        )
 
 
 def test_change_of_a_rate():
@@ -215,11 +230,15 @@ def test_change_of_a_rate():
     assert change == pytest.approx(called[op & kept].mean() - called[op].mean(), abs=1e-12)
     out = (op & ~kept).sum() / op.sum()
     assert change == pytest.approx(out * (called[op & kept].mean() - called[op & ~kept].mean()), abs=1e-12)
-    assert rate_change(labels, called, Analysis("x", op, labels), 0, 0.95, 500, 1)[3] == "none: nobody to count"
+    assert (
+        rate_change(labels, called, Analysis("x", op, labels), 0, 0.95, 500, 1)[3] == "none: nobody to count"
+    )
     assert rate_change(labels, called, Analysis("x", op, labels), 1, 0.95, 500, 1)[::3] == (0.0, SAME)
 
 
-@pytest.mark.parametrize(("keep", "reason"), [(1, "one class only"), (2, "fewer than 2 patients"), (4, "perfectly separated")])
+@pytest.mark.parametrize(
+    ("keep", "reason"), [(1, "one class only"), (2, "fewer than 2 patients"), (4, "perfectly separated")]
+)
 def test_an_analysis_of_few_patients_says_why_it_has_no_interval(keep, reason):
     labels = np.array([1, 0, 0, 1, 0, 1, 1, 0])
     scores = np.array([0.9, 0.1, 0.2, 0.8, 0.7, 0.3, 0.6, 0.65])

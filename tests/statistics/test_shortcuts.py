@@ -1,4 +1,6 @@
-"""The shortcut audit: against other software, on planted shortcuts, and where there is too little to say anything."""
+"""The shortcut audit: against other software, on planted shortcuts, and where there is too little to say
+anything.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +86,9 @@ def test_cross_validated_r2_predicts_no_patient_from_itself(frame):
     for fold in range(5):
         out = folds == fold
         predicted[out] = sm.OLS(target[~out], sm.add_constant(x[~out])).fit().predict(sm.add_constant(x[out]))
-    assert got == pytest.approx(1 - ((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum(), abs=1e-10)
+    assert got == pytest.approx(
+        1 - ((target - predicted) ** 2).sum() / ((target - target.mean()) ** 2).sum(), abs=1e-10
+    )
     assert got < 0.02  # nothing of the films explains these scores
 
 
@@ -96,7 +100,9 @@ def test_scales_of_the_folds_change_nothing_in_train(frame):
     ours, theirs = rows_of(frame), rows_of(other)
     for group in GROUPS:
         for name in ("r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial"):
-            assert ours.loc[("train", group), name] == pytest.approx(theirs.loc[("train", group), name], rel=1e-6, abs=1e-9)
+            assert ours.loc[("train", group), name] == pytest.approx(
+                theirs.loc[("train", group), name], rel=1e-6, abs=1e-9
+            )
     part = frame[frame["set"] == "train"]
     score = pd.Series(audited_score(part)).groupby(part["fold"].to_numpy())
     assert np.allclose(score.mean(), 0) and np.allclose(score.std(ddof=0), 1)
@@ -115,7 +121,10 @@ def test_a_planted_shortcut_is_found_and_an_honest_score_passes(frame):
     found = rows_of(frame.assign(deep=fooled))
     for name in ("train", *SETS):
         assert found.loc[(name, "brightness"), "r2_cross_validated"] > 0.4
-        assert found.loc[(name, "all_of_these"), "r2_cross_validated"] > found.loc[(name, "brightness"), "r2_cross_validated"]
+        assert (
+            found.loc[(name, "all_of_these"), "r2_cross_validated"]
+            > found.loc[(name, "brightness"), "r2_cross_validated"]
+        )
         assert found.loc[(name, "brightness"), "p_partial"] < 1e-6
         assert found.loc[(name, "view"), "r2_cross_validated"] < 0.15
     assert found.loc[("train", "manufacturer"), "r2_cross_validated"] > 0.08
@@ -130,7 +139,9 @@ def test_variables_that_tell_the_label_have_an_auc_and_others_half(frame):
         scores = np.vstack([part["mean"].to_numpy(dtype=float)])
         plain = auc_with_covariance(part["label"].to_numpy(dtype=int), scores).auc[0]
         # in a test set one fit ranks by the variable itself; in train five fits stand beside each other
-        assert found.loc[(name, "brightness"), "auc"] == pytest.approx(plain, abs=1e-12 if name != "train" else 0.03)
+        assert found.loc[(name, "brightness"), "auc"] == pytest.approx(
+            plain, abs=1e-12 if name != "train" else 0.03
+        )
     assert abs(found.loc[("train", "film_size"), "auc"] - 0.5) < 0.1
     assert found.loc[("train", "age_sex"), "auc"] > 0.7
 
@@ -143,23 +154,32 @@ def test_test_patients_have_no_part_in_the_fit(frame):
     after = rows_of(other)
     for group in GROUPS:
         assert before.loc[("internal_test", group), "auc"] == after.loc[("internal_test", group), "auc"]
-        assert before.loc[("external_1", group), "auc"] == pytest.approx(1 - after.loc[("external_1", group), "auc"], abs=1e-12)
+        assert before.loc[("external_1", group), "auc"] == pytest.approx(
+            1 - after.loc[("external_1", group), "auc"], abs=1e-12
+        )
 
 
 def test_where_nothing_varies_or_patients_are_few_a_note_stands(frame):
     alone = frame.assign(manufacturer="Maker A")
-    few = pd.concat([alone[alone["set"] != "external_2"], alone[alone["set"] == "external_2"].groupby("label").head(5)])
+    few = pd.concat(
+        [alone[alone["set"] != "external_2"], alone[alone["set"] == "external_2"].groupby("label").head(5)]
+    )
     found = rows_of(few)
     row = found.loc[("train", "manufacturer")]
     assert row["note"] == "one value only" and np.isnan(row["r2_adjusted"])
     assert row["auc_ci_method"] == "none: constant score" or abs(row["auc"] - 0.5) < 0.1
     rare = frame.copy()
-    for name in ("internal_test", "external_1"):  # four patients with a second value are too few for a column, five are not
+    for name in (
+        "internal_test",
+        "external_1",
+    ):  # four patients with a second value are too few for a column, five are not
         of_set = rare.index[rare["set"] == name]
         rare.loc[of_set, "view"] = "PA"
         rare.loc[of_set[: 4 if name == "internal_test" else 5], "view"] = "AP"
     notes = rows_of(rare)["note"]
-    assert notes.loc[("internal_test", "view")] == "no second value in 5 patients or more" and pd.isna(notes.loc[("external_1", "view")])
+    assert notes.loc[("internal_test", "view")] == "no second value in 5 patients or more" and pd.isna(
+        notes.loc[("external_1", "view")]
+    )
     unknown = rows_of(frame.assign(mean=frame["mean"].where(np.arange(len(frame)) % 3 == 0)))
     assert unknown.loc[("train", "brightness"), "note"] == "unknown in most patients"
     row = found.loc[("external_2", "exposure")]
@@ -177,7 +197,11 @@ def test_auc_within_a_manufacturer(frame):
     for row in table.itertuples():
         part = frame[(frame["set"] == row.set) & (frame["manufacturer"] == row.subject)]
         if row.subject == "Maker C":
-            assert np.isnan(row.auc) and row.note == "fewer than 5 patients in a class" and (row.n, row.n_pos) == (4, 0)
+            assert (
+                np.isnan(row.auc)
+                and row.note == "fewer than 5 patients in a class"
+                and (row.n, row.n_pos) == (4, 0)
+            )
         else:
             labels, scores = part["label"].to_numpy(dtype=int), part["deep"].to_numpy(dtype=float)[None]
             assert row.auc == pytest.approx(auc_with_covariance(labels, scores).auc[0], abs=1e-12)
@@ -200,7 +224,9 @@ def test_masked_scores_are_compared_in_pairs(frame, cohort, predictions, masked_
     table = masked_of(predictions, cohort, "internal_test")
     table.sample(frac=1, random_state=2).to_csv(tmp_path / "m.csv", index=False)
     masked = read_masked({"internal_test": tmp_path / "m.csv"}, frame)
-    found = pd.DataFrame(masked_rows(masked, 0.95, None), columns=list(SHORTCUTS)).set_index(["subject", "against"])
+    found = pd.DataFrame(masked_rows(masked, 0.95, None), columns=list(SHORTCUTS)).set_index(
+        ["subject", "against"]
+    )
     part = frame[frame["set"] == "internal_test"].merge(table, on="patient_id")
     labels = part["label"].to_numpy(dtype=int)
     names = ["deep", *MASKS]
@@ -209,10 +235,16 @@ def test_masked_scores_are_compared_in_pairs(frame, cohort, predictions, masked_
         own = compare(result, i, 0, 0.95)
         row = found.loc[(mask, "unmasked")]
         assert row["auc"] == pytest.approx(own.auc_a, abs=1e-12)
-        assert (row["difference"], row["difference_low"], row["p_value"]) == pytest.approx((own.difference, own.low, own.p_value))
+        assert (row["difference"], row["difference_low"], row["p_value"]) == pytest.approx(
+            (own.difference, own.low, own.p_value)
+        )
     spine = found.loc[("spine_masked", "flanks_masked")]
     assert spine["difference"] == pytest.approx(result.auc[1] - result.auc[2], abs=1e-12)
-    for wrong in (table.iloc[1:], table.assign(spine_only=np.nan), pd.concat([table, table.iloc[[0]].assign(patient_id="P0")])):
+    for wrong in (
+        table.iloc[1:],
+        table.assign(spine_only=np.nan),
+        pd.concat([table, table.iloc[[0]].assign(patient_id="P0")]),
+    ):
         wrong.to_csv(tmp_path / "m.csv", index=False)
         with pytest.raises(StudyError, match="does not hold the patients"):
             read_masked({"internal_test": tmp_path / "m.csv"}, frame)

@@ -1,4 +1,6 @@
-"""Snakemake's own report: every figure and table has a caption, a category and a label, and says when its patients are simulated."""
+"""Snakemake's own report: every figure and table has a caption, a category and a label, and says when its
+patients are simulated.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk")))
 REPORTED = re.findall(
-    r'(?:report|marked)\(\s*"(results/[^"]+)",\s*caption=(?:"\.\./report/(\w+)\.rst"|caption),\s*category="(\w+)",\s*labels=\{"what": "([^"]+)"\}', RULES
+    r'(?:report|marked)\(\s*"(results/[^"]+)",\s*caption=(?:"\.\./report/(\w+)\.rst"|caption),\s*category="(\w+)",\s*labels=\{"what":'
+    r' "([^"]+)"\}',
+    RULES,
 )
 SOURCES = ("net_benefit.csv", "calibration_curve.csv", "baseline_delong.csv")
 """Tables behind a figure or another table, which are not shown by themselves."""
@@ -40,12 +44,19 @@ REAL = {"centers": [{"name": "a", "dicom": "films"}, {"name": "b", "simulate": N
 
 @pytest.mark.parametrize(
     ("config", "synthetic"),
-    [(SIMULATED, True), (REAL, False), ({"tables": {"synthetic": True}}, True), ({"tables": {"synthetic": False}}, False)],
+    [
+        (SIMULATED, True),
+        (REAL, False),
+        ({"tables": {"synthetic": True}}, True),
+        ({"tables": {"synthetic": False}}, False),
+    ],
 )
 @pytest.mark.parametrize("caption", sorted((ROOT / "report").glob("*.rst")), ids=lambda path: path.stem)
 def test_captions_say_synthetic_when_it_is(caption, config, synthetic):
     if caption.stem == "workflow" and "centers" not in config:
         pytest.skip("own tables have no text of the whole workflow")
-    text = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(caption.read_text(encoding="utf-8"))
+    text = jinja2.Environment(undefined=jinja2.StrictUndefined).from_string(
+        caption.read_text(encoding="utf-8")
+    )
     said = text.render(snakemake=SimpleNamespace(config=config))
     assert ("SYNTHETIC" in said) == synthetic and len(said.split()) > 6

@@ -27,7 +27,8 @@ def snakemake(folder: Path, *arguments: str) -> str:
     }
     done = subprocess.run(
         [
-            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory", str(folder),
+            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory",
+            str(folder),
             "--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2", *arguments,
         ],
         capture_output=True, text=True, env=environment, check=False,
@@ -67,8 +68,10 @@ def test_contract_of_the_result_files(finished):
     columns = {
         "thresholds": "model,threshold,rule",
         "table1": "center,variable,op,non_op,statistic,test,p_value",
-        "table2": "set,model,n,n_pos,auc,auc_low,auc_high,sensitivity,sensitivity_low,sensitivity_high,specificity,specificity_low,"
-        "specificity_high,accuracy,accuracy_low,accuracy_high,ppv,ppv_low,ppv_high,npv,npv_low,npv_high,f1,f1_low,f1_high",
+        "table2": (
+            "set,model,n,n_pos,auc,auc_low,auc_high,sensitivity,sensitivity_low,sensitivity_high,specificity,specificity_low,"
+            "specificity_high,accuracy,accuracy_low,accuracy_high,ppv,ppv_low,ppv_high,npv,npv_low,npv_high,f1,f1_low,f1_high"
+        ),
         "delong": "set,model_a,model_b,auc_a,auc_b,difference,z,p_value,p_holm,engine",
         "net_benefit": "set,model,threshold,net_benefit",
     }
@@ -155,7 +158,22 @@ def test_snakemakes_own_report_holds_captions_of_all_figures_and_tables(finished
     write_config(finished)
     snakemake(finished, "--report", str(tmp_path / "report.zip"))
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
-        said = "".join(archive.read(name).decode("utf-8", "ignore") for name in archive.namelist() if name.endswith((".html", ".js")))
-    for name in ("forest.svg", "roc.svg", "decision_curves.svg", "calibration.svg", "flow.svg", "table1.docx", "table2.html", "subgroups.csv"):
+        said = "".join(
+            archive.read(name).decode("utf-8", "ignore")
+            for name in archive.namelist()
+            if name.endswith((".html", ".js"))
+        )
+    for name in (
+        "forest.svg",
+        "roc.svg",
+        "decision_curves.svg",
+        "calibration.svg",
+        "flow.svg",
+        "table1.docx",
+        "table2.html",
+        "subgroups.csv",
+    ):
         assert name in said, name
-    assert "Figures" in said and "SYNTHETIC DATA, simulated patients." in said and "highest net benefit" in said
+    assert (
+        "Figures" in said and "SYNTHETIC DATA, simulated patients." in said and "highest net benefit" in said
+    )

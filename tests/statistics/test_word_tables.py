@@ -145,25 +145,52 @@ def test_headings_stay_with_their_rows_and_the_head_comes_again_on_every_page(ta
         for table in tables(language, True):
             write_docx(table, tmp_path / "table.docx")
             grid = docx.Document(tmp_path / "table.docx").tables[0]
-            assert "w:tblHeader" in grid.rows[0]._tr.xml and all("w:cantSplit" in row._tr.xml for row in grid.rows)
+            assert "w:tblHeader" in grid.rows[0]._tr.xml and all(
+                "w:cantSplit" in row._tr.xml for row in grid.rows
+            )
             for row, wanted in zip(grid.rows[1:], table.body, strict=True):
                 paragraph = row.cells[0].paragraphs[0]
                 assert bool(paragraph.paragraph_format.keep_with_next) == (len(wanted) == 1)
                 run = paragraph.runs[0]
-                assert (run.bold, run.italic) == (len(wanted) == 1 and language == "zh", len(wanted) == 1 and language == "en")
+                assert (run.bold, run.italic) == (
+                    len(wanted) == 1 and language == "zh",
+                    len(wanted) == 1 and language == "en",
+                )
                 assert 'w:eastAsia="SimSun"' in run._element.xml
 
 
-@pytest.mark.skipif(shutil.which("soffice") is None or shutil.which("pdftotext") is None, reason="LibreOffice is not installed")
+@pytest.mark.skipif(
+    shutil.which("soffice") is None or shutil.which("pdftotext") is None,
+    reason="LibreOffice is not installed",
+)
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_no_cell_is_broken_on_the_printed_page(tables, tmp_path, language):
     for i, table in enumerate(tables(language, True)):
         write_docx(table, tmp_path / f"{i}.docx")
-    command = ["soffice", f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}", "--headless", "--convert-to", "pdf", "--outdir", tmp_path]
-    plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}  # without what R has set for its own libraries
-    subprocess.run([*command, tmp_path / "0.docx", tmp_path / "1.docx"], check=True, capture_output=True, timeout=180, env=plain)
+    command = [
+        "soffice",
+        f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}",
+        "--headless",
+        "--convert-to",
+        "pdf",
+        "--outdir",
+        tmp_path,
+    ]
+    plain = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+    }  # without what R has set for its own libraries
+    subprocess.run(
+        [*command, tmp_path / "0.docx", tmp_path / "1.docx"],
+        check=True,
+        capture_output=True,
+        timeout=180,
+        env=plain,
+    )
     for i, table in enumerate(tables(language, True)):
-        said = subprocess.run(["pdftotext", "-layout", tmp_path / f"{i}.pdf", "-"], capture_output=True, text=True, check=True).stdout
+        said = subprocess.run(
+            ["pdftotext", "-layout", tmp_path / f"{i}.pdf", "-"], capture_output=True, text=True, check=True
+        ).stdout
         said = re.sub(" +", "", said)
         for row in table.body:
             for cell in row if len(row) > 1 else []:
@@ -174,13 +201,26 @@ def test_no_cell_is_broken_on_the_printed_page(tables, tmp_path, language):
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed (make test-tools)")
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_html_tables_need_no_sideways_scrolling_on_a_desktop(tables, tmp_path, language):
-    probe = '<script>addEventListener("load",()=>{const s=document.querySelector(".scroll");document.title=`${s.scrollWidth} ${s.clientWidth}`})</script></body>'
+    probe = (
+        '<script>addEventListener("load",()=>{const'
+        ' s=document.querySelector(".scroll");document.title=`${s.scrollWidth}'
+        " ${s.clientWidth}`})</script></body>"
+    )
     for i, table in enumerate(tables(language, True)):
         page = tmp_path / f"{i}.html"
         page.write_text(to_html(table).replace("</body>", probe), encoding="utf-8")
-        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage", f"--user-data-dir={tmp_path / 'profile'}"]
+        flags = [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--hide-scrollbars",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={tmp_path / 'profile'}",
+        ]
         command = ["chromium", *flags, "--window-size=1200,800", "--dump-dom", page.as_uri()]
         plain = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-        said = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, env=plain).stdout
+        said = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True, env=plain
+        ).stdout
         needed, given = map(int, re.search(r"<title>(\d+) (\d+)</title>", said).groups())
         assert 0 < needed <= given

@@ -21,7 +21,17 @@ def auc(labels, scores):
 def film(detector, name="p", number=1, t_score=-2.0, exposure="normal", lateral=False, size=SIZE):
     """A film as shares of the full range, bright where the body is dense."""
     stored = simulate_film(
-        (SEED, "c", name), number, "F", 64, 157.0, 23.0, t_score, detector, size, lateral=lateral, exposure=exposure
+        (SEED, "c", name),
+        number,
+        "F",
+        64,
+        157.0,
+        23.0,
+        t_score,
+        detector,
+        size,
+        lateral=lateral,
+        exposure=exposure,
     )
     shares = stored.astype(float) / (2**detector.bits - 1)
     return 1 - shares if detector.inverted else shares
@@ -87,12 +97,21 @@ def _texture(image):
 @pytest.fixture(scope="module", params=[True, False], ids=["signal", "no_signal"])
 def cohort(request):
     """(signal on?, labels, T-scores, films) of 140 patients of one machine."""
-    simulate = {"like": "internal", "n_op": 70, "n_non_op": 70, "film_size": SIZE, "density_signal": request.param, "trouble": False}
+    simulate = {
+        "like": "internal",
+        "n_op": 70,
+        "n_non_op": 70,
+        "film_size": SIZE,
+        "density_signal": request.param,
+        "trouble": False,
+    }
     patients = plan_center(SEED, "c", simulate)
     films = []
     for p in patients:
         who = p.person
-        stored = simulate_film((SEED, "c", p.name), 1, who.sex, who.age, who.height_cm, who.bmi, p.bone_t_score, ALL[0], SIZE)
+        stored = simulate_film(
+            (SEED, "c", p.name), 1, who.sex, who.age, who.height_cm, who.bmi, p.bone_t_score, ALL[0], SIZE
+        )
         films.append(stored / (2 ** ALL[0].bits - 1))
     return request.param, [p.person.op for p in patients], [p.person.t_score for p in patients], films
 

@@ -88,11 +88,13 @@ def test_every_file_is_accounted_for(folder):
 def test_every_trouble_is_there(folder):
     truth = read_table(folder / "truth.csv", TRUTH)
     assert set(truth["expected_reason"]) - {""} == {
-        "lateral", "low_range", "clipped", "cut_short", "burned_in_text", "no_patient_id", "no_pixels", "duplicate", "not_dicom"
+        "lateral", "low_range", "clipped", "cut_short", "burned_in_text", "no_patient_id", "no_pixels",
+        "duplicate", "not_dicom"
     }  # fmt: skip
     people = read_table(folder / "truth_patients.csv", TRUTH_PATIENTS)
     assert set(people.loc[people["expected"] == "excluded", "expected_reason"]) == {
-        *EXCLUSIONS, "too_young", "no_pair_in_interval", "no_frontal_film", "exposure_rejected", "no_usable_film",
+        *EXCLUSIONS, "too_young", "no_pair_in_interval", "no_frontal_film", "exposure_rejected",
+        "no_usable_film",
         "no_film", "unreadable_row", "not_in_patients_table", "no_dxa", "conflicting_rows", "no_t_score",
         "undecided_dxa",
     }  # fmt: skip
@@ -157,7 +159,9 @@ def test_planted_strings_stand_in_their_files(folder):
         content = (folder / name).read_bytes()
         if name.endswith(".xlsx"):
             book = openpyxl.load_workbook(folder / name)
-            content = "\n".join(str(c) for s in book for row in s.iter_rows(values_only=True) for c in row).encode()
+            content = "\n".join(
+                str(c) for s in book for row in s.iter_rows(values_only=True) for c in row
+            ).encode()
         for kind, texts in kinds.items():
             if kind == "paths":
                 assert all(text in name for text in texts)
@@ -171,7 +175,19 @@ def test_each_film_holds_identifiers_of_every_kind(folder, like):
     planted = json.loads((folder / "planted.json").read_text(encoding="utf-8"))["files"]
     truth = read_table(folder / "truth.csv", TRUTH)
     whole = truth[~truth["expected_reason"].isin(["not_dicom", "cut_short"])]
-    kinds = {"names", "ids", "dates", "times", "uids", "physicians", "institution", "serials", "addresses", "phones", "paths"}
+    kinds = {
+        "names",
+        "ids",
+        "dates",
+        "times",
+        "uids",
+        "physicians",
+        "institution",
+        "serials",
+        "addresses",
+        "phones",
+        "paths",
+    }
     for path in whole["path"]:
         assert kinds <= set(planted[f"dicom/{path}"])
         film = pydicom.dcmread(folder / "dicom" / path)
@@ -214,7 +230,13 @@ def test_the_view_is_said_in_several_ways(centers):
         ways = set()
         for path in truth.loc[truth["expected_status"] == "accepted", "path"]:
             film = pydicom.dcmread(folder / "dicom" / path, stop_before_pixels=True)
-            ways.add("position" if "ViewPosition" in film else "code" if "ViewCodeSequence" in film else "description")
+            ways.add(
+                "position"
+                if "ViewPosition" in film
+                else "code"
+                if "ViewCodeSequence" in film
+                else "description"
+            )
         assert len(ways) >= 2, like
 
 
@@ -242,12 +264,16 @@ def test_tables_follow_the_layout(folder, like):
     people = read_table(folder / "truth_patients.csv", TRUTH_PATIENTS).set_index("source_patient_id")
     table = _read(center.patients, folder)
     columns = center.patients.columns
-    assert {columns.patient_id, columns.sex, columns.birth_date, columns.height, columns.weight} <= set(table.columns)
+    assert {columns.patient_id, columns.sex, columns.birth_date, columns.height, columns.weight} <= set(
+        table.columns
+    )
     assert set(center.patients.exclusions.model_dump().values()) <= set(table.columns)
     ids = table[columns.patient_id].astype(str).str.strip().str.lstrip("0")
     known = people.rename(index=lambda i: i.lstrip("0"))
     assert ids.isin(known.index).all()
-    height = table[columns.height].astype(float).to_numpy() * (100 if center.patients.height_unit == "m" else 1)
+    height = table[columns.height].astype(float).to_numpy() * (
+        100 if center.patients.height_unit == "m" else 1
+    )
     normal = ~known.loc[ids, "planted"].isin(["conflicting_height"]).to_numpy()
     expected = known.loc[ids, "height_cm"].to_numpy()
     assert np.allclose(height[normal], expected[normal], atol=0.06)

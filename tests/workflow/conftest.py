@@ -18,7 +18,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def copy_of_the_repository(target: Path) -> Path:
-    """Copy what git tracks, and what it would track, to ``target``: a clone that knows uncommitted changes."""
+    """Copy what git tracks, and what it would track, to ``target``: a clone that knows uncommitted
+    changes.
+    """
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -44,13 +46,29 @@ class Study:
         self, *arguments: str, cores: int = 2, check: bool = True, more: dict[str, str] | None = None
     ) -> str:
         """Run Snakemake, with ``more`` environment variables; return all that it printed."""
-        command = [sys.executable, "-m", "snakemake", "--configfile", self.configfile, "--cores", str(cores), *arguments]
+        command = [
+            sys.executable,
+            "-m",
+            "snakemake",
+            "--configfile",
+            self.configfile,
+            "--cores",
+            str(cores),
+            *arguments,
+        ]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")} | (more or {})
         done = subprocess.run(
-            command, cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+            command,
+            cwd=self.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=environment,
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"{' '.join(command[2:])} ended with {done.returncode}:\n{done.stdout[-6000:]}")
+            raise AssertionError(
+                f"{' '.join(command[2:])} ended with {done.returncode}:\n{done.stdout[-6000:]}"
+            )
         return done.stdout
 
     def jobs(self, *arguments: str) -> dict[str, int]:

@@ -159,7 +159,9 @@ sys.meta_path.insert(0, Block())
 
 
 def without_test_packages(folder: Path) -> dict[str, str]:
-    """Environment variables under which Python finds no package that only tests need; ``folder`` is written to."""
+    """Environment variables under which Python finds no package that only tests need; ``folder`` is written
+    to.
+    """
     run = import_names(pinned("envs/requirements.txt"))
     tests = import_names(pinned("envs/requirements-test.txt") - pinned("envs/requirements.txt"))
     (folder / "sitecustomize.py").write_text(BLOCK.format(names=tests - run), encoding="utf-8")

@@ -1,4 +1,6 @@
-"""The bundle of a finished run: nothing of patients in it, and new films get the very scores that the run gave them."""
+"""The bundle of a finished run: nothing of patients in it, and new films get the very scores that the run
+gave them.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,29 @@ def bundled(finished, tmp_path_factory):
 
 def score(study, bundle, films, to, *more):
     """The command that `make score` runs, elsewhere than the study."""
-    command = [sys.executable, "-m", "scripts.bundle.score", "--bundle", bundle, "--dicom", films, "--to", to, *more]
+    command = [
+        sys.executable,
+        "-m",
+        "scripts.bundle.score",
+        "--bundle",
+        bundle,
+        "--dicom",
+        films,
+        "--to",
+        to,
+        *more,
+    ]
     environment = {**os.environ, "PYTHONPATH": str(study.path)}
-    return subprocess.run(list(map(str, command)), cwd=to.parent, capture_output=True, text=True, env=environment)
+    return subprocess.run(
+        list(map(str, command)), cwd=to.parent, capture_output=True, text=True, env=environment
+    )
 
 
 @pytest.fixture(scope="module")
 def scored(bundled, tmp_path_factory):
-    """Scores of the first external centre's films, its paths beside them; the bundle was moved out of the study before."""
+    """Scores of the first external centre's films, its paths beside them; the bundle was moved out of the
+    study before.
+    """
     folder = tmp_path_factory.mktemp("elsewhere")
     subprocess.run(["cp", "-r", bundled.path / "results/bundle", folder / "model"], check=True)
     films = bundled.path / "data/synthetic/external_1/dicom"
@@ -40,8 +57,13 @@ def scored(bundled, tmp_path_factory):
     assert done.returncode == 0, done.stderr
     frame = pd.read_csv(folder / "scores.csv", dtype=str, keep_default_na=False)
     names = pd.read_csv(folder / "scores_private.csv", dtype=str, keep_default_na=False)
-    crosswalk = pd.concat(pd.read_csv(p, dtype=str) for p in sorted((bundled.path / "private/external_1/crosswalk").glob("*.csv")))
-    joined = frame.merge(names, on="film", validate="one_to_one").merge(crosswalk[["path", "image_id"]], on="path", validate="one_to_one")
+    crosswalk = pd.concat(
+        pd.read_csv(p, dtype=str)
+        for p in sorted((bundled.path / "private/external_1/crosswalk").glob("*.csv"))
+    )
+    joined = frame.merge(names, on="film", validate="one_to_one").merge(
+        crosswalk[["path", "image_id"]], on="path", validate="one_to_one"
+    )
     assert len(joined) == len(frame) == len(names) == len(crosswalk)
     joined.attrs["folder"], joined.attrs["said"] = folder, done.stderr
     return joined
@@ -59,7 +81,14 @@ def test_no_identifier_pseudonym_date_or_path_is_in_the_bundle(bundled):
     assert leaks(folder, planted_strings(bundled)) == []
     cohort = pd.read_csv(bundled.path / "results/cohort/cohort.csv", dtype=str)
     films = pd.read_csv(bundled.path / "results/intake/internal/films.csv", dtype=str, keep_default_na=False)
-    secrets = {*cohort["patient_id"], *cohort["image_id"], *films["film_date"], str(bundled.path), "site-packages", "/tmp/"} - {""}
+    secrets = {
+        *cohort["patient_id"],
+        *cohort["image_id"],
+        *films["film_date"],
+        str(bundled.path),
+        "site-packages",
+        "/tmp/",
+    } - {""}
     makers = {name for name in cohort["manufacturer"].dropna() if len(name) > 3}
     assert makers
     for path in folder.rglob("*"):
@@ -81,7 +110,11 @@ def test_new_films_get_the_runs_own_scores_to_the_last_bit(bundled, scored):
     assert len(both) == len(own) > 10
     for column in ("deep", *(f"fold_{k}" for k in range(5))):
         assert (both[column] == both[f"{column}_new"]).all(), column
-    threshold = pd.read_csv(bundled.path / "results/statistics/thresholds.csv").set_index("model").loc["deep", "threshold"]
+    threshold = (
+        pd.read_csv(bundled.path / "results/statistics/thresholds.csv")
+        .set_index("model")
+        .loc["deep", "threshold"]
+    )
     assert (both["positive"] == (own["deep"].astype(float) >= threshold).astype(int).astype(str)).all()
 
 
@@ -95,10 +128,14 @@ def test_every_file_has_the_status_that_the_run_gave_it(bundled, scored):
     assert (both.loc[~free, "status"] == both.loc[~free, "status_new"]).all()
     assert (both.loc[~free, "reason"] == both.loc[~free, "reason_new"]).all()
     assert {"accepted", "quarantined", "rejected"} == set(both["status_new"])
-    exposure = pd.read_csv(bundled.path / "results/intake/external_1/exposure.csv", dtype=str, keep_default_na=False)
+    exposure = pd.read_csv(
+        bundled.path / "results/intake/external_1/exposure.csv", dtype=str, keep_default_na=False
+    )
     judged = exposure.merge(scored, on="image_id", suffixes=("", "_new"))
     assert len(judged) == len(exposure)
-    assert (judged["fixed_verdict"] == judged["verdict_new"]).all() and (judged["fixed_reason"] == judged["verdict_reason"]).all()
+    assert (judged["fixed_verdict"] == judged["verdict_new"]).all() and (
+        judged["fixed_reason"] == judged["verdict_reason"]
+    ).all()
 
 
 def test_the_scores_and_what_is_printed_hold_no_identifier(bundled, scored, tmp_path):
@@ -115,13 +152,21 @@ def test_a_cut_bundle_scores_nothing(bundled, tmp_path):
     subprocess.run(["cp", "-r", bundled.path / "results/bundle", tmp_path / "model"], check=True)
     with (tmp_path / "model/weights/fold_2.pt").open("r+b") as file:
         file.truncate(5000)
-    done = score(bundled, tmp_path / "model", bundled.path / "data/synthetic/external_1/dicom", tmp_path / "scores.csv")
-    assert done.returncode == 1 and "changed or cut: weights/fold_2.pt" in done.stderr and "Traceback" not in done.stderr
+    done = score(
+        bundled, tmp_path / "model", bundled.path / "data/synthetic/external_1/dicom", tmp_path / "scores.csv"
+    )
+    assert (
+        done.returncode == 1
+        and "changed or cut: weights/fold_2.pt" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert not list(tmp_path.glob("scores*"))
 
 
 def test_the_onnx_file_gives_the_runs_scores(bundled):
-    session = onnxruntime.InferenceSession(str(bundled.path / "results/bundle/model.onnx"), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        str(bundled.path / "results/bundle/model.onnx"), providers=["CPUExecutionProvider"]
+    )
     for name in ("internal_test", "external_1"):
         mean, each = session.run(None, {"film": np.load(bundled.path / f"state/cache/{name}/films.npy")})
         own = pd.read_csv(bundled.path / f"results/deep/scores/{name}.csv")
@@ -131,11 +176,20 @@ def test_the_onnx_file_gives_the_runs_scores(bundled):
 
 def test_make_share_leaves_the_bundle_out(bundled, tmp_path):
     chosen = pack(bundled.path / "results", bundled.path / "private", tmp_path / "shared.tar.gz")
-    assert "bundle/*" in chosen.left_out and not [name for name in chosen.members if name.startswith("bundle")]
+    assert "bundle/*" in chosen.left_out and not [
+        name for name in chosen.members if name.startswith("bundle")
+    ]
 
 
 def test_make_says_what_score_needs(bundled):
-    done = subprocess.run(["make", "-n", "score", "BUNDLE=b", "DICOM=films"], cwd=bundled.path, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "-n", "score", "BUNDLE=b", "DICOM=films"], cwd=bundled.path, capture_output=True, text=True
+    )
     assert '--to "scores.csv"' in done.stdout and '--device "auto"' in done.stdout
-    done = subprocess.run(["make", "-n", "score", "BUNDLE=b", "DICOM=films", "TO=mine.csv"], cwd=bundled.path, capture_output=True, text=True)
+    done = subprocess.run(
+        ["make", "-n", "score", "BUNDLE=b", "DICOM=films", "TO=mine.csv"],
+        cwd=bundled.path,
+        capture_output=True,
+        text=True,
+    )
     assert '--to "mine.csv"' in done.stdout

@@ -139,11 +139,11 @@ def test_variables_of_make_in_the_text(command):
 
 @pytest.mark.parametrize("target", sorted(RECIPES))
 def test_a_target_that_needs_more_than_a_run_installs_it(target):
-    """Tests, benchmarks and checks of the code first see to the test packages; what a user runs needs none of them."""
+    """Tests, benchmarks and checks of the code first see to the test packages; what a user runs needs none of
+    them.
+    """
     recipe = RECIPES[target]
-    for_tests = re.search(
-        r"(?<![\w.])(pytest|ruff|snakefmt|python3? -m tests\.(?!intake\.fuzz_))", recipe
-    )
+    for_tests = re.search(r"(?<![\w.])(pytest|ruff|snakefmt|python3? -m tests\.(?!intake\.fuzz_))", recipe)
     assert not for_tests or "envs/setup.sh test" in recipe[: for_tests.start()]
     for module in modules_of(recipe):
         assert module_file(module).is_file(), module
@@ -199,7 +199,8 @@ def test_python_modules_are_there_and_have_the_flags(command):
         assert (ROOT / words[0]).is_file()
 
 
-# ------------------------------------------------------------------------------------------ the environment of a run
+# ------------------------------------------------------------------------------------------ the environment
+# of a run
 
 
 def does_without(handler: ast.ExceptHandler) -> bool:
@@ -211,7 +212,9 @@ def does_without(handler: ast.ExceptHandler) -> bool:
 
 
 def imported(path: Path) -> set[str]:
-    """The top-level modules that a file imports, also within functions, but for those that it can do without."""
+    """The top-level modules that a file imports, also within functions, but for those that it can do
+    without.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     tries = [
         node for node in ast.walk(tree) if isinstance(node, ast.Try) and any(map(does_without, node.handlers))

@@ -12,7 +12,14 @@ import yaml
 from scripts.share.contents import DERIVED
 from scripts.share.suppression import TABLES
 
-RULES_ONCE = {"merge_intake", "merge_cohort", "split_cohort", "merge_predictions", "write_report", "record_provenance"}
+RULES_ONCE = {
+    "merge_intake",
+    "merge_cohort",
+    "split_cohort",
+    "merge_predictions",
+    "write_report",
+    "record_provenance",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,20 +46,31 @@ def test_a_study_is_a_few_dozen_submissions_to_slurm(study, overlay):
     single = [name for name in re.findall(r"^rule (\w+):", text, flags=re.M) if name not in here]
     assert set(single) == {"simulate_center", "train_fold", "score_images", "score_masked", "explain_gradcam"}
     batches = len(re.findall(r"^    rule deidentify:", text, flags=re.M))
-    # Batches of films; tables of all centres; three cohorts; models; statistics. Three simulations, five folds, scores of the sets.
+    # Batches of films; tables of all centres; three cohorts; models; statistics. Three simulations, five
+    # folds, scores of the sets.
     assert len(groups) == batches + 1 + 3 + 1 + 1
     assert len(groups) + len(single) - batches <= 20
 
 
 def test_every_rule_has_its_place_on_slurm(study):
-    """Each rule is in a group of the profile, computes for long by itself, runs in the main process, or only when asked for."""
+    """Each rule is in a group of the profile, computes for long by itself, runs in the main process, or only
+    when asked for.
+    """
     profile = yaml.safe_load((study.path / "profiles/slurm/config.yaml").read_text(encoding="utf-8"))
     rules, text = set(), ""
     for file in sorted((study.path / "rules").glob("*.smk")):
         text += file.read_text(encoding="utf-8")
     rules = set(re.findall(r"(?m)^rule (\w+):", text))
     local = set(re.findall(r"\w+", " ".join(re.findall(r"(?m)^localrules:\n((?:    \w+,\n?)+)", text))))
-    alone = {"simulate_center", "train_fold", "score_images", "score_masked", "explain_gradcam", "hand_over", "make_bundle"}
+    alone = {
+        "simulate_center",
+        "train_fold",
+        "score_images",
+        "score_masked",
+        "explain_gradcam",
+        "hand_over",
+        "make_bundle",
+    }
     assert set(profile["groups"]) | local | alone == rules
     assert not set(profile["groups"]) & (local | alone)
 
@@ -84,7 +102,14 @@ def test_jobs_do_not_grow_with_films(study):
     [
         ({"deep": {"trainng": {}}}, "did you mean 'training'"),
         ({"deep": {"training": {"epochs": "many"}}}, "deep.training.epochs"),
-        ({"centers": [{"name": "a", "role": "development", "dicom": "nowhere", "patients": {}, "dxa": {}}]}, "centers[a]"),
+        (
+            {
+                "centers": [
+                    {"name": "a", "role": "development", "dicom": "nowhere", "patients": {}, "dxa": {}}
+                ]
+            },
+            "centers[a]",
+        ),
         ({"study": {"key_file": "private/none.key"}}, "make key"),
     ],
 )
@@ -102,13 +127,22 @@ def test_every_table_that_can_be_shared_is_recorded(study):
     job = text[text.index("rule record_provenance:") :].split("input: ")[1]
     inputs = set(job.splitlines()[0].split(", "))
     tables = {f"results/{name}" for name in TABLES if not name.startswith("intake/")}
-    counted = {f"results/intake/{name}" for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")}
-    documents = {f"results/{name}.{suffix}" for name in DERIVED for suffix in (("docx", "html") if "tables/" in name else ("svg", "png"))}
+    counted = {
+        f"results/intake/{name}"
+        for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")
+    }
+    documents = {
+        f"results/{name}.{suffix}"
+        for name in DERIVED
+        for suffix in (("docx", "html") if "tables/" in name else ("svg", "png"))
+    }
     assert tables | counted | documents | {"results/statistics/engine.json"} <= inputs
 
 
 def test_lint(study):
-    done = subprocess.run([sys.executable, "-m", "snakemake", "--lint"], cwd=study.path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--lint"], cwd=study.path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -119,11 +153,22 @@ def test_every_rule_has_what_a_rule_needs(study):
     for file in sorted((study.path / "rules").glob("*.smk")):
         for block in re.split(r"(?m)^(?=rule |checkpoint )", file.read_text(encoding="utf-8"))[1:]:
             name = re.match(r"rule (\w+)", block).group(1)
-            for part in ('"""', "log:", "benchmark:", "threads:", "mem_mb", "runtime", "code=code(", "conda:"):
+            for part in (
+                '"""',
+                "log:",
+                "benchmark:",
+                "threads:",
+                "mem_mb",
+                "runtime",
+                "code=code(",
+                "conda:",
+            ):
                 if (name, part) == ("fetch_weights", "code=code("):
                     continue  # a file placed by hand must never be deleted to be fetched again
                 assert part in block, f"rule {name} has no {part}"
             if name != "all":
                 assert f"/{name}" in block
                 folder = "statistics" if file.stem == "own_tables" else file.stem
-                assert (study.path / "scripts" / folder / f"{name}.py").is_file(), f"no script for rule {name}"
+                assert (study.path / "scripts" / folder / f"{name}.py").is_file(), (
+                    f"no script for rule {name}"
+                )

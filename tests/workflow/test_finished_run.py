@@ -1,4 +1,6 @@
-"""What a finished run of the tiny study must show: the contract, counts that close, no leak, nothing left to do."""
+"""What a finished run of the tiny study must show: the contract, counts that close, no leak, nothing left to
+do.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +26,37 @@ TABLE2_METRICS = ["auc", "sensitivity", "specificity", "accuracy", "ppv", "npv",
 CONTRACT = {
     "results/intake/files.csv": ["center", "image_id", "status", "reason"],
     "results/intake/exposure.csv": ["center", "image_id", "verdict", "reason"],
-    "results/cohort/cohort.csv": ["patient_id", "center", "set", "fold", "label", "sex", "age", "height_cm", "weight_kg", "bmi", "bmd", "t_score", "dxa_site", "n_sites", "image_id", "dxa_interval_days", "manufacturer", "review"],
+    "results/cohort/cohort.csv": [
+        "patient_id",
+        "center",
+        "set",
+        "fold",
+        "label",
+        "sex",
+        "age",
+        "height_cm",
+        "weight_kg",
+        "bmi",
+        "bmd",
+        "t_score",
+        "dxa_site",
+        "n_sites",
+        "image_id",
+        "dxa_interval_days",
+        "manufacturer",
+        "review",
+    ],
     "results/cohort/flow.csv": ["center", "step", "n_patients", "n_op"],
-    "results/predictions.csv": ["patient_id", "center", "set", "fold", "label", "deep", "clinical", "combined"],
+    "results/predictions.csv": [
+        "patient_id",
+        "center",
+        "set",
+        "fold",
+        "label",
+        "deep",
+        "clinical",
+        "combined",
+    ],
     "results/statistics/thresholds.csv": ["model", "threshold", "rule"],
     "results/statistics/table1.csv": ["center", "variable", "op", "non_op", "statistic", "test", "p_value"],
     "results/statistics/table2.csv": [
@@ -36,9 +66,18 @@ CONTRACT = {
         "n_pos",
         *(f"{m}{end}" for m in TABLE2_METRICS for end in ("", "_low", "_high")),
     ],
-    "results/statistics/delong.csv": (
-        ["set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm", "engine"]
-    ),
+    "results/statistics/delong.csv": [
+        "set",
+        "model_a",
+        "model_b",
+        "auc_a",
+        "auc_b",
+        "difference",
+        "z",
+        "p_value",
+        "p_holm",
+        "engine",
+    ],
     "results/statistics/net_benefit.csv": ["set", "model", "threshold", "net_benefit"],
     **{f"results/deep/fold_{k}/held_out.csv": ["patient_id", "deep"] for k in range(5)},
     **{f"results/deep/fold_{k}/history.csv": ["epoch", "lr"] for k in range(5)},
@@ -76,7 +115,9 @@ def test_values_of_the_contract(finished):
     sure = cohort[cohort["t_score"].notna()]
     assert ((sure["t_score"] <= -2.5) == (sure["label"] == 1)).all()
     flow = pd.read_csv(finished.path / "results/cohort/flow.csv").set_index("step")["n_patients"]
-    assert flow["op_with_unreadable_row"].sum() == cohort["t_score"].isna().sum() == 3, "one planted in each centre"
+    assert flow["op_with_unreadable_row"].sum() == cohort["t_score"].isna().sum() == 3, (
+        "one planted in each centre"
+    )
     assert (cohort.loc[cohort["t_score"].isna(), "label"] == 1).all()
     assert (cohort["age"] > 40).all() and (cohort["age"] <= 90).all()
     assert (cohort["bmi"] - cohort["weight_kg"] / (cohort["height_cm"] / 100) ** 2).abs().max() < 0.01
@@ -123,7 +164,10 @@ def test_every_patient_is_accounted_for(finished):
         assert found == out + kept
         assert kept == (cohort["center"] == center).sum()
         assert out == (excluded["center"] == center).sum()
-        assert part.loc[part["step"] == "included", "n_op"].iloc[0] == cohort.loc[cohort["center"] == center, "label"].sum()
+        assert (
+            part.loc[part["step"] == "included", "n_op"].iloc[0]
+            == cohort.loc[cohort["center"] == center, "label"].sum()
+        )
 
 
 # ------------------------------------------------------------------------------------------------- leaks
@@ -136,11 +180,14 @@ KEY_BYTES = 6
 def planted_strings(study) -> dict[bytes, str]:
     """Every planted identifier, in each encoding in which it may stand, with its centre.
 
-    Dates are left out: a shifted date may equal another patient's true one (`test_source_dates_moved` looks at them).
+    Dates are left out: a shifted date may equal another patient's true one (`test_source_dates_moved` looks
+    at them).
     """
     strings = {}
     for center in ("internal", "external_1", "external_2"):
-        planted = json.loads((study.path / f"data/synthetic/{center}/planted.json").read_text(encoding="utf-8"))
+        planted = json.loads(
+            (study.path / f"data/synthetic/{center}/planted.json").read_text(encoding="utf-8")
+        )
         for kinds in planted["files"].values():
             for kind, texts in kinds.items():
                 for text in texts if kind != "dates" else []:
@@ -153,7 +200,9 @@ def planted_strings(study) -> dict[bytes, str]:
 
 
 def contains_any(content: bytes, by_start: dict[bytes, list[bytes]], first_two: np.ndarray) -> bool:
-    """Whether a planted string stands anywhere in ``content``; ``first_two`` marks the pairs of bytes that start one."""
+    """Whether a planted string stands anywhere in ``content``; ``first_two`` marks the pairs of bytes that
+    start one.
+    """
     for parity in (0, 1):
         pairs = np.frombuffer(content, dtype="<u2", count=(len(content) - parity) // 2, offset=parity)
         for place in np.flatnonzero(first_two[pairs]):
@@ -164,7 +213,9 @@ def contains_any(content: bytes, by_start: dict[bytes, list[bytes]], first_two: 
 
 
 def leaks(folder: Path, strings) -> list[str]:
-    """Files under ``folder`` with a planted identifier in their bytes or their name; zipped parts are looked into."""
+    """Files under ``folder`` with a planted identifier in their bytes or their name; zipped parts are looked
+    into.
+    """
     by_start: dict[bytes, list[bytes]] = {}
     first_two = np.zeros(1 << 16, dtype=bool)
     for text in strings:
@@ -204,7 +255,9 @@ def test_the_search_for_leaks_finds_one(finished, tmp_path):
     target = sorted((tmp_path / "logs").rglob("*.log"))[0]
     target.write_bytes(target.read_bytes() + b"reading " + one)
     assert leaks(tmp_path / "logs", strings) == [str(target)]
-    assert leaks(finished.path / "data/synthetic/internal", strings), "the planted identifiers are not in the sources"
+    assert leaks(finished.path / "data/synthetic/internal", strings), (
+        "the planted identifiers are not in the sources"
+    )
 
 
 def test_the_shared_archive_holds_no_patient_no_small_count_and_no_identifier(finished, tmp_path):
@@ -214,14 +267,20 @@ def test_the_shared_archive_holds_no_patient_no_small_count_and_no_identifier(fi
     assert leaks(tmp_path / "shared", planted_strings(finished)) == []
     whole = b"".join(p.read_bytes() for p in sorted((tmp_path / "shared").rglob("*")) if p.is_file())
     cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
-    assert not [name for column in ("patient_id", "image_id") for name in cohort[column] if name.encode() in whole]
+    assert not [
+        name for column in ("patient_id", "image_id") for name in cohort[column] if name.encode() in whole
+    ]
     flow = pd.read_csv(tmp_path / "shared/shared/cohort/flow.csv", dtype=str)
-    assert not set(flow[["n_patients", "n_op"]].to_numpy().ravel()) & set("1234") and "hidden" in set(flow["n_patients"])
+    assert not set(flow[["n_patients", "n_op"]].to_numpy().ravel()) & set("1234") and "hidden" in set(
+        flow["n_patients"]
+    )
     recorded = json.loads((finished.path / "results/provenance.json").read_text())["outputs"]["files"]
     counted = {"intake/table_issues.csv", "intake/files_summary.csv", "intake/exposure_summary.csv"}
     written = {"README.txt", "MANIFEST.sha256", "provenance.json"}
     assert {f"results/{name}" for name in chosen.members.keys() - counted - written} <= recorded.keys()
-    unknown = {name for name in chosen.left_out if name.endswith(".csv") and "does not know" in chosen.left_out[name]}
+    unknown = {
+        name for name in chosen.left_out if name.endswith(".csv") and "does not know" in chosen.left_out[name]
+    }
     assert unknown == set(), "a table of the run that the packer has no rules for"
 
 
@@ -233,13 +292,17 @@ def test_private_folder_is_closed(finished):
 
 
 def test_source_dates_moved(finished):
-    """No film keeps its date: films.csv has shifted dates, all earlier than the earliest source date plus the shift's range."""
+    """No film keeps its date: films.csv has shifted dates, all earlier than the earliest source date plus the
+    shift's range.
+    """
     for center in ("internal", "external_1", "external_2"):
         listing = pd.concat(
             pd.read_csv(p, dtype=str, keep_default_na=False)
             for p in sorted((finished.path / f"private/{center}/crosswalk").glob("*.csv"))
         )
-        films = pd.read_csv(finished.path / f"results/intake/{center}/films.csv", dtype=str, keep_default_na=False)
+        films = pd.read_csv(
+            finished.path / f"results/intake/{center}/films.csv", dtype=str, keep_default_na=False
+        )
         both = films.merge(listing, on="image_id", suffixes=("", "_source"))
         both = both[both["film_date"] != ""]
         assert len(both) > 5
@@ -252,7 +315,9 @@ def test_source_dates_moved(finished):
 
 def test_results_say_synthetic(finished):
     assert "SYNTHETIC" in (finished.path / "results/report.html").read_text(encoding="utf-8").upper()
-    document = zipfile.ZipFile(finished.path / "results/tables/table2.docx").read("word/document.xml").decode()
+    document = (
+        zipfile.ZipFile(finished.path / "results/tables/table2.docx").read("word/document.xml").decode()
+    )
     assert "SYNTHETIC" in document.upper()
 
 
@@ -277,19 +342,36 @@ def test_snakemakes_own_report_works_and_leaks_nothing(finished, tmp_path):
 
 def test_the_statistics_alone_come_out_the_same_from_the_runs_own_tables(finished, tmp_path):
     """`make statistics` on a study's own two tables: the same bytes as the study wrote."""
-    merged = laid_over(*(read_config_file(finished.path / name) for name in ("config.yaml", finished.configfile)))
+    merged = laid_over(
+        *(read_config_file(finished.path / name) for name in ("config.yaml", finished.configfile))
+    )
     labels = {center["name"]: center["label"] for center in merged["centers"] if center.get("label")}
-    settings = {name: merged.get(name, {}) for name in ("study", "statistics")} | {"tables": {"synthetic": True, "labels": labels}}
+    settings = {name: merged.get(name, {}) for name in ("study", "statistics")} | {
+        "tables": {"synthetic": True, "labels": labels}
+    }
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     results = finished.path / "results"
     command = [
         sys.executable, "-m", "scripts.statistics.own_tables", "--predictions", results / "predictions.csv",
-        "--cohort", results / "cohort/cohort.csv", "--flow", results / "cohort/flow.csv", "--to", tmp_path / "out",
+        "--cohort", results / "cohort/cohort.csv", "--flow", results / "cohort/flow.csv", "--to",
+        tmp_path / "out",
         "--configfile", tmp_path / "own.yaml", "--cores", "2",
     ]  # fmt: skip
     done = subprocess.run(list(map(str, command)), cwd=finished.path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    made = sorted(path.relative_to(tmp_path / "out/results") for path in (tmp_path / "out/results").rglob("*") if path.is_file())
-    both = [name for name in made if (results / name).is_file() and name.parts[0] in ("statistics", "figures", "tables")]
+    made = sorted(
+        path.relative_to(tmp_path / "out/results")
+        for path in (tmp_path / "out/results").rglob("*")
+        if path.is_file()
+    )
+    both = [
+        name
+        for name in made
+        if (results / name).is_file() and name.parts[0] in ("statistics", "figures", "tables")
+    ]
     assert len(both) > 25
-    assert [str(name) for name in both if (results / name).read_bytes() != (tmp_path / "out/results" / name).read_bytes()] == []
+    assert [
+        str(name)
+        for name in both
+        if (results / name).read_bytes() != (tmp_path / "out/results" / name).read_bytes()
+    ] == []

@@ -1,4 +1,6 @@
-"""The intake of a real centre, killed in the middle of a batch and run again; then a new film in a nested folder."""
+"""The intake of a real centre, killed in the middle of a batch and run again; then a new film in a nested
+folder.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,20 @@ from scripts.intake.listing import LISTING, batch_of
 from tests.intake.fuzz_intake import WINDOW, whole_film
 
 TARGET = "results/intake/hospital_a/films.csv"
-COLUMNS = {"patient_id": "PatientID", "sex": "Sex", "birth_date": "BirthDate", "height": "Height", "weight": "Weight"}
-DXA = {"patient_id": "PatientID", "exam_date": "ExamDate", "site": "Region", "bmd": "BMD", "t_score": "TScore"}
+COLUMNS = {
+    "patient_id": "PatientID",
+    "sex": "Sex",
+    "birth_date": "BirthDate",
+    "height": "Height",
+    "weight": "Weight",
+}
+DXA = {
+    "patient_id": "PatientID",
+    "exam_date": "ExamDate",
+    "site": "Region",
+    "bmd": "BMD",
+    "t_score": "TScore",
+}
 
 
 @pytest.fixture
@@ -39,10 +53,17 @@ def study(fresh_study):
     for number in range(60):
         uid = b"1.2.826.0.1.3680043.10.999.8"
         assert image.count(uid) == 2
-        (films / f"IM{number}").write_bytes(image.replace(uid, uid[:-4] + b"%04d" % (1000 + number))[:-2] + b"%02d" % number)
+        (films / f"IM{number}").write_bytes(
+            image.replace(uid, uid[:-4] + b"%04d" % (1000 + number))[:-2] + b"%02d" % number
+        )
     for name, columns in (("patients", COLUMNS), ("dxa", DXA)):
         (study.path / f"data/{name}.csv").write_text(",".join(columns.values()) + "\n")
-    subprocess.run([sys.executable, "-m", "scripts.common.key", "private/study.key"], cwd=study.path, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "scripts.common.key", "private/study.key"],
+        cwd=study.path,
+        check=True,
+        capture_output=True,
+    )
     center = {
         "name": "hospital_a", "role": "development", "dicom": "data/films", "batches": 2,
         "patients": {"path": "data/patients.csv", "columns": COLUMNS, "height_unit": "cm"},
@@ -71,15 +92,20 @@ def kill_in_the_middle_of_a_batch(study) -> None:
 def unbroken(study, batch: int, target: Path) -> None:
     """What one batch gives without Snakemake and without a break."""
     silence_readers()
-    names = Pseudonyms(open_key(study.path / "private/study.key", None), "hospital_a", IdNormaliser().model_dump())
+    names = Pseudonyms(
+        open_key(study.path / "private/study.key", None), "hospital_a", IdNormaliser().model_dump()
+    )
     deidentify_batch(
-        folder=study.path / "data/films", batch=batch, n_batches=2, names=names, patterns=FrontalView().model_dump(),
+        folder=study.path / "data/films", batch=batch, n_batches=2, names=names,
+        patterns=FrontalView().model_dump(),
         films_folder=target / f"dicom/batch_{batch}", films_table=target / f"dicom/batch_{batch}.csv",
         crosswalk=target / "crosswalk.csv", log=Log(None, "test", echo=False),
     )  # fmt: skip
     convert_batch(
-        films_folder=target / f"dicom/batch_{batch}", films_table=target / f"dicom/batch_{batch}.csv", window=WINDOW,
-        png_folder=target / f"png/batch_{batch}", png_table=target / f"png/batch_{batch}.csv", log=Log(None, "test", echo=False),
+        films_folder=target / f"dicom/batch_{batch}", films_table=target / f"dicom/batch_{batch}.csv",
+        window=WINDOW,
+        png_folder=target / f"png/batch_{batch}", png_table=target / f"png/batch_{batch}.csv",
+        log=Log(None, "test", echo=False),
     )  # fmt: skip
     (target / "crosswalk.csv").unlink()
 
@@ -95,7 +121,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_a_killed_intake_goes_on_and_a_new_film_touches_its_batch_only(study, tmp_path):
     kill_in_the_middle_of_a_batch(study)
-    assert list((study.path / "results/intake/hospital_a/dicom").glob(".part-*")), "a half-written batch is there"
+    assert list((study.path / "results/intake/hospital_a/dicom").glob(".part-*")), (
+        "a half-written batch is there"
+    )
     left = list((study.path / ".snakemake/scripts").glob("*"))
     assert left, "the kill left no copy of a script"
     film = pydicom.dcmread(study.path / "data/films/IM1", stop_before_pixels=True)
@@ -117,7 +145,9 @@ def test_a_killed_intake_goes_on_and_a_new_film_touches_its_batch_only(study, tm
     made, expected = contents(study.path / "results/intake/hospital_a"), contents(tmp_path)
     assert len(expected) == 2 * 60 + 4 and made == expected
     assert [p for p in study.path.rglob(".part-*")] == [], "leftovers of the killed run"
-    assert list((study.path / ".snakemake/scripts").glob("*")) == [], "copies of scripts, with the paths of the tables"
+    assert list((study.path / ".snakemake/scripts").glob("*")) == [], (
+        "copies of scripts, with the paths of the tables"
+    )
     listed = read_table(study.path / "private/hospital_a/listing.csv", LISTING)
     assert len(listed) == 60
 
@@ -126,5 +156,11 @@ def test_a_killed_intake_goes_on_and_a_new_film_touches_its_batch_only(study, tm
     new.write_bytes(whole_film("jpeg_ls"))
     printed = study.snakemake("-n", TARGET)
     batch = batch_of("2024/11/IM0", 2)
-    assert f"deidentify/hospital_a_{batch}.log" in printed and f"deidentify/hospital_a_{1 - batch}.log" not in printed
-    assert f"convert_png/hospital_a_{batch}.log" in printed and f"convert_png/hospital_a_{1 - batch}.log" not in printed
+    assert (
+        f"deidentify/hospital_a_{batch}.log" in printed
+        and f"deidentify/hospital_a_{1 - batch}.log" not in printed
+    )
+    assert (
+        f"convert_png/hospital_a_{batch}.log" in printed
+        and f"convert_png/hospital_a_{1 - batch}.log" not in printed
+    )

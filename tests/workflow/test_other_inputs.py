@@ -1,4 +1,6 @@
-"""A centre that comes as PNG files or as another site's hand-over gives the patients that its DICOM files give."""
+"""A centre that comes as PNG files or as another site's hand-over gives the patients that its DICOM files
+give.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,16 @@ def make_key(study) -> None:
 
 def write_config(study, centers: list[dict], **more) -> None:
     raw = yaml.safe_load((study.path / "config/tiny.yaml").read_text(encoding="utf-8"))
-    raw = {**raw, "study": {"key_file": "private/study.key", "title": "Two sites"}, "centers": centers, **more}
+    raw = {
+        **raw,
+        "study": {"key_file": "private/study.key", "title": "Two sites"},
+        "centers": centers,
+        **more,
+    }
     study.configfile = "config/own.yaml"
-    (study.path / study.configfile).write_text(yaml.safe_dump(raw, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (study.path / study.configfile).write_text(
+        yaml.safe_dump(raw, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
 
 
 def table(path: Path) -> pd.DataFrame:
@@ -45,13 +54,24 @@ def table(path: Path) -> pd.DataFrame:
 def site(fresh_study):
     """A hospital's own machine: a centre's raw data run to the cohort, and the same centre handed over."""
     study = fresh_study("site")
-    simulated = Center(name="external_1", role="external", simulate={"like": "external_1", "n_op": 8, "n_non_op": 6, "film_size": 220})
+    simulated = Center(
+        name="external_1",
+        role="external",
+        simulate={"like": "external_1", "n_op": 8, "n_non_op": 6, "film_size": 220},
+    )
     folder = study.path / "data/hospital"
     simulate_center(simulated, seed=3, folder=folder, log=Log(None, "simulate", echo=False), workers=2)
-    entry = with_sources(simulated).model_dump(mode="json", include={"dicom", "patients", "dxa", "ids"}, exclude_none=True)
+    entry = with_sources(simulated).model_dump(
+        mode="json", include={"dicom", "patients", "dxa", "ids"}, exclude_none=True
+    )
     entry = json.loads(json.dumps(entry).replace("data/synthetic/external_1", "data/hospital"))
     # a period that leaves some films out, so that the hand-over must carry who is inside
-    entry |= {"name": "hospital", "role": "external", "batches": 1, "enrolment": {"from": "2022-09-15", "to": "2100-01-01"}}
+    entry |= {
+        "name": "hospital",
+        "role": "external",
+        "batches": 1,
+        "enrolment": {"from": "2022-09-15", "to": "2100-01-01"},
+    }
     make_key(study)
     write_config(study, [entry | {"role": "development"}])
     study.entry = entry
@@ -60,12 +80,15 @@ def site(fresh_study):
 
 
 def image_table(site, folder: Path) -> list[dict]:
-    """The films of the site as a folder of PNG files under other names, and a table with the hospital's ids and dates.
+    """The films of the site as a folder of PNG files under other names, and a table with the hospital's ids
+    and dates.
 
     Some are 8-bit, some have an opaque alpha channel, and every one carries text about its patient.
     """
     rows = []
-    for number, crosswalk in enumerate(sorted((site.path / "private/hospital/crosswalk").glob("batch_*.csv"))):
+    for number, crosswalk in enumerate(
+        sorted((site.path / "private/hospital/crosswalk").glob("batch_*.csv"))
+    ):
         facts = table(site.path / f"results/intake/hospital/dicom/{crosswalk.name}").set_index("image_id")
         for source in table(crosswalk).itertuples():
             png = site.path / f"results/intake/hospital/png/batch_{number}/{source.image_id}.png"
@@ -78,8 +101,10 @@ def image_table(site, folder: Path) -> list[dict]:
             fact = facts.loc[source.image_id]
             rows.append(
                 {
-                    "Datei": name.replace("/", "\\"), "Nummer": "000" + source.source_patient_id, "Tag": source.film_date, "Zeit": source.acquisition_time,
-                    "Ansicht": "frontal pa" if fact["view"] == "PA" else fact["view"], "Geschlecht": {"F": "w", "M": "m"}.get(fact["sex"], ""),
+                    "Datei": name.replace("/", "\\"), "Nummer": "000" + source.source_patient_id,
+                    "Tag": source.film_date, "Zeit": source.acquisition_time,
+                    "Ansicht": "frontal pa" if fact["view"] == "PA" else fact["view"],
+                    "Geschlecht": {"F": "w", "M": "m"}.get(fact["sex"], ""),
                     "Firma": fact["manufacturer"],
                 }
             )  # fmt: skip
@@ -88,14 +113,19 @@ def image_table(site, folder: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def receiving(site, fresh_study):
-    """Another machine with another key: the handed-over centre, and a development centre that has PNG files."""
+    """Another machine with another key: the handed-over centre, and a development centre that has PNG
+    files.
+    """
     study = fresh_study("receiving")
     make_key(study)
     shutil.copytree(site.path / "results/handover/hospital", study.path / "data/received")
     shutil.copytree(site.path / "data/hospital/tables", study.path / "data/png_hospital/tables")
     rows = image_table(site, study.path / "data/png_hospital/films")
     (study.path / "data/png_hospital/films/Thumbs.db").write_bytes(b"no picture")
-    shutil.copy2(study.path / "data/png_hospital/films/ward 0/film000.png", study.path / "data/png_hospital/films/nobody's.png")
+    shutil.copy2(
+        study.path / "data/png_hospital/films/ward 0/film000.png",
+        study.path / "data/png_hospital/films/nobody's.png",
+    )
     absent = {**rows[0], "Datei": "ward 9/gone.png", "Nummer": "000123456789"}
     with (study.path / "data/png_hospital/images.csv").open("w", newline="", encoding="gb18030") as handle:
         writer = csv.DictWriter(handle, list(rows[0]))
@@ -110,7 +140,8 @@ def receiving(site, fresh_study):
         "images": {
             "path": "data/png_hospital/images.csv", "encoding": "gb18030",
             "columns": {
-                "file": "Datei", "patient_id": "Nummer", "film_date": "Tag", "film_time": "Zeit", "view": "Ansicht", "sex": "Geschlecht",
+                "file": "Datei", "patient_id": "Nummer", "film_date": "Tag", "film_time": "Zeit",
+                "view": "Ansicht", "sex": "Geschlecht",
                 "manufacturer": "Firma",
             },
             "sex_coding": {"F": ["w"], "M": ["m"]},
@@ -127,16 +158,22 @@ def receiving(site, fresh_study):
 
 
 def test_a_handed_over_centre_has_the_very_cohort_of_its_raw_data(site, receiving):
-    """Selected patients with labels, ages, intervals and verdicts, the flow and who is excluded: the same bytes."""
+    """Selected patients with labels, ages, intervals and verdicts, the flow and who is excluded: the same
+    bytes.
+    """
     for name in ("selected.csv", "flow.csv", "excluded.csv"):
         path = f"results/cohort/hospital/{name}"
         there = table(site.path / path)
         if name == "selected.csv":
-            assert len(there) >= 8 and (there["set"] == "").all(), "the site's is a development centre, which has no set yet"
+            assert len(there) >= 8 and (there["set"] == "").all(), (
+                "the site's is a development centre, which has no set yet"
+            )
             there["set"] = "hospital"
         pd.testing.assert_frame_equal(there, table(receiving.path / path))
     flow = table(site.path / FLOW.format("hospital")).set_index("step")["n_any"].astype(int)
-    assert flow["outside_enrolment"] > 0 and flow["too_young"] > 0 and flow["no_pair_in_interval"] > 0, "nothing was at stake"
+    assert flow["outside_enrolment"] > 0 and flow["too_young"] > 0 and flow["no_pair_in_interval"] > 0, (
+        "nothing was at stake"
+    )
 
 
 def test_the_study_screens_the_films_itself_and_finds_the_same(site, receiving):
@@ -151,11 +188,16 @@ def test_the_study_screens_the_films_itself_and_finds_the_same(site, receiving):
 
 
 def test_the_hand_over_holds_nothing_private(site):
-    """No id, name, date of the source, no time of day, no shift and no birth date, in any file of the folder."""
+    """No id, name, date of the source, no time of day, no shift and no birth date, in any file of the
+    folder.
+    """
     folder = site.path / "results/handover/hospital"
-    content = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    content = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
     assert {name.split("/")[0] for name in content} <= {
-        ".snakemake_timestamp", "manifest.json", "films", "patients.csv", "dxa.csv", "set_aside.csv", "table_issues.csv", "film_ages.csv",
+        ".snakemake_timestamp", "manifest.json", "films", "patients.csv", "dxa.csv", "set_aside.csv",
+        "table_issues.csv", "film_ages.csv",
         "pairs.csv", "visit_order.csv",
     }  # fmt: skip
     text = b"".join(data for name, data in content.items() if name.endswith((".csv", ".json")))
@@ -168,7 +210,9 @@ def test_the_hand_over_holds_nothing_private(site):
     everything = text + b"".join(data for name, data in content.items() if name.endswith(".dcm"))
     assert [value for value in ids if value.encode() in everything] == []
     columns = {column for path in folder.rglob("*.csv") for column in table(path).columns}
-    assert len(columns) > 25 and not [c for c in columns if "shift" in c or "birth" in c or "time" in c or c == "path"]
+    assert len(columns) > 25 and not [
+        c for c in columns if "shift" in c or "birth" in c or "time" in c or c == "path"
+    ]
     assert str(site.path).encode() not in everything
 
 
@@ -189,7 +233,10 @@ def refused(study, *targets: str) -> str:
 
 
 def test_a_changed_missing_or_further_file_is_refused(receiving, tmp_path):
-    """With one sentence, in the job that takes it in; what was computed stays. Each kind: tests/intake/test_intake_handover.py."""
+    """With one sentence, in the job that takes it in; what was computed stays.
+
+    Each kind: tests/intake/test_intake_handover.py.
+    """
     study = receiving.duplicate(tmp_path / "study")
     film = sorted((study.path / "data/received/films/batch_0").glob("*.dcm"))[0]
     film.write_bytes(film.read_bytes()[:-1] + bytes([film.read_bytes()[-1] ^ 1]))
@@ -214,13 +261,29 @@ def source_ids(study, center: str) -> dict[str, str]:
 
 
 def test_png_films_give_the_patients_of_the_dicom_films(site, receiving):
-    there, here = table(site.path / COHORT.format("hospital")), table(receiving.path / COHORT.format("png_hospital"))
+    there, here = (
+        table(site.path / COHORT.format("hospital")),
+        table(receiving.path / COHORT.format("png_hospital")),
+    )
     assert not set(there["patient_id"]) & set(here["patient_id"]), "another key"
     there["patient_id"] = there["patient_id"].map(source_ids(site, "hospital"))
     here["patient_id"] = here["patient_id"].map(source_ids(receiving, "png_hospital"))
-    same = ["patient_id", "label", "sex", "age", "height_cm", "weight_kg", "bmd", "t_score", "dxa_site", "dxa_interval_days", "manufacturer"]
+    same = [
+        "patient_id",
+        "label",
+        "sex",
+        "age",
+        "height_cm",
+        "weight_kg",
+        "bmd",
+        "t_score",
+        "dxa_site",
+        "dxa_interval_days",
+        "manufacturer",
+    ]
     pd.testing.assert_frame_equal(
-        there[same].sort_values("patient_id", ignore_index=True), here[same].sort_values("patient_id", ignore_index=True)
+        there[same].sort_values("patient_id", ignore_index=True),
+        here[same].sort_values("patient_id", ignore_index=True),
     )
 
 
@@ -239,7 +302,11 @@ def test_every_png_file_and_every_row_is_accounted_for(receiving):
     ids = {row["Nummer"].lstrip("0") for row in receiving.rows}
     for path in (receiving.path / "results/intake/png_hospital").rglob("*.csv"):
         text = path.read_text(encoding="utf-8")
-        assert "ward" not in text and "film0" not in text and not any(re.search(rf"\b0*{i}\b", text) for i in ids if len(i) > 4), path.name
+        assert (
+            "ward" not in text
+            and "film0" not in text
+            and not any(re.search(rf"\b0*{i}\b", text) for i in ids if len(i) > 4)
+        ), path.name
 
 
 def test_a_new_png_and_its_row_touch_their_batch_only(receiving, tmp_path):
@@ -263,7 +330,11 @@ def test_check_data_foretells_both_kinds(receiving):
         n = len(table(receiving.path / COHORT.format(name)))
         assert name in said and f": {n} patients" in said
     assert "not in image table: 1" in png and "no such file: 1 rows" in png
-    assert "handed over by another site" in received and "not compared" not in received and "TO FIX" not in received
+    assert (
+        "handed over by another site" in received
+        and "not compared" not in received
+        and "TO FIX" not in received
+    )
     manifest = receiving.path / "data/received/manifest.json"
     whole = manifest.read_text()
     for batches in (2, 9):

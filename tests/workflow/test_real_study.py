@@ -25,7 +25,9 @@ def as_real(simulated: str, folder: str) -> dict:
     center = with_sources(
         Center(name=simulated, role="external", simulate={"like": simulated, "n_op": 8, "n_non_op": 8})
     )
-    entry = center.model_dump(mode="json", by_alias=True, exclude={"simulate", "enrolment", "review", "label"})
+    entry = center.model_dump(
+        mode="json", by_alias=True, exclude={"simulate", "enrolment", "review", "label"}
+    )
     old = f"data/synthetic/{simulated}"
     entry["name"] = NAMES[simulated]
     entry["role"] = "development" if simulated == "internal" else "external"
@@ -46,13 +48,18 @@ def real(finished, fresh_study):
         for truth in ("truth.csv", "planted.json", "truth_patients.csv"):
             (target / truth).unlink(missing_ok=True)
     subprocess.run(
-        [sys.executable, "-m", "scripts.common.key", "private/study.key"], cwd=study.path, check=True, capture_output=True
+        [sys.executable, "-m", "scripts.common.key", "private/study.key"],
+        cwd=study.path,
+        check=True,
+        capture_output=True,
     )
     raw = yaml.safe_load((study.path / "config/tiny.yaml").read_text())
     raw["study"] = {"key_file": "private/study.key", "title": "Two hospitals"}
     raw["centers"] = [as_real(simulated, f"data/{name}") for simulated, name in NAMES.items()]
     study.configfile = "config/real.yaml"
-    (study.path / study.configfile).write_text(yaml.safe_dump(raw, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (study.path / study.configfile).write_text(
+        yaml.safe_dump(raw, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
     study.snakemake()
     return study
 
@@ -61,7 +68,10 @@ def test_the_same_patients_are_found(real, finished):
     there = pd.read_csv(real.path / "results/cohort/cohort.csv")
     here = pd.read_csv(finished.path / "results/cohort/cohort.csv")
     renamed = here["center"].map(NAMES)
-    assert there.groupby(["center", "label"]).size().to_dict() == here.groupby([renamed, "label"]).size().to_dict()
+    assert (
+        there.groupby(["center", "label"]).size().to_dict()
+        == here.groupby([renamed, "label"]).size().to_dict()
+    )
     assert sorted(there["t_score"].fillna(9)) == sorted(here["t_score"].fillna(9))
 
 
@@ -99,7 +109,11 @@ def test_second_run_has_nothing_to_do(real):
 def test_a_new_film_touches_its_batch_only(real, tmp_path):
     """A film of a new patient in a nested folder: its batch is done again, nothing is trained."""
     study = real.duplicate(tmp_path / "study")
-    source = next(p for p in sorted((study.path / "data/hospital_b/dicom").rglob("*")) if p.is_file() and p.stat().st_size > 20_000)
+    source = next(
+        p
+        for p in sorted((study.path / "data/hospital_b/dicom").rglob("*"))
+        if p.is_file() and p.stat().st_size > 20_000
+    )
     deep = study.path / "data/hospital_b/dicom/new/nested"
     deep.mkdir(parents=True)
     shutil.copy2(source, deep / "one more film")
@@ -115,10 +129,14 @@ def test_a_new_film_touches_its_batch_only(real, tmp_path):
 
 
 def test_new_patients_of_an_external_centre_rescore_that_centre_alone(real, tmp_path):
-    """A film, a row of the patient table and an exam: what is planned names that centre and no other, and trains nothing."""
+    """A film, a row of the patient table and an exam: what is planned names that centre and no other, and
+    trains nothing.
+    """
     study = real.duplicate(tmp_path / "study")
     folder = study.path / "data/hospital_b"
-    source = next(p for p in sorted((folder / "dicom").rglob("*")) if p.is_file() and p.stat().st_size > 20_000)
+    source = next(
+        p for p in sorted((folder / "dicom").rglob("*")) if p.is_file() and p.stat().st_size > 20_000
+    )
     shutil.copy2(source, folder / "dicom/another patient")
     workbook = openpyxl.load_workbook(folder / "tables/clinical_data.xlsx")
     for sheet in workbook:
@@ -127,11 +145,32 @@ def test_new_patients_of_an_external_centre_rescore_that_centre_alone(real, tmp_
     printed = study.snakemake("-n")
     planned = study.jobs()
     assert not {"train_fold", "fit_xgboost", "split_cohort"} & planned.keys()
-    assert all(planned[rule] == 1 for rule in ("list_films", "pseudonymize_tables", "deidentify", "convert_png", "screen_exposure", "select_cohort"))
-    assert all(planned[rule] == 1 for rule in ("cache_films", "score_images", "score_xgboost", "merge_predictions"))
-    named = {part for line in printed.splitlines() if line.strip().startswith("wildcards:") for part in line.replace(",", " ").split()}
+    assert all(
+        planned[rule] == 1
+        for rule in (
+            "list_films",
+            "pseudonymize_tables",
+            "deidentify",
+            "convert_png",
+            "screen_exposure",
+            "select_cohort",
+        )
+    )
+    assert all(
+        planned[rule] == 1 for rule in ("cache_films", "score_images", "score_xgboost", "merge_predictions")
+    )
+    named = {
+        part
+        for line in printed.splitlines()
+        if line.strip().startswith("wildcards:")
+        for part in line.replace(",", " ").split()
+    }
     assert {"center=hospital_b", "set=hospital_b"} <= named
-    others = {f"{kind}={name}" for kind in ("center", "set") for name in ("hospital_a", "hospital_c", "train", "internal_test")}
+    others = {
+        f"{kind}={name}"
+        for kind in ("center", "set")
+        for name in ("hospital_a", "hospital_c", "train", "internal_test")
+    }
     assert not named & others
 
 
@@ -154,11 +193,15 @@ def run_until_refused(study, *targets: str) -> str:
 BAD_TABLES = {
     "column not there": (lambda f: f.rename(columns={"Gender": "Sexe"}), ("Gender", "patients")),
     "heights in metres": (
-        lambda f: f.assign(Height_cm=(pd.to_numeric(f["Height_cm"], errors="coerce") / 100).round(2).astype(str)),
+        lambda f: f.assign(
+            Height_cm=(pd.to_numeric(f["Height_cm"], errors="coerce") / 100).round(2).astype(str)
+        ),
         ("height_unit",),
     ),
     "dates in another format": (
-        lambda f: f.assign(DOB=pd.to_datetime(f["DOB"], errors="coerce", format="mixed").dt.strftime("%d. %b %y")),
+        lambda f: f.assign(
+            DOB=pd.to_datetime(f["DOB"], errors="coerce", format="mixed").dt.strftime("%d. %b %y")
+        ),
         ("date_format",),
     ),
     "empty table": (lambda f: f.iloc[:0], ("no row",)),

@@ -43,7 +43,10 @@ SAME_BYTES = [
 
 def test_touching_every_file_runs_nothing(duplicate):
     tracked = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=duplicate.path, capture_output=True, check=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=duplicate.path,
+        capture_output=True,
+        check=True,
     ).stdout.decode()
     names = [n for n in tracked.split("\0") if n]
     assert len(names) > 50
@@ -66,10 +69,18 @@ def test_a_comment_in_every_script_and_a_docs_change_run_nothing(duplicate):
     append(duplicate, ["README.md", "docs/methods.md", "rules/deep.smk"], "\n# A remark.\n")
     assert duplicate.jobs() == {}
     # a line of code in a module that draws: figures and what shows them, no number
-    append(duplicate, ["scripts/statistics/curves.py", "scripts/statistics/training_figure.py"], "\nANOTHER_CONSTANT = 1\n")
+    append(
+        duplicate,
+        ["scripts/statistics/curves.py", "scripts/statistics/training_figure.py"],
+        "\nANOTHER_CONSTANT = 1\n",
+    )
     jobs = duplicate.jobs()
     assert any(rule.startswith("draw_") for rule in jobs)
-    assert not [rule for rule in jobs if not rule.startswith("draw_") and rule not in ("all", "record_provenance", "write_report")]
+    assert not [
+        rule
+        for rule in jobs
+        if not rule.startswith("draw_") and rule not in ("all", "record_provenance", "write_report")
+    ]
 
 
 def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
@@ -82,7 +93,10 @@ def test_a_changed_figure_setting_only_draws(duplicate):
     duplicate.edit_config(lambda raw: raw["statistics"]["figures"].update(font_size=9))
     jobs = duplicate.jobs()
     assert any(rule.startswith("draw_") for rule in jobs)
-    assert not COSTLY & jobs.keys() and not {"evaluate_models", "examine_models", "describe_cohort", "compare_auc"} & jobs.keys()
+    assert (
+        not COSTLY & jobs.keys()
+        and not {"evaluate_models", "examine_models", "describe_cohort", "compare_auc"} & jobs.keys()
+    )
 
 
 def test_a_changed_label_or_device_trains_nothing(duplicate):
@@ -104,7 +118,9 @@ def test_a_sign_off_draws_films_again_and_selects_nobody(duplicate):
 
 
 def test_a_readers_table_changes_its_centre_alone(duplicate):
-    """The template, filled in and named under `review`: that centre's cohort is selected anew, no film is read again."""
+    """The template, filled in and named under `review`: that centre's cohort is selected anew, no film is
+    read again.
+    """
     cohort = duplicate.path / "results/cohort/cohort.csv"
     with cohort.open(encoding="utf-8", newline="") as stream:
         before = list(csv.DictReader(stream))
@@ -113,20 +129,37 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
     duplicate.edit_config(lambda raw: raw["centers"][1].update(review="review.csv"))
     planned = duplicate.jobs()
     assert not {"train_fold", "fit_xgboost", "deidentify", "convert_png"} & planned.keys()
-    assert all(planned[rule] == 1 for rule in ("read_review", "screen_exposure", "select_cohort", "cache_films", "score_images"))
+    assert all(
+        planned[rule] == 1
+        for rule in ("read_review", "screen_exposure", "select_cohort", "cache_films", "score_images")
+    )
     jobs = duplicate.jobs("results/cohort/cohort.csv")
     assert jobs == {"read_review": 1, "screen_exposure": 1, "select_cohort": 1, "merge_cohort": 1}
     duplicate.snakemake("results/cohort/cohort.csv")
     with cohort.open(encoding="utf-8", newline="") as stream:
         after = list(csv.DictReader(stream))
-    assert [row for row in after if row["center"] != "external_1"] == [row for row in before if row["center"] != "external_1"]
+    assert [row for row in after if row["center"] != "external_1"] == [
+        row for row in before if row["center"] != "external_1"
+    ]
     assert gone["image_id"] not in {row["image_id"] for row in after}
-    with (duplicate.path / "results/intake/external_1/review_template.csv").open(encoding="utf-8", newline="") as stream:
-        assert next(r["verdict"] for r in csv.DictReader(stream) if r["image_id"] == gone["image_id"]) == "reject"
+    with (duplicate.path / "results/intake/external_1/review_template.csv").open(
+        encoding="utf-8", newline=""
+    ) as stream:
+        assert (
+            next(r["verdict"] for r in csv.DictReader(stream) if r["image_id"] == gone["image_id"])
+            == "reject"
+        )
 
-    # a slip costs nothing of what the reader looks at: most are refused before any job, a film of no file by a job of its own
-    kept = [duplicate.path / f"results/intake/external_1/{name}" for name in ("exposure.csv", "review_template.csv", "contact_sheet_review.png")]
-    for table, said in (("image_id,verdict\nHOSP,pass\n", "no image id"), ("image_id,verdict\nI0123456789ABCDEF,pass\n", "no film of this centre")):
+    # a slip costs nothing of what the reader looks at: most are refused before any job, a film of no file by
+    # a job of its own
+    kept = [
+        duplicate.path / f"results/intake/external_1/{name}"
+        for name in ("exposure.csv", "review_template.csv", "contact_sheet_review.png")
+    ]
+    for table, said in (
+        ("image_id,verdict\nHOSP,pass\n", "no image id"),
+        ("image_id,verdict\nI0123456789ABCDEF,pass\n", "no film of this centre"),
+    ):
         (duplicate.path / "review.csv").write_text(table)
         printed = duplicate.snakemake("results/cohort/cohort.csv", check=False)
         log = duplicate.path / "logs/read_review/external_1.log"
@@ -136,7 +169,9 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
     (duplicate.path / "review.csv").write_text(f"sep=;\nVerdict;Image_ID\nReject;{gone['image_id']}\n")
     assert duplicate.jobs("results/cohort/cohort.csv").get("read_review") == 1
     printed = duplicate.snakemake("results/cohort/cohort.csv")
-    assert "done with what was asked for" in printed and "Open results/report.html" not in printed, "the report is the old one"
+    assert "done with what was asked for" in printed and "Open results/report.html" not in printed, (
+        "the report is the old one"
+    )
     assert not duplicate.jobs("results/cohort/cohort.csv")
 
 
@@ -180,7 +215,13 @@ def test_a_new_external_centre_trains_nothing(duplicate):
                 "name": "external_3",
                 "role": "external",
                 "batches": 1,
-                "simulate": {"like": "external_2", "n_op": 6, "n_non_op": 5, "film_size": 220, "trouble": False},
+                "simulate": {
+                    "like": "external_2",
+                    "n_op": 6,
+                    "n_non_op": 5,
+                    "film_size": 220,
+                    "trouble": False,
+                },
             }
         )
 
@@ -191,7 +232,9 @@ def test_a_new_external_centre_trains_nothing(duplicate):
     planned = duplicate.jobs()
     assert not {"train_fold", "fit_xgboost"} & planned.keys()
     assert planned["cache_films"] == 1 and planned["score_images"] == 1 and planned["deidentify"] == 1
-    assert all(planned[rule] == 1 for rule in OF_ONE_CENTRE if rule in planned), "more than the new centre is read or scored"
+    assert all(planned[rule] == 1 for rule in OF_ONE_CENTRE if rule in planned), (
+        "more than the new centre is read or scored"
+    )
     duplicate.snakemake()
     assert duplicate.optimiser_steps() == steps_before
     assert (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns == weights
@@ -200,12 +243,20 @@ def test_a_new_external_centre_trains_nothing(duplicate):
 
 
 def test_results_deleted_are_republished_on_one_core_without_training_to_the_same_bytes(duplicate):
-    """All of them, from the intake to the report, by one core instead of two: films are read and cached again, the folds come out of state/store.
+    """All of them, from the intake to the report, by one core instead of two: films are read and cached
+    again, the folds come out of state/store.
 
     ``tests/deep/test_deep_rules.py`` trains on one core and on two.
     """
     results = duplicate.path / "results"
-    kept = [*SAME_BYTES, *(f"results/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "history.csv", "held_out.csv"))]
+    kept = [
+        *SAME_BYTES,
+        *(
+            f"results/deep/fold_{k}/{name}"
+            for k in range(5)
+            for name in ("weights.pt", "history.csv", "held_out.csv")
+        ),
+    ]
     kept += sorted(str(path.relative_to(duplicate.path)) for path in (results / "figures").iterdir())
     assert len(kept) > 40
     before = {name: (duplicate.path / name).read_bytes() for name in kept}
@@ -227,7 +278,9 @@ LOST = {
 
 
 def test_what_a_failed_job_lost_is_asked_for_again(duplicate):
-    """Snakemake deletes a failed job's outputs; the next run must not end well because later files are still whole."""
+    """Snakemake deletes a failed job's outputs; the next run must not end well because later files are still
+    whole.
+    """
     for name in LOST:
         (duplicate.path / name).unlink()
     assert set(LOST.values()) <= duplicate.jobs().keys()

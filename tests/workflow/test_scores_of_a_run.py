@@ -1,4 +1,6 @@
-"""Who scored whom in a finished run: no patient by a network that trained on him; every score follows from the published weights."""
+"""Who scored whom in a finished run: no patient by a network that trained on him; every score follows from
+the published weights.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,26 @@ def training_films(finished):
 
 def networks_of(study, folds):
     exact_arithmetic(1)
-    networks, precision = load_networks([study.path / f"results/deep/fold_{k}/weights.pt" for k in folds], torch.device("cpu"))
+    networks, precision = load_networks(
+        [study.path / f"results/deep/fold_{k}/weights.pt" for k in folds], torch.device("cpu")
+    )
     return [for_scoring(network) for network in networks], precision
 
 
 def test_the_folds_networks_saw_training_patients_only(cohort, training_films):
-    """What the folds are trained from holds the cohort's training patients, each with the cohort's fold, and nobody else."""
+    """What the folds are trained from holds the cohort's training patients, each with the cohort's fold, and
+    nobody else.
+    """
     train = cohort[cohort["set"] == "train"].set_index("patient_id")
-    seen = pd.DataFrame([(f.patient_id, f.image_id, f.fold, f.label) for f in training_films.films], columns=["patient_id", "image_id", "fold", "label"])
+    seen = pd.DataFrame(
+        [(f.patient_id, f.image_id, f.fold, f.label) for f in training_films.films],
+        columns=["patient_id", "image_id", "fold", "label"],
+    )
     assert seen["patient_id"].is_unique and set(seen["patient_id"]) == set(train.index)
     for row in seen.itertuples():
-        assert (row.image_id, row.fold, row.label) == tuple(train.loc[row.patient_id, ["image_id", "fold", "label"]])
+        assert (row.image_id, row.fold, row.label) == tuple(
+            train.loc[row.patient_id, ["image_id", "fold", "label"]]
+        )
     others = set(cohort.loc[cohort["set"] != "train", "patient_id"])
     assert others and not others & set(seen["patient_id"])
 
@@ -62,20 +73,31 @@ def test_no_patient_was_scored_by_a_fold_that_trained_on_him(finished, cohort, t
         assert not set(held_out["patient_id"]) & {film.patient_id for film in trained_on}
         assert (held_out["fold"] == k).all()
         for row in held_out.itertuples():
-            assert out_of_fold.loc[row.patient_id, "deep"] == row.deep == predictions.loc[row.patient_id, "deep"]
+            assert (
+                out_of_fold.loc[row.patient_id, "deep"] == row.deep == predictions.loc[row.patient_id, "deep"]
+            )
             assert out_of_fold.loc[row.patient_id, "fold"] == k
         scored += list(held_out["patient_id"])
     assert sorted(scored) == sorted(train["patient_id"]) == sorted(out_of_fold.index)
 
 
 def test_the_published_weights_are_of_the_training_that_held_those_patients_out(finished, training_films):
-    """The store knows a fold by a hash of the films that it trained on and held out: the weights lie under that very hash."""
+    """The store knows a fold by a hash of the films that it trained on and held out: the weights lie under
+    that very hash.
+    """
     for k in FOLDS:
         weights = (finished.path / f"results/deep/fold_{k}/weights.pt").read_bytes()
-        places = [p.parent for p in (finished.path / "state/store").glob("*/weights.pt") if p.read_bytes() == weights]
+        places = [
+            p.parent
+            for p in (finished.path / "state/store").glob("*/weights.pt")
+            if p.read_bytes() == weights
+        ]
         assert places
         record = json.loads((places[0] / "record.json").read_text())
-        key, another = (fold_key(data_hash(*split_fold(training_films.films, n)), record["settings"], k, None) for n in (k, (k + 1) % 5))
+        key, another = (
+            fold_key(data_hash(*split_fold(training_films.films, n)), record["settings"], k, None)
+            for n in (k, (k + 1) % 5)
+        )
         assert record["fold"] == k and key in [place.name for place in places]
         assert another not in [place.name for place in places]
 
@@ -111,4 +133,6 @@ def test_the_folds_table_has_the_ensembles_auc_of_table_2(finished):
     deep = table2[table2["model"] == "deep"].set_index("set")
     assert list(ensemble.index) == list(deep.index) and len(folds) == 6 * len(deep)
     for column in ("n", "n_pos", "auc", "auc_low", "auc_high"):
-        np.testing.assert_allclose(ensemble[column].astype(float), deep[column].astype(float), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            ensemble[column].astype(float), deep[column].astype(float), rtol=0, atol=1e-12
+        )

@@ -1,4 +1,6 @@
-"""The deep model reads the films' bone signal: its AUC on the shipped study, and what is left of it without the signal."""
+"""The deep model reads the films' bone signal: its AUC on the shipped study, and what is left of it without
+the signal.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def test_direction_in_the_external_sets(shipped_aucs, name):
 
 
 def test_mean_brightness_of_the_shipped_films_tells_little(shipped_aucs):
-    """A model that reads brightness would fail: the AUC of each global measure in the development centre is near a half."""
+    """A model that reads brightness would fail: the AUC of each global measure in the development centre is
+    near a half.
+    """
     cohort = pd.read_csv(ROOT / "results/cohort/cohort.csv")
     measures = pd.read_csv(ROOT / "results/intake/exposure.csv")
     both = cohort[cohort["center"] == "internal"].merge(measures, on="image_id")
@@ -46,7 +50,9 @@ def test_mean_brightness_of_the_shipped_films_tells_little(shipped_aucs):
 
 @pytest.mark.slow
 def test_without_the_density_signal_the_score_says_no_more_than_age_and_sex(fresh_study):
-    """One fold on films whose bone doesn't follow the T-score: its AUC is at chance, or what anatomy tells of age and sex."""
+    """One fold on films whose bone doesn't follow the T-score: its AUC is at chance, or what anatomy tells of
+    age and sex.
+    """
     study = fresh_study("no_signal")
     study.configfile = "config/no_signal.yaml"
     (study.path / study.configfile).write_text(
@@ -73,7 +79,8 @@ def test_without_the_density_signal_the_score_says_no_more_than_age_and_sex(fres
     )
     study.snakemake("--", "results/deep/fold_0/held_out.csv", "state/cache/internal_test/index.csv")
     subprocess.run(
-        [sys.executable, "-m", "scripts.deep.score_images", "--cache", "state/cache/internal_test", "--weights",
+        [sys.executable, "-m", "scripts.deep.score_images", "--cache", "state/cache/internal_test",
+        "--weights",
          "results/deep/fold_0/weights.pt", "--output", "unseen.csv", "--device", "cpu", "--threads", "1"],
         cwd=study.path, check=True, capture_output=True,
     )  # fmt: skip
@@ -83,7 +90,9 @@ def test_without_the_density_signal_the_score_says_no_more_than_age_and_sex(fres
             pd.read_csv(study.path / "unseen.csv")[["patient_id", "deep"]],
         ]
     )
-    cohort = pd.concat(pd.read_csv(study.path / f"results/cohort/{name}.csv") for name in ("train", "internal_test"))
+    cohort = pd.concat(
+        pd.read_csv(study.path / f"results/cohort/{name}.csv") for name in ("train", "internal_test")
+    )
     both = cohort.merge(scores, on="patient_id")
     assert len(both) == 80 + 24
     auc = roc_auc_score(both["label"], both["deep"])

@@ -1,7 +1,8 @@
-"""The tiny study on a real SLURM of this machine: two GPUs, cancelled, preempted and crashed on the way, the same numbers at its end.
+"""The tiny study on a real SLURM of this machine: two GPUs, cancelled, preempted and crashed on the way, the
+same numbers at its end.
 
-One run serves all tests. The folds are stopped (SIGSTOP) before their first step, so that what happens to them happens in the
-middle of their training, on a fast machine as on a slow one.
+One run serves all tests. The folds are stopped (SIGSTOP) before their first step, so that what happens to
+them happens in the middle of their training, on a fast machine as on a slow one.
 """
 
 from __future__ import annotations
@@ -29,12 +30,30 @@ pytestmark = pytest.mark.slurm
 
 GPU_RULES = ("train_fold", "score_images", "score_masked", "explain_gradcam")
 
-SHORT_WAITS = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "15", "--slurm-keep-successful-logs"]
+SHORT_WAITS = [
+    "--slurm-init-seconds-before-status-checks",
+    "3",
+    "--latency-wait",
+    "15",
+    "--slurm-keep-successful-logs",
+]
 
 MADE_ON_SLURM = [
-    *("results/deep", "results/boosting", "results/statistics", "results/figures", "results/tables", "results/predictions.csv"),
+    *(
+        "results/deep",
+        "results/boosting",
+        "results/statistics",
+        "results/figures",
+        "results/tables",
+        "results/predictions.csv",
+    ),
     *("results/provenance.json", "results/report.html", "state/store", "state/train", "logs", "benchmarks"),
-    *("results/intake/external_2", "results/cohort/external_2", "private/external_2", "state/cache/external_2"),
+    *(
+        "results/intake/external_2",
+        "results/cohort/external_2",
+        "private/external_2",
+        "state/cache/external_2",
+    ),
 ]
 """What the local run made and SLURM makes again: one centre's intake, and all from the training on."""
 
@@ -84,7 +103,12 @@ class Run:
         command = self.command(*arguments)
         with (self.study.path / "printed.txt").open("ab") as file:
             return subprocess.Popen(
-                command, cwd=self.study.path, stdout=file, stderr=file, env=environment, start_new_session=True
+                command,
+                cwd=self.study.path,
+                stdout=file,
+                stderr=file,
+                env=environment,
+                start_new_session=True,
             )
 
     def output(self) -> str:
@@ -103,7 +127,9 @@ class Run:
         return found
 
     def freeze_next(self, but: set[str]) -> str | None:
-        """Stop a fold that isn't in ``but`` before or in its first steps; its number, or None where none is as far."""
+        """Stop a fold that isn't in ``but`` before or in its first steps; its number, or None where none is
+        as far.
+        """
         for fold, process in self.fold_processes().items():
             log = self.study.path / f"logs/train_fold/{fold}.log"
             if fold not in but and log.is_file() and " training and " in log.read_text():
@@ -114,7 +140,10 @@ class Run:
     def situation(self) -> str:
         """The queue and the folds' logs: what to look at when the story went another way."""
         logs = sorted((self.study.path / "logs/train_fold").glob("*.log"))
-        parts = [self.cluster.run("squeue", "--states=all", "--format=%i %T %r %k"), *(f"{p.name}: {p.read_text()}" for p in logs)]
+        parts = [
+            self.cluster.run("squeue", "--states=all", "--format=%i %T %r %k"),
+            *(f"{p.name}: {p.read_text()}" for p in logs),
+        ]
         return "\n".join([*parts, str(self.logs), self.output()[-4000:]])
 
     def keep_logs(self) -> None:
@@ -125,7 +154,9 @@ class Run:
     def fold_jobs(self, *states: str) -> dict[str, str]:
         """Fold to the number of its newest SLURM job in one of ``states``."""
         jobs = self.cluster.jobs(*states)
-        of_fold = {n: c.rsplit("_", 1)[1] for n, (_, c) in jobs.items() if c.startswith("rule_train_fold_wildcards_")}
+        of_fold = {
+            n: c.rsplit("_", 1)[1] for n, (_, c) in jobs.items() if c.startswith("rule_train_fold_wildcards_")
+        }
         return {fold: number for number, fold in sorted(of_fold.items(), key=lambda item: int(item[0]))}
 
 
@@ -141,7 +172,9 @@ def cluster():
 
 
 def study_for_slurm(finished: Study, target: Path, change, site: dict) -> Study:
-    """A copy of the finished study without what SLURM shall make: ``change`` for its config, ``site`` for its profile."""
+    """A copy of the finished study without what SLURM shall make: ``change`` for its config, ``site`` for its
+    profile.
+    """
     study = finished.duplicate(target)
     for name in MADE_ON_SLURM:
         path = study.path / name
@@ -155,7 +188,9 @@ def study_for_slurm(finished: Study, target: Path, change, site: dict) -> Study:
 
 @pytest.fixture(scope="module")
 def run(finished, cluster, tmp_path_factory) -> Run:
-    """The whole story: two folds side by side; one is cancelled, the other preempted; the main process is killed; recovery."""
+    """The whole story: two folds side by side; one is cancelled, the other preempted; the main process is
+    killed; recovery.
+    """
 
     def change(raw):
         raw["deep"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
@@ -183,7 +218,9 @@ def go_through_troubles(run: Run, main: subprocess.Popen) -> None:
     cluster = run.cluster
     first = wait_for("a first fold", lambda: run.freeze_next(set()), main)
     second = wait_for("a second fold", lambda: run.freeze_next({first}), main)
-    jobs = wait_for("five jobs", lambda: len(found := run.fold_jobs("RUNNING", "PENDING")) == 5 and found, main)
+    jobs = wait_for(
+        "five jobs", lambda: len(found := run.fold_jobs("RUNNING", "PENDING")) == 5 and found, main
+    )
     facts = {fold: cluster.facts(number) for fold, number in jobs.items()}
     run.states = sorted(job["JobState"] for job in facts.values())
     run.reasons = {job["Reason"] for job in facts.values() if job["JobState"] == "PENDING"}
@@ -194,12 +231,16 @@ def go_through_troubles(run: Run, main: subprocess.Popen) -> None:
     wait_for("the end of the cancelled fold", lambda: first not in run.fold_processes(), main)
     run.keep_logs()
     third = wait_for("the next fold", lambda: run.freeze_next({first, second}), main)
-    again = wait_for("the second attempt", lambda: (n := run.fold_jobs("PENDING").get(first)) != jobs[first] and n, main)
+    again = wait_for(
+        "the second attempt", lambda: (n := run.fold_jobs("PENDING").get(first)) != jobs[first] and n, main
+    )
     run.asked = [(job["MinMemoryNode"], job["TimeLimit"]) for job in (facts[first], cluster.facts(again))]
 
     run.preempted = [second, third]
     cluster.run("sbatch", "-p", "urgent", "--gpus=2", "--mem=10", "-o", "/dev/null", "--wrap", "sleep 1")
-    wait_for("preemption", lambda: all(cluster.facts(jobs[f])["Restarts"] == "1" for f in run.preempted), main)
+    wait_for(
+        "preemption", lambda: all(cluster.facts(jobs[f])["Restarts"] == "1" for f in run.preempted), main
+    )
     run.keep_logs()
     run.crashed = wait_for("one more fold", lambda: run.freeze_next({first, second, third}), main)
     log = run.study.path / f"logs/train_fold/{second}.log"
@@ -234,9 +275,16 @@ def test_the_second_attempt_asks_for_twice_the_memory_and_time(run):
 
 
 def test_the_numbers_are_those_of_a_local_run(run, finished):
-    names = ["results/predictions.csv", "results/cohort/cohort.csv", "results/cohort/flow.csv", "results/intake/files.csv"]
+    names = [
+        "results/predictions.csv",
+        "results/cohort/cohort.csv",
+        "results/cohort/flow.csv",
+        "results/intake/files.csv",
+    ]
     names += [f"results/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "held_out.csv")]
-    names += sorted(str(p.relative_to(finished.path)) for p in (finished.path / "results/statistics").glob("*.csv"))
+    names += sorted(
+        str(p.relative_to(finished.path)) for p in (finished.path / "results/statistics").glob("*.csv")
+    )
     assert len(names) > 25
     assert [n for n in names if (finished.path / n).read_bytes() != (run.study.path / n).read_bytes()] == []
 
@@ -271,7 +319,9 @@ def test_a_second_run_has_nothing_to_do(run):
 
 
 def test_the_main_process_may_be_a_job_itself(run):
-    """As docs/slurm.md tells, where long processes aren't allowed on the login node; it submits jobs from within its own."""
+    """As docs/slurm.md tells, where long processes aren't allowed on the login node; it submits jobs from
+    within its own.
+    """
     lost = run.study.path / "results/statistics/table1.csv"
     before = lost.read_bytes()
     lost.unlink()
@@ -311,7 +361,9 @@ def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
             "mem_mb": "attempt * (400 if wildcards.fold == '1' else 3000)",
         }
     }
-    limited = Run(study_for_slurm(finished, tmp_path_factory.mktemp("limits") / "study", change, site), cluster)
+    limited = Run(
+        study_for_slurm(finished, tmp_path_factory.mktemp("limits") / "study", change, site), cluster
+    )
     main = limited.begin("--retries", "0", "results/deep/fold_0/weights.pt", "results/deep/fold_1/weights.pt")
     jobs = wait_for("two jobs", lambda: len(found := limited.fold_jobs("RUNNING")) == 2 and found, main)
     limited.gpus = sorted(cluster.facts(number)["GRES"] for number in jobs.values())
@@ -324,7 +376,11 @@ def test_a_site_that_wants_gres(stopped_at_limits):
 
 
 def test_a_job_over_a_limit_is_named_with_its_limit_and_the_key(stopped_at_limits):
-    said = [line for line in stopped_at_limits.output().splitlines() if line.startswith("OsteoCXR: SLURM stopped job")]
+    said = [
+        line
+        for line in stopped_at_limits.output().splitlines()
+        if line.startswith("OsteoCXR: SLURM stopped job")
+    ]
     assert len(said) == 2
     memory, minutes = sorted(said, key=lambda line: "time limit" in line)
     assert "'train_fold' (fold=1)" in memory and "memory limit of 400 MB" in memory

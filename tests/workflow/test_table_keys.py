@@ -1,4 +1,6 @@
-"""Every key of a centre's tables stands in at least one study that runs from tables and films to selected patients."""
+"""Every key of a centre's tables stands in at least one study that runs from tables and films to selected
+patients.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,13 @@ PEOPLE = [
 ]  # fmt: skip
 FILM_DAY, EXAM_DAY = datetime.date(2019, 5, 21), datetime.date(2019, 6, 3)
 SITES = ("lumbar", "femoral_neck", "total_hip")
-FLAGS = ("secondary_osteoporosis", "high_density_foreign_body", "abnormal_spine", "orthopaedic_surgery", "poor_image_quality")
+FLAGS = (
+    "secondary_osteoporosis",
+    "high_density_foreign_body",
+    "abnormal_spine",
+    "orthopaedic_surgery",
+    "poor_image_quality",
+)
 TITLES = ["A table with a title", ""]
 
 
@@ -62,7 +70,11 @@ def exam_rows(scan: bool) -> list[tuple[str, str, str, float, float]]:
     for person, *_, lowest, worst, _flag in PEOPLE:
         for site in SITES:
             t = lowest if site == worst else 0.4
-            names = {"lumbar": ("Spine", "Total"), "femoral_neck": ("Hip", "Neck"), "total_hip": ("Hip", "Total")}[site]
+            names = {
+                "lumbar": ("Spine", "Total"),
+                "femoral_neck": ("Hip", "Neck"),
+                "total_hip": ("Hip", "Total"),
+            }[site]
             rows.append((person, names[0], names[1] if scan else site, round(1.0 + 0.11 * t, 3), t))
         rows.append((person, "Arm", "Total" if scan else "Arm", 0.5, -4.0))
     return rows
@@ -83,7 +95,11 @@ def dicom_films(folder: Path, spell) -> None:
         film.PixelData = picture(number).tobytes()
         film.StudyDate = film.AcquisitionDate = FILM_DAY.strftime("%Y%m%d")
         for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-            film[keyword].value = f"1.2.826.0.1.3680043.10.999.{len(str(folder.parent.name)) * 10 + len(keyword)}.{number + 1}"
+            film[
+                keyword
+            ].value = (
+                f"1.2.826.0.1.3680043.10.999.{len(str(folder.parent.name)) * 10 + len(keyword)}.{number + 1}"
+            )
         film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID
         film.save_as(folder / f"IM{number}")
 
@@ -95,43 +111,71 @@ def png_films(folder: Path, bits: int) -> None:
 
 
 def gb18030_and_scans(data: Path) -> dict:
-    """Patients as CSV in GB18030 under a title, heights in metres, day first; DXA in a sheet, its site told by two columns."""
+    """Patients as CSV in GB18030 under a title, heights in metres, day first; DXA in a sheet, its site told
+    by two columns.
+    """
     data.mkdir(parents=True)
     headings = ["病历号", "性别", "生日", "身高", "体重", "测量日", *FLAGS]
     rows = [
-        [p, {"F": "女性", "M": "男性"}[s], b.strftime("%d/%m/%Y"), h / 100, "无秤" if p == "00A-04" else w, "21/05/2019"]
+        [
+            p,
+            {"F": "女性", "M": "男性"}[s],
+            b.strftime("%d/%m/%Y"),
+            h / 100,
+            "无秤" if p == "00A-04" else w,
+            "21/05/2019",
+        ]
         + ["yes!" if flag == name else "no!" for name in FLAGS]
         for p, s, b, h, w, _, _, flag in PEOPLE
     ]
     write_csv(data / "patients.csv", grid(headings, rows, 2), "gb18030", ";")
-    exams = [[p.replace("-", ""), EXAM_DAY, scan, site, bmd, t, "Lunar 7"] for p, scan, site, bmd, t in exam_rows(scan=True)]
-    write_excel(data / "dxa.xlsx", "results", grid(["ID", "Day", "Scan", "Region", "BMD", "T", "Device"], exams, 1))
+    exams = [
+        [p.replace("-", ""), EXAM_DAY, scan, site, bmd, t, "Lunar 7"]
+        for p, scan, site, bmd, t in exam_rows(scan=True)
+    ]
+    write_excel(
+        data / "dxa.xlsx", "results", grid(["ID", "Day", "Scan", "Region", "BMD", "T", "Device"], exams, 1)
+    )
     dicom_films(data / "films", lambda person: f" {person.lower().removeprefix('00')} ")
     return {
         "dicom": str(data / "films"), "batches": 1,
         "ids": {"strip": True, "leading_zeros": "drop", "upper": True, "separators": "drop"},
         "enrolment": {"from": "2019-01-01", "to": "2019-12-31"},
         "patients": {
-            "path": str(data / "patients.csv"), "encoding": "gb18030", "header_row": 3, "missing": ["无秤"], "date_format": "%d/%m/%Y", "height_unit": "m",
-            "columns": {"patient_id": "病历号", "sex": "性别", "birth_date": "生日", "height": "身高", "weight": "体重", "measured_on": "测量日"},
+            "path": str(data / "patients.csv"), "encoding": "gb18030", "header_row": 3, "missing": ["无秤"],
+            "date_format": "%d/%m/%Y", "height_unit": "m",
+            "columns": {"patient_id": "病历号", "sex": "性别", "birth_date": "生日", "height": "身高",
+            "weight": "体重", "measured_on": "测量日"},
             "exclusions": {name: name for name in FLAGS},
             "sex_coding": {"F": ["女性"], "M": ["男性"]}, "flag_coding": {"yes": ["yes!"], "no": ["no!"]},
         },
         "dxa": {
             "path": str(data / "dxa.xlsx"), "sheet": "results", "header_row": 2, "most_odd_t_scores": 0.1,
-            "columns": {"patient_id": "ID", "exam_date": "Day", "scan": "Scan", "site": "Region", "bmd": "BMD", "t_score": "T", "device": "Device"},
-            "site_coding": {"lumbar": ["Spine / Total"], "femoral_neck": ["Hip / Neck"], "total_hip": ["Hip / Total"], "other": ["Arm / Total"]},
+            "columns": {"patient_id": "ID", "exam_date": "Day", "scan": "Scan", "site": "Region",
+            "bmd": "BMD", "t_score": "T", "device": "Device"},
+            "site_coding": {"lumbar": ["Spine / Total"], "femoral_neck": ["Hip / Neck"],
+            "total_hip": ["Hip / Total"], "other": ["Arm / Total"]},
         },
     }  # fmt: skip
 
 
 def ages_and_semicolons(data: Path) -> dict:
-    """Ages in place of birth dates, patients in a sheet; DXA as CSV with decimal commas, day first, in another encoding."""
+    """Ages in place of birth dates, patients in a sheet; DXA as CSV with decimal commas, day first, in
+    another encoding.
+    """
     data.mkdir(parents=True)
-    rows = [[p, s, f"{2019 - b.year - ((b.month, b.day) > (5, 21))} years", h, w] for p, s, b, h, w, *_ in PEOPLE]
+    rows = [
+        [p, s, f"{2019 - b.year - ((b.month, b.day) > (5, 21))} years", h, w] for p, s, b, h, w, *_ in PEOPLE
+    ]
     write_excel(data / "patients.xlsx", "people", grid(["id", "sex", "age", "height", "weight"], rows))
     exams = [
-        [p, EXAM_DAY.strftime("%d.%m.%Y"), f"{site}é", str(bmd).replace(".", ","), "k.A." if site == "Arm" else str(t).replace(".", ",")]
+        [
+            p,
+            EXAM_DAY.strftime("%d.%m.%Y"),
+            f"{site}é",
+            str(bmd).replace(".", ","),
+            "k.A." if site == "Arm" else str(t).replace(".", ","),
+        ]
         for p, _, site, bmd, t in exam_rows(scan=False)
     ]
     write_csv(data / "dxa.csv", grid(["Nr", "Datum", "Ort", "Dichte", "T"], exams, 1), "cp1252", ";")
@@ -141,8 +185,10 @@ def ages_and_semicolons(data: Path) -> dict:
         "dicom": str(data / "films"), "batches": 1,
         "patients": {"path": str(data / "patients.xlsx"), "sheet": "people", "columns": names},
         "dxa": {
-            "path": str(data / "dxa.csv"), "encoding": "cp1252", "header_row": 2, "date_format": "%d.%m.%Y", "missing": ["k.A."],
-            "columns": {"patient_id": "Nr", "exam_date": "Datum", "site": "Ort", "bmd": "Dichte", "t_score": "T"},
+            "path": str(data / "dxa.csv"), "encoding": "cp1252", "header_row": 2, "date_format": "%d.%m.%Y",
+            "missing": ["k.A."],
+            "columns": {"patient_id": "Nr", "exam_date": "Datum", "site": "Ort", "bmd": "Dichte",
+            "t_score": "T"},
             "site_coding": {site: [f"{site}é"] for site in SITES} | {"other": ["Armé"]},
         },
     }  # fmt: skip
@@ -155,7 +201,17 @@ def png_with(data: Path, images: dict, write) -> dict:
     headings = ["file", "who", "day", "view", "time", "sex", "age", "maker", "text"]
     day = FILM_DAY.strftime(images.get("date_format") or "%Y-%m-%d")
     rows = [
-        [f"film{k}.png", p, day, "frontal", "10:15", {"F": "w", "M": "m"}[s], "-" if k == 3 else 2019 - b.year, "Wandong", "keiner"]
+        [
+            f"film{k}.png",
+            p,
+            day,
+            "frontal",
+            "10:15",
+            {"F": "w", "M": "m"}[s],
+            "-" if k == 3 else 2019 - b.year,
+            "Wandong",
+            "keiner",
+        ]
         for k, (p, s, b, *_) in enumerate(PEOPLE)
     ]
     write(data / images["path"], grid(headings, rows, 1))
@@ -168,7 +224,8 @@ def png_with(data: Path, images: dict, write) -> dict:
         "images": {
             **images, "path": str(data / images["path"]), "header_row": 2, "bits": 12, "missing": ["-"],
             "columns": {
-                "file": "file", "patient_id": "who", "film_date": "day", "view": "view", "film_time": "time", "sex": "sex", "age": "age",
+                "file": "file", "patient_id": "who", "film_date": "day", "view": "view", "film_time": "time",
+                "sex": "sex", "age": "age",
                 "manufacturer": "maker", "burned_in": "text",
             },
             "sex_coding": {"F": ["w"], "M": ["m"]}, "flag_coding": {"yes": ["einer"], "no": ["keiner"]},
@@ -176,7 +233,8 @@ def png_with(data: Path, images: dict, write) -> dict:
         },
         "patients": {
             "path": str(data / "patients.csv"),
-            "columns": {"patient_id": "id", "sex": "sex", "birth_date": "born", "height": "height", "weight": "weight"},
+            "columns": {"patient_id": "id", "sex": "sex", "birth_date": "born", "height": "height",
+            "weight": "weight"},
         },
         "dxa": {
             "path": str(data / "dxa.csv"),
@@ -192,7 +250,9 @@ def png_and_csv(data: Path) -> dict:
 
 
 def png_and_excel(data: Path) -> dict:
-    return png_with(data, {"path": "images.xlsx", "sheet": "films"}, lambda path, rows: write_excel(path, "films", rows))
+    return png_with(
+        data, {"path": "images.xlsx", "sheet": "films"}, lambda path, rows: write_excel(path, "films", rows)
+    )
 
 
 CENTERS = {
@@ -208,7 +268,11 @@ def leaves(model: type[BaseModel]) -> set[str]:
     """The keys of a config section, those of its sections with a dot."""
     found = set()
     for name, field in model.model_fields.items():
-        sections = [t for t in (field.annotation, *get_args(field.annotation)) if isinstance(t, type) and issubclass(t, BaseModel)]
+        sections = [
+            t
+            for t in (field.annotation, *get_args(field.annotation))
+            if isinstance(t, type) and issubclass(t, BaseModel)
+        ]
         found |= {f"{name}.{leaf}" for leaf in leaves(sections[0])} if sections else {name}
     return found
 
@@ -226,12 +290,19 @@ def run(fresh_study):
     """One run over four centres, from their films and tables to the selected patients."""
     study = fresh_study("keys")
     study.configfile = "config/keys.yaml"
-    subprocess.run([sys.executable, "-m", "scripts.common.key", "private/study.key"], cwd=study.path, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "scripts.common.key", "private/study.key"],
+        cwd=study.path,
+        check=True,
+        capture_output=True,
+    )
     study.entries = []
     for number, (name, make) in enumerate(CENTERS.items()):
         entry = make(study.path / "data" / name)
         study.entries.append({"name": name, "role": "external" if number else "development", **entry})
-    text = yaml.safe_dump({"study": {"key_file": "private/study.key"}, "centers": study.entries}, allow_unicode=True)
+    text = yaml.safe_dump(
+        {"study": {"key_file": "private/study.key"}, "centers": study.entries}, allow_unicode=True
+    )
     (study.path / study.configfile).write_text(text.replace(f"{study.path}/", ""), encoding="utf-8")
     study.snakemake(*(f"results/cohort/{name}/selected.csv" for name in CENTERS))
     return study
@@ -261,5 +332,9 @@ def test_the_run_gives_the_right_patients_and_labels(run, name):
         _, sex, born, height, weight, *_ = people[t]
         assert row["label"] == int(t <= -2.5) and row["sex"] == sex and row["dxa_site"] == people[t][6]
         assert row["age"] == 2019 - born.year - ((born.month, born.day) > (FILM_DAY.month, FILM_DAY.day))
-        assert row["height_cm"] == height and row["n_sites"] == 3 and row["dxa_interval_days"] == (EXAM_DAY - FILM_DAY).days
+        assert (
+            row["height_cm"] == height
+            and row["n_sites"] == 3
+            and row["dxa_interval_days"] == (EXAM_DAY - FILM_DAY).days
+        )
         assert np.isnan(row["weight_kg"]) if (name, t) == ("scans", -1.2) else row["weight_kg"] == weight
