@@ -1,4 +1,4 @@
-"""One row per included patient with three probabilities, or a refusal."""
+"""One row per included patient with a probability of each model, or a refusal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.boosting.predictions import MODELS, merge_predictions, predictions_of_set
 from scripts.common.errors import StudyError
-from scripts.common.tables import PREDICTIONS
+from scripts.tabular.predictions import SCORED, merge_predictions, predictions_of_set
+
+MODELS = ("deep", "clinical", "second_network", "osta")
 
 
 def cohort_of(name, patients, fold=None):
@@ -35,10 +36,10 @@ def test_scores_are_joined_by_patient_and_sets_follow_each_other():
     train = predictions_of_set("train", cohort_of("train", ["P3", "P1"], 2), scores_of(["P3", "P1"]))
     test = predictions_of_set("beta", cohort_of("beta", ["P2"]), scores_of(["P2"]))
     whole = merge_predictions([train, test])
-    assert list(whole.columns) == list(PREDICTIONS)
+    assert list(whole.columns) == [*SCORED, *MODELS]
     assert whole["patient_id"].tolist() == ["P1", "P3", "P2"]
     assert whole["deep"].tolist() == [0.1, 0.0, 0.0]
-    assert whole["combined"].tolist() == pytest.approx([0.12, 0.02, 0.02])
+    assert whole["second_network"].tolist() == pytest.approx([0.12, 0.02, 0.02])
     assert whole["label"].tolist() == [1, 0, 0] and whole["fold"].astype(object).tolist()[:2] == [2, 2]
     assert pd.isna(whole["fold"][2])
 

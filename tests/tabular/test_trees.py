@@ -6,19 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.boosting.models import (
-    FEATURES,
-    fit_model,
-    importance,
-    read_model,
-    score,
-    variables,
-    write_model,
-)
-from scripts.common.config import Boosting
 from scripts.common.errors import StudyError
+from scripts.tabular.fitting import fit_model
+from scripts.tabular.kinds import trees
+from scripts.tabular.predictors import Predictor, design
 
-SETTINGS = Boosting(trees=40).model_dump(mode="json")
+SETTINGS = {
+    "trees": 40, "depth": 3, "learning_rate": 0.05, "subsample": 0.8, "column_sample": 0.8,
+    "min_child_weight": 5.0, "l2": 1.0,
+}  # fmt: skip
+CLINICAL = (
+    Predictor("sex", "sex"), *(Predictor(name) for name in ("age", "height_cm", "weight_kg", "bmi"))
+)  # fmt: skip
+PREDICTORS = {"clinical": CLINICAL, "combined": (*CLINICAL, Predictor("deep", "score"))}
+
+
+def variables(cohort, model, deep=None):
+    return design(cohort, PREDICTORS[model], {"deep": deep} if model == "combined" else {})
+
+
+def fitted(cohort, deep, model, seed):
+    return fit_model("trees", model, cohort, variables(cohort, model, deep), SETTINGS, seed)
 
 
 def cohort_of(n, seed=1, fold=True):
@@ -41,7 +49,7 @@ def cohort_of(n, seed=1, fold=True):
         }
     )
     frame.loc[5, "sex"] = ""
-    deep = frame[["patient_id", "image_id"]].assign(deep=1 / (1 + np.exp(-(truth + draw.normal(0, 0.7, n)))))
+    deep = frame[["patient_id", "image_id"]].assign(score=1 / (1 + np.exp(-(truth + draw.normal(0, 0.7, n)))))
     return frame, deep
 
 
@@ -57,23 +65,24 @@ def train():
 
 def test_the_order_and_coding_of_variables(train):
     cohort, deep = train
-    values = variables(cohort, "combined", deep.sample(frac=1, random_state=1))
-    assert FEATURES["combined"] == ("sex", "age", "height_cm", "weight_kg", "bmi", "deep")
+    found = variables(cohort, "combined", deep.sample(frac=1, random_state=1))
+    values = found.values
+    assert found.names == ("sex", "age", "height_cm", "weight_kg", "bmi", "deep")
     assert values.shape == (300, 6) and values.dtype == np.float64
     assert np.array_equal(values[:, 0] == 1, cohort["sex"].eq("F")) and np.isnan(values[5, 0])
     assert np.array_equal(values[:, 1], cohort["age"])
     assert np.array_equal(np.isnan(values[:, 2]), cohort["height_cm"].isna())
-    assert np.array_equal(values[:, 5], deep["deep"])
-    assert np.array_equal(variables(cohort, "clinical"), values[:, :5], equal_nan=True)
+    assert np.array_equal(values[:, 5], deep["score"])
+    assert np.array_equal(variables(cohort, "clinical").values, values[:, :5], equal_nan=True)
 
 
 def test_scores_find_the_signal_out_of_fold_and_outside(train):
     cohort, deep = train
     outside, outside_deep = cohort_of(300, seed=2, fold=False)
     for model, least in (("clinical", 0.80), ("combined", 0.88)):
-        booster, out_of_fold = fit_model(cohort, deep, model, SETTINGS, seed=3)
+        booster, out_of_fold = fitted(cohort, deep, model, seed=3)
         assert auc(cohort["label"].to_numpy(), out_of_fold["score"].to_numpy()) > least
-        scores = score(booster, variables(outside, model, outside_deep), model)
+        scores = booster.score(variables(outside, model, outside_deep))
         assert auc(outside["label"].to_numpy(), scores) > least
         assert out_of_fold["patient_id"].tolist() == cohort["patient_id"].tolist()
         assert out_of_fold["score"].between(0, 1).all()
@@ -83,10 +92,10 @@ def test_noise_gives_no_out_of_fold_signal(train):
     """Labels that follow nothing: in-sample scores look good, out-of-fold ones must not."""
     cohort, deep = train
     noise = cohort.assign(label=np.random.default_rng(9).permutation(cohort["label"].to_numpy()))
-    unrelated = deep.assign(deep=np.random.default_rng(10).uniform(size=len(deep)))
-    booster, out_of_fold = fit_model(noise, unrelated, "combined", SETTINGS, seed=3)
+    unrelated = deep.assign(score=np.random.default_rng(10).uniform(size=len(deep)))
+    booster, out_of_fold = fitted(noise, unrelated, "combined", seed=3)
     labels = noise["label"].to_numpy()
-    assert auc(labels, score(booster, variables(noise, "combined", unrelated), "combined")) > 0.75
+    assert auc(labels, booster.score(variables(noise, "combined", unrelated))) > 0.75
     assert abs(auc(labels, out_of_fold["score"].to_numpy()) - 0.5) < 0.12
 
 
@@ -94,8 +103,8 @@ def test_noise_gives_no_out_of_fold_signal(train):
 def test_a_patients_label_has_no_part_in_the_scores_of_its_fold(train, patient):
     cohort, deep = train
     flipped = cohort.assign(label=cohort["label"].where(cohort.index != patient, 1 - cohort["label"]))
-    _, before = fit_model(cohort, deep, "combined", SETTINGS, seed=3)
-    _, after = fit_model(flipped, deep, "combined", SETTINGS, seed=3)
+    _, before = fitted(cohort, deep, "combined", seed=3)
+    _, after = fitted(flipped, deep, "combined", seed=3)
     own = before["fold"] == before.loc[patient, "fold"]
     assert before.loc[own, "score"].equals(after.loc[own, "score"])
     assert not before.loc[~own, "score"].equals(after.loc[~own, "score"])
@@ -105,52 +114,50 @@ def test_the_same_bytes_each_time(train, tmp_path):
     cohort, deep = train
     written = []
     for name in ("one", "two"):
-        booster, out_of_fold = fit_model(cohort, deep, "combined", SETTINGS, seed=3)
-        write_model(booster, tmp_path / f"{name}.ubj")
-        written.append(((tmp_path / f"{name}.ubj").read_bytes(), out_of_fold["score"].to_numpy().tobytes()))
+        booster, out_of_fold = fitted(cohort, deep, "combined", seed=3)
+        booster.write(tmp_path / f"{name}.json")
+        written.append(((tmp_path / f"{name}.json").read_bytes(), out_of_fold["score"].to_numpy().tobytes()))
     assert written[0] == written[1]
-    other, _ = fit_model(cohort, deep, "combined", SETTINGS, seed=4)
-    write_model(other, tmp_path / "other.ubj")
-    assert (tmp_path / "other.ubj").read_bytes() != written[0][0]
+    other, _ = fitted(cohort, deep, "combined", seed=4)
+    other.write(tmp_path / "other.json")
+    assert (tmp_path / "other.json").read_bytes() != written[0][0]
 
 
 def test_a_written_model_scores_as_before(train, tmp_path):
     cohort, deep = train
-    booster, _ = fit_model(cohort, deep, "clinical", SETTINGS, seed=3)
+    booster, _ = fitted(cohort, deep, "clinical", seed=3)
     values = variables(cohort, "clinical")
-    write_model(booster, tmp_path / "model.ubj")
-    assert np.array_equal(
-        score(read_model(tmp_path / "model.ubj"), values, "clinical"), score(booster, values, "clinical")
-    )
-    (tmp_path / "broken.ubj").write_bytes(b"no model")
+    booster.write(tmp_path / "model.json")
+    assert np.array_equal(trees.read(tmp_path / "model.json").score(values), booster.score(values))
+    (tmp_path / "broken.json").write_bytes(b"no model")
     with pytest.raises(StudyError, match="is not a model of XGBoost"):
-        read_model(tmp_path / "broken.ubj")
+        trees.read(tmp_path / "broken.json")
 
 
 def test_missing_values_are_scored(train):
     cohort, deep = train
-    booster, _ = fit_model(cohort, deep, "combined", SETTINGS, seed=3)
+    booster, _ = fitted(cohort, deep, "combined", seed=3)
     bare = cohort.assign(sex="", height_cm=np.nan, weight_kg=np.nan, bmi=np.nan)
-    scores = score(booster, variables(bare, "combined", deep), "combined")
+    scores = booster.score(variables(bare, "combined", deep))
     assert np.isfinite(scores).all() and auc(cohort["label"].to_numpy(), scores) > 0.8
 
 
 def test_the_clinical_model_does_not_read_deep_scores(train):
     cohort, deep = train
-    _, without = fit_model(cohort, None, "clinical", SETTINGS, seed=3)
-    _, with_other = fit_model(cohort, deep.assign(deep=0.5), "clinical", SETTINGS, seed=3)
+    _, without = fitted(cohort, None, "clinical", seed=3)
+    _, with_other = fitted(cohort, deep.assign(score=0.5), "clinical", seed=3)
     pd.testing.assert_frame_equal(without, with_other)
 
 
 def test_importance(train):
     cohort, deep = train
-    booster, _ = fit_model(cohort, deep, "combined", SETTINGS, seed=3)
-    table = importance(booster, "combined")
-    assert table["feature"].tolist() == list(FEATURES["combined"])
-    assert table.loc[table["gain"].idxmax(), "feature"] == "deep"
+    booster, _ = fitted(cohort, deep, "combined", seed=3)
+    table = booster.variables(variables(cohort, "combined", deep))
+    assert table["variable"].tolist() == [one.name for one in PREDICTORS["combined"]]
+    assert table.loc[table["gain"].idxmax(), "variable"] == "deep"
     splits = sum(
         '"split": ' in line
-        for tree in booster.get_dump(dump_format="json")
+        for tree in booster.booster.get_dump(dump_format="json")
         for line in tree.replace(",", ",\n").splitlines()
     )
     assert table["n_splits"].sum() == splits
@@ -162,8 +169,14 @@ def test_importance(train):
         (lambda d: d.iloc[1:], "1 patients of one have no partner"),
         (lambda d: pd.concat([d, d.head(2)]), "2 patients of one have no partner, or several"),
         (lambda d: d.assign(image_id=["other", *d["image_id"][1:]]), "2 patients of one"),
-        (lambda d: d.assign(deep=[np.nan, *d["deep"][1:]]), "1 deep scores are missing or no probabilities"),
-        (lambda d: d.assign(deep=[1.5, *d["deep"][1:]]), "1 deep scores are missing or no probabilities"),
+        (
+            lambda d: d.assign(score=[np.nan, *d["score"][1:]]),
+            "1 scores of the model .deep. are missing or no probabilities",
+        ),
+        (
+            lambda d: d.assign(score=[1.5, *d["score"][1:]]),
+            "1 scores of the model .deep. are missing or no probabilities",
+        ),
     ],
 )
 def test_deep_scores_that_do_not_fit_are_refused(train, change, words):
