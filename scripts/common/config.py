@@ -22,19 +22,9 @@ from pydantic import (
 
 from scripts.common.config_files import file_of, replaced_centers
 from scripts.common.errors import StudyError
+from scripts.common.layouts import LAYOUTS, simulated_folder
 from scripts.common.plain_text import plain
-
-EXCLUSIONS = (
-    "secondary_osteoporosis",
-    "high_density_foreign_body",
-    "abnormal_spine",
-    "orthopaedic_surgery",
-    "poor_image_quality",
-)
-"""The paper's exclusion criteria, in its order."""
-
-SITES = ("lumbar", "femoral_neck", "total_hip")
-RESERVED_CENTERS = ("train", "internal_test")
+from scripts.common.vocabulary import EXCLUSIONS, MODELS, RESERVED_CENTERS, SITES
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -566,6 +556,28 @@ class Center(Section):
         aren't filled in.
         """
         return self.dicom or self.png or self.deidentified
+
+
+def with_sources(center: Center) -> Center:
+    """The centre with ``dicom``, ``patients``, ``dxa`` and ``ids`` filled in: a simulated one's from its
+    layout.
+    """
+    if center.simulate is None:
+        return center
+    layout = LAYOUTS[center.simulate.like]
+    folder = simulated_folder(center.name)
+    tables = {
+        kind: {**layout[kind], "path": str(folder / "tables" / layout[kind]["path"])}
+        for kind in ("patients", "dxa")
+    }
+    return center.model_copy(
+        update={
+            "dicom": str(folder / "dicom"),
+            "patients": PatientTable.model_validate(tables["patients"]),
+            "dxa": DxaTable.model_validate(tables["dxa"]),
+            "ids": IdNormaliser.model_validate(layout["ids"]),
+        }
+    )
 
 
 # ----------------------------------------------------------------------------------------------- intake
@@ -1197,10 +1209,6 @@ class OwnTables(Section):
 # --------------------------------------------------------------------------------------------- the whole
 
 
-STUDY_MODELS = ("deep", "clinical", "combined")
-"""The models of a study."""
-
-
 class Config(Section):
     """The whole ``config.yaml``."""
 
@@ -1276,10 +1284,10 @@ class Config(Section):
                 "statistics.primary_contrast: the study declares its main comparison, two of its models, such"
                 " as [combined, clinical]"
             )
-        unknown = [name for name in self.statistics.primary_contrast if name not in STUDY_MODELS]
+        unknown = [name for name in self.statistics.primary_contrast if name not in MODELS]
         if unknown or len(set(self.statistics.primary_contrast)) < 2:
             said = f"there is no model '{unknown[0]}'" if unknown else "it names one model twice"
-            raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(STUDY_MODELS)}")
+            raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(MODELS)}")
         self._check_colors()
         names = [c.name for c in self.centers]
         twice = sorted({n for n in names if names.count(n) > 1})
@@ -1312,9 +1320,9 @@ class Config(Section):
         (``ValueError``).
         """
         for name in self.statistics.figures.colors:
-            if name not in STUDY_MODELS:
-                near = difflib.get_close_matches(name.lower(), STUDY_MODELS, n=1)
-                advice = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(STUDY_MODELS)}"
+            if name not in MODELS:
+                near = difflib.get_close_matches(name.lower(), MODELS, n=1)
+                advice = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(MODELS)}"
                 raise ValueError(f"statistics.figures.colors: there is no model '{name}'; {advice}")
 
     def _check_handover(self, names: list[str]) -> None:
