@@ -17,7 +17,7 @@ from snakemake.exceptions import WorkflowError
 
 from scripts.bundle.contents import bundle_warnings
 from scripts.common.config import check_paths, read_config, with_sources
-from scripts.common.config_files import read_config_file
+from scripts.common.config.files import read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.fonts import check_labels
 from scripts.common.key import open_key

@@ -16,7 +16,7 @@ from scripts.check.expectations import Expectation, expect, shared_patients
 from scripts.check.plausibility import by_age_and_sex
 from scripts.cohort.selection import Selection
 from scripts.common.config import check_paths, read_config, with_sources
-from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.key import open_key
 from scripts.common.key_record import refuse_another_key

@@ -25,7 +25,7 @@ import pandas as pd
 import yaml
 
 from scripts.common.config import Config, read_config
-from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
