@@ -1,0 +1,488 @@
+"""The study's models: any number, of any name, each of one kind.
+
+A model is anything that gives every patient of every set one score. ``KINDS`` is the registry: a kind's name
+and the class of its settings. What a kind of network computes is in ``scripts/networks/kinds/<kind>.py``,
+what a tabular kind computes in ``scripts/tabular/kinds/<kind>.py``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import operator
+import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+
+from scripts.common.config.files import laid_over
+from scripts.common.config.section import Fraction, Positive, Section
+from scripts.common.vocabulary import (
+    CLINICAL,
+    EVERYONE_POSITIVE,
+    TRAIN,
+    TREAT_ALL,
+    TREAT_NONE,
+)
+
+ROLES = ("main", "baseline", "ablation")
+
+MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+TAKEN_NAMES = frozenset(
+    {
+        "patient_id",
+        "image_id",
+        "center",
+        "set",
+        "fold",
+        "label",
+        TRAIN,
+        EVERYONE_POSITIVE,
+        TREAT_ALL,
+        TREAT_NONE,
+    }
+)
+"""Names that a model can't have: columns and rows that stand beside the models in tables."""
+
+
+class Label(Section):
+    """A name in the languages of figures and tables."""
+
+    en: str = Field(description="In English.")
+    zh: str = Field(description="In Chinese.")
+
+
+class Model(Section):
+    """What every model has, whatever its kind."""
+
+    network: ClassVar[bool] = False
+
+    like: str | None = Field(
+        None,
+        description=(
+            "Another model whose settings this one starts from, all but `role` and `label`; keys given here"
+            " stand above them."
+        ),
+    )
+    role: Literal["main", "baseline", "ablation"] = Field(
+        "main",
+        description=(
+            "`main`: in Table 2 and all figures. `baseline`: in a table of its own, where the main network"
+            " and the first model of `statistics.primary_contrast` are tested against it. `ablation`: a"
+            " network that stands in the comparison of architectures alone."
+        ),
+    )
+    label: Label | None = Field(
+        None,
+        description=(
+            "How figures, tables and report call the model: a text, or one per language (`{en: ..., zh:"
+            " ...}`). Its name where none is given."
+        ),
+    )
+
+    @field_validator("label", mode="before")
+    @classmethod
+    def _in_all_languages(cls, given: Any) -> Any:
+        """A text is the name in every language."""
+        return {"en": given, "zh": given} if isinstance(given, str) else given
+
+    def shown(self, name: str, language: str) -> str:
+        """The model's name for a reader."""
+        return name if self.label is None else getattr(self.label, language)
+
+    @property
+    def reads(self) -> Sequence[str]:
+        """What it predicts from: names of the cohort's columns and of other models."""
+        return ()
+
+
+# ------------------------------------------------------------------------------------------- networks
+
+
+class Training(Section):
+    epochs: int = Field(50, ge=1, description="Epochs; the last one's weights are used.")
+    batch_size: int = Field(
+        8,
+        ge=2,
+        description=(
+            "Films per step; at most as many as a fold trains on. Films left over of an epoch's shuffle wait"
+            " for the next one."
+        ),
+    )
+    learning_rate: Positive = Field(1e-4, description="Learning rate after warm-up.")
+    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
+    weight_decay: float = Field(1e-4, ge=0, description="Weight decay.")
+    warmup_fraction: Fraction = Field(
+        0.05, description="Share of all steps in which the rate rises from 0; then it falls as a cosine to 0."
+    )
+    clip_norm: Positive = Field(1.0, description="Gradient norm above which gradients are scaled down.")
+    norm_batches: int = Field(
+        8,
+        ge=0,
+        description=(
+            "Batches of training films (all of an epoch where there are fewer) on which the BatchNorm"
+            " statistics for scoring are measured at each epoch's end; 0 takes the running averages of the"
+            " training."
+        ),
+    )
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of convolutions and products.")
+    compile: bool = Field(
+        False,
+        description=(
+            "Compile the network (`torch.compile`): faster on a GPU, slower on the CPU. It changes the last"
+            " bits of the weights, and ends the run where it can't be done."
+        ),
+    )
+
+
+class HybridTraining(Training):
+    local_weight: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the mean local loss beside the global loss; 0: the global loss alone.",
+    )
+
+
+class Augmentation(Section):
+    flip: Fraction = Field(0.5, description="Chance of a left-right flip.")
+    rotation: float = Field(10.0, ge=0, le=45, description="Largest rotation, degrees, either way.")
+    crop_scale: tuple[Positive, Positive] = Field((0.9, 1.1), description="Range of the zoom.")
+    shift: Fraction = Field(0.05, description="Largest shift as a share of the side, either way.")
+    brightness: float = Field(
+        0.1, ge=0, description="Largest brightness change, in SDs of the film, either way."
+    )
+    contrast: Fraction = Field(0.1, description="Largest contrast change, as a share, either way.")
+
+
+class NetworkModel(Model):
+    """What every kind of network has."""
+
+    network: ClassVar[bool] = True
+
+    init: str = Field(
+        "imagenet",
+        description=(
+            "What the trunk starts from: `imagenet` (torchvision's file under `weights/`), the path of a file"
+            " of weights, or `random`. A network that a fold trained is refused."
+        ),
+    )
+    seeds: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description=(
+            "Networks per fold, each with a seed of its own. A patient's score is the mean over them; the"
+            " time of training grows as often."
+        ),
+    )
+    augmentation: Augmentation = Field(
+        default_factory=Augmentation, description="Random changes to films in training."
+    )
+
+    @property
+    def film_side(self) -> int:
+        """Side in pixels of the square that a film is resized to."""
+        raise NotImplementedError
+
+
+class Architecture(Section):
+    grid: int = Field(6, ge=1, le=12, description="Blocks per side of the film; 6 gives 36 blocks.")
+    block_size: int = Field(
+        256, ge=32, description="Side of a block in pixels; the film is resized to `grid * block_size`."
+    )
+    trunk_width: int = Field(
+        64,
+        ge=8,
+        description=(
+            "Channels of the ResNet-18's first stage; 64 is ResNet-18. A block gives `8 * trunk_width`"
+            " features."
+        ),
+    )
+    layers: int = Field(
+        6,
+        ge=0,
+        description="Post-Norm Transformer layers; 0: none, the global head takes the mean of the blocks.",
+    )
+    heads: int = Field(8, ge=1, description="Attention heads; they must divide `8 * trunk_width`.")
+    mlp_ratio: Positive = Field(4, description="Width of a layer's MLP over its input's.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the Transformer.")
+    head_hidden: int = Field(256, ge=1, description="Hidden width of the global head and of each local head.")
+    positions: Literal["learned", "none"] = Field(
+        "learned", description="Encoding of the blocks' places that is added to their features."
+    )
+
+    @model_validator(mode="after")
+    def _divides(self) -> Architecture:
+        if (8 * self.trunk_width) % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide 8 * trunk_width ({8 * self.trunk_width})")
+        return self
+
+
+class Hybrid(NetworkModel):
+    """The paper's network: ResNet-18 on blocks of the film, a Transformer over them."""
+
+    kind: Literal["hybrid"] = Field(description="The paper's network.")
+    architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
+    training: HybridTraining = Field(default_factory=HybridTraining, description="Settings of the training.")
+
+    @property
+    def film_side(self) -> int:
+        return self.architecture.grid * self.architecture.block_size
+
+    @model_validator(mode="after")
+    def _init_fits(self) -> Hybrid:
+        if self.init == "imagenet" and self.architecture.trunk_width != 64:
+            raise ValueError(
+                "init 'imagenet' needs architecture.trunk_width 64 (ResNet-18), not"
+                f" {self.architecture.trunk_width}; use init 'random'"
+            )
+        return self
+
+
+class WholeFilm(NetworkModel):
+    """A torchvision backbone over the whole film."""
+
+    kind: Literal["whole_film"] = Field(description="A torchvision backbone over the whole film.")
+    backbone: str = Field(
+        "resnet18",
+        pattern=r"^[a-z0-9_]+$",
+        description=(
+            "The backbone by torchvision's name, its first convolution for one channel. resnet18 and"
+            " densenet121 are tested; others are tried as torchvision builds them."
+        ),
+    )
+    side: int = Field(512, ge=32, le=4096, description="Side in pixels that the film is resized to.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout before the last layer.")
+    training: Training = Field(default_factory=Training, description="Settings of the training.")
+
+    @property
+    def film_side(self) -> int:
+        return self.side
+
+
+# ------------------------------------------------------------------------------------ tabular models
+
+
+class Tabular(Model):
+    """A model on columns of the cohort and scores of other models."""
+
+    predictors: list[str] = Field(
+        min_length=1,
+        description=(
+            "Columns of the cohort (sex, age, height_cm, weight_kg, bmi, or a name under a patient table's"
+            " `predictors`), or other models, whose out-of-fold scores it is fitted to."
+        ),
+    )
+
+    @field_validator("predictors")
+    @classmethod
+    def _once_each(cls, value: list[str]) -> list[str]:
+        twice = next((name for name in value if value.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"'{twice}' stands twice; name each predictor once")
+        return value
+
+    @property
+    def reads(self) -> Sequence[str]:
+        return self.predictors
+
+
+class Trees(Tabular):
+    """Gradient-boosted trees (XGBoost)."""
+
+    kind: Literal["trees"] = Field(description="Gradient-boosted trees (XGBoost).")
+    trees: int = Field(200, ge=1, description="Number of trees.")
+    depth: int = Field(3, ge=1, le=10, description="Depth of a tree.")
+    learning_rate: Positive = Field(0.05, le=1, description="Shrinkage of each tree.")
+    subsample: Fraction = Field(0.8, gt=0, description="Share of patients per tree.")
+    column_sample: Fraction = Field(0.8, gt=0, description="Share of variables per tree.")
+    min_child_weight: float = Field(5.0, ge=0, description="Least sum of weights in a leaf.")
+    l2: float = Field(1.0, ge=0, description="L2 penalty on the leaves.")
+
+
+class Logistic(Tabular):
+    """Logistic regression with a ridge penalty."""
+
+    kind: Literal["logistic"] = Field(description="Logistic regression with a ridge penalty.")
+    penalty: Positive = Field(
+        1.0,
+        description=(
+            "Half of it times the sum of the squared standardised coefficients is added to the negative"
+            " log-likelihood."
+        ),
+    )
+
+
+class Osta(Model):
+    """The Osteoporosis Self-assessment Tool for Asians."""
+
+    kind: Literal["osta"] = Field(description="OSTA, 0.2 x (weight in kg - age in years), as a probability.")
+
+    @property
+    def reads(self) -> Sequence[str]:
+        return ("age", "weight_kg")
+
+
+class Features(Model):
+    """A head on image embeddings of a foundation model."""
+
+    kind: Literal["features"] = Field(description="A ridge-penalised logistic head on an embedding per film.")
+    embeddings: str | None = Field(
+        None,
+        description=(
+            "A CSV that you made from the run's PNGs with any foundation model: `image_id` and a column per"
+            " number. Every film of every set needs a row."
+        ),
+    )
+    trunk: Literal["resnet18"] | None = Field(
+        None, description="In place of `embeddings`: a trunk with which the run makes them itself."
+    )
+    init: str = Field(
+        "imagenet", description="The trunk's weights: `imagenet`, or the path of a file of weights."
+    )
+    side: int = Field(
+        448, ge=32, le=4096, description="Side in pixels that a film is resized to for the trunk."
+    )
+    penalties: list[Positive] = Field(
+        [1.0, 10.0, 100.0, 1000.0, 10000.0],
+        min_length=1,
+        description="Ridge penalties to choose among, inside the training folds.",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Features:
+        if (self.embeddings is None) == (self.trunk is None):
+            raise ValueError("give exactly one of 'embeddings' (a file) and 'trunk' (the run makes them)")
+        return self
+
+
+KINDS: dict[str, type[Model]] = {
+    "hybrid": Hybrid,
+    "whole_film": WholeFilm,
+    "trees": Trees,
+    "logistic": Logistic,
+    "osta": Osta,
+    "features": Features,
+}
+"""The registry of kinds."""
+
+
+def _kind_of(given: Any) -> Any:
+    """The kind of an entry of the config, or of a model."""
+    return given.get("kind") if isinstance(given, dict) else getattr(given, "kind", None)
+
+
+AnyModel = Annotated[
+    functools.reduce(operator.or_, (Annotated[model, Tag(kind)] for kind, model in KINDS.items())),
+    Discriminator(_kind_of),
+]
+
+
+def shipped_models() -> dict[str, Model]:
+    """The models of a study whose config names none: the paper's three and its baselines."""
+    clinical = list(CLINICAL)
+    return {
+        "deep": Hybrid(kind="hybrid", label=Label(en="Deep learning", zh="DL 模型")),
+        "clinical": Trees(kind="trees", label=Label(en="Clinical", zh="临床模型"), predictors=clinical),
+        "combined": Trees(
+            kind="trees", label=Label(en="Combined", zh="联合模型"), predictors=[*clinical, "deep"]
+        ),
+        "age": Logistic(kind="logistic", predictors=["age"], role="baseline"),
+        "logistic": Logistic(kind="logistic", predictors=clinical, role="baseline"),
+        "osta": Osta(kind="osta", role="baseline"),
+    }
+
+
+def like_others(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries of the config, those with ``like`` laid over the entry that they name.
+
+    Raises ``ValueError`` for a name that is no model, and for a circle.
+    """
+
+    def laid(name: str, path: tuple[str, ...]) -> Any:
+        entry = given[name]
+        if not isinstance(entry, dict) or not isinstance(entry.get("like"), str):
+            return entry
+        other = entry["like"]
+        if other not in given:
+            near = difflib.get_close_matches(other, given, n=1)
+            advice = f"; did you mean '{near[0]}'?" if near else ""
+            raise ValueError(f"models.{name}.like: there is no model '{other}'{advice}")
+        if other in path:
+            raise ValueError(f"models.{name}.like: '{' -> '.join([*path, other])}' is a circle")
+        below = laid(other, (*path, other))
+        kept = {k: v for k, v in below.items() if k not in ("role", "label")}
+        return laid_over(kept, entry) if isinstance(below, dict) else entry
+
+    return {name: laid(name, (name,)) for name in given}
+
+
+def order_of(models: Mapping[str, Model], columns: Sequence[str]) -> list[str]:
+    """The models, each behind those whose scores it reads.
+
+    ``columns`` are the cohort's columns that can be predictors; one of them wins over a model of its name.
+
+    Raises
+    ------
+    ValueError
+        For a name that is neither a column nor a model, a model that reads itself, and a circle.
+    """
+    needs = {name: [n for n in model.reads if n not in columns] for name, model in models.items()}
+    for name, read in needs.items():
+        unknown = next((n for n in read if n not in models), None)
+        if unknown is not None:
+            near = difflib.get_close_matches(unknown, [*columns, *models], n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"columns are {', '.join(columns)}"
+            raise ValueError(
+                f"models.{name}.predictors: '{unknown}' is neither a column of the cohort nor a model;"
+                f" {advice}"
+            )
+    done: list[str] = []
+    while len(done) < len(models):
+        ready = [n for n in models if n not in done and all(one in done for one in needs[n])]
+        if not ready:
+            circle = next(n for n in models if n not in done)
+            raise ValueError(
+                f"models.{circle}.predictors: models read each other's scores in a circle"
+                f" ({' -> '.join(_circle(circle, needs))}); take one of them out"
+            )
+        done += ready
+    return done
+
+
+def _circle(start: str, needs: Mapping[str, Sequence[str]]) -> list[str]:
+    """A path from a model back to one that stands on it, through what each reads."""
+    path = [start]
+    while True:
+        found = next(n for n in needs[path[-1]] if n in needs and _reaches_circle(n, needs))
+        if found in path:
+            return [*path[path.index(found) :], found]
+        path.append(found)
+
+
+def _reaches_circle(start: str, needs: Mapping[str, Sequence[str]]) -> bool:
+    """Whether a model stands on a circle or reads, directly or not, one that does."""
+    seen: set[str] = set()
+
+    def walk(name: str, above: tuple[str, ...]) -> bool:
+        if name in above:
+            return True
+        if name in seen:
+            return False
+        seen.add(name)
+        return any(walk(n, (*above, name)) for n in needs[name])
+
+    return walk(start, ())
+
+
+def check_names(models: Mapping[str, Model]) -> None:
+    """Refuse a name that can't be a column, a folder and a wildcard, or that is taken (``ValueError``)."""
+    for name in models:
+        if not MODEL_NAME.fullmatch(name):
+            raise ValueError(
+                f"models: '{name}' can't be a name; use small letters, digits and _ and begin with a letter"
+            )
+        if name in TAKEN_NAMES or name.endswith("_published"):
+            raise ValueError(f"models: the name '{name}' is taken; give the model another one")
