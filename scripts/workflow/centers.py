@@ -10,9 +10,9 @@ from typing import Any
 from snakemake.io import ancient
 from snakemake.iocontainers import Wildcards
 
-from scripts.common.config import Center, Config
+from scripts.common.config import Center, Config, with_sources
 from scripts.common.key import open_key
-from scripts.common.layouts import simulated_folder, with_sources
+from scripts.common.layouts import simulated_folder
 from scripts.common.manifest import CRITERIA, MANIFEST, Manifest, check_criteria, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.intake.listing import FoundFile, fingerprints, scan_folder

@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 from snakemake.exceptions import WorkflowError
 
 from scripts.common.config import Config, check_paths, read_config
-from scripts.common.config_files import read_config_file
+from scripts.common.config.files import read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.fonts import check_labels
 from scripts.common.key import open_key
