@@ -25,8 +25,8 @@ else:
 if CFG.handover is None and CFG.tables is None:
 
     include: "rules/cohort.smk"
-    include: "rules/deep.smk"
-    include: "rules/boosting.smk"
+    include: "rules/networks.smk"
+    include: "rules/tabular.smk"
     include: "rules/statistics.smk"
     include: "rules/report.smk"
     include: "rules/bundle.smk"

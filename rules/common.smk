@@ -16,12 +16,7 @@ from scripts.common.remembered_hashes import RememberedHashes
 from scripts.workflow import banners
 from scripts.workflow.centers import Centers
 from scripts.workflow.commands import command_prefix, prepare_conda
-from scripts.workflow.networks import (
-    device_asked,
-    initial_weights,
-    training_memory_mb,
-    training_settings,
-)
+from scripts.workflow.models import Models
 from scripts.workflow.params import (
     bundle_facts,
     bundle_settings,
@@ -37,8 +32,6 @@ from scripts.workflow.targets import (
     final_outputs,
     flow_figure,
     flow_table,
-    fold_files,
-    masked_sets,
     own_statistics,
     per_center,
     products,
@@ -51,6 +44,7 @@ STARTED = time.time()
 CFG = checked_config(config, workflow.configfiles, workflow.overwrite_configfiles, workflow.is_main_process)
 CENTERS = Centers(CFG)
 SETS = Sets(CFG, CENTERS)
+MODELS = Models(CFG)
 
 # Hashes of the code that rules run; they stand in the rules' params.
 CODE_HASHES = RememberedHashes(".snakemake/osteocxr_code_hashes.json")
@@ -78,5 +72,6 @@ wildcard_constraints:
     center=CENTERS.every(),
     set="|".join(["train", *CFG.test_sets]),
     batch=r"\d+",
-    fold=r"\d+",
-    model="clinical|combined",
+    side=r"\d+",
+    run=r"\d+(_seed_\d+)?",
+    model=MODELS.every(),

@@ -1,24 +1,28 @@
-# The clinical and the combined model (XGBoost), the baselines beside them, and the table of all models'
-# predictions (a leaf).
+# Models on columns of the cohort, on other models' scores and on embeddings of films; and the table of all
+# models' predictions (a leaf).
 
 
-rule fit_xgboost:
-    """Fit the clinical or the combined model to the training patients, with fixed settings.
+rule fit_model:
+    """Fit a tabular model to the training patients, with fixed settings.
 
-    In go the training patients and, for the combined model, their out-of-fold deep scores; out come the trees
-    fitted to all of them, their out-of-fold scores over the same folds, and each variable's importance.
+    In go the training patients, the out-of-fold scores of the models that it reads, and embeddings where it
+    has them; out come the model fitted to all of them, their out-of-fold scores over the same folds, and what
+    there is to say of each variable.
     """
     input:
-        train="results/cohort/train.csv",
-        deep=lambda wildcards: ("results/deep/scores/train.csv" if wildcards.model == "combined" else []),
+        cohort="results/cohort/train.csv",
+        scores=MODELS.scores_read("train"),
+        embeddings=MODELS.embeddings("train"),
     output:
-        model="results/boosting/{model}/model.ubj",
-        out_of_fold="results/boosting/{model}/out_of_fold.csv",
-        importance="results/boosting/{model}/importance.csv",
+        model="results/models/{model}/model.json",
+        out_of_fold="results/models/{model}/out_of_fold.csv",
+        variables="results/models/{model}/variables.csv",
     log:
-        "logs/fit_xgboost/{model}.log",
+        "logs/fit_model/{model}.log",
     benchmark:
-        "benchmarks/fit_xgboost/{model}.tsv"
+        "benchmarks/fit_model/{model}.tsv"
+    wildcard_constraints:
+        model=MODELS.of_tabular(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -26,27 +30,31 @@ rule fit_xgboost:
         mem_mb=grows(1500),
         runtime=grows(30),
     params:
-        code=code("scripts/boosting/fit_xgboost.py"),
-        settings=plain(CFG.boosting),
+        code=MODELS.code_of_kind(code, "tabular", "fit_model"),
+        kind=MODELS.kind,
+        predictors=MODELS.predictors,
+        models_read=MODELS.models_read,
+        settings=MODELS.settings,
         seed=CFG.study.seed,
     script:
-        "../scripts/boosting/fit_xgboost.py"
+        "../scripts/tabular/fit_model.py"
 
 
-rule score_xgboost:
-    """Score the patients of one test set by the clinical and the combined model."""
+rule score_model:
+    """Score the patients of one test set by a tabular model."""
     input:
         cohort=SETS.cohort,
-        deep="results/deep/scores/{set}.csv",
-        clinical="results/boosting/clinical/model.ubj",
-        combined="results/boosting/combined/model.ubj",
+        scores=MODELS.scores_read(),
+        embeddings=MODELS.embeddings(),
+        model="results/models/{model}/model.json",
     output:
-        scores="results/boosting/scores/{set}.csv",
+        scores="results/models/{model}/scores/{set}.csv",
     log:
-        "logs/score_xgboost/{set}.log",
+        "logs/score_model/{model}_{set}.log",
     benchmark:
-        "benchmarks/score_xgboost/{set}.tsv"
+        "benchmarks/score_model/{model}_{set}.tsv"
     wildcard_constraints:
+        model=MODELS.of_tabular(),
         set="|".join(CFG.test_sets),
     conda:
         "../envs/osteocxr.yaml"
@@ -55,77 +63,23 @@ rule score_xgboost:
         mem_mb=grows(1500),
         runtime=grows(15),
     params:
-        code=code("scripts/boosting/score_xgboost.py"),
+        code=MODELS.code_of_kind(code, "tabular", "score_model"),
+        kind=MODELS.kind,
+        predictors=MODELS.predictors,
+        models_read=MODELS.models_read,
     script:
-        "../scripts/boosting/score_xgboost.py"
-
-
-rule fit_baselines:
-    """Fit the baselines (age alone, logistic regression, OSTA) to the training patients, over the study's
-    folds and to all.
-    """
-    input:
-        train="results/cohort/train.csv",
-    output:
-        coefficients="results/boosting/baselines/coefficients.csv",
-        out_of_fold="results/boosting/baselines/out_of_fold.csv",
-    log:
-        "logs/fit_baselines.log",
-    benchmark:
-        "benchmarks/fit_baselines.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1000),
-        runtime=grows(15),
-    params:
-        code=code("scripts/boosting/fit_baselines.py"),
-    script:
-        "../scripts/boosting/fit_baselines.py"
-
-
-rule score_baselines:
-    """Score all test patients by the baselines; one table for all sets, which nothing that trains reads."""
-    input:
-        coefficients="results/boosting/baselines/coefficients.csv",
-        out_of_fold="results/boosting/baselines/out_of_fold.csv",
-        cohorts=cohorts_of_test_sets(CFG),
-    output:
-        baselines="results/boosting/baselines.csv",
-    log:
-        "logs/score_baselines.log",
-    benchmark:
-        "benchmarks/score_baselines.tsv"
-    conda:
-        "../envs/osteocxr.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(1000),
-        runtime=grows(15),
-    params:
-        code=code("scripts/boosting/score_baselines.py"),
-    script:
-        "../scripts/boosting/score_baselines.py"
+        "../scripts/tabular/score_model.py"
 
 
 rule merge_predictions:
-    """Put all patients' deep, clinical and combined scores into one table. Nothing that trains reads it.
+    """Put all patients' scores by every model into one table. Nothing that trains reads it.
 
-    Training patients' scores are out of fold. Every included patient must have one row and three
-    probabilities.
+    Training patients' scores are out of fold. Every included patient must have one row and a probability of
+    each model.
     """
     input:
         cohorts=["results/cohort/train.csv", *cohorts_of_test_sets(CFG)],
-        deep=[f"results/deep/scores/{name}.csv" for name in ["train", *CFG.test_sets]],
-        clinical=[
-            "results/boosting/clinical/out_of_fold.csv",
-            *(f"results/boosting/scores/{name}.csv" for name in CFG.test_sets),
-        ],
-        combined=[
-            "results/boosting/combined/out_of_fold.csv",
-            *(f"results/boosting/scores/{name}.csv" for name in CFG.test_sets),
-        ],
+        scores=MODELS.all_scores(),
     output:
         predictions="results/predictions.csv",
     log:
@@ -139,7 +93,8 @@ rule merge_predictions:
         mem_mb=grows(1000),
         runtime=grows(15),
     params:
-        code=code("scripts/boosting/merge_predictions.py"),
+        code=code("scripts/tabular/merge_predictions.py"),
         sets=["train", *CFG.test_sets],
+        models=list(CFG.models),
     script:
-        "../scripts/boosting/merge_predictions.py"
+        "../scripts/tabular/merge_predictions.py"

@@ -25,6 +25,7 @@ from scripts.common.vocabulary import (
     TREAT_ALL,
     TREAT_NONE,
 )
+from scripts.common.weights_files import IMAGENET
 
 ROLES = ("main", "baseline", "ablation")
 
@@ -186,6 +187,20 @@ class NetworkModel(Model):
         """Side in pixels of the square that a film is resized to."""
         raise NotImplementedError
 
+    @property
+    def trunk_name(self) -> str:
+        """torchvision's name of the trunk."""
+        raise NotImplementedError
+
+    @model_validator(mode="after")
+    def _fetched(self) -> NetworkModel:
+        if self.init == "imagenet" and self.trunk_name not in IMAGENET:
+            raise ValueError(
+                f"init 'imagenet' is known for {', '.join(IMAGENET)}; give the path of a file of torchvision's"
+                f" weights of {self.trunk_name}, or 'random'"
+            )
+        return self
+
 
 class Architecture(Section):
     grid: int = Field(6, ge=1, le=12, description="Blocks per side of the film; 6 gives 36 blocks.")
@@ -231,6 +246,10 @@ class Hybrid(NetworkModel):
     def film_side(self) -> int:
         return self.architecture.grid * self.architecture.block_size
 
+    @property
+    def trunk_name(self) -> str:
+        return "resnet18"
+
     @model_validator(mode="after")
     def _init_fits(self) -> Hybrid:
         if self.init == "imagenet" and self.architecture.trunk_width != 64:
@@ -260,6 +279,10 @@ class WholeFilm(NetworkModel):
     @property
     def film_side(self) -> int:
         return self.side
+
+    @property
+    def trunk_name(self) -> str:
+        return self.backbone
 
 
 # ------------------------------------------------------------------------------------ tabular models
@@ -355,7 +378,14 @@ class Features(Model):
     def _one_source(self) -> Features:
         if (self.embeddings is None) == (self.trunk is None):
             raise ValueError("give exactly one of 'embeddings' (a file) and 'trunk' (the run makes them)")
+        if self.trunk is not None and self.init == "random":
+            raise ValueError("init: a trunk of random weights embeds nothing; give 'imagenet' or a file")
         return self
+
+    @property
+    def trunk_name(self) -> str | None:
+        """torchvision's name of the trunk that makes the embeddings; None where they are given."""
+        return self.trunk
 
 
 KINDS: dict[str, type[Model]] = {

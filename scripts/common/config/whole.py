@@ -220,9 +220,11 @@ class Config(Section):
         return next((name for name in networks if self.models[name].role == "main"), networks[0])
 
     @property
-    def predictor_types(self) -> dict[str, str]:
-        """The columns of the cohort that a model can predict from, and their types."""
-        return {name: "sex" if name == "sex" else "number" for name in CLINICAL}
+    def predictor_types(self) -> dict[str, dict[str, Any]]:
+        """The columns of the cohort that a model can predict from: their ``type`` (number, sex, yes_no,
+        category) and a category's ``levels``.
+        """
+        return {name: {"type": "sex" if name == "sex" else "number", "levels": []} for name in CLINICAL}
 
     def shown_models(self) -> list[dict[str, Any]]:
         """The models as scripts are told of them: name, label, role, kind, whether it is a network, and what
