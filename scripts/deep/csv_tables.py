@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.common.errors import StudyError
 
 
-def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
+def read_csv(path: str | Path, needed: Iterable[str]) -> list[dict[str, str]]:
     """Rows of a CSV as texts.
 
     Raises ``StudyError`` where the file or one of the ``needed`` columns is absent.
@@ -30,7 +30,7 @@ def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as CSV; floats keep full precision, ``None`` and NaN are empty."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

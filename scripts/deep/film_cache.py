@@ -18,9 +18,7 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
 from scripts.deep.csv_tables import csv_text, read_csv
-
-INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256")
-"""Columns of ``index.csv``; ``mean`` and ``sd`` in grey values (0 to 65535), ``fold`` empty outside train."""
+from scripts.deep.film_index import INDEX
 
 
 def resize_film(film: np.ndarray, side: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from scripts.common.contracts.networks import HELD_OUT, HISTORY
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.common.scores import SAME_SCORE
@@ -26,12 +27,9 @@ from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.memory_estimate import check_memory, training_memory
 from scripts.deep.scoring import SCORING_MEMORY
-from scripts.deep.training import HISTORY, Interrupted, refuse_no_batch, train
+from scripts.deep.training import Interrupted, refuse_no_batch, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
 from scripts.deep.weights_file import initial_content
-
-HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
-"""Columns of ``held_out.csv``: films that the fold did not see, ``deep`` their probability."""
 
 
 @contextlib.contextmanager

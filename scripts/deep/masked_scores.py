@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.common.contracts.networks import MASKED, MASKS
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.fold_networks import AUTO, TRAINED, FoldNetworks, chosen_precision, mean_probability
-from scripts.deep.masks import MASKS, MaskedFilmStack, visible_part
+from scripts.deep.masks import MaskedFilmStack, visible_part
 from scripts.deep.trained_networks import load_networks
 
 
@@ -54,4 +55,4 @@ def score_masked(
         (film.patient_id, film.image_id, *(scores[mask][n] for mask in MASKS))
         for n, film in enumerate(stack.films)
     ]
-    write_text(output, csv_text(("patient_id", "image_id", *MASKS), lines))
+    write_text(output, csv_text(MASKED, lines))

@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from scripts.common.contracts.networks import MASKS
 from scripts.common.scores import ONE_SCORE
-from scripts.statistics.shortcuts import GROUPS, MASKS
+from scripts.statistics.shortcuts import GROUPS
 from scripts.statistics.style import (
     GREY,
     MARKERS,

@@ -11,11 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, Columns, read_table
-
-SCORED: Columns = {"patient_id": "text", "center": "text", "set": "text", "fold": "int", "label": "int"}
-"""What every row of ``predictions.csv`` has before its scores."""
+from scripts.common.tables import read_table
 
 TRAIN = "train"
 
@@ -29,8 +27,8 @@ def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     Labels are 0 or 1 and scores are probabilities in [0, 1] without gaps; anything else raises
     ``StudyError``.
     """
-    frame = read_table(path, SCORED)
-    models = [name for name in frame.columns if name not in SCORED]
+    frame = read_table(path, PREDICTIONS)
+    models = [name for name in frame.columns if name not in PREDICTIONS]
     check_scores(frame, models, str(path))
     return frame, models
 

@@ -51,13 +51,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.common.contracts.networks import HISTORY
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.network import HybridNetwork, Trunk
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.training import HISTORY, Interrupted, train
+from scripts.deep.training import Interrupted, train
 from scripts.intake.png_encoding import encode_png16
 from tests.bench import naive_network
 from tests.bench.films import simulated
