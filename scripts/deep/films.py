@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from scripts.common.errors import StudyError
-from scripts.deep.csv_tables import read_csv
-from scripts.deep.film_index import INDEX
+from scripts.deep.csv_tables import INDEX, read_csv
 
 
 @dataclass(frozen=True)

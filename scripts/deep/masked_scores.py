@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.common.contracts.networks import MASKED, MASKS
+from scripts.common.contracts.networks import MASKED
 from scripts.common.files import write_text
 from scripts.common.log import Log
+from scripts.common.vocabulary import MASKS
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text

@@ -15,14 +15,13 @@ from typing import Any
 from scripts.common.catalogue import CATALOGUE, ROOT, never_shared
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import signed_off
+from scripts.common.vocabulary import INTERNAL_TEST, REDACTED, TRAIN
 from scripts.share.breakdowns import Table
 from scripts.share.releases import NOTHING, HeldBack
 from scripts.share.suppression import HIDDEN, TABLES, Sets, rules_of, sets_of, suppressed
 
 LEFT_FROM_ANOTHER = "the run did not make it: it is left from another one"
 UNKNOWN_COLUMN = "its contract doesn't declare it, so that nobody has said what it tells of patients"
-
-REDACTED = "[redacted]"
 
 
 @dataclass
@@ -143,7 +142,7 @@ def _provenance_to_share(
 def _withheld(name: str, rows: Table, held: HeldBack, center_of: dict[str, str]) -> Table:
     """``rows`` without those of centres that are held back, an earlier archive being too like this one."""
     if not {"center", "set"} & set(rules_of(name).contract):  # learned from the development centre
-        return [] if {center_of.get("train"), center_of.get("internal_test")} & held.centers else rows
+        return [] if {center_of.get(TRAIN), center_of.get(INTERNAL_TEST)} & held.centers else rows
     centers = held.counts if name.startswith(("intake/", "cohort/")) else held.centers
     return [
         row

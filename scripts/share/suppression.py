@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from scripts.common.catalogue import CATALOGUE
 from scripts.common.contracts import shared
 from scripts.common.contracts.contract import OUTCOMES, ROW_NAMES, Contract, matches, with_interval
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.share.breakdowns import (
     Breakdown,
     Cells,
@@ -120,8 +121,8 @@ def sets_of(patients: Iterable[Row], smallest: int) -> Sets:
             absent[row["center"], variable][row["set"], row["label"]] += row[variable] == ""
     found = Sets(size, frozenset(), smallest)
     closed = {name for name, (n, n_pos) in size.items() if found.small(n, n_pos, n - n_pos)}
-    if closed & {"train", "internal_test"}:
-        closed |= {"train", "internal_test"}
+    if closed & {TRAIN, INTERNAL_TEST}:
+        closed |= {TRAIN, INTERNAL_TEST}
     gaps = {place for place, counts in absent.items() if found.small(*counts.values())}
     for center, name, label in groups:
         if found.small(*_within_each_other([absent[center, variable][name, label] for variable in BODY])):
@@ -233,7 +234,7 @@ def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> No
 
 def _thresholds(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     for row in rows:
-        if "train" in sets.closed:
+        if TRAIN in sets.closed:
             close_row(row, rules.keys)
         elif not keep_outcomes:
             hide_outcomes(row, rules.contract, sets)

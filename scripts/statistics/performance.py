@@ -13,8 +13,9 @@ from scipy.special import ndtri
 
 from scripts.common.contracts.statistics import TABLE2
 from scripts.common.seeds import sub_seed
+from scripts.common.vocabulary import EVERYONE_POSITIVE
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
-from scripts.statistics.waist import EVERYONE_POSITIVE, arrays
+from scripts.statistics.waist import arrays
 
 WILSON = "Wilson"
 BOOTSTRAP = "bootstrap, percentile"

@@ -14,18 +14,16 @@ from scipy.special import ndtri
 from scripts.common.contracts.statistics import SENSITIVITY
 from scripts.common.cutoffs import at_most
 from scripts.common.seeds import sub_seed
+from scripts.common.vocabulary import CLINICAL
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
 from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
 from scripts.statistics.subgroups import measures, months_apart
 from scripts.statistics.waist import arrays
 
-METRICS = ("auc", "sensitivity", "specificity")
-
-
 WINDOWS = (1, 3)
 """Narrower windows between film and DXA exam, in calendar months."""
 
-SITES = ("lumbar", "femoral_neck")
+SINGLE_SITES = ("lumbar", "femoral_neck")
 """Sites whose T-score alone gives the label in an analysis of its own."""
 
 OVERLAPPING = "DeLong, overlapping groups"
@@ -43,9 +41,6 @@ class Analysis:
     kept: np.ndarray
     labels: np.ndarray
     note: str = ""
-
-
-_MEASURED = ("age", "height_cm", "weight_kg", "bmi", "sex")
 
 
 def recorded(frame: pd.DataFrame) -> set[str]:
@@ -80,11 +75,11 @@ def analyses(
         known = (frame["n_sites"].fillna(0) >= most_sites).to_numpy(dtype=bool)
         note = "" if known.any() else f"refused: nobody has {most_sites} sites known"
         found.append(Analysis("most_sites", known, labels, note))
-    if "t_score" in variables or not {f"label_{site}" for site in SITES}.isdisjoint(variables):
-        found += [_by_site(frame, site, labels, op_t_score) for site in SITES]
-    if not set(_MEASURED).isdisjoint(variables):
+    if "t_score" in variables or not {f"label_{site}" for site in SINGLE_SITES}.isdisjoint(variables):
+        found += [_by_site(frame, site, labels, op_t_score) for site in SINGLE_SITES]
+    if not set(CLINICAL).isdisjoint(variables):
         measured = everybody.copy()
-        for name in _MEASURED:
+        for name in CLINICAL:
             if name in variables:
                 measured &= (frame[name].notna() & frame[name].ne("").fillna(False)).to_numpy(dtype=bool)
         found.append(Analysis("complete_cases", measured, labels))

@@ -11,8 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from scripts.common.contracts.networks import MASKS
 from scripts.common.scores import ONE_SCORE
+from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.shortcuts import GROUPS
 from scripts.statistics.style import (
     GREY,
@@ -24,7 +24,6 @@ from scripts.statistics.style import (
     panels,
     shared_legend,
 )
-from scripts.statistics.waist import TRAIN
 from scripts.statistics.words import Language
 
 HEIGHT = 3.3

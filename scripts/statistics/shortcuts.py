@@ -17,15 +17,16 @@ import pandas as pd
 from scipy.special import fdtrc, logit
 
 from scripts.common.contracts.intake import EXPOSURE
-from scripts.common.contracts.networks import MASKED, MASKS
+from scripts.common.contracts.networks import MASKED
 from scripts.common.contracts.statistics import SHORTCUTS
 from scripts.common.errors import StudyError
 from scripts.common.scores import CLIP
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import read_table
+from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
-from scripts.statistics.waist import TRAIN, arrays
+from scripts.statistics.waist import arrays
 
 FILM = EXPOSURE.only(
     *("center", "image_id", "view", "rows", "columns", "mean", "value_range", "noise_ratio"),

@@ -14,9 +14,6 @@ from scripts.statistics.delong import NONE, auc_with_covariance
 from scripts.statistics.performance import auc_columns, bootstrap_interval, confusion, proportions, ratio
 from scripts.statistics.waist import arrays
 
-_SHORT = ("auc", "sensitivity", "specificity")
-
-
 DAYS_A_MONTH = 30
 """Stands for a calendar month where ``cohort.csv`` gives days alone."""
 

@@ -9,7 +9,8 @@ import pandas as pd
 
 from scripts.common.contracts.statistics import THRESHOLDS
 from scripts.common.tables import read_table
-from scripts.statistics.waist import TRAIN, arrays, training_rows
+from scripts.common.vocabulary import TRAIN
+from scripts.statistics.waist import arrays, training_rows
 
 
 def cut_points(scores: np.ndarray) -> np.ndarray:

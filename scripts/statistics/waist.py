@@ -14,11 +14,7 @@ import pandas as pd
 from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
-
-TRAIN = "train"
-
-EVERYONE_POSITIVE = "everyone_positive"
-"""Name of the row of Table 2 in which every patient is called positive."""
+from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
 
 
 def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
@@ -37,7 +33,7 @@ def check_scores(frame: pd.DataFrame, models: list[str], where: str) -> None:
     """Refuse labels other than 0 and 1 and scores that are no probabilities, with one sentence."""
     if not models:
         raise StudyError(f"'{where}' has no score column: put one column per model behind 'label'.")
-    if EVERYONE_POSITIVE in models or {"all", "none"} & set(models):
+    if EVERYONE_POSITIVE in models or {TREAT_ALL, TREAT_NONE} & set(models):
         raise StudyError(
             f"'{where}': rename the score columns 'all', 'none' and '{EVERYONE_POSITIVE}'; these names are"
             " taken."

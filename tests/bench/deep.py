@@ -508,7 +508,7 @@ def bench_folds(cache: Path) -> None:
     at a time.
     """
     from scripts.common.config import read_config
-    from scripts.common.config_files import read_config_file
+    from scripts.common.config.files import read_config_file
 
     if not (cache / "films.npy").exists():
         raise SystemExit("the part 'folds' needs a finished run of the shipped study here: make demo")

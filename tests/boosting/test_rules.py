@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.config import EXCLUSIONS
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import DXA, FILMS, HEADER_AGES, PATIENTS, SET_ASIDE
 from scripts.common.tables import read_table, write_table
+from scripts.common.vocabulary import EXCLUSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("cohort", "boosting")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.common.contracts.networks import MASKS
 from scripts.common.log import Log
+from scripts.common.vocabulary import MASKS
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.films import FilmStack
 from scripts.deep.masked_scores import score_masked

@@ -16,8 +16,8 @@ import pytest
 from scripts.common.catalogue import CATALOGUE, result
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import contact_sheet_decision
+from scripts.common.vocabulary import REDACTED
 from scripts.report import sections
-from scripts.report.redaction import REDACTED
 from scripts.report.render import report_html, templates_hash
 from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words
@@ -384,13 +384,14 @@ def test_a_result_of_the_catalogue_is_shown_where_it_says(study, monkeypatch):
         dataclasses.replace(result(name), name=f"{folder}/further", title="folds", place="missing")
         for folder, name in (("statistics", "statistics/folds"), ("figures", "figures/roc"))
     ]
+    before = Page(report_html(run))
     monkeypatch.setattr(sections, "CATALOGUE", (*CATALOGUE, *rows))
     more = dataclasses.replace(
         run,
         statistics={**run.statistics, "further": run.statistics["folds"]},
         figures={**run.figures, "further": run.figures["roc"]},
     )
-    before, after = Page(report_html(run)), Page(report_html(more))
+    after = Page(report_html(more))
     assert sorted(set(after.ids) - set(before.ids)) == ["figure-further", "table-further"]
     own, next_section = after.ids.index("table-missing"), after.ids.index("shortcuts")
     assert all(own < after.ids.index(id) < next_section for id in ("figure-further", "table-further"))

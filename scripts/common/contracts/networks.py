@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.common.contracts.contract import Column, Contract, person, unhidden
+from scripts.common.vocabulary import MASKS
 
 _WHO = (person("patient_id", "pseudonym of the patient"), person("image_id", "pseudonym of the film"))
 _DEEP = person("deep", "the network's probability", "float")
@@ -51,15 +52,16 @@ SET_SCORES = Contract(
     row_key=("patient_id",),
 )
 
-_MASKED = (
-    person("spine_masked", "probability with the spine's band covered", "float"),
-    person("flanks_masked", "two bands beside it, together as wide, covered", "float"),
-    person("border_masked", "the outer border covered", "float"),
-    person("spine_only", "all but the spine's band covered", "float"),
+_COVERED = (
+    "the spine's band covered",
+    "two bands beside it, together as wide, covered",
+    "the outer border covered",
+    "all but the spine's band covered",
 )
-
-MASKS = tuple(column.name for column in _MASKED)
-"""The parts of a film that are covered, by the column with the scores."""
+_MASKED = tuple(
+    person(mask, f"probability with {covered}", "float")
+    for mask, covered in zip(MASKS, _COVERED, strict=True)
+)
 
 MASKED = Contract(
     "results/deep/masked/{set}.csv", "patient of a test set", (*_WHO, *_MASKED), row_key=("patient_id",)

@@ -16,6 +16,7 @@ from scripts.common.contracts.contract import (
     sizes,
     unhidden,
 )
+from scripts.common.vocabulary import MAIN_METRICS, PROPORTIONS
 
 _SET = key("set", "train, internal_test or an external centre")
 _MODEL = key("model", "the model")
@@ -23,9 +24,6 @@ _PAIR = (key("model_a", "the one model"), key("model_b", "the other"))
 _THRESHOLD = setting("threshold", "a score at or above it is positive", "float")
 _PRIMARY = setting("primary", "1 for the contrast that the config declares", "int")
 _NOTE = note("note", "what could not be estimated, and why")
-
-PROPORTIONS = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
-"""Shares of patients that follow from a confusion matrix."""
 
 METRICS = ("auc", *PROPORTIONS, "f1")
 """The metrics of Table 2."""
@@ -306,7 +304,7 @@ SUBGROUPS = Contract(
         key("subgroup", "sex, age, BMI, manufacturer or DXA interval"),
         key("level", "the level"),
         *sizes(),
-        *_metrics("auc", "sensitivity", "specificity"),
+        *_metrics(*MAIN_METRICS),
     ),
 )
 
@@ -334,7 +332,7 @@ population's prevalence."""
 
 _MINUS_MAIN = tuple(
     column
-    for name in ("auc", "sensitivity", "specificity")
+    for name in MAIN_METRICS
     for column in _estimate(f"{name}_minus_main", f"{name} less that of the main analysis", _TELLS[name])
 )
 
@@ -346,7 +344,7 @@ SENSITIVITY = Contract(
         _SET,
         _MODEL,
         *sizes(),
-        *_metrics("auc", "sensitivity", "specificity"),
+        *_metrics(*MAIN_METRICS),
         *_MINUS_MAIN,
         note("note", "how an analysis was made where that isn't plain, or why it was refused (n is 0 then)"),
     ),
