@@ -147,6 +147,11 @@ class Result:
         ]
         return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
 
+    def file(self, suffix: str = "") -> str:
+        """The file with ``suffix``; where none is given the first one, of a figure the SVG."""
+        first = "svg" if self.suffix == FIGURE else self.suffix.split()[0]
+        return f"{ROOT}{self.name}.{suffix or first}"
+
     def titled(self, language: str) -> str:
         """Its title."""
         return TITLES[self.title][language]
@@ -210,7 +215,7 @@ TITLES: dict[str, dict[str, str]] = {
 def _document(stem: str, *of: str) -> Result:
     """A table of the manuscript, for Word and as a page."""
     return Result(
-        f"tables/{stem}", "docx html", stem, derived(*of), caption=stem, category="Tables", own=True
+        f"tables/{stem}", "html docx", stem, derived(*of), caption=stem, category="Tables", own=True
     )
 
 

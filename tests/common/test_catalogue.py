@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +57,67 @@ def test_a_row_stands_for_every_name():
     assert result("figures/roc").files(formats=["pdf"]) == [
         f"results/figures/roc.{suffix}" for suffix in ("pdf", "png", "svg")
     ]
+
+
+ASK = """
+import json
+from pathlib import Path
+from scripts.common.catalogue import CATALOGUE, result
+from scripts.common.catalogue_page import results_table
+from scripts.common.config import read_config
+from scripts.report.run_files import FIGURES, STATISTICS
+from scripts.share.suppression import TABLES
+from scripts.statistics.listing import listing_page
+from scripts.statistics.words import Language
+from scripts.workflow import targets
+import yaml
+
+config = read_config(yaml.safe_load(Path("config.yaml").read_text()))
+own = [Path(path).relative_to("results") for path in targets.own_statistics(config)]
+print(json.dumps({
+    "targets": targets.final_outputs(config), "recorded": targets.recorded_outputs(config),
+    "statistics": list(STATISTICS), "figures": list(FIGURES),
+    "shared": list(TABLES["statistics/youth.csv"].columns),
+    "listing": listing_page(own, "t", Language("zh"), False), "page": results_table(),
+    "mark": result("statistics/youth").mark(),
+}))
+"""
+
+
+def test_a_result_is_added_by_its_row(tmp_path):
+    """A statistic and a figure, in a copy of the code: targets, report, listing and archive have them."""
+    for name in ("scripts", "config.yaml", "config", "docs", "report", "rules"):
+        source = REPOSITORY / name
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, tmp_path / name)
+    contract = tmp_path / "scripts/common/contracts/statistics.py"
+    contract.write_text(
+        contract.read_text() + '\nYOUTH = Contract("results/statistics/youth.csv", "set", (_SET, *sizes(), '
+        'estimate("youth", "how young")))\n'
+    )
+    catalogue = tmp_path / "scripts/common/catalogue.py"
+    text = catalogue.read_text()
+    for mark, line in (
+        ("TITLES: dict[str, dict[str, str]] = {\n", '    "youth": {"en": "How young", "zh": "年轻程度"},\n'),
+        (
+            "CATALOGUE: tuple[Result, ...] = (\n",
+            '    _statistic(statistics.YOUTH, suppressed(), "table1", "table1"),\n'
+            '    _figure("youth", derived("statistics/youth"), "table1", own=True),\n',
+        ),
+    ):
+        assert text.count(mark) == 1
+        text = text.replace(mark, mark + line)
+    catalogue.write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    table, figure = "results/statistics/youth.csv", "results/figures/youth.svg"
+    assert {table, figure} <= set(found["targets"]) and {table, figure} <= set(found["recorded"])
+    assert "youth" in found["statistics"] and "youth" in found["figures"]
+    assert found["shared"] == ["set", "n", "n_pos", "youth"]
+    assert "年轻程度" in found["listing"] and 'src="figures/youth.svg"' in found["listing"]
+    assert f"| `{table}` | How young |" in found["page"]
+    assert found["mark"]["labels"] == {"what": "How young"}

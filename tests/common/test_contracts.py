@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 import pytest
 
-from scripts.common.code_hash import import_graph
+from scripts.common.code_hash import ROOT, code_hash, import_graph
 from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.contracts.contract import Column, Contract, key, person, size
 from scripts.common.contracts.every import CONTRACTS, contract_of
@@ -65,3 +67,26 @@ def test_another_table_trains_nothing():
     """The key of a finished fold is made of code that imports no contract."""
     names = [path.as_posix() for path in import_graph("scripts/deep/training.py")]
     assert names and not [name for name in names if "/contracts/" in name]
+
+
+def test_another_table_runs_nothing_again(tmp_path):
+    """A rule's hash holds the contracts that it takes, and what those are made of."""
+    rules = ("compare_auc", "describe_cohort", "write_tables")
+    before = [code_hash(f"scripts/statistics/{name}.py") for name in rules]
+    changes = (
+        ('estimate("z", "DeLong\'s z")', 'estimate("z", "the z of DeLong")', [True, False, True]),
+        (
+            "DELONG = Contract(",
+            'MORE = Contract("more.csv", "set", (_SET,))\n\nDELONG = Contract(',
+            [False] * 3,
+        ),
+        ("def _ends(", "def _ends(a=1, ", [False, False, True]),
+    )
+    for n, (old, new, changed) in enumerate(changes):
+        root = tmp_path / str(n)
+        shutil.copytree(ROOT / "scripts", root / "scripts")
+        module = root / "scripts/common/contracts/statistics.py"
+        assert module.read_text().count(old) == 1
+        module.write_text(module.read_text().replace(old, new))
+        after = [code_hash(f"scripts/statistics/{name}.py", root=root) for name in rules]
+        assert [a != b for a, b in zip(before, after)] == changed, old
