@@ -12,14 +12,19 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.common.intervals import OLDEST_AGE
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import SLACK
+from scripts.common.vocabulary import (
+    ACCEPTED,
+    CLINICAL,
+    MODELS,
+    OLDEST_AGE,
+    QUARANTINED,
+    REJECTED,
+    SMALL_CLASS,
+)
 from scripts.report.formatting import is_missing
 from scripts.report.run_files import RunFiles
-
-SMALL_CLASS = 50
-"""Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
 
 MOST_SET_ASIDE = 0.02
 """Above this share of a centre's patients with a pair, the limits name those set aside without a label."""
@@ -28,8 +33,6 @@ UNEVEN = 3.0
 """Folds are said to spread unevenly where the largest SD of a fold's logits is more than so many times the
 smallest.
 """
-
-CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
 
 
 @dataclass(frozen=True)
@@ -212,10 +215,11 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     calibrations, slopes : rows of the calibration table, and those with a slope
     """
     config, cohort, files = run.config, run.cohort, run.files
-    deep = _network(run, "deep", labels["deep"], sets)
+    network, clinical, combined = MODELS
+    deep = _network(run, network, labels[network], sets)
     trees = (
-        Model("clinical", labels["clinical"], "trees", CLINICAL),
-        Model("combined", labels["combined"], "trees", CLINICAL, (deep,)),
+        Model(clinical, labels[clinical], "trees", CLINICAL),
+        Model(combined, labels[combined], "trees", CLINICAL, (deep,)),
     )
     models = (deep, *trees)
     variables = tuple(dict.fromkeys(name for model in models for name in model.predictors))
@@ -266,8 +270,8 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "steps": {step: int(n) for step, n in run.flow.groupby("step")["n_patients"].sum().items()},
         "files": {
             "found": len(files),
-            **{name: int(status.get(name, 0)) for name in ("accepted", "quarantined", "rejected")},
-            "reader": int(((files["status"] == "rejected") & (files["reason"] == "reader")).sum()),
+            **{name: int(status.get(name, 0)) for name in (ACCEPTED, QUARANTINED, REJECTED)},
+            "reader": int(((files["status"] == REJECTED) & (files["reason"] == "reader")).sum()),
         },
         "train": {
             "women": int((train["sex"] == "F").sum()),

@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment
 
 from scripts.common.templates import template_environment, unwrapped
+from scripts.common.vocabulary import NO_VALUE
 from scripts.report import formatting as fmt
 from scripts.report.facts import Group
 
@@ -38,7 +39,7 @@ def _shares(groups: Sequence[Group]) -> str:
 
 
 def _thresholds(thresholds: Sequence[tuple[str, float]]) -> str:
-    return "; ".join(f"{label} {fmt.decimal(value)}" for label, value in thresholds) or fmt.MISSING
+    return "; ".join(f"{label} {fmt.decimal(value)}" for label, value in thresholds) or NO_VALUE
 
 
 def _auc_with_bounds(row: Mapping[str, Any]) -> str:

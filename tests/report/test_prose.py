@@ -13,9 +13,10 @@ import pytest
 from jinja2 import nodes
 
 from scripts.common.templates import template_environment, unwrapped
+from scripts.common.vocabulary import REDACTED
 from scripts.report.facts import Model, facts_of
 from scripts.report.prose import TEMPLATES, Prose
-from scripts.report.redaction import REDACTED, redacted_config
+from scripts.report.redaction import redacted_config
 from scripts.report.run_files import read_run
 from scripts.report.sections import Names
 from scripts.report.wording import Words
