@@ -50,7 +50,6 @@ class Center:
 class Group:
     """A set: its patients and those with osteoporosis."""
 
-    name: str
     label: str
     n: int
     op: int
@@ -245,8 +244,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
             for entry in config["centers"]
         ),
         "sets": tuple(
-            Group(name, sets[name], len(part), int((part["label"] == 1).sum()))
-            for name, part in of_set.items()
+            Group(sets[name], len(part), int((part["label"] == 1).sum())) for name, part in of_set.items()
         ),
         "models": models,
         "networks": (deep,),

@@ -22,11 +22,6 @@ from scripts.report.facts import Group
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
-_SPELLED = {
-    "en": ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    "zh": ("零", "一", "两", "三", "四", "五", "六", "七", "八", "九", "十"),
-}
-
 
 def _sizes(groups: Sequence[Group]) -> str:
     """``Training set 64 (21); ...``: patients of each set, in brackets those with osteoporosis."""
@@ -47,18 +42,6 @@ def _auc_with_bounds(row: Mapping[str, Any]) -> str:
     return f"{fmt.auc(row['auc'])} {fmt.interval(row['auc_low'], row['auc_high'], fmt.auc)}".rstrip()
 
 
-def _listed(items: Sequence[str], language: str) -> str:
-    items = list(items)
-    if language == "zh":
-        return "、".join(items)
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
-
-
-def _spelled(n: int, language: str) -> str:
-    words = _SPELLED[language]
-    return words[n] if n < len(words) else fmt.count(n)
-
-
 @functools.cache
 def _environment(language: str) -> Environment:
     """The templates of a language, with the filters and the words that they use."""
@@ -66,11 +49,9 @@ def _environment(language: str) -> Environment:
     plain = (fmt.auc, fmt.count, fmt.decimal, fmt.number, fmt.percent, fmt.percentage, fmt.plural)
     environment.filters |= {function.__name__: function for function in plain} | {
         "auc_with_bounds": _auc_with_bounds,
-        "listed": functools.partial(_listed, language=language),
         "sentence": lambda text: text[:1].upper() + text[1:],
         "shares": _shares,
         "sizes": _sizes,
-        "spelled": functools.partial(_spelled, language=language),
         "thresholds": _thresholds,
     }
     words = environment.get_template("words.j2").module
