@@ -182,7 +182,7 @@ def test_every_sentence_of_the_templates_is_told_in_one_of_these_cases(told, lan
 def several_models(facts):
     """Two networks and five models of trees, of which two read scores."""
     second = dataclasses.replace(
-        facts["main"], name="whole_film", label="Whole 模型", init="random", flat_folds=("7",)
+        facts["main"], name="whole_film", label="整片模型", init="random", flat_folds=("7",)
     )
     networks = (facts["main"], second)
     few, many = ("age", "sex"), ("age", "sex", "calcium_intake")
@@ -221,9 +221,11 @@ def test_any_number_of_models_is_told(study):
     for said in (
         "本研究建立七个模型",
         "临床、联合、双网络、扩展、年龄模型",
-        "临床模型用年龄和性别，联合模型另加折外 DL 评分，双网络模型另加折外 DL、Whole 评分，扩展模型用年龄、"
+        "临床模型用年龄和性别，联合模型另加折外 DL 评分，双网络模型另加折外 DL、整片评分，扩展模型用年龄、"
         "性别和 calcium intake，年龄模型用年龄。",
-        "网络（Whole）由随机权重开始训练",
-        "双网络模型以折外 DL、Whole 评分训练",
+        "网络（整片）由随机权重开始训练",
+        "双网络模型以折外 DL、整片评分训练",
+        "DL、整片评分为各折模型均值",
+        "深度学习模型：整片",
     ):
         assert said in chinese, said
