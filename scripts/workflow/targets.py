@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scripts.common.config import Config
+from scripts.share.contents import BETWEEN_MODELS
 from scripts.share.suppression import TABLES as SHARED_TABLES
 from scripts.workflow.centers import Centers
 
@@ -15,10 +16,6 @@ WRITTEN_LAST = (
     "results/tables/checklist_claim.csv",
 )
 """What the report's rule writes, after the provenance record."""
-
-FURTHER_STATISTICS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
-"""What is told of differences between models and of their thresholds, beside Table 2 and the decision curves.
-"""
 
 OWN_FIGURES = ("roc", "decision_curves", "calibration", "forest")
 """Figures that need scores and cohort alone."""
@@ -92,7 +89,7 @@ def final_outputs(config: Config) -> list[str]:
         "results/statistics/table2.csv",
         "results/statistics/delong.csv",
         "results/statistics/net_benefit.csv",
-        *(f"results/statistics/{name}.csv" for name in FURTHER_STATISTICS),
+        *(f"results/statistics/{name}.csv" for name in BETWEEN_MODELS),
         "results/statistics/thresholds.csv",
         "results/statistics/baseline_performance.csv",
         "results/statistics/baseline_delong.csv",
@@ -109,7 +106,7 @@ def own_statistics(config: Config) -> list[str]:
     """All that is made of own tables, in the order of their listing."""
     tables = [
         *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),
-        *("net_benefit", *FURTHER_STATISTICS, "subgroups", "prevalence", "sensitivity"),
+        *("net_benefit", *BETWEEN_MODELS, "subgroups", "prevalence", "sensitivity"),
     ]
     return [
         *(f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("html", "docx")),
