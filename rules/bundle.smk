@@ -30,6 +30,7 @@ rule make_bundle:
         runtime=grows(60),
     params:
         code=code("scripts/bundle/make_bundle.py"),
+        card=file_hash("scripts/bundle/templates/model_card.md.j2"),
         settings=bundle_settings(CFG),
         facts=bundle_facts(CFG),
     script:

@@ -101,6 +101,23 @@ def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
     assert cards[0] == (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"init": "imagenet"}, "Started from ImageNet weights; 2 epochs, last weights; seed"),
+        ({"init": "a file"}, "Started from given weights;"),
+        ({"exclusions": []}, "Excluded were patients with: nothing in particular. On such films"),
+        ({"confidence": 0.9}, "In brackets 90 % confidence intervals."),
+    ],
+)
+def test_the_card_follows_the_study(inputs, bundle, changes, said):
+    facts = {**inputs["facts"], "commit": "abc123", **changes}
+    card = model_card(
+        bundle.settings, read_table(inputs["cohort"], COHORT), pd.read_csv(inputs["table2"]), facts
+    )
+    assert said in card and not set("{}") & set(card) and "\n\n\n" not in card
+
+
 def test_the_card_gives_no_small_cell_away(inputs, bundle):
     """Neither a count of 1 to 4, nor the rest of a set that gives it away, nor a share of the confusion
     matrix with such a cell.
