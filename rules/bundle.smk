@@ -29,7 +29,7 @@ rule make_bundle:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        code=code("scripts/bundle/make_bundle.py"),
+        code=code("scripts/bundle/make_bundle.py", "scripts/deep/kinds/hybrid.py"),
         settings=bundle_settings(),
         facts=bundle_facts(),
     script:

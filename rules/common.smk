@@ -29,6 +29,7 @@ from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
 from scripts.common.strata import read_strata
+from scripts.deep.kinds.registry import HYBRID, architecture_class
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.intake.listing import fingerprints, scan_folder
 from scripts.intake.review_table import read_review
@@ -335,7 +336,8 @@ def training_memory_mb():
     """Main memory of a fold's job, by the count with which the job itself warns before its first step."""
     training = CFG.deep.training
     on_gpu = CFG.deep.gpus_per_fold > 0 and CFG.deep.device != "cpu"
-    return job_memory_mb(plain(CFG.deep.architecture), training.batch_size, training.precision, on_gpu)
+    architecture = architecture_class(HYBRID)(**plain(CFG.deep.architecture))
+    return job_memory_mb(architecture, training.batch_size, training.precision, on_gpu)
 
 
 def device_asked():

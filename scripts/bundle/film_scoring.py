@@ -27,7 +27,7 @@ from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.fold_networks import FoldNetworks, mean_probability
-from scripts.deep.network import HybridNetwork
+from scripts.deep.kinds.registry import HYBRID, architecture_class, code_of, new_network
 from scripts.deep.trained_networks import load_networks
 
 COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "deep", "positive")
@@ -80,7 +80,7 @@ class Scorer:
         Raises ``StudyError``.
         """
         networks, _ = load_networks(weights, device)
-        wanted = HybridNetwork(**architecture).state_dict()
+        wanted = new_network(HYBRID, architecture_class(HYBRID)(**architecture)).state_dict()
         for path, network in zip(weights, networks):
             if {n: v.shape for n, v in network.state_dict().items()} != {
                 n: v.shape for n, v in wanted.items()
@@ -124,7 +124,7 @@ def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:
 
 def reading_code() -> str:
     """Hash of the code that reads films and scores them; a bundle records it."""
-    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py")
+    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py", code_of(HYBRID))
 
 
 def private_path(scores: Path) -> Path:

@@ -3,6 +3,10 @@
 Snakemake tracks no imported module. The hash goes into a rule's ``params``: a touched file, a comment, a
 docstring or a new layout leaves it as it is; an edit changes it for exactly the rules that depend on the
 edit.
+
+Two things are left out on purpose. Modules that only say or show (LEAVES) decide no number. What a registry
+names by a dotted string is no import: a rule that runs one of the kinds names that kind's module beside its
+script, and the others don't count.
 """
 
 from __future__ import annotations
@@ -13,6 +17,23 @@ import hashlib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+LEAVES = frozenset(
+    {
+        "scripts/boosting/progress.py",
+        "scripts/bundle/progress.py",
+        "scripts/cohort/progress.py",
+        "scripts/common/log.py",
+        "scripts/deep/progress.py",
+        "scripts/intake/progress.py",
+        "scripts/synthetic/progress.py",
+    }
+)
+"""Modules that only say or show, which no hash holds: a reworded message makes nothing run again.
+
+They give nothing back that a number depends on, and import no module of ``scripts`` but each other and
+``errors``.
+"""
 
 
 def _without_docstrings(tree: ast.AST) -> ast.AST:
@@ -65,14 +86,14 @@ def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
     return ast.dump(_without_docstrings(tree)), tuple(sorted(found))
 
 
-def import_graph(entry: str | Path, root: Path = ROOT) -> list[Path]:
-    """All files of ``scripts`` that running ``entry`` (relative to ``root``) depends on, itself included,
-    sorted.
+def import_graph(*entries: str | Path, root: Path = ROOT, leaves: bool = True) -> list[Path]:
+    """All files of ``scripts`` that running ``entries`` (relative to ``root``) depends on, themselves
+    included, sorted; without ``leaves`` not those of LEAVES, nor what they import.
     """
-    todo, seen = [(root / entry).resolve()], set()
+    todo, seen = [(root / entry).resolve() for entry in entries], set()
     while todo:
         path = todo.pop()
-        if path in seen:
+        if path in seen or (not leaves and path.relative_to(root).as_posix() in LEAVES):
             continue
         seen.add(path)
         todo.extend(_parsed(root, path)[1])
@@ -80,10 +101,11 @@ def import_graph(entry: str | Path, root: Path = ROOT) -> list[Path]:
 
 
 def code_hash(*entries: str | Path, root: Path = ROOT) -> str:
-    """Sixteen hex digits that change when, and only when, code that the ``entries`` run changes."""
-    files = sorted({path for entry in entries for path in import_graph(entry, root)})
+    """Sixteen hex digits that change when, and only when, code that the ``entries`` run changes and that can
+    change a result.
+    """
     digest = hashlib.sha256()
-    for path in files:
+    for path in import_graph(*entries, root=root, leaves=False):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
         digest.update(_parsed(root, path)[0].encode() + b"\0")
     return digest.hexdigest()[:16]

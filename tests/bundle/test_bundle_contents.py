@@ -23,7 +23,8 @@ from scripts.bundle.model_card import count, model_card
 from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
 from scripts.common.tables import COHORT, read_table
-from scripts.deep.network import HybridNetwork
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.trained_networks import load_networks
 from tests.bundle.conftest import write_inputs
 
@@ -49,7 +50,7 @@ def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
         and settings["preprocessing"]["side"] == 96
     )
     for path in bundle.weights:
-        HybridNetwork(**settings["architecture"]).load_state_dict(
+        HybridNetwork(HybridArchitecture(**settings["architecture"])).load_state_dict(
             torch.load(path, weights_only=True)["model"]
         )
 
