@@ -4,6 +4,7 @@ fold.
 
 import pandas as pd
 
+from scripts.boosting import progress
 from scripts.boosting.baselines import BASELINES, COEFFICIENTS, from_table, scored
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
@@ -16,4 +17,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         parts.append(scored(cohort, {name: model.score(cohort) for name, model in models.items()}))
     table = pd.concat(parts, ignore_index=True)
     write_table(table, snakemake.output.baselines, BASELINES)
-    log.say(f"{len(table)} patients scored")
+    log.say(progress.scored(len(table)))

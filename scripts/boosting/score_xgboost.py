@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from scripts.boosting import progress
 from scripts.boosting.models import DEEP_SCORES, FEATURES, SCORES, read_model, score, variables
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, read_table, write_table
@@ -15,4 +16,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     }
     table = pd.DataFrame({"patient_id": cohort["patient_id"], **scores})
     write_table(table, snakemake.output.scores, SCORES)
-    log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")
+    log.say(progress.scored(len(cohort), snakemake.wildcards.set))

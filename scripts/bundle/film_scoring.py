@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scripts.bundle import progress
 from scripts.bundle.contents import Bundle
 from scripts.bundle.ensemble import pattern_films
 from scripts.bundle.film_reading import ReadFilm, found_files, read_films
@@ -203,11 +204,7 @@ def score_folder(
     if not paths:
         raise StudyError(f"There is no file in '{folder}'. Name the folder of the DICOM films with DICOM=.")
     if settings["code"] != reading_code():
-        log.say(
-            f"WARNING: another version of the software (or an edited one) than the {settings['software']}"
-            " that made the bundle reads and scores these films. The self-check tests the networks, not the"
-            " reading; take that version where numbers must agree."
-        )
+        log.say(progress.another_version(settings["software"]))
     threshold, folds = float(settings["threshold"]["value"]), settings["folds"]
     names, rows, waiting, counts = film_numbers(len(paths)), {}, [], {}
     with (
@@ -218,11 +215,8 @@ def score_folder(
         exact_arithmetic(threads or settings["scoring"]["cpu_threads"])
         scorer = Scorer(bundle.weights, settings["architecture"], settings["scoring"], place)
         difference = self_check(scorer, settings["self_check"]["probabilities"])
-        log.say(f"self-check passed (largest difference {difference:.1g})")
-        log.say(
-            f"{len(paths)} files, {folds} networks, {scorer.precision}, {scorer.at_once} film(s) at once on"
-            f" {place.type}"
-        )
+        log.say(progress.self_check_passed(difference))
+        log.say(progress.scoring(len(paths), folds, scorer.precision, scorer.at_once, place.type))
 
         def settle() -> None:
             """Score the films that wait and give them their rows."""

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from scripts.cohort import progress
 from scripts.cohort.merging import check_accounts, merge_cohorts, merge_flows
 from scripts.common.log import rule_log
 from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table, write_table
@@ -20,7 +21,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_table(cohort, result.cohort, WHOLE)
     write_table(flow, result.flow, FLOW)
     write_table(pd.concat(excluded, ignore_index=True), result.excluded, {"center": "text", **EXCLUDED})
-    log.say(
-        f"{len(cohort)} patients of {cohort['center'].nunique()} centres, {int(cohort['label'].sum())} with "
-        "osteoporosis"
-    )
+    log.say(progress.merged(len(cohort), cohort["center"].nunique(), int(cohort["label"].sum())))

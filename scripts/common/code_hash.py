@@ -24,6 +24,7 @@ LEAVES = frozenset(
         "scripts/bundle/progress.py",
         "scripts/cohort/progress.py",
         "scripts/common/log.py",
+        "scripts/common/progress.py",
         "scripts/deep/progress.py",
         "scripts/intake/progress.py",
         "scripts/synthetic/progress.py",

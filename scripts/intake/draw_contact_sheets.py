@@ -4,6 +4,7 @@ shown."""
 from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
 from scripts.common.tables import FILMS, read_table
+from scripts.intake import progress
 from scripts.intake.contact_sheet import draw_contact_sheets, films_of_sheet
 from scripts.intake.screening import EXPOSURE
 
@@ -17,4 +18,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
             title = f"{center}, {'rejected' if verdict == 'reject' else 'for review'}"
             draw_contact_sheets(shown, title, settings.synthetic, path, further, verdict)
             hidden = sum(not png for _, _, png in shown)
-            log.say(f"{verdict}: {len(shown)} films, {hidden} not shown (report.show_films)")
+            log.say(progress.sheet(verdict, len(shown), hidden))

@@ -4,6 +4,7 @@ import pandas as pd
 
 from scripts.common.log import rule_log
 from scripts.common.tables import FILES, read_table, write_table
+from scripts.intake import progress
 from scripts.intake.screening import EXPOSURE
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
@@ -13,4 +14,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     ):
         merged = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
         write_table(merged, target, columns)
-        log.say(f"{len(merged)} rows from {len(paths)} centres")
+        log.say(progress.merged(len(merged), len(paths)))
