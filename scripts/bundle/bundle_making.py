@@ -16,7 +16,6 @@ import torch
 from scripts.bundle import progress
 from scripts.bundle.contents import (
     CARD,
-    MANIFEST,
     ONNX,
     SETTINGS,
     manifest_text,
@@ -40,6 +39,7 @@ from scripts.common.code_hash import ROOT
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, write_text
 from scripts.common.log import Log
+from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import COHORT, read_table
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.fold_networks import chosen_precision
@@ -152,7 +152,7 @@ def make_bundle(
             {**facts, "commit": record["git"]["commit"]},
         )
         write_text(part / CARD, card)
-        write_text(part / MANIFEST, manifest_text(part))
+        write_text(part / SHA256_LIST, manifest_text(part))
         fingerprint = open_bundle(part).fingerprint
     log.say(progress.made(fingerprint, len(weights), target))
     return fingerprint

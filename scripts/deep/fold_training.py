@@ -15,6 +15,7 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.common.scores import SAME_SCORE
+from scripts.common.vocabulary import HISTORY
 from scripts.deep import progress
 from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
 from scripts.deep.compute_device import (
@@ -25,7 +26,7 @@ from scripts.deep.compute_device import (
 )
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import Film, FilmStack, data_hash, split_fold
-from scripts.deep.loop import HISTORY, FoldTraining, NotCompiled, refuse_no_batch, train
+from scripts.deep.loop import FoldTraining, NotCompiled, refuse_no_batch, train
 from scripts.deep.memory_estimate import check_memory, training_memory
 from scripts.deep.scoring import SCORING_MEMORY
 from scripts.deep.settings import Settings

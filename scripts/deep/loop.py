@@ -25,13 +25,6 @@ from scripts.deep.scoring import auc, for_scoring, probabilities
 from scripts.deep.settings import Settings
 from scripts.deep.step_clock import StepClock
 
-HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
-"""Columns of ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's.
-
-``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films)
-leave out the scoring of the held-out films.
-"""
-
 
 class NotCompiled(StudyError):
     """The network can't be compiled here, or a signal ended the compiler; no step was made."""

@@ -10,6 +10,7 @@ import pandas as pd
 from scripts.common.files import atomic_folder, atomic_path, private_folder
 from scripts.common.log import Log
 from scripts.common.tables import Columns, write_table
+from scripts.common.vocabulary import ACCEPTED, QUARANTINED
 from scripts.intake import progress
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import (
@@ -158,7 +159,7 @@ def deidentify_batch(
                 {
                     "image_id": image_id,
                     "patient_id": names.patient(film.patient_id) if film and film.patient_id else "",
-                    "status": "quarantined" if reason else "accepted",
+                    "status": QUARANTINED if reason else ACCEPTED,
                     "reason": reason,
                     "film_date": (
                         names.shifted(film.film_date, film.patient_id).isoformat()
@@ -194,7 +195,7 @@ def deidentify_batch(
     with atomic_path(crosswalk, mode=0o600) as part:
         private.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(frame[list(BATCH_FILMS)], films_table, BATCH_FILMS)
-    accepted = int((frame["status"] == "accepted").sum())
+    accepted = int((frame["status"] == ACCEPTED).sum())
     log.say(progress.deidentified(batch, len(frame), accepted))
     for reason, count in sorted(Counter(frame.loc[frame["reason"] != "", "reason"]).items()):
         log.say(progress.counted(reason, count))

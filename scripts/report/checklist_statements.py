@@ -13,14 +13,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from scripts.common.strata import SLACK
+from scripts.common.vocabulary import CLINICAL, MODELS
 from scripts.report.formatting import count, decimal, percent, plural
 from scripts.report.methods_text import number, percentage, split_text
 from scripts.report.run_files import RunFiles
-
-CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
-"""The variables of the clinical model."""
-
-MODELS = ("deep", "clinical", "combined")
 
 
 @dataclass(frozen=True)

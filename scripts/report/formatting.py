@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-MISSING = "–"
+from scripts.common.vocabulary import NO_VALUE
 
 
 def is_missing(value: Any) -> bool:
@@ -23,13 +23,13 @@ def auc(value: Any) -> str:
 
 def percent(value: Any) -> str:
     """A fraction, or a difference of two, as a percentage with one digit, without the sign %."""
-    return MISSING if is_missing(value) else decimal(100 * float(value), 1)
+    return NO_VALUE if is_missing(value) else decimal(100 * float(value), 1)
 
 
 def p_value(value: Any) -> str:
     """A P value as journals print it: three digits, ``<0.001`` and ``>0.999`` at the ends."""
     if is_missing(value):
-        return MISSING
+        return NO_VALUE
     value = float(value)
     if value < 0.001:
         return "<0.001"
@@ -39,7 +39,7 @@ def p_value(value: Any) -> str:
 def decimal(value: Any, digits: int = 3) -> str:
     """A number with a fixed count of digits; a true minus sign."""
     if is_missing(value):
-        return MISSING
+        return NO_VALUE
     text = f"{float(value):.{digits}f}"
     if float(text) == 0:
         text = text.lstrip("-")
@@ -48,7 +48,7 @@ def decimal(value: Any, digits: int = 3) -> str:
 
 def count(value: Any) -> str:
     """A whole number with thin thousands separators."""
-    return MISSING if is_missing(value) else f"{int(value):,}".replace(",", "\u202f")
+    return NO_VALUE if is_missing(value) else f"{int(value):,}".replace(",", "\u202f")
 
 
 def plural(n: int, one: str, many: str = "") -> str:

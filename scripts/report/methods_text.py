@@ -11,6 +11,7 @@ from typing import Any
 
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import Strata
+from scripts.common.vocabulary import SMALL_CLASS
 from scripts.report.formatting import count, decimal, percent, plural
 from scripts.report.run_files import RunFiles
 
@@ -421,10 +422,6 @@ def methods(
         ),
     ]
     return parts
-
-
-SMALL_CLASS = 50
-"""Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
 
 
 MOST_SET_ASIDE = 0.02

@@ -10,6 +10,22 @@ import pandas as pd
 
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.scores import ONE_SCORE
+from scripts.common.vocabulary import (
+    ACCEPTED,
+    BASELINES,
+    EVERYONE_POSITIVE,
+    MODELS,
+    NO_VALUE,
+    OSTA_PUBLISHED,
+    PASS,
+    PROPORTIONS,
+    QUARANTINED,
+    REJECT,
+    REJECTED,
+    REVIEW,
+    TREAT_ALL,
+    TREAT_NONE,
+)
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
 from scripts.report.checklist_statements import Statements
@@ -26,9 +42,6 @@ LONG_TABLE = 20
 LONG_MAIN_TABLE = 60
 """The same for Table 1, Table 2 and the DeLong tests."""
 
-MODELS = ("deep", "clinical", "combined")
-BASELINES = ("age", "logistic", "osta", "osta_published")
-EVERYONE = "everyone_positive"
 PERCENTAGES = (
     "sensitivity",
     "specificity",
@@ -52,7 +65,8 @@ class Names:
         self.sets |= {name: run.center_of(name) for name in run.sets if name not in self.sets}
         self.scored = self.sets | {"train": words("out_of_fold", set=self.sets["train"])}
         self.models = {
-            name: words("model_" + name) for name in (*MODELS, EVERYONE, *BASELINES, "all", "none")
+            name: words("model_" + name)
+            for name in (*MODELS, EVERYONE_POSITIVE, *BASELINES, OSTA_PUBLISHED, TREAT_ALL, TREAT_NONE)
         }
         self.centers = {name: run.center_of(name) for name in run.centers}
 
@@ -67,7 +81,7 @@ class Names:
 
 
 def text_cell(value: Any) -> Cell:
-    return Cell(fmt.MISSING if fmt.is_missing(value) else str(value))
+    return Cell(NO_VALUE if fmt.is_missing(value) else str(value))
 
 
 def number_cell(value: Any, show: Callable[[Any], str]) -> Cell:
@@ -201,7 +215,7 @@ class Report:
     def summary(self) -> list[Any]:
         run, words, names = self.run, self.words, self.names
         frame = self._frame("table2")
-        models = [m for m in dict.fromkeys(frame["model"]) if m != EVERYONE]
+        models = [m for m in dict.fromkeys(frame["model"]) if m != EVERYONE_POSITIVE]
         rows = []
         for name in run.sets[1:]:
             part = frame[frame["set"] == name].set_index("model")
@@ -296,7 +310,7 @@ class Report:
 
     def exposure(self) -> list[Any]:
         run, words = self.run, self.words
-        statuses = ["accepted", "quarantined", "rejected"]
+        statuses = [ACCEPTED, QUARANTINED, REJECTED]
         rows = []
         for center in run.centers:
             part = run.files[run.files["center"] == center]["status"].value_counts()
@@ -312,7 +326,7 @@ class Report:
 
         rows = []
         for center in run.centers:
-            left = run.files[(run.files["center"] == center) & (run.files["status"] != "accepted")]
+            left = run.files[(run.files["center"] == center) & (run.files["status"] != ACCEPTED)]
             for (status, reason), n in left.groupby(["status", "reason"]).size().items():  # type: ignore[misc]
                 said = words.get(f"film_{status}", str(status))
                 rows.append(
@@ -332,7 +346,7 @@ class Report:
             )
         )
 
-        verdicts = ["pass", "review", "reject"]
+        verdicts = [PASS, REVIEW, REJECT]
         rows, reasons = [], []
         for center in run.centers:
             films = run.films[center]
@@ -343,7 +357,7 @@ class Report:
                     *(number_cell(int(counts.get(v, 0)), fmt.count) for v in verdicts),
                 ]
             )
-            flagged = films[films["verdict"].isin(["review", "reject"])]
+            flagged = films[films["verdict"].isin([REVIEW, REJECT])]
             for (verdict, reason), n in flagged.groupby(["verdict", "verdict_reason"]).size().items():  # type: ignore[misc]
                 label = words(f"verdict_{verdict}")
                 reasons.append(
@@ -431,7 +445,6 @@ class Report:
     def table2(self) -> list[Any]:
         words = self.words
         frame = self._test_rows(self._frame("table2"))
-        fractions = ["sensitivity", "specificity", "accuracy", "ppv", "npv"]
         rows = []
         for _, row in frame.iterrows():
             cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
@@ -440,11 +453,11 @@ class Report:
                 number_cell(row["n_pos"], fmt.count),
                 interval_cell(row, "auc", fmt.auc),
             ]
-            cells += [interval_cell(row, name, fmt.percent) for name in fractions]
+            cells += [interval_cell(row, name, fmt.percent) for name in PROPORTIONS]
             cells.append(interval_cell(row, "f1", fmt.auc))
             rows.append(cells)
         columns = self._titles(
-            "set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in fractions), "f1_metric"
+            "set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in PROPORTIONS), "f1_metric"
         )
         thresholds = [
             [

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory, offset_copy
 
+from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.calibration import FEWEST
 from scripts.statistics.decision_curves import best_strategies
 from scripts.statistics.style import (
@@ -139,8 +140,8 @@ def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
     height of its own.
     """
     styles, colors = line_styles_of(look.models), colors_of(look.models, look.colors)
-    colors |= {"all": GREY, "none": INK}
-    order = ["none", "all", *look.models]
+    colors |= {TREAT_ALL: GREY, TREAT_NONE: INK}
+    order = [TREAT_NONE, TREAT_ALL, *look.models]
     grid = np.unique(part["threshold"])
     half = np.diff(grid).min() / 2 if len(grid) > 1 else 0.005
     for strategy, low, high in best_strategies(part, look.models):
@@ -181,12 +182,12 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
         if not 0 < n_pos < n:
             _say(axis, f"{words('no_curve')}\n{words('sizes', events=n_pos, non_events=n - n_pos)}")
             continue
-        for model in ("all", "none"):
+        for model in (TREAT_ALL, TREAT_NONE):
             rows = part[part["model"] == model]
             axis.plot(
                 rows["threshold"],
                 rows["net_benefit"],
-                color=INK if model == "none" else GREY,
+                color=INK if model == TREAT_NONE else GREY,
                 linewidth=0.8,
                 label=words.model(model),
             )

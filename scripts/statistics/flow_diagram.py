@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scripts.common.errors import StudyError
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.statistics.style import DOUBLE_COLUMN, INK, SINGLE_COLUMN, mark_synthetic_at, wrapped
 from scripts.statistics.words import Language
 
@@ -47,7 +48,7 @@ def flow_of(center: str, flow: pd.DataFrame, cohort: pd.DataFrame) -> CenterFlow
         (str(name), len(part), int((part["label"] == 1).sum()))
         for name, part in people.groupby("set", sort=False)
     ]
-    sets.sort(key=lambda item: {"train": 0, "internal_test": 1}.get(item[0], 2))
+    sets.sort(key=lambda item: {TRAIN: 0, INTERNAL_TEST: 1}.get(item[0], 2))
     return CenterFlow(center, found, excluded, included, int((people["label"] == 1).sum()), sets)
 
 
@@ -92,7 +93,7 @@ def _boxes(item: CenterFlow, language: Language, width: float) -> _Boxes:
     share = width / max(len(item.sets), 1) - (0.03 if len(item.sets) > 1 else 0)
     sets = []
     for name, n, n_op in item.sets:
-        label = language(name) if name in ("train", "internal_test") else language("test_set")
+        label = language(name) if name in (TRAIN, INTERNAL_TEST) else language("test_set")
         counts = [f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"]
         sets.append(_fitted([label, *counts], share))
     return _Boxes(

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.vocabulary import EVERYONE_POSITIVE, NO_VALUE, PROPORTIONS
 from scripts.statistics.cohort_description import DECIMALS, VARIABLES, mean_sd
 from scripts.statistics.three_line import Table
-from scripts.statistics.waist import EVERYONE_POSITIVE
-from scripts.statistics.words import NO_VALUE, Language, p_text, signed, with_interval
+from scripts.statistics.words import Language, p_text, signed, with_interval
 
 
 def _count(n: int, of: int) -> str:
@@ -122,7 +122,7 @@ def table_2(
             model = row["model"]
             auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], 3)
             cells = [words.model(model), auc + ("†" if "logit" in str(row["auc_ci_method"]) else "")]
-            for metric in ("sensitivity", "specificity", "accuracy", "ppv", "npv"):
+            for metric in PROPORTIONS:
                 cells.append(with_interval(row[metric], row[f"{metric}_low"], row[f"{metric}_high"], 1, 100))
             cells.append(with_interval(row["f1"], row["f1_low"], row["f1_high"], 3))
             if reference is not None:

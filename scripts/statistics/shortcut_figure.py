@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from scripts.common.scores import ONE_SCORE
-from scripts.statistics.shortcuts import GROUPS, MASKS
+from scripts.common.vocabulary import MASKS, TRAIN
+from scripts.statistics.shortcuts import GROUPS
 from scripts.statistics.style import (
     GREY,
     MARKERS,
@@ -23,7 +24,6 @@ from scripts.statistics.style import (
     panels,
     shared_legend,
 )
-from scripts.statistics.waist import TRAIN
 from scripts.statistics.words import Language
 
 HEIGHT = 3.3

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from scripts.common.flow_words import FLOW_WORDS
+from scripts.common.vocabulary import EVERYONE_POSITIVE, MODELS, NO_VALUE, TREAT_ALL, TREAT_NONE
 
 WORDS: dict[str, dict[str, str]] = {
     "en": {
@@ -281,7 +282,7 @@ WORDS: dict[str, dict[str, str]] = {
     },
 }
 
-OWN_MODELS = ("deep", "clinical", "combined", "everyone_positive", "all", "none")
+OWN_MODELS = (*MODELS, EVERYONE_POSITIVE, TREAT_ALL, TREAT_NONE)
 """Models whose names are words of both languages; another model may be called like a word, such as
 ``age``.
 """
@@ -339,10 +340,6 @@ class Language:
     def comma(self) -> str:
         """What stands between items of a list."""
         return "；" if self.code == "zh" else "; "
-
-
-NO_VALUE = "–"
-"""What stands where a number is not defined."""
 
 
 def p_text(p: float) -> str:

@@ -52,12 +52,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from scripts.common.log import Log
+from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.kinds.hybrid import HybridNetwork
 from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
-from scripts.deep.loop import HISTORY, FoldTraining, train
+from scripts.deep.loop import FoldTraining, train
 from scripts.deep.resnet import Trunk
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
 from scripts.deep.settings import Settings, settings_of
@@ -495,7 +496,7 @@ def bench_folds(cache: Path) -> None:
     at a time.
     """
     from scripts.common.config import read_config
-    from scripts.common.config_files import read_config_file
+    from scripts.common.config.files import read_config_file
 
     if not (cache / "films.npy").exists():
         raise SystemExit("the part 'folds' needs a finished run of the shipped study here: make demo")

@@ -32,11 +32,12 @@ import cv2
 import numpy as np
 import torch
 
+from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import autocast, exact_arithmetic
 from scripts.deep.augmentation import augment
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.kinds.hybrid import HybridNetwork
-from scripts.deep.loop import HISTORY, FoldTraining, train
+from scripts.deep.loop import FoldTraining, train
 from scripts.deep.scoring import films_per_forward, probabilities
 from scripts.deep.settings import Settings
 from tests.bench import deep, naive_network

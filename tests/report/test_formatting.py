@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from scripts.cohort.selection import FILM_STEPS, NOTES, PAIR_STEPS, TABLE_STEPS
-from scripts.common.config import EXCLUSIONS
 from scripts.common.flow_words import FLOW_WORDS, NOTE_WORDS
+from scripts.common.vocabulary import EXCLUSIONS
 from scripts.report import formatting as fmt
 from scripts.report.wording import _WORDS
 from scripts.statistics.words import WORDS

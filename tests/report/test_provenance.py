@@ -12,6 +12,7 @@ import pytest
 from scripts.common.config import ImageTable
 from scripts.common.errors import StudyError
 from scripts.common.key import simulated_key
+from scripts.common.vocabulary import REDACTED
 from scripts.report.provenance import (
     git_state,
     listing_checksum,
@@ -21,7 +22,7 @@ from scripts.report.provenance import (
     rule_code,
     trained_on,
 )
-from scripts.report.redaction import REDACTED, redacted_config
+from scripts.report.redaction import redacted_config
 
 KEY = simulated_key(3)
 

@@ -15,7 +15,7 @@ import pytest
 
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import contact_sheet_decision
-from scripts.report.redaction import REDACTED
+from scripts.common.vocabulary import REDACTED
 from scripts.report.render import report_html, templates_hash
 from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words

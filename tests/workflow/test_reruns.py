@@ -84,7 +84,7 @@ def test_a_comment_in_every_script_and_a_docs_change_run_nothing(duplicate):
 
 
 def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
-    path = duplicate.path / "scripts/deep/network.py"
+    path = duplicate.path / "scripts/deep/kinds/hybrid.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nANOTHER_CONSTANT = 1\n", encoding="utf-8")
     assert duplicate.jobs()["train_fold"] == 5
 
