@@ -30,7 +30,7 @@ from scripts.deep.loop import FoldTraining, NotCompiled, refuse_no_batch, train
 from scripts.deep.memory_estimate import check_memory, training_memory
 from scripts.deep.scoring import SCORING_MEMORY
 from scripts.deep.settings import Settings
-from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
+from scripts.deep.training_store import SavedState, Store, fold_key, publish, trained_on, weights_bytes
 from scripts.deep.weights_file import initial_content
 
 HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
@@ -98,7 +98,8 @@ def train_fold(
     checkpoint_minutes: float,
     log: Log,
 ) -> int:
-    """Write ``weights.pt``, ``history.csv`` and ``held_out.csv`` of fold ``fold`` into ``output``.
+    """Write ``weights.pt``, ``history.csv``, ``held_out.csv`` and ``trained_on.json`` of fold ``fold`` into
+    ``output``.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def train_fold(
     if len(run.held_out) > 1 and max(run.held_out) - min(run.held_out) < SAME_SCORE:
         log.say(progress.learned_nothing(fold))
     store.put(products, record)
-    publish(products, output)
+    publish(products | trained_on(record), output)
     saved.clear()
     log.say(progress.optimiser_steps(run.step - first))
     return 0

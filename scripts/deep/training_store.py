@@ -27,6 +27,17 @@ from scripts.deep.settings import Settings
 PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 """The files of a finished fold."""
 
+TRAINED_ON = "trained_on.json"
+"""Published beside them: ``device`` and ``torch`` of the training, not of the run that took it from the
+store.
+"""
+
+
+def trained_on(record: Mapping) -> dict[str, bytes]:
+    """The file TRAINED_ON of a fold with this record in the store."""
+    told = {name: record[name] for name in ("device", "torch")}
+    return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
+
 
 def fold_key(data: str, settings: Settings, fold: int, initial: bytes | None) -> str:
     """Key of a fold, 32 hex digits.
@@ -124,11 +135,14 @@ class Store:
             )
 
     def get(self, say: Callable[[str], None]) -> dict[str, bytes] | None:
-        """The files of the fold, or None when it is not there or was damaged (then ``say`` is told)."""
+        """The files of the fold with TRAINED_ON, or None when it is not there or was damaged (then ``say`` is
+        told).
+        """
         if not self.folder.exists():
             return None
         try:
-            sums = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))["sha256"]
+            record = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))
+            sums, told = record["sha256"], trained_on(record)
             products = {name: (self.folder / name).read_bytes() for name in PRODUCTS}
         except (OSError, ValueError, KeyError):
             products = {}
@@ -137,7 +151,7 @@ class Store:
         ):
             say(progress.fold_damaged(self.folder))
             return None
-        return products
+        return products | told
 
 
 def publish(products: Mapping[str, bytes], folder: Path) -> None:

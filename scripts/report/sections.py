@@ -934,8 +934,7 @@ class Report:
         """Device and PyTorch of each fold's training."""
         words, parts = self.words, []
         for fold, of in sorted(self.run.provenance["trained_on"].items()):
-            made = f"{of['device']}, PyTorch {of['torch']}" if of else words("unknown")
-            parts.append(f"{words('fold')} {fold}: {made}")
+            parts.append(f"{words('fold')} {fold}: {of['device']}, PyTorch {of['torch']}")
         return "; ".join(parts)
 
     def checksums(self) -> list[Any]:
