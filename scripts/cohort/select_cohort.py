@@ -2,24 +2,21 @@
 
 from scripts.cohort import progress
 from scripts.cohort.selection import Counted, select_cohort
-from scripts.common.flow_words import NOTE_WORDS
-from scripts.common.log import rule_log
-from scripts.common.tables import (
+from scripts.common.contracts.cohort import COHORT, EXCLUDED_OF_CENTER, FLOW
+from scripts.common.contracts.intake import (
     BIRTH_DATES,
-    COHORT,
     DXA,
     FILM_AGES,
     FILMS,
-    FLOW,
     HEADER_AGES,
     PAIRS,
     PATIENTS,
     SET_ASIDE,
     VISIT_ORDER,
-    empty_table,
-    read_table,
-    write_table,
 )
+from scripts.common.flow_words import NOTE_WORDS
+from scripts.common.log import rule_log
+from scripts.common.tables import empty_table, read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result = snakemake.input, snakemake.output
@@ -51,4 +48,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
             log.say(progress.flow_line(line.kind, line.step, line.n_patients, line.n_any))
     write_table(selection.cohort, result.selected, COHORT)
     write_table(selection.flow, result.flow, FLOW)
-    write_table(selection.excluded, result.excluded, {"patient_id": "text", "reason": "text"})
+    write_table(selection.excluded, result.excluded, EXCLUDED_OF_CENTER)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.common.catalogue import CATALOGUE
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.scores import ONE_SCORE
 from scripts.common.vocabulary import (
@@ -128,6 +129,7 @@ class Report:
         self.run = run
         self.words = words
         self.names = Names(run, words)
+        self._shown: set[str] = set()
         self.level = percentage(run.config["statistics"]["confidence"])
         self.zh = words.language == "zh"
 
@@ -158,7 +160,10 @@ class Report:
             self.checksums,
             self.limits,
         ]
-        sections = [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+        built = {build.__name__: build() for build in builders}
+        sections = [
+            Section(name, self.words(name), [*blocks, *self._further(name)]) for name, blocks in built.items()
+        ]
         titles = {section.id: section.title for section in sections}
         titles |= {
             part.id: part.caption
@@ -171,9 +176,23 @@ class Report:
     # -------------------------------------------------------------------------------------------- parts
 
     def _frame(self, name: str) -> pd.DataFrame:
+        self._shown.add(f"statistics/{name}")
         return self.run.statistics[name]
 
+    def _further(self, section: str) -> list[Any]:
+        """The results whose place in the catalogue is ``section``, and that no section shows in a way of its
+        own: figures, and tables as they are, under their titles.
+        """
+        rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
+        return [
+            self._figure(row.stem, row.titled(self.words.language))
+            if row.folder == "figures"
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.language))
+            for row in rows
+        ]
+
     def _figure(self, name: str, caption: str) -> Figure:
+        self._shown.add(f"figures/{name}")
         return Figure(f"figure-{name}", caption, data_uri(self.run.figures[name]), caption)
 
     def _test_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
