@@ -22,6 +22,8 @@ from scripts.common.errors import StudyError
 from scripts.common.fonts import check_labels
 from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
+from scripts.common.language import Language, words_of
+from scripts.common.language.names import labels_of_models
 from scripts.common.layouts import simulated_folder, with_sources
 from scripts.common.leftover_scripts import remove_leftover_scripts
 from scripts.common.manifest import CRITERIA, MANIFEST, check_criteria, read_manifest
@@ -393,10 +395,13 @@ def figure_copies(name):
 
 
 def center_labels():
-    """Centre name to the name shown in tables and figures, where the config gives one; of own tables models'
-    names too.
-    """
+    """Centre name to the name shown in tables and figures, where the config gives one."""
     return {c.name: c.label for c in CFG.centers if c.label} if CFG.tables is None else CFG.tables.labels
+
+
+def model_labels():
+    """Model name to the name shown in tables and figures; own tables' models have none but the config's."""
+    return labels_of_models(Language(CFG.study.language)) if CFG.tables is None else CFG.tables.labels
 
 
 def described_centers():

@@ -1,7 +1,6 @@
 """A centre's films and tables in; its included patients, its flow and its excluded patients out."""
 
 from scripts.cohort.selection import Counted, select_cohort
-from scripts.common.flow_words import NOTE_WORDS
 from scripts.common.log import rule_log
 from scripts.common.tables import (
     BIRTH_DATES,
@@ -45,7 +44,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     )
     for line in selection.flow.itertuples():
         if line.kind == "note" and line.n_any:
-            log.say(f"of the included: {NOTE_WORDS[line.step][0]}: {line.n_patients} patients")
+            log.say(f"of the included: {line.step}: {line.n_patients} patients")
         elif line.n_any:
             log.say(f"{line.kind} {line.step}: {line.n_patients} patients (counted by itself: {line.n_any})")
     write_table(selection.cohort, result.selected, COHORT)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from scripts.common.numbers import count, decimal, percent, percentage, plural
 from scripts.common.strata import SLACK
-from scripts.report.formatting import count, decimal, percent, plural
-from scripts.report.methods_text import number, percentage, split_text
+from scripts.report.methods_text import number, split_text
 from scripts.report.run_files import RunFiles
 
 CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from scripts.common.numbers import count, decimal, percent, percentage, plural
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import Strata
-from scripts.report.formatting import count, decimal, percent, plural
 from scripts.report.run_files import RunFiles
 
 _SITES = {
@@ -37,11 +37,6 @@ _ORDER = {
 def number(value: Any) -> str:
     """A setting as it would be written by hand: 0.0001, 1, 0.9."""
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def percentage(fraction: float) -> str:
-    """0.05 as ``5``, without the sign and without a float's tail."""
-    return f"{100 * fraction:.6g}"
 
 
 def _listed(items: list[str], zh: bool) -> str:

@@ -7,7 +7,7 @@ report, which is not for sharing.
 
 from __future__ import annotations
 
-from scripts.report.formatting import auc, count, decimal, interval, is_missing, percent
+from scripts.common.numbers import auc, count, decimal, interval, is_missing, percent
 from scripts.report.run_files import RunFiles
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.numbers import DECIMALS
 from scripts.common.tables import Columns
 from scripts.statistics.group_tests import (
     NAN,
@@ -63,7 +64,6 @@ MISSING: Columns = {
 """``results/statistics/missing.csv``; ``n_capped`` counts ages given as 90, which stands for all above 89."""
 
 CONTINUOUS = ("age", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
-DECIMALS = {"age": 1, "bmi": 1, "bmd": 2, "height_cm": 1, "weight_kg": 1, "t_score": 1}
 VARIABLES = ("age", "sex", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
 CAPPED_AGE = 90
 

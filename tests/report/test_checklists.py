@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import Intake
+from scripts.common.language import Language
 from scripts.common.tables import write_table
 from scripts.intake.exposure import MEASURES, judge
 from scripts.report.checklist_statements import Statements
@@ -20,7 +21,6 @@ from scripts.report.methods_text import limits, methods
 from scripts.report.redaction import REDACTED
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.sections import Report
-from scripts.report.wording import Words
 from scripts.statistics.performance import evaluate_set
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,7 @@ EXPECTED = {
 
 
 def items(run, name, language="en"):
-    return Report(run, Words(language)).checklist(name)
+    return Report(run, language).checklist(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -325,16 +325,14 @@ def test_tables_hold_what_the_page_shows(study, tmp_path):
             0
         )
         assert shown.count("<tr>") == len(read) + 1
-        assert set(read["answer"]) <= {Words("en")(f"answer_{answer}") for answer in ANSWERS}
+        assert set(read["answer"]) <= {Language("en").say(f"answer_{answer}") for answer in ANSWERS}
         assert read["where"].str.contains("report.html#").any()
 
 
 def test_both_languages_hold_the_same_numbers(study):
     run = study()
     for name in NAMES:
-        sentences = Statements(
-            run, Report(run, Words("en")).names.sets, Report(run, Words("en")).names.models
-        )
+        sentences = Statements(run, Report(run).sets, Report(run).models)
         for english, chinese in zip(filled(name, sentences, "en"), filled(name, sentences, "zh")):
             assert english.answer == chinese.answer and bool(english.statement) == bool(chinese.statement)
 

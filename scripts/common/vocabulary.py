@@ -1,0 +1,98 @@
+"""The study's fixed words: names that stand in tables and in several stages' code, each in one place.
+
+They come from the paper's protocol or from a regulation and are no settings; what a user may choose is in the
+config. This module imports nothing.
+"""
+
+# ------------------------------------------------------------------------------------ sets and centres
+
+TRAIN = "train"
+"""The set of the development centre on which models are trained; its scores are out of fold."""
+
+INTERNAL_TEST = "internal_test"
+"""The development centre's held-out test set."""
+
+RESERVED_CENTERS = (TRAIN, INTERNAL_TEST)
+"""The sets of the development centre; an external centre's set is called like the centre, so no centre may
+have one of these names."""
+
+DEVELOPMENT, EXTERNAL = "development", "external"
+"""Roles of a centre: the one that trains, and those that only test."""
+
+# ------------------------------------------------------------------------------------ films and cohort
+
+ACCEPTED, QUARANTINED, REJECTED = "accepted", "quarantined", "rejected"
+"""``status`` of a file: taken in, set aside since it is no usable film, or turned down for its exposure."""
+
+PASS, REVIEW, REJECT = "pass", "review", "reject"
+"""Verdicts on a film's exposure, of the rules and of a reader (who gives no ``review``)."""
+
+EXCLUSIONS = (
+    "secondary_osteoporosis",
+    "high_density_foreign_body",
+    "abnormal_spine",
+    "orthopaedic_surgery",
+    "poor_image_quality",
+)
+"""The paper's exclusion criteria, in its order."""
+
+SITES = ("lumbar", "femoral_neck", "total_hip")
+"""DXA sites whose T-score can give the label (WHO; ISCD official positions 2019)."""
+
+OLDEST_AGE = 90
+"""Stands for all ages above 89 (45 CFR 164.514(b)(2)(i)(C))."""
+
+# --------------------------------------------------------------------------------- models and variables
+
+CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
+"""The paper's five clinical variables, in the order in which the models know them."""
+
+MODELS = ("deep", "clinical", "combined")
+"""The models of a study: the network, the trees on the clinical variables, the trees on both."""
+
+BASELINES = ("age", "logistic", "osta")
+"""The models that the study's own are held against: age alone, logistic regression, OSTA."""
+
+OSTA_PUBLISHED = "osta_published"
+"""OSTA at its published cut-off (Koh et al. 2001), a row of its own beside ``osta`` at the frozen one."""
+
+EVERYONE_POSITIVE = "everyone_positive"
+"""The row of Table 2 that calls every patient positive."""
+
+TREAT_ALL, TREAT_NONE = "all", "none"
+"""The two strategies that stand beside the models in decision curves (Vickers and Elkin 2006)."""
+
+# ---------------------------------------------------------------------------------------------- network
+
+HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
+"""Columns of a fold's ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's.
+
+``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films)
+leave out the scoring of the held-out films.
+"""
+
+CASE_KINDS = ("TP", "FP", "TN", "FN")
+"""Kinds of a patient whose heat map is shown: true and false positives and negatives."""
+
+MASKS = ("spine_masked", "flanks_masked", "border_masked", "spine_only")
+"""The spine's band covered; two bands beside it, together as wide, covered (a control for the covered area
+itself); the outer border covered; all but the spine's band covered."""
+
+# ------------------------------------------------------------------------------------------- statistics
+
+SMALL_CLASS = 50
+"""Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
+
+PROPORTIONS = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
+"""Proportions of patients that tell how a model classifies at its threshold, in Table 2's order."""
+
+MAIN_METRICS = ("auc", "sensitivity", "specificity")
+"""What subgroups and sensitivity analyses tell of a model."""
+
+# --------------------------------------------------------------------------------------- what is shown
+
+NO_VALUE = "–"
+"""What a reader sees where a number is not defined."""
+
+REDACTED = "[redacted]"
+"""What stands for a part of the config that is not shared."""
