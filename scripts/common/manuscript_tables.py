@@ -203,11 +203,10 @@ def table_2(
         for row in part:
             model = row["model"]
             cells = _performance_row(row, names)
-            if model in (reference, EVERYONE_POSITIVE):
-                cells.append(Entry(""))
-            elif reference is not None:
+            if reference is not None:
                 p = against.get((name, reference, model))
-                cells.append(_number(p, p_value(p)))
+                tested = model not in (reference, EVERYONE_POSITIVE)
+                cells.append(_number(p, p_value(p)) if tested else Entry(""))
             rows.append(cells)
         if part:
             blocks.append(Block(names.set(name), int(part[0]["n"]), int(part[0]["n_pos"]), rows))
