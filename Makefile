@@ -113,7 +113,7 @@ bench-statistics:  ## speed of the bootstrap against pROC, and of the statistics
 	@python -m tests.bench.statistics $(BENCH)
 
 docs:  ## write the generated pages again: configuration reference and JSON schema
-	@python -m scripts.common.config_reference
+	@python -m scripts.common.config.reference
 
 lock:  ## pin the requirements again from pyproject.toml (needs uv)
 	$(PIN) -o envs/requirements.txt

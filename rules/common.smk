@@ -16,15 +16,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from scripts.bundle.contents import bundle_warnings
-from scripts.common.config import check_paths, read_config
-from scripts.common.config_files import read_config_file
+from scripts.common.config import check_paths, read_config, with_sources
+from scripts.common.config.files import read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.fonts import check_labels
 from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.language import Language, words_of
 from scripts.common.language.names import labels_of_models
-from scripts.common.layouts import simulated_folder, with_sources
+from scripts.common.layouts import simulated_folder
 from scripts.common.leftover_scripts import remove_leftover_scripts
 from scripts.common.manifest import CRITERIA, MANIFEST, check_criteria, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints

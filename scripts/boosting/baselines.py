@@ -27,10 +27,11 @@ import pandas as pd
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import CLINICAL
 
 VARIABLES = {
     "age": ("age",),
-    "logistic": ("sex", "age", "height_cm", "weight_kg", "bmi"),
+    "logistic": CLINICAL,
     "osta": ("age", "weight_kg"),
 }
 """The baselines and their variables."""

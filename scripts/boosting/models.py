@@ -26,8 +26,8 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import CLINICAL
 
-CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
 FEATURES = {"clinical": CLINICAL, "combined": (*CLINICAL, "deep")}
 """The variables of each model, in the order in which the trees know them. Sex is 1 for female, 0 for male."""
 

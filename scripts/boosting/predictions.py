@@ -8,8 +8,7 @@ import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.common.tables import PREDICTIONS, read_table
-
-MODELS = ("deep", "clinical", "combined")
+from scripts.common.vocabulary import MODELS, TRAIN
 
 
 def read_scores(path: str | Path, name: str, model: str) -> pd.DataFrame:
@@ -18,7 +17,7 @@ def read_scores(path: str | Path, name: str, model: str) -> pd.DataFrame:
     Trees give their training patients' scores in a file of their own, out of fold, in the column ``score``;
     elsewhere the column has the model's name.
     """
-    column = "score" if name == "train" and model != "deep" else model
+    column = "score" if name == TRAIN and model != "deep" else model
     table = read_table(path, {"patient_id": "text", column: "float"})
     return table.rename(columns={column: "score"})[["patient_id", "score"]]
 

@@ -15,7 +15,6 @@ import torch
 
 from scripts.bundle.contents import (
     CARD,
-    MANIFEST,
     ONNX,
     SETTINGS,
     manifest_text,
@@ -39,6 +38,7 @@ from scripts.common.code_hash import ROOT
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, write_text
 from scripts.common.log import Log
+from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import COHORT, read_table
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.fold_networks import chosen_precision
@@ -154,7 +154,7 @@ def make_bundle(
             {**facts, "commit": record["git"]["commit"]},
         )
         write_text(part / CARD, card)
-        write_text(part / MANIFEST, manifest_text(part))
+        write_text(part / SHA256_LIST, manifest_text(part))
         fingerprint = open_bundle(part).fingerprint
     log.say(f"bundle {fingerprint[:16]} of {len(weights)} folds in {target}")
     return fingerprint

@@ -10,7 +10,7 @@ threshold, self-check
 ``model.onnx``        the ensemble of all folds for a 16-bit film (``scripts/bundle/ensemble.py``); very large
 ones have ``model.onnx.data`` beside it
 ``MODEL_CARD.md``     what the model is for and not for, on whom it was trained and tested
-``MANIFEST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
+``SHA256_LIST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
 =====================
 ==================================================================================================
 """
@@ -28,8 +28,8 @@ from typing import Any
 
 from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
+from scripts.common.standards import SHA256_LIST
 
-MANIFEST = "MANIFEST.sha256"
 SETTINGS = "bundle.json"
 CARD = "MODEL_CARD.md"
 ONNX = "model.onnx"
@@ -41,7 +41,7 @@ VERSION = 1
 _LINE = re.compile(
     r"([0-9a-f]{64})  (bundle\.json|MODEL_CARD\.md|model\.onnx|model\.onnx\.data|weights/fold_\d+\.pt)"
 )
-_OWN = {".snakemake_timestamp", MANIFEST}
+_OWN = {".snakemake_timestamp", SHA256_LIST}
 _KEYS = {
     "software": str,
     "code": str,
@@ -95,16 +95,18 @@ def manifest_text(folder: Path) -> str:
 def _listed(folder: Path) -> tuple[dict[str, str], str]:
     """Checksum by file name, as the manifest has it, and the manifest's own."""
     try:
-        content = (folder / MANIFEST).read_bytes()
+        content = (folder / SHA256_LIST).read_bytes()
     except OSError:
         raise StudyError(
-            f"'{folder}' is no model bundle: there is no readable {MANIFEST} in it. Name the folder that"
+            f"'{folder}' is no model bundle: there is no readable {SHA256_LIST} in it. Name the folder that"
             " 'make bundle' wrote."
         ) from None
     lines = content.decode("utf-8", "replace").splitlines()
     found = [_LINE.fullmatch(line) for line in lines]
     if not lines or not all(found):
-        raise StudyError(f"The {MANIFEST} of '{folder}' is damaged, or not one of a model bundle. {_ADVICE}")
+        raise StudyError(
+            f"The {SHA256_LIST} of '{folder}' is damaged, or not one of a model bundle. {_ADVICE}"
+        )
     return {m[2]: m[1] for m in found if m}, hashlib.sha256(content).hexdigest()
 
 
@@ -122,7 +124,7 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
     )
     if said:
         raise StudyError(
-            f"The files of the bundle '{folder}' are not those of its {MANIFEST} ({said}). {_ADVICE}"
+            f"The files of the bundle '{folder}' are not those of its {SHA256_LIST} ({said}). {_ADVICE}"
         )
 
 
@@ -131,7 +133,7 @@ def bundle_warnings(results: Path = Path("results")) -> list[str]:
     wrote the rest.
     """
     folder = results / "bundle"
-    if not (folder / MANIFEST).is_file():
+    if not (folder / SHA256_LIST).is_file():
         return []
     recorded = json.loads((results / "provenance.json").read_text(encoding="utf-8"))["outputs"]["files"]
     with (results / "statistics" / "thresholds.csv").open(encoding="utf-8", newline="") as stream:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.key import StudyKey
+from scripts.common.vocabulary import ACCEPTED, QUARANTINED, REJECT, REJECTED
 from scripts.deep.film_cache import resize_film
 from scripts.intake.batch_conversion import measured_film
 from scripts.intake.deidentification import deidentified
@@ -26,8 +27,6 @@ from scripts.intake.exposure import judge
 from scripts.intake.film_process import each_film
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.listing import check_folder_is_there, path_of_text, scan_folder
-
-ACCEPTED, QUARANTINED, REJECTED = "accepted", "quarantined", "rejected"
 
 _NOBODY, _ANY_DAY = "NOBODY", datetime.date(2000, 1, 1)
 """Stand for an absent id and date: a study needs them to join tables, a score doesn't."""
@@ -98,7 +97,7 @@ def read_film(path: Path, names: Pseudonyms, preprocessing: Mapping[str, Any]) -
     except Exception:  # any fault of a decoder concerns this film only
         return ReadFilm(QUARANTINED, "unreadable_pixels")
     verdict, why = exposure_verdict(row, facts.manufacturer, facts.view, preprocessing["exposure"])
-    if verdict == "reject":
+    if verdict == REJECT:
         return ReadFilm(REJECTED, why.split(";")[0], verdict, why)
     return ReadFilm(ACCEPTED, "", verdict, why, resize_film(image, preprocessing["side"]))
 

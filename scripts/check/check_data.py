@@ -15,13 +15,13 @@ from pathlib import Path
 from scripts.check.expectations import Expectation, expect, shared_patients
 from scripts.check.plausibility import by_age_and_sex
 from scripts.cohort.selection import Selection
-from scripts.common.config import check_paths, read_config
-from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.config import check_paths, read_config, with_sources
+from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.key import open_key
 from scripts.common.key_record import refuse_another_key
-from scripts.common.layouts import with_sources
 from scripts.common.log import Log
+from scripts.common.vocabulary import DEVELOPMENT, EXTERNAL
 
 
 def _share(part: int, whole: int) -> str:
@@ -129,8 +129,8 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(described(found)) + "\n", flush=True)
             faults += len(found.faults)
             looked_at.append(found)
-        for developed in (f for f in looked_at if f.role == "development"):
-            told = [shared_patients(developed, found) for found in looked_at if found.role == "external"]
+        for developed in (f for f in looked_at if f.role == DEVELOPMENT):
+            told = [shared_patients(developed, found) for found in looked_at if found.role == EXTERNAL]
             print("".join(f"{line}\n\n" for line in told if line), end="")
     except StudyError as error:
         print(f"ERROR: {error}", file=sys.stderr)

@@ -381,7 +381,7 @@ def read(files: list[str]) -> tuple[Config | None, list[Finding]]:
     """The config of ``files``, laid over each other, and what is wrong with it."""
     try:
         from scripts.common.config import read_config
-        from scripts.common.config_files import laid_over, read_config_file
+        from scripts.common.config.files import laid_over, read_config_file
     except ImportError as error:
         return None, [
             Finding(
@@ -402,7 +402,7 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
     another one.
     """
     from scripts.common.config import check_paths
-    from scripts.common.config_files import read_config_file
+    from scripts.common.config.files import read_config_file
     from scripts.common.fonts import check_labels
     from scripts.common.key import open_key
     from scripts.common.key_record import refuse_another_key
@@ -489,7 +489,7 @@ class Profile(NamedTuple):
 def read_profile(path: Path) -> Profile | None:
     """The profile, or None where it can't be read without the Python environment or isn't there."""
     try:
-        from scripts.common.config_files import read_config_file
+        from scripts.common.config.files import read_config_file
     except ImportError:
         return None
     try:

@@ -17,13 +17,14 @@ import pandas as pd
 from scripts.check.plausibility import falling_with_age, odd_slopes
 from scripts.cohort.selection import Counted, Selection, select_cohort
 from scripts.cohort.split import empty_lock, split_patients
-from scripts.common.config import EXCLUSIONS, Center
+from scripts.common.config import Center
 from scripts.common.errors import StudyError, sentences_of
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.common.manifest import check_contents, read_manifest
 from scripts.common.plain_text import code_key
 from scripts.common.tables import BIRTH_DATES, FILMS, FILMS_WITH_AGES, HEADER_AGES, empty_table, read_table
+from scripts.common.vocabulary import ACCEPTED, DEVELOPMENT, EXCLUSIONS, PASS, QUARANTINED
 from scripts.intake.cells import codes, is_missing
 from scripts.intake.codestream import NATIVE
 from scripts.intake.dicom_reading import (
@@ -178,7 +179,7 @@ def _film_rows(
             {
                 "image_id": names.image_of_path(found.path),
                 "patient_id": names.patient(film.patient_id) if known else "",
-                "status": "quarantined" if reason else "accepted",
+                "status": QUARANTINED if reason else ACCEPTED,
                 "reason": reason,
                 "film_date": names.shifted(day, film.patient_id).isoformat() if day else "",
                 "same_day_order": 1,
@@ -188,7 +189,7 @@ def _film_rows(
                 "manufacturer": film.manufacturer if film else "",
                 "enrolled": int(inside),
                 "burned_in": film.burned_in if film else "",
-                "verdict": "" if reason else "pass",
+                "verdict": "" if reason else PASS,
                 "verdict_reason": "",
                 "png": "",
                 "source_id": film.patient_id if known else "",
@@ -257,7 +258,7 @@ def _bits_used(
 
     With fewer their exposure would be misjudged; a film with more would be set aside.
     """
-    usable = set(films.loc[films["status"] == "accepted", "image_id"])
+    usable = set(films.loc[films["status"] == ACCEPTED, "image_id"])
     paths = [
         Path(center.films) / path_of_text(f.path) for f in files if names.image_of_path(f.path) in usable
     ]
@@ -568,7 +569,7 @@ def _against_headers(
             f"{where}: of {len(both)} patients whose films have a birth date, {len(differ)} have another one"
             " in the patient table; they may be joined with somebody else's row"
         )
-    standing = films[(films["status"] == "accepted") & films["patient_id"].isin(found.patients["patient_id"])]
+    standing = films[(films["status"] == ACCEPTED) & films["patient_id"].isin(found.patients["patient_id"])]
     aged = set(standing.loc[standing["age"].notna(), "patient_id"])
     no_birth = set(found.patients.loc[found.patients["age"].isna(), "patient_id"]) - set(told)
     if no_birth & aged:
@@ -630,7 +631,7 @@ def expect(
             result.faults += faults
         result.n_files = len(films)
         result.refused = Counter(films.loc[films["reason"] != "", "reason"])
-        result.views = Counter(films.loc[films["status"] == "accepted", "view"])
+        result.views = Counter(films.loc[films["status"] == ACCEPTED, "view"])
         result.film_ids = set(films["source_id"]) - {""}
     except StudyError as error:
         result.faults += sentences_of(error)
@@ -716,7 +717,7 @@ def expect(
     joined = result.film_ids & result.patient_ids & result.dxa_ids
     if len(readings) == 2 and films is not None and (joined or not result.faults):
         found = pseudonymize(readings["patients"], readings["dxa"], names, images)
-        told = films.loc[films["status"] == "accepted", ["patient_id", "sex"]].drop_duplicates()
+        told = films.loc[films["status"] == ACCEPTED, ["patient_id", "sex"]].drop_duplicates()
         sexes = told.merge(
             found.patients[["patient_id", "sex"]], on="patient_id", suffixes=("_film", "_table")
         )
@@ -729,7 +730,7 @@ def expect(
             )
         result.faults += _contradictions(found, f"centers[{center.name}]")
         result.hints += _born_after_films(films, found)
-        told = films[(films["birth_date"] != "") & (films["status"] == "accepted")]
+        told = films[(films["birth_date"] != "") & (films["status"] == ACCEPTED)]
         births = dict(zip(told["patient_id"], told["birth_date"]))
         hints, faults = _against_headers(
             films, births, found, readings["patients"], names, f"centers[{center.name}].patients"
@@ -740,7 +741,7 @@ def expect(
             result.selection = _select(films[list(FILMS_WITH_AGES)], found, settings)
             _judge_labels(result)
             result.hints += falling_with_age(result.selection.cohort, f"centers[{center.name}]")
-            if split is not None and center.role == "development" and not result.faults:
+            if split is not None and center.role == DEVELOPMENT and not result.faults:
                 drawn = {**split, "center": center.name, "lock": ""}
                 split_patients(result.selection.cohort.reset_index(drop=True), empty_lock(), drawn, key)
             screened = _screened(center.name, root)
@@ -782,17 +783,17 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
         films = pd.concat(parts, ignore_index=True).drop_duplicates("image_id")
         result.n_files = sum(len(part) for part in parts)
         result.refused = Counter(films.loc[films["reason"] != "", "reason"])
-        result.views = Counter(films.loc[films["status"] == "accepted", "view"])
+        result.views = Counter(films.loc[films["status"] == ACCEPTED, "view"])
         result.film_ids = set(films["patient_id"]) - {""}
         result.patient_ids, result.dxa_ids = (
             set(tables["patients"]["patient_id"]),
             set(tables["dxa"]["patient_id"]),
         )
         result.issues = list(tables["table_issues"].itertuples(index=False, name=None))
-        stands = films["status"] == "accepted"
+        stands = films["status"] == ACCEPTED
         known = films.assign(
             same_day_order=films["order_in_day"],
-            verdict=stands.map({True: "pass", False: ""}),
+            verdict=stands.map({True: PASS, False: ""}),
             verdict_reason="",
             png="",
         )
@@ -918,7 +919,7 @@ def _judge_labels(result: Expectation) -> None:
         f"centers[{result.center}]: no patient {which} osteoporosis is left; check the T-scores, and that the"
         " exclusion flags are not coded the wrong way round"
     )
-    if result.role == "development":
+    if result.role == DEVELOPMENT:
         result.faults.append(said + ". The development centre needs both kinds.")
     else:
         result.hints.append(said + "; without both kinds there is no AUC")

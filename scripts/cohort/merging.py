@@ -6,6 +6,7 @@ import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
 
 def merge_cohorts(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -30,13 +31,13 @@ def merge_flows(flows: list[pd.DataFrame], cohort: pd.DataFrame, development: st
         parts.append(flow[list(FLOW)])
         if (flow["center"] == development).all():
             own = cohort[cohort["center"] == development]
-            sets = [own[own["set"] == name] for name in ("train", "internal_test")]
+            sets = [own[own["set"] == name] for name in (TRAIN, INTERNAL_TEST)]
             sizes = pd.array([len(part) for part in sets], dtype="Int64")
             parts.append(
                 pd.DataFrame(
                     {
                         "center": development,
-                        "step": ["train", "internal_test"],
+                        "step": [TRAIN, INTERNAL_TEST],
                         "n_patients": sizes,
                         "n_op": pd.array([int(part["label"].sum()) for part in sets], dtype="Int64"),
                         "kind": "set",

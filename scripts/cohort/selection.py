@@ -17,7 +17,6 @@ from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED,
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.intervals import (
-    OLDEST_AGE,
     completed_years,
     last_days,
     months_between,
@@ -26,6 +25,7 @@ from scripts.common.intervals import (
     years_begun,
 )
 from scripts.common.tables import COHORT, COHORT_FURTHER
+from scripts.common.vocabulary import DEVELOPMENT, OLDEST_AGE, QUARANTINED, REJECT, REJECTED
 
 FILM_STEPS = (
     "no_film",
@@ -170,14 +170,14 @@ def select_cohort(
     # Films, one filter after the other. `alone` judges each criterion on the films that it is about.
     failing["no_film"] = alone["no_film"] = without(films)
     lateral = films["view"].eq("lateral") | films["reason"].str.startswith("lateral")
-    usable = films[films["status"].ne("quarantined") | lateral]
+    usable = films[films["status"].ne(QUARANTINED) | lateral]
     failing["no_usable_film"] = without(usable)
     alone["no_usable_film"] = failing["no_usable_film"] & ~failing["no_film"]
     frontal = usable[~lateral.loc[usable.index]]
     failing["no_frontal_film"] = without(frontal)
     alone["no_frontal_film"] = failing["no_frontal_film"] & ~failing["no_usable_film"]
     frontal_patient = ~failing["no_frontal_film"]
-    exposed = frontal["status"].ne("rejected") & frontal["verdict"].ne("reject")
+    exposed = frontal["status"].ne(REJECTED) & frontal["verdict"].ne(REJECT)
     dated = frontal["day"].notna()
     enrolled = frontal["enrolled"].fillna(1).ne(0)
     left = frontal
@@ -408,7 +408,7 @@ def _described(
         {
             "patient_id": rows["patient_id"],
             "center": settings["center"],
-            "set": "" if settings["role"] == "development" else settings["center"],
+            "set": "" if settings["role"] == DEVELOPMENT else settings["center"],
             "fold": pd.array([pd.NA] * len(rows), dtype="Int64"),
             "label": rows["label"].astype("Int64"),
             "sex": sex.where(~from_header, rows["sex"]),

@@ -16,6 +16,7 @@ from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
 from scripts.common.strata import test_quotas
 from scripts.common.tables import Columns, read_table, write_table
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
 LOCK: Columns = {
     "patient_id": "text",
@@ -62,10 +63,10 @@ def check_lock(lock: pd.DataFrame, settings: dict, key: StudyKey) -> None:
                 f"{', '.join(map(str, sorted(drawn)))}. Put "
                 "that value back; or, to draw a new split and train every model again, delete this file."
             )
-    train = lock["set"].eq("train")
+    train = lock["set"].eq(TRAIN)
     whole = (
         lock["patient_id"].is_unique
-        and (train | lock["set"].eq("internal_test")).all()
+        and (train | lock["set"].eq(INTERNAL_TEST)).all()
         and lock.loc[train, "fold"].between(0, settings["folds"] - 1).fillna(False).all()
     )
     if not whole:
@@ -104,7 +105,7 @@ def split_patients(
     """
     check_lock(lock, settings, key)
     drawn_set = dict(zip(lock["patient_id"], lock["set"]))
-    drawn_fold = {p: int(f) for p, f, s in zip(lock["patient_id"], lock["fold"], lock["set"]) if s == "train"}
+    drawn_fold = {p: int(f) for p, f, s in zip(lock["patient_id"], lock["fold"], lock["set"]) if s == TRAIN}
     labels = {p: int(x) for p, x in zip(cohort["patient_id"], cohort["label"])}
     quotas = test_quotas({x: sum(y == x for y in labels.values()) for x in (0, 1)}, settings["test_fraction"])
 
@@ -112,11 +113,11 @@ def split_patients(
     for label in (1, 0):
         new = [p for p, x in labels.items() if x == label and p not in sets]
         new.sort(key=lambda p: (key.rank("set", p), p))
-        there = sum(1 for p, s in sets.items() if s == "internal_test" and labels[p] == label)
+        there = sum(1 for p, s in sets.items() if s == INTERNAL_TEST and labels[p] == label)
         places = max(0, quotas[label] - there)
-        sets.update({p: "internal_test" if i < places else "train" for i, p in enumerate(new)})
+        sets.update({p: INTERNAL_TEST if i < places else TRAIN for i, p in enumerate(new)})
 
-    train = [p for p in labels if sets[p] == "train"]
+    train = [p for p in labels if sets[p] == TRAIN]
     folds = {p: drawn_fold[p] for p in train if p in drawn_fold}
     size = dict.fromkeys(range(settings["folds"]), 0)
     of_label = {(f, x): 0 for f in size for x in (0, 1)}
@@ -158,8 +159,8 @@ def _check_sizes(labels: dict, sets: dict, of_label: dict, settings: dict) -> No
         "cohort.folds; the development centre needs more patients of this kind."
     )
     for label, name in ((1, "with"), (0, "without")):
-        n_train = sum(1 for p, s in sets.items() if s == "train" and labels[p] == label)
-        n_test = sum(1 for p, s in sets.items() if s == "internal_test" and labels[p] == label)
+        n_train = sum(1 for p, s in sets.items() if s == TRAIN and labels[p] == label)
+        n_test = sum(1 for p, s in sets.items() if s == INTERNAL_TEST and labels[p] == label)
         if n_test == 0 or min(of_label[f, label] for f in range(settings["folds"])) == 0:
             raise StudyError(
                 f"The development centre has {n_train} training and {n_test} internal test patients {name} "

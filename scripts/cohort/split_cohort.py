@@ -5,6 +5,7 @@ from scripts.common.key import open_key
 from scripts.common.log import rule_log
 from scripts.common.strata import strata_of_frame
 from scripts.common.tables import COHORT, COHORT_FURTHER, read_table, write_table
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
 WHOLE = {**COHORT, **COHORT_FURTHER}
 
@@ -18,7 +19,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         open_key(params.key_file, params.seed),
     )
     write_lock(lock, params.settings["lock"])
-    for name in ("train", "internal_test"):
+    for name in (TRAIN, INTERNAL_TEST):
         part = cohort[cohort["set"] == name]
         log.say(f"{name}: {len(part)} patients, {int(part['label'].sum())} with osteoporosis")
         write_table(part, result[name], WHOLE)

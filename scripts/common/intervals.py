@@ -7,8 +7,7 @@ import functools
 import numpy as np
 import pandas as pd
 
-OLDEST_AGE = 90
-"""Stands for all ages above 89 (45 CFR 164.514(b)(2)(i)(C))."""
+from scripts.common.vocabulary import OLDEST_AGE
 
 
 def completed_years(birth: pd.Series, day: pd.Series) -> pd.Series:

@@ -1,19 +1,18 @@
 """How simulated centres write their tables: one layout per cohort of the paper, each unlike the others.
 
 The simulator writes tables by these layouts and the intake stage reads them by the same ones, as it reads a
-hospital's by the column maps of ``config.yaml``.
+hospital's by the column maps of ``config.yaml``. An entry has the keys of a centre there.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from scripts.common.config import Center, DxaTable, IdNormaliser, PatientTable
-
-_LAYOUTS: dict[str, dict] = {
+LAYOUTS: dict[str, dict] = {
     "internal": {
         "patients": {
             "path": "patients.csv",
+            "encoding": "utf-8-sig",
             "columns": {
                 "patient_id": "PatID",
                 "sex": "Gender",
@@ -29,10 +28,12 @@ _LAYOUTS: dict[str, dict] = {
                 "poor_image_quality": "PoorQuality",
             },
             "sex_coding": {"F": ["F"], "M": ["M"]},
+            "height_unit": "cm",
             "flag_coding": {"yes": ["1"], "no": ["0"]},
         },
         "dxa": {
             "path": "dxa.csv",
+            "encoding": "utf-8-sig",
             "columns": {
                 "patient_id": "PatID",
                 "exam_date": "ScanDate",
@@ -104,6 +105,7 @@ _LAYOUTS: dict[str, dict] = {
                 "poor_image_quality": "图像质量差",
             },
             "sex_coding": {"F": ["女"], "M": ["男"]},
+            "height_unit": "cm",
             "flag_coding": {"yes": ["是"], "no": ["否"]},
         },
         "dxa": {
@@ -127,25 +129,3 @@ _LAYOUTS: dict[str, dict] = {
 def simulated_folder(name: str) -> Path:
     """Where a simulated centre's raw files lie."""
     return Path("data/synthetic") / name
-
-
-def with_sources(center: Center) -> Center:
-    """The centre with ``dicom``, ``patients``, ``dxa`` and ``ids`` filled in: a simulated one's from its
-    layout.
-    """
-    if center.simulate is None:
-        return center
-    layout = _LAYOUTS[center.simulate.like]
-    folder = simulated_folder(center.name)
-    tables = {
-        kind: {**layout[kind], "path": str(folder / "tables" / layout[kind]["path"])}
-        for kind in ("patients", "dxa")
-    }
-    return center.model_copy(
-        update={
-            "dicom": str(folder / "dicom"),
-            "patients": PatientTable.model_validate(tables["patients"]),
-            "dxa": DxaTable.model_validate(tables["dxa"]),
-            "ids": IdNormaliser.model_validate(layout["ids"]),
-        }
-    )

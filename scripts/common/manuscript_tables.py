@@ -25,10 +25,7 @@ from scripts.common.numbers import (
     percent,
     percentage,
 )
-from scripts.common.vocabulary import EVERYONE_POSITIVE, NO_VALUE
-
-SHARES = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
-"""Columns of Table 2 that are percentages."""
+from scripts.common.vocabulary import EVERYONE_POSITIVE, NO_VALUE, PROPORTIONS
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,7 @@ def _performance_row(row: Mapping, names: Names) -> list[Entry]:
         return Entry(NO_VALUE) if is_missing(value) else Entry(show(value), bounds, mark, float(value))
 
     logit = "†" if "logit" in str(row["auc_ci_method"]) else ""
-    shares = [measured(metric, percent) for metric in SHARES]
+    shares = [measured(metric, percent) for metric in PROPORTIONS]
     return [Entry(names.model(row["model"])), measured("auc", auc, logit), *shares, measured("f1", auc)]
 
 
@@ -211,7 +208,7 @@ def table_2(
         if part:
             blocks.append(Block(names.set(name), int(part[0]["n"]), int(part[0]["n_pos"]), rows))
     head = [words.say("model"), words.say("auc")]
-    head += [words.say("in_percent", name=words.say(metric)) for metric in SHARES]
+    head += [words.say("in_percent", name=words.say(metric)) for metric in PROPORTIONS]
     head.append(words.say("f1"))
     notes = [
         words.say("note2", level=f"{percentage(confidence)}%"),

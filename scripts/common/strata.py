@@ -13,6 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
+
 SLACK = 0.01
 """Shares of osteoporosis, and of patients, that differ by this much or less count as alike."""
 
@@ -125,10 +127,10 @@ def strata_of(patients: Iterable[tuple[str, int, int]], test_fraction: float, fo
         }
         return Part(chosen[0], chosen[1])
 
-    train, test = part("train"), part("internal_test")
+    train, test = part(TRAIN), part(INTERNAL_TEST)
     whole = Part(train.non_op + test.non_op, train.op + test.op)
     quotas = test_quotas({0: whole.non_op, 1: whole.op}, test_fraction)
-    parts = tuple(part("train", fold) for fold in range(folds))
+    parts = tuple(part(TRAIN, fold) for fold in range(folds))
     per_fold = {0: train.non_op / folds, 1: train.op / folds}
     return Strata(
         train,

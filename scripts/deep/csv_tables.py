@@ -9,6 +9,10 @@ from pathlib import Path
 
 from scripts.common.errors import StudyError
 
+INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256")
+"""Columns of a set's ``index.csv``; ``mean`` and ``sd`` in grey values (0 to 65535), ``fold`` empty outside
+train."""
+
 
 def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
     """Rows of a CSV as texts.

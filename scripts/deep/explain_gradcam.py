@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from scripts.common.log import rule_log
+from scripts.common.vocabulary import INTERNAL_TEST
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         "--predictions", type=Path, required=True, help="CSV with patient_id, set, label, deep"
     )
     parser.add_argument("--thresholds", type=Path, required=True, help="CSV with model, threshold")
-    parser.add_argument("--set", default="internal_test", help="set from which cases are chosen")
+    parser.add_argument("--set", default=INTERNAL_TEST, help="set from which cases are chosen")
     parser.add_argument(
         "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the set"
     )

@@ -17,10 +17,8 @@ import numpy as np
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
-from scripts.deep.csv_tables import csv_text, read_csv
-
-INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256")
-"""Columns of ``index.csv``; ``mean`` and ``sd`` in grey values (0 to 65535), ``fold`` empty outside train."""
+from scripts.common.standards import PNG_SIGNATURE
+from scripts.deep.csv_tables import INDEX, csv_text, read_csv
 
 
 def resize_film(film: np.ndarray, side: int) -> np.ndarray:
@@ -40,8 +38,6 @@ try:
     from isal import isal_zlib
 except ImportError:  # a bare GPU node; OpenCV gives the same pixels at half the speed
     isal_zlib = None
-
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -71,7 +67,7 @@ def decode_png16(content: bytes) -> np.ndarray | None:
     if isal_zlib is None:
         return None
     try:
-        chunks = [(kind, data) for kind, data in _chunks(content)] if content[:8] == _SIGNATURE else []
+        chunks = [(kind, data) for kind, data in _chunks(content)] if content[:8] == PNG_SIGNATURE else []
         if [kind for kind, _ in chunks] != [b"IHDR", b"IDAT", b"IEND"]:
             return None
         header, data = chunks[0][1], chunks[1][1]

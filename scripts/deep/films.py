@@ -15,9 +15,7 @@ import torch
 from torch import Tensor
 
 from scripts.common.errors import StudyError
-from scripts.deep.csv_tables import read_csv
-
-_COLUMNS = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256")
+from scripts.deep.csv_tables import INDEX, read_csv
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class FilmStack:
                 sd=float(row["sd"]),
                 sha256=row["sha256"],
             )
-            for row in read_csv(folder / "index.csv", _COLUMNS)
+            for row in read_csv(folder / "index.csv", INDEX)
         ]
         anew = f"Delete the folder '{folder}' and run again; it is made anew."
         self._path, self._anew = folder / "films.npy", anew

@@ -15,6 +15,7 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.common.scores import SAME_SCORE
+from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
 from scripts.deep.compute_device import (
     device_memory,
@@ -26,7 +27,7 @@ from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.memory_estimate import check_memory, training_memory
 from scripts.deep.scoring import SCORING_MEMORY
-from scripts.deep.training import HISTORY, Interrupted, refuse_no_batch, train
+from scripts.deep.training import Interrupted, refuse_no_batch, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
 from scripts.deep.weights_file import initial_content
 

@@ -14,6 +14,7 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
 from scripts.common.seeds import sub_seed
+from scripts.common.vocabulary import CASE_KINDS
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text, read_csv
@@ -21,7 +22,6 @@ from scripts.deep.films import FilmStack
 from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
 
-KINDS = ("TP", "FP", "TN", "FN")
 CASES = ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen")
 """Columns of ``cases.csv``; row n belongs to entry n of every array in ``maps.npz``.
 
@@ -60,7 +60,7 @@ def heat_map(evidence: Tensor) -> Tensor:
 
 
 def kind_of(row: Mapping[str, str], threshold: float) -> str:
-    """TP, FP, TN or FN (KINDS); a score at the threshold counts as positive."""
+    """TP, FP, TN or FN (CASE_KINDS); a score at the threshold counts as positive."""
     right = (float(row["deep"]) >= threshold) == (row["label"] == "1")
     return ("T" if right else "F") + ("P" if float(row["deep"]) >= threshold else "N")
 
@@ -82,13 +82,13 @@ def draw_cases(
 def choose_cases(
     predictions: Sequence[Mapping[str, str]], threshold: float, cases: int
 ) -> list[tuple[str, Mapping[str, str]]]:
-    """The ``cases`` most certain patients of each kind (KINDS): highest scores for TP and FP, lowest for TN
-    and FN.
+    """The ``cases`` most certain patients of each kind (CASE_KINDS): highest scores for TP and FP, lowest
+    for TN and FN.
 
     A score at the threshold counts as positive; patients with the same score are ordered by pseudonym.
     """
     chosen = []
-    for kind in KINDS:
+    for kind in CASE_KINDS:
         of_kind = [row for row in predictions if kind_of(row, threshold) == kind]
         sign = -1 if kind in ("TP", "FP") else 1
         of_kind.sort(key=lambda row: (sign * float(row["deep"]), row["patient_id"]))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from scripts.common.files import write_text
 from scripts.common.log import Log
+from scripts.common.vocabulary import MASKS
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.fold_networks import AUTO, TRAINED, FoldNetworks, chosen_precision, mean_probability
-from scripts.deep.masks import MASKS, MaskedFilmStack, visible_part
+from scripts.deep.masks import MaskedFilmStack, visible_part
 from scripts.deep.trained_networks import load_networks
 
 

@@ -10,10 +10,6 @@ from torch import Tensor
 
 from scripts.deep.films import FilmStack
 
-MASKS = ("spine_masked", "flanks_masked", "border_masked", "spine_only")
-"""The spine's band covered; two bands beside it, together as wide, covered (a control for the covered area
-itself); the outer border covered; all but the spine's band covered."""
-
 
 def visible_part(mask: str, side: int, spine: tuple[float, float], border: float) -> Tensor:
     """1 where a film of ``side`` x ``side`` pixels stays visible under ``mask`` (MASKS), 0 where it is

@@ -26,13 +26,6 @@ from scripts.deep.initial_weights import load_initial
 from scripts.deep.network import HybridNetwork, cut_blocks
 from scripts.deep.scoring import auc, for_scoring, probabilities
 
-HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
-"""Columns of ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's.
-
-``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films)
-leave out the scoring of the held-out films.
-"""
-
 
 class Interrupted(Exception):
     """Training stopped because it was asked to; its state is saved."""

@@ -15,6 +15,7 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder
 from scripts.common.log import Log
 from scripts.common.tables import Columns, read_table, write_table
+from scripts.common.vocabulary import ACCEPTED, QUARANTINED
 from scripts.intake.batch_deidentification import BATCH_FILMS
 from scripts.intake.border_text import border_words, check_tesseract
 from scripts.intake.dicom_reading import silence_readers
@@ -115,7 +116,7 @@ def convert_batch(
     if ocr is not None:
         check_tesseract()
     films = read_table(films_table, BATCH_FILMS)
-    ids = sorted(films.loc[films["status"] == "accepted", "image_id"])
+    ids = sorted(films.loc[films["status"] == ACCEPTED, "image_id"])
     rows, failed = [], 0
     with atomic_folder(png_folder) as target:
 
@@ -143,7 +144,7 @@ def convert_batch(
                     f" {fault or 'it ended the process that read it, or filled its memory'}"
                 )
                 reason = "unreadable_pixels" if fault else "reader_failed"
-                rows.append({"image_id": image_id, "status": "quarantined", "reason": reason})
+                rows.append({"image_id": image_id, "status": QUARANTINED, "reason": reason})
             else:
                 rows.append({"image_id": image_id, "status": "converted", "reason": "", **row})
         (target / UNFINISHED).unlink(missing_ok=True)

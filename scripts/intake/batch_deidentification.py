@@ -10,6 +10,7 @@ import pandas as pd
 from scripts.common.files import atomic_folder, atomic_path, private_folder
 from scripts.common.log import Log
 from scripts.common.tables import Columns, write_table
+from scripts.common.vocabulary import ACCEPTED, QUARANTINED
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import (
     DAYS_APART,
@@ -157,7 +158,7 @@ def deidentify_batch(
                 {
                     "image_id": image_id,
                     "patient_id": names.patient(film.patient_id) if film and film.patient_id else "",
-                    "status": "quarantined" if reason else "accepted",
+                    "status": QUARANTINED if reason else ACCEPTED,
                     "reason": reason,
                     "film_date": (
                         names.shifted(film.film_date, film.patient_id).isoformat()
@@ -193,7 +194,7 @@ def deidentify_batch(
     with atomic_path(crosswalk, mode=0o600) as part:
         private.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(frame[list(BATCH_FILMS)], films_table, BATCH_FILMS)
-    accepted = int((frame["status"] == "accepted").sum())
+    accepted = int((frame["status"] == ACCEPTED).sum())
     log.say(
         f"batch {batch}: {len(frame)} files, {accepted} de-identified, {len(frame) - accepted} quarantined"
     )

@@ -7,6 +7,8 @@ itself isn't touched.
 
 from __future__ import annotations
 
+from scripts.common.standards import JPEG_LOSSY, RLE
+
 
 class BrokenStream(ValueError):
     """The stream ends early or holds no image."""
@@ -133,8 +135,7 @@ def _clean_rle(data: bytes) -> bytes:
 _CLEANERS = {
     **dict.fromkeys(
         [
-            "1.2.840.10008.1.2.4.50",
-            "1.2.840.10008.1.2.4.51",
+            *JPEG_LOSSY,
             "1.2.840.10008.1.2.4.57",
             "1.2.840.10008.1.2.4.70",
         ],
@@ -145,7 +146,7 @@ _CLEANERS = {
     **dict.fromkeys(
         ["1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202", "1.2.840.10008.1.2.4.203"], _clean_jpeg2000
     ),
-    "1.2.840.10008.1.2.5": _clean_rle,
+    RLE: _clean_rle,
 }
 
 COMPRESSED = frozenset(_CLEANERS)
@@ -170,7 +171,6 @@ _JPEG_NAMES = {
     **dict.fromkeys(("57", "70"), _LOSSLESS),
     **dict.fromkeys(("80", "81"), _JPEG_LS),
 }
-_RLE = "1.2.840.10008.1.2.5"
 
 
 def syntax_of(stream: bytes, declared: str) -> str:
@@ -201,7 +201,7 @@ def syntax_of(stream: bytes, declared: str) -> str:
             return f"{jpeg}50"
         return f"{jpeg}51" if frame in _SEQUENTIAL | _PROGRESSIVE else declared
     if 1 <= int.from_bytes(stream[:4], "little") <= 15 and stream[4:8] == _RLE_FIRST:
-        return _RLE
+        return RLE
     return declared
 
 

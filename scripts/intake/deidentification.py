@@ -24,11 +24,12 @@ import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
+from scripts.common.standards import EXPLICIT_LITTLE_ENDIAN, JPEG_LOSSY, RLE
 from scripts.intake.codestream import NATIVE, BrokenStream, clean_codestream, stream_geometry, syntax_of
 from scripts.intake.dicom_reading import Film, Unusable, modality, near, text, transfer_syntax
 from scripts.intake.identifier_scan import identifiers_in_stream, identifiers_left
 from scripts.intake.identity import Pseudonyms, dicom_date
-from scripts.intake.pixels import RLE, ShortPixels, decoded_values, has_table, native_values
+from scripts.intake.pixels import ShortPixels, decoded_values, has_table, native_values
 
 ALLOWED_TAGS = Path(__file__).with_name("allowed_tags.csv")
 
@@ -40,7 +41,6 @@ METHOD_CODES = (
 )
 """DICOM CID 7050."""
 
-EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _IMPLEMENTATION_UID = "2.25.190546352318426390513206541278604713991"
 _IMPLEMENTATION_NAME = "OSTEOCXR"
 _CHEST_CODE = ("51185008", "SCT", "Chest")
@@ -308,7 +308,6 @@ def _multiplicity(dataset: Dataset, keyword: str) -> int:
 
 
 _ITEM = b"\xfe\xff\x00\xe0"
-_ALWAYS_LOSSY = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 
 
 def _coded_image(source: Dataset, declared: str) -> tuple[str, bytes]:
@@ -349,7 +348,7 @@ def _pixel_element(source: Dataset, new: Dataset) -> tuple[str, tuple[bytes, ...
             raise Unusable("unreadable_pixels")
         if identifiers_in_stream(source, frame):
             raise Unusable("identifier_left")
-        if syntax != declared and syntax in _ALWAYS_LOSSY:
+        if syntax != declared and syntax in JPEG_LOSSY:
             new.LossyImageCompression, new.LossyImageCompressionMethod = "01", "ISO_10918_1"
     # a coded image with more bits than are stored may bear an overlay in them: it is written uncompressed,
     # without

@@ -21,6 +21,7 @@ from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from scripts.common.standards import DX_FOR_PROCESSING, FILMS_FOR_PRESENTATION
 from scripts.intake.codestream import COMPRESSED, NATIVE
 from scripts.intake.frontal_view import LATERAL, matches, view_of
 from scripts.intake.header_text import declared_sets, decoded, raw_text
@@ -64,10 +65,6 @@ REASONS = {
 }
 """Why a file is quarantined."""
 
-_CR = "1.2.840.10008.5.1.4.1.1.1"
-_DX_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
-_DX_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.1.1"
-_SECONDARY_CAPTURE = ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.2")
 
 LARGEST_FILE = 256 << 20
 """Bytes above which a file is no film; a deflated one counts inflated."""
@@ -102,9 +99,7 @@ def _breaks_off(dataset: Dataset, size: int) -> bool:
     sop_class = text(dataset, "SOPClassUID") or str(
         getattr(dataset, "file_meta", {}).get("MediaStorageSOPClassUID", "") or ""
     )
-    if not len(dataset) or (
-        "Modality" not in dataset and sop_class in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE)
-    ):
+    if not len(dataset) or ("Modality" not in dataset and sop_class in FILMS_FOR_PRESENTATION):
         return True
     last = dataset.get_item(max(dataset.keys())) if len(dataset) else None
     if not isinstance(last, RawDataElement) or last.length == 0xFFFFFFFF:
@@ -457,9 +452,9 @@ def refusal(dataset: Dataset, film: Film) -> str:
     sop_class = text(dataset, "SOPClassUID")
     if modality(dataset) not in ("CR", "DX"):
         return "not_cr_or_dx"
-    if sop_class == _DX_PROCESSING or text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
+    if sop_class == DX_FOR_PROCESSING or text(dataset, "PresentationIntentType").upper() == "FOR PROCESSING":
         return "for_processing"
-    if sop_class not in (_CR, _DX_PRESENTATION, *_SECONDARY_CAPTURE):
+    if sop_class not in FILMS_FOR_PRESENTATION:
         return "not_cr_or_dx"
     if not film.chest:
         return "not_chest"

@@ -4,6 +4,7 @@ shown."""
 from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
 from scripts.common.tables import FILMS, read_table
+from scripts.common.vocabulary import REJECT, REVIEW
 from scripts.intake.contact_sheet import draw_contact_sheets, films_of_sheet
 from scripts.intake.screening import EXPOSURE
 
@@ -12,7 +13,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     center = snakemake.wildcards.center
     films, exposure = read_table(given.films, FILMS), read_table(given.exposure, EXPOSURE)
     with atomic_folder(made.further_sheets) as further:
-        for verdict, path in (("reject", made.reject_sheet), ("review", made.review_sheet)):
+        for verdict, path in ((REJECT, made.reject_sheet), (REVIEW, made.review_sheet)):
             shown = films_of_sheet(films, exposure, verdict, settings.show_films)
             title = f"{center}, {'rejected' if verdict == 'reject' else 'for review'}"
             draw_contact_sheets(shown, title, settings.synthetic, path, further, verdict)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from scripts.common.vocabulary import ACCEPTED, QUARANTINED, REJECTED
+
 
 def resolve_duplicates(films: pd.DataFrame) -> pd.DataFrame:
     """Settle which copies stand, and give every file its own image id.
@@ -25,32 +27,32 @@ def resolve_duplicates(films: pd.DataFrame) -> pd.DataFrame:
         The same rows with ``image_id`` unique, and ``status`` and ``reason`` set for duplicates.
     """
     films = films.copy()
-    usable = films["status"] == "accepted"
+    usable = films["status"] == ACCEPTED
     named = films["uid_image_id"] != ""
 
     for _, group in films[usable & named].groupby("uid_image_id", sort=True):
         if len(group) == 1:
             continue
         if len(group[["pixel_sha256", "patient_id", "true_date"]].drop_duplicates()) > 1:
-            films.loc[group.index, ["status", "reason"]] = ["quarantined", "conflicting_duplicate"]
+            films.loc[group.index, ["status", "reason"]] = [QUARANTINED, "conflicting_duplicate"]
             continue
         # only a copy whose file bears the UID's id can stand; path_image_id is the same in every run
         bearers = group[group["image_id"] == group["uid_image_id"]]
         keep = (bearers if len(bearers) else group).sort_values("path_image_id").index[0]
-        films.loc[group.index.drop(keep), ["status", "reason"]] = ["quarantined", "duplicate"]
+        films.loc[group.index.drop(keep), ["status", "reason"]] = [QUARANTINED, "duplicate"]
 
-    usable = films["status"] == "accepted"
+    usable = films["status"] == ACCEPTED
     for _, group in films[usable].groupby("pixel_sha256", sort=True):
         if len(group) == 1:
             continue
         if group["patient_id"].nunique() > 1:
-            films.loc[group.index, ["status", "reason"]] = ["quarantined", "conflicting_duplicate"]
+            films.loc[group.index, ["status", "reason"]] = [QUARANTINED, "conflicting_duplicate"]
             continue
         keep = group.sort_values(["true_date", "acquisition_time", "image_id"]).index[0]
-        films.loc[group.index.drop(keep), ["status", "reason"]] = ["quarantined", "duplicate"]
+        films.loc[group.index.drop(keep), ["status", "reason"]] = [QUARANTINED, "duplicate"]
 
     # one file bears the UID's id: the one that stands, else the first; the others are named by their paths
-    order = {"accepted": 0, "rejected": 0, "quarantined": 1}
+    order = {ACCEPTED: 0, REJECTED: 0, QUARANTINED: 1}
     claims = films[named & (films["image_id"] == films["uid_image_id"])]
     claims = claims.assign(rank=claims["status"].map(order)).sort_values(
         ["image_id", "rank", "path_image_id"]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from scripts.common.config import SITES
 from scripts.common.errors import StudyError
 from scripts.common.plain_text import code_key, name_key
+from scripts.common.vocabulary import SITES
 from scripts.intake.cells import DENSITY_UNITS, SD_UNITS, SENTINELS, Numbers, codes, numbers, says_why
 from scripts.intake.column_values import dated, measured, patient_ids
 from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Issues, Reading, finished, mostly, started, too_many

@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from scripts.common.vocabulary import PASS, REJECT, REVIEW
+
 MEASURES = (
     "clipped_low",
     "clipped_high",
@@ -235,7 +237,7 @@ def judge(measures: pd.DataFrame, settings: dict) -> pd.DataFrame:
     reject_frame = pd.DataFrame(reject, index=m.index)
     review_frame = pd.DataFrame(review, index=m.index)
     flagged = review_frame.any(axis=1)
-    verdict = np.where(rejected, "reject", np.where(flagged, "review", "pass"))
+    verdict = np.where(rejected, REJECT, np.where(flagged, REVIEW, PASS))
     reason = [
         ";".join(frame.columns[frame.loc[label].to_numpy(bool)])
         for label, frame in ((i, reject_frame if rejected.loc[i] else review_frame) for i in m.index)

@@ -29,10 +29,8 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.common.code_hash import ROOT
-from scripts.common.config import SITES
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
-from scripts.common.intervals import OLDEST_AGE
 from scripts.common.log import Log
 from scripts.common.manifest import (
     MANIFEST,
@@ -56,6 +54,7 @@ from scripts.common.tables import (
     read_table,
     write_table,
 )
+from scripts.common.vocabulary import ACCEPTED, OLDEST_AGE, SITES
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
@@ -167,7 +166,7 @@ def hand_over(
             films = folder / "films" / f"batch_{batch}"
             films.mkdir(parents=True)
             write_table(part[list(HANDED_FILMS)], films.with_suffix(".csv"), HANDED_FILMS)
-            for film in part[part["status"] == "accepted"].itertuples():
+            for film in part[part["status"] == ACCEPTED].itertuples():
                 name = f"{film.image_id}.dcm"
                 write_of_day(Path(source) / name, films / name, datetime.date.fromisoformat(film.film_date))
         names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -178,7 +177,7 @@ def hand_over(
         software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
         manifest = Manifest(center, len(film_folders), software, dict(criteria), files)
         write_text(folder / MANIFEST, manifest.text())
-    accepted = int((rows["status"] == "accepted").sum())
+    accepted = int((rows["status"] == ACCEPTED).sum())
     log.say(
         f"{len(rows)} files found, {accepted} films handed over;"
         f" {content['patients']['patient_id'].nunique()} patients in the table"
@@ -274,7 +273,7 @@ def receive_tables(
         rows = read_handed_films(folder, batch, where)
         for image_id, path_id, status in zip(rows["image_id"], rows["path_image_id"], rows["status"]):
             film = manifest.files.get(f"films/batch_{batch}/{image_id}.dcm")
-            if (film is not None) != (status == "accepted"):
+            if (film is not None) != (status == ACCEPTED):
                 raise StudyError(
                     f"{where}.deidentified: films and their table don't agree; ask the site to make the"
                     " hand-over again."
@@ -336,7 +335,7 @@ def receive_films(
     )
     _checked(source, where, names)
     rows = read_handed_films(source, batch, where)
-    accepted = rows[rows["status"] == "accepted"]
+    accepted = rows[rows["status"] == ACCEPTED]
     with atomic_folder(films_folder) as target:
         for row in log.progress(list(accepted.itertuples(index=False)), len(accepted), "films"):
             film = source / "films" / f"batch_{batch}" / f"{row.image_id}.dcm"

@@ -7,8 +7,8 @@ import datetime
 import numpy as np
 import pandas as pd
 
-from scripts.common.config import EXCLUSIONS
 from scripts.common.errors import StudyError
+from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.cells import LENGTH_UNITS, WEIGHT_UNITS, numbers
 from scripts.intake.column_values import AGE, ages, coded, dated, measured, patient_ids
 from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Issues, Reading, finished, started

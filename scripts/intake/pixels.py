@@ -23,11 +23,11 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-RLE = "1.2.840.10008.1.2.5"
+from scripts.common.standards import JPEG_LOSSY, RLE
+
 _BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 _JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
-_LOSSY = (*_JPEG, "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
+_LOSSY = (*JPEG_LOSSY, "1.2.840.10008.1.2.4.81", "1.2.840.10008.1.2.4.91", "1.2.840.10008.1.2.4.203")
 _JPEG_LS = ("1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81")
 
 
@@ -109,7 +109,7 @@ def decoded_values(dataset: Dataset, transfer_syntax: str) -> np.ndarray:
         import imagecodecs
 
         cells = imagecodecs.jpegsof3_decode(frame)
-    elif transfer_syntax in _JPEG:
+    elif transfer_syntax in JPEG_LOSSY:
         import imagecodecs
 
         cells = imagecodecs.jpeg8_decode(frame)

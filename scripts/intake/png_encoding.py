@@ -9,7 +9,7 @@ import struct
 
 import numpy as np
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from scripts.common.standards import PNG_SIGNATURE
 
 
 def encode_png16(image: np.ndarray) -> bytes:
@@ -25,7 +25,7 @@ def encode_png16(image: np.ndarray) -> bytes:
     filtered[0, 1:] = raw[0]
     np.subtract(raw[1:], raw[:-1], out=filtered[1:, 1:])
     header = struct.pack(">IIBBBBB", columns, rows, 16, 0, 0, 0, 0)
-    parts = [_SIGNATURE]
+    parts = [PNG_SIGNATURE]
     for kind, data in ((b"IHDR", header), (b"IDAT", isal_zlib.compress(filtered, 1)), (b"IEND", b"")):
         checksum = isal_zlib.crc32(data, isal_zlib.crc32(kind))
         parts += (struct.pack(">I", len(data)), kind, data, struct.pack(">I", checksum))

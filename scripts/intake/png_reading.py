@@ -16,15 +16,13 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 
+from scripts.common.standards import EXPLICIT_LITTLE_ENDIAN, PNG_SIGNATURE, SECONDARY_CAPTURE
 from scripts.intake.dicom_reading import LARGEST_FILE, LARGEST_FILM, Film, Unusable, film_of, refusal
 from scripts.intake.frontal_view import AP, LATERAL, PA
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_table import ImageRow, ImageTable
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _GREY_ALPHA = 0, 4
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def read_png_header(path: str | Path) -> PngHeader:
         if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for without end
             raise Unusable("not_png")
         with Path(path).open("rb") as handle:
-            if handle.read(8) != _SIGNATURE:
+            if handle.read(8) != PNG_SIGNATURE:
                 raise Unusable("not_png")
             if status.st_size > LARGEST_FILE:
                 raise Unusable("too_large")
@@ -115,8 +113,8 @@ def facts_of_row(row: ImageRow, path: str) -> Dataset:
     """What the image table says of a film, as a header. ``path`` only gives the film its own UIDs."""
     facts = Dataset()
     facts.file_meta = FileMetaDataset()
-    facts.file_meta.TransferSyntaxUID = _EXPLICIT_LITTLE_ENDIAN
-    facts.SOPClassUID = _SECONDARY_CAPTURE
+    facts.file_meta.TransferSyntaxUID = EXPLICIT_LITTLE_ENDIAN
+    facts.SOPClassUID = SECONDARY_CAPTURE
     facts.SOPInstanceUID = _derived_uid("instance", path)
     facts.SeriesInstanceUID = _derived_uid("series", path)
     facts.ImageType = ["DERIVED", "SECONDARY"]

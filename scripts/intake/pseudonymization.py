@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from scripts.common.config import EXCLUSIONS
 from scripts.common.intervals import last_days, told_ages
 from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, Columns
+from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.readings import Reading
 from scripts.intake.table_columns import ROW

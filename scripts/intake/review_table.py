@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scripts.common.errors import StudyError
+from scripts.common.vocabulary import PASS, REJECT
 from scripts.intake.table_files import plain_heading, read_rows
 
 REVIEW = {"image_id": "text", "verdict": "text"}
@@ -71,7 +72,7 @@ def read_review(path: str | Path, where: str) -> list[ReaderRow]:
         image_id, verdict = image_id.upper(), verdict.lower()
         if not image_id and not verdict:
             continue
-        if verdict not in ("pass", "reject", ""):
+        if verdict not in (PASS, REJECT, ""):
             raise StudyError(
                 f"{where}: row {number}: the verdict must be 'pass' or 'reject', or empty for undecided."
             )

@@ -12,6 +12,7 @@ import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.common.tables import FILES, FILMS, HEADER_AGES, Columns, read_table
+from scripts.common.vocabulary import ACCEPTED, PASS, QUARANTINED, REJECT, REJECTED
 from scripts.intake.batch_conversion import CONVERTED
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.duplicates import resolve_duplicates
@@ -89,12 +90,12 @@ def read_batches(
             on="image_id",
             validate="one_to_one",
         ).merge(converted, on="image_id", how="left", validate="one_to_one")
-        failed = joined["conversion"] == "quarantined"
-        joined.loc[failed, "status"] = "quarantined"
+        failed = joined["conversion"] == QUARANTINED
+        joined.loc[failed, "status"] = QUARANTINED
         joined.loc[failed, "reason"] = joined.loc[failed, "conversion_reason"]
         joined["pixel_sha256"] = joined["pixel_sha256"].fillna("")
         joined["png"] = [
-            f"{folder}/{image}.png" if status == "accepted" else ""
+            f"{folder}/{image}.png" if status == ACCEPTED else ""
             for image, status in zip(joined["image_id"], joined["status"])
         ]
         parts.append(joined.assign(batch=batch))
@@ -160,7 +161,7 @@ def screen(
         rows["enrolled"] = rows["enrolled"].astype("Int64")
     else:
         rows["enrolled"] = enrolled(rows["true_date"], enrolment)
-    stands = rows["status"] == "accepted"
+    stands = rows["status"] == ACCEPTED
     rows["png"] = rows["png"].where(stands, "")
 
     judged = rows[stands]
@@ -171,8 +172,8 @@ def screen(
     reason = automatic["reason"].where(reader == "", "reader")
     rows["verdict"] = verdict.reindex(rows.index).fillna("")
     rows["verdict_reason"] = reason.reindex(rows.index).fillna("")
-    rejected = stands & (rows["verdict"] == "reject")
-    rows.loc[rejected, "status"] = "rejected"
+    rejected = stands & (rows["verdict"] == REJECT)
+    rows.loc[rejected, "status"] = REJECTED
     rows.loc[rejected, "reason"] = rows.loc[rejected, "verdict_reason"].str.split(";").str[0]
 
     exposure = judged.assign(
@@ -187,7 +188,7 @@ def screen(
         refit_reason=refit["reason"],
         reader_verdict=reader,
     )[list(EXPOSURE)]
-    doubtful = exposure[(exposure["automatic_verdict"] != "pass") | (exposure["reader_verdict"] != "")]
+    doubtful = exposure[(exposure["automatic_verdict"] != PASS) | (exposure["reader_verdict"] != "")]
     # What the pixels contradict, a header's declaration doesn't settle: such a film is not shown without a
     # sign-off.
     rows.loc[rows["border_text"].isin(["words", "unread"]), "burned_in"] = "unknown"

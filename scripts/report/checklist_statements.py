@@ -14,13 +14,9 @@ import pandas as pd
 
 from scripts.common.numbers import count, decimal, percent, percentage, plural
 from scripts.common.strata import SLACK
+from scripts.common.vocabulary import CLINICAL, MODELS
 from scripts.report.methods_text import number, split_text
 from scripts.report.run_files import RunFiles
-
-CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
-"""The variables of the clinical model."""
-
-MODELS = ("deep", "clinical", "combined")
 
 
 @dataclass(frozen=True)

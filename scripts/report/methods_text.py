@@ -12,6 +12,7 @@ from typing import Any
 from scripts.common.numbers import count, decimal, percent, percentage, plural
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import Strata
+from scripts.common.vocabulary import SMALL_CLASS
 from scripts.report.run_files import RunFiles
 
 _SITES = {
@@ -416,10 +417,6 @@ def methods(
         ),
     ]
     return parts
-
-
-SMALL_CLASS = 50
-"""Below this many patients in the smaller class an AUC's interval is wide and a Wald interval too short."""
 
 
 MOST_SET_ASIDE = 0.02

@@ -7,8 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from scripts.common.config import Config
-
-REDACTED = "[redacted]"
+from scripts.common.vocabulary import REDACTED
 
 _CENTER_KEPT = ("name", "role", "simulate", "batches")
 """What is kept of a centre.

@@ -14,7 +14,16 @@ from scripts.common.language.names import STRATEGIES, Names, labels_of_models
 from scripts.common.manuscript_tables import Entry, ManuscriptTable, engine_text, rule_text, table_1, table_2
 from scripts.common.numbers import percentage
 from scripts.common.scores import ONE_SCORE
-from scripts.common.vocabulary import EVERYONE_POSITIVE
+from scripts.common.vocabulary import (
+    ACCEPTED,
+    EVERYONE_POSITIVE,
+    PASS,
+    PROPORTIONS,
+    QUARANTINED,
+    REJECT,
+    REJECTED,
+    REVIEW,
+)
 from scripts.report.charts import score_distributions
 from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
@@ -32,7 +41,7 @@ LONG_TABLE = 20
 LONG_MAIN_TABLE = 60
 """The same for Table 1, Table 2 and the DeLong tests."""
 
-SHARES = ("sensitivity", "specificity", "accuracy", "ppv", "npv", "prevalence")
+SHARES = (*PROPORTIONS, "prevalence")
 """Columns that are shown as percentages."""
 
 POINTS = ("sensitivity_minus_main", "specificity_minus_main")
@@ -285,7 +294,7 @@ class Report:
 
     def exposure(self) -> list[Any]:
         run, words = self.run, self.words
-        statuses = ["accepted", "quarantined", "rejected"]
+        statuses = [ACCEPTED, QUARANTINED, REJECTED]
         rows = []
         for center in run.centers:
             part = run.files[run.files["center"] == center]["status"].value_counts()
@@ -301,7 +310,7 @@ class Report:
 
         rows = []
         for center in run.centers:
-            left = run.files[(run.files["center"] == center) & (run.files["status"] != "accepted")]
+            left = run.files[(run.files["center"] == center) & (run.files["status"] != ACCEPTED)]
             for (status, reason), n in left.groupby(["status", "reason"]).size().items():  # type: ignore[misc]
                 said = words.say(f"film_{status}")
                 rows.append(
@@ -321,7 +330,7 @@ class Report:
             )
         )
 
-        verdicts = ["pass", "review", "reject"]
+        verdicts = [PASS, REVIEW, REJECT]
         rows, reasons = [], []
         for center in run.centers:
             films = run.films[center]
@@ -332,7 +341,7 @@ class Report:
                     *(number_cell(int(counts.get(v, 0)), fmt.count) for v in verdicts),
                 ]
             )
-            flagged = films[films["verdict"].isin(["review", "reject"])]
+            flagged = films[films["verdict"].isin([REVIEW, REJECT])]
             for (verdict, reason), n in flagged.groupby(["verdict", "verdict_reason"]).size().items():  # type: ignore[misc]
                 label = words.say(f"verdict_{verdict}")
                 reasons.append(

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 from scripts.common.scores import ONE_SCORE
+from scripts.common.vocabulary import MODELS
 
 TABLE2 = Path("results/statistics/table2.csv")
-MODELS = ("deep", "clinical", "combined")
 
 
 def score_warnings(table2: Path = TABLE2) -> list[str]:

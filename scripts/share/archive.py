@@ -9,8 +9,7 @@ import tarfile
 from pathlib import Path
 
 from scripts.common.files import atomic_path
-
-MANIFEST = "MANIFEST.sha256"
+from scripts.common.standards import SHA256_LIST
 
 
 def manifest(members: dict[str, bytes]) -> bytes:
@@ -23,7 +22,7 @@ def write_archive(members: dict[str, bytes], folder: str, path: str | Path) -> N
     """Write ``members`` (name to content) and their manifest under ``folder`` as tar.gz, without time, owner
     or machine.
     """
-    whole = {**members, MANIFEST: manifest(members)}
+    whole = {**members, SHA256_LIST: manifest(members)}
     with (
         atomic_path(path) as part,
         part.open("wb") as stream,

@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import signed_off
+from scripts.common.vocabulary import INTERNAL_TEST, REDACTED, TRAIN
 from scripts.share.breakdowns import Table
 from scripts.share.releases import NOTHING, HeldBack
 from scripts.share.suppression import HIDDEN, TABLES, Sets, sets_of, suppressed
@@ -52,8 +53,6 @@ BETWEEN_MODELS = ("best_model", "differences", "net_benefit_differences", "youde
 """Tables of ``statistics/`` that stay here whatever is chosen: a difference between two models, or the best
 of all thresholds, tells of single patients on whom they differ, and no rule of suppression is written for
 that."""
-
-REDACTED = "[redacted]"
 
 NEVER = {
     "by patient or by film": (
@@ -197,7 +196,7 @@ WITHOUT_CENTER = (
 def _withheld(name: str, rows: Table, held: HeldBack, center_of: dict[str, str]) -> Table:
     """``rows`` without those of centres that are held back, an earlier archive being too like this one."""
     if name in WITHOUT_CENTER:
-        return [] if {center_of.get("train"), center_of.get("internal_test")} & held.centers else rows
+        return [] if {center_of.get(TRAIN), center_of.get(INTERNAL_TEST)} & held.centers else rows
     centers = held.counts if name.startswith(("intake/", "cohort/")) else held.centers
     return [
         row

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 from scripts.common.errors import StudyError
-from scripts.share.archive import MANIFEST, manifest, write_archive
+from scripts.common.standards import SHA256_LIST
+from scripts.share.archive import manifest, write_archive
 from scripts.share.contents import Selection, read_me, select
 from scripts.share.identifiers import Search, known_identifiers
 from scripts.share.releases import groups_of, held_back, recorded
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
     except StudyError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1
-    packed = sorted([*chosen.members, MANIFEST])
+    packed = sorted([*chosen.members, SHA256_LIST])
     print(f"Packed {len(packed)} files into {given.to}. Look through it before you send it.")
     for name in packed:
         print(f"  {name}{'  (small cells hidden)' if name in chosen.hidden else ''}")

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.share.breakdowns import (
     Breakdown,
     Cells,
@@ -117,8 +118,8 @@ def sets_of(cohort: Iterable[Row], smallest: int) -> Sets:
             absent[row["center"], variable][row["set"], row["label"]] += row[variable] == ""
     found = Sets(size, frozenset(), smallest)
     closed = {name for name, (n, n_pos) in size.items() if found.small(n, n_pos, n - n_pos)}
-    if closed & {"train", "internal_test"}:
-        closed |= {"train", "internal_test"}
+    if closed & {TRAIN, INTERNAL_TEST}:
+        closed |= {TRAIN, INTERNAL_TEST}
     gaps = {place for place, counts in absent.items() if found.small(*counts.values())}
     for center, name, label in groups:
         if found.small(*_within_each_other([absent[center, variable][name, label] for variable in BODY])):
@@ -222,7 +223,7 @@ def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> No
 
 def _thresholds(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     for row in rows:
-        if "train" in sets.closed:
+        if TRAIN in sets.closed:
             _hide(row, ["n", "n_pos", "sensitivity", "specificity"])
         elif not keep_outcomes:
             hide_outcomes(row, sets)

@@ -13,23 +13,14 @@ import pandas as pd
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.tables import Columns, read_table
+from scripts.common.vocabulary import BASELINES, EVERYONE_POSITIVE, OSTA_PUBLISHED
 from scripts.statistics.auc_comparison import DELONG, compare_set
 from scripts.statistics.delong import NONE
 from scripts.statistics.performance import TABLE2, performance_table
 from scripts.statistics.thresholds import freeze
-from scripts.statistics.waist import EVERYONE_POSITIVE, arrays
-
-BASELINES = ("age", "logistic", "osta")
-"""Age alone, logistic regression on the clinical variables, and the Osteoporosis Self-assessment Tool for
-Asians.
-"""
+from scripts.statistics.waist import arrays
 
 PROBABILITIES = ("age", "logistic")
-
-PUBLISHED = "osta_published"
-"""OSTA at its authors' cut-off: an index of -1 or below is positive (Koh et al., Osteoporos Int
-2001;12:699).
-"""
 
 AGAINST = ("deep", "combined")
 """Models that are tested against each baseline."""
@@ -77,7 +68,7 @@ def baseline_thresholds(frame: pd.DataFrame, rule: str, value: float | None) -> 
     other = ("youden", None) if rule == "value" else (rule, value)
     frozen += freeze(frame, ["osta"], *other).to_dict("records")
     cuts = {row["model"]: (row["threshold"], row["rule"]) for row in frozen}
-    return cuts | {PUBLISHED: (1.0, "published")}
+    return cuts | {OSTA_PUBLISHED: (1.0, "published")}
 
 
 def baseline_performance(
@@ -91,8 +82,8 @@ def baseline_performance(
     """``PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the published
     one.
     """
-    scored = frame.assign(**{PUBLISHED: rounded(frame["osta"])})
-    names = [*BASELINES, PUBLISHED]
+    scored = frame.assign(**{OSTA_PUBLISHED: rounded(frame["osta"])})
+    names = [*BASELINES, OSTA_PUBLISHED]
     thresholds = {name: cut for name, (cut, _) in cuts.items()}
     table = performance_table(scored, names, sets, thresholds, confidence, replicates, seed)
     table = table[table["model"] != EVERYONE_POSITIVE].reset_index(drop=True)

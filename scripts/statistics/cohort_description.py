@@ -9,6 +9,7 @@ import pandas as pd
 
 from scripts.common.numbers import DECIMALS
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import OLDEST_AGE
 from scripts.statistics.group_tests import (
     NAN,
     expected_counts,
@@ -65,7 +66,6 @@ MISSING: Columns = {
 
 CONTINUOUS = ("age", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
 VARIABLES = ("age", "sex", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
-CAPPED_AGE = 90
 
 
 def _spread(values: np.ndarray) -> tuple[float, float]:
@@ -174,7 +174,7 @@ def count_missing(cohort: pd.DataFrame) -> pd.DataFrame:
                     "variable": variable,
                     "n": len(part),
                     "n_missing": int(absent.sum()),
-                    "n_capped": int((column >= CAPPED_AGE).sum()) if variable == "age" else 0,
+                    "n_capped": int((column >= OLDEST_AGE).sum()) if variable == "age" else 0,
                 }
             )
     return pd.DataFrame(rows, columns=list(MISSING))

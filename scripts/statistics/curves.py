@@ -15,6 +15,7 @@ from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.numbers import auc as auc_text
 from scripts.common.numbers import count, percentage, with_interval
+from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.calibration import FEWEST
 from scripts.statistics.decision_curves import best_strategies
 from scripts.statistics.style import (
@@ -143,8 +144,8 @@ def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
     height of its own.
     """
     styles, colors = line_styles_of(look.models), colors_of(look.models, look.colors)
-    colors |= {"all": GREY, "none": INK}
-    order = ["none", "all", *look.models]
+    colors |= {TREAT_ALL: GREY, TREAT_NONE: INK}
+    order = [TREAT_NONE, TREAT_ALL, *look.models]
     grid = np.unique(part["threshold"])
     half = np.diff(grid).min() / 2 if len(grid) > 1 else 0.005
     for strategy, low, high in best_strategies(part, look.models):
@@ -186,12 +187,12 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
             said = words.say("sizes", events=count(n_pos), non_events=count(n - n_pos))
             _say(axis, f"{words.say('no_curve')}\n{said}")
             continue
-        for model in ("all", "none"):
+        for model in (TREAT_ALL, TREAT_NONE):
             rows = part[part["model"] == model]
             axis.plot(
                 rows["threshold"],
                 rows["net_benefit"],
-                color=INK if model == "none" else GREY,
+                color=INK if model == TREAT_NONE else GREY,
                 linewidth=0.8,
                 label=look.names.model(model),
             )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.performance import BOOTSTRAP
 from scripts.statistics.waist import arrays
 
@@ -97,7 +98,7 @@ def best_strategies(part: pd.DataFrame, models: Sequence[str]) -> list[tuple[str
     ``part`` holds one set's rows of ``NET_BENEFIT``. Point estimates are compared. Of equals the one that
     needs no model comes first (``none``, then ``all``), then the models in the order of ``models``.
     """
-    order = ["none", "all", *models]
+    order = [TREAT_NONE, TREAT_ALL, *models]
     benefit = part.pivot(index="threshold", columns="model", values="net_benefit").sort_index()[order]
     best = benefit.ge(benefit.max(axis=1) - TIE, axis=0).to_numpy().argmax(axis=1)
     ends = np.flatnonzero(np.append(np.diff(best) != 0, True))
@@ -125,7 +126,7 @@ def decision_curves(
         if not n:
             continue
         everybody = net_benefit(*positives_at(labels, np.ones(n), grid), n, grid)
-        for model, values in [*zip(models, scores, strict=True), ("all", np.ones(n)), ("none", None)]:
+        for model, values in [*zip(models, scores, strict=True), (TREAT_ALL, np.ones(n)), (TREAT_NONE, None)]:
             part = {"set": name, "model": model, "threshold": grid}
             if values is None:
                 zeros = np.zeros(len(grid))
@@ -147,7 +148,7 @@ def decision_curves(
                     "net_benefit_high": high,
                     "net_benefit_ci_method": BOOTSTRAP,
                 }
-                if model != "all":
+                if model != TREAT_ALL:
                     treat = everybody > 0
                     low, high = np.quantile(drawn - np.where(treat, drawn_all, 0.0), ends, axis=0)
                     part |= {

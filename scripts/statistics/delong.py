@@ -13,9 +13,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from scripts.common.scores import ONE_SCORE
-
-SMALL_CLASS = 50
-"""Below this size of the smaller class the logit interval is printed instead of Wald's."""
+from scripts.common.vocabulary import SMALL_CLASS
 
 
 def midranks(values: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ from scripts.common.errors import StudyError
 from scripts.common.language import Language
 from scripts.common.language.names import SET_ROLES, Names
 from scripts.common.numbers import count
+from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.statistics.style import DOUBLE_COLUMN, INK, SINGLE_COLUMN, mark_synthetic_at, wrapped
 
 
@@ -49,7 +50,7 @@ def flow_of(center: str, flow: pd.DataFrame, cohort: pd.DataFrame) -> CenterFlow
         (str(name), len(part), int((part["label"] == 1).sum()))
         for name, part in people.groupby("set", sort=False)
     ]
-    sets.sort(key=lambda item: {"train": 0, "internal_test": 1}.get(item[0], 2))
+    sets.sort(key=lambda item: {TRAIN: 0, INTERNAL_TEST: 1}.get(item[0], 2))
     return CenterFlow(center, found, excluded, included, int((people["label"] == 1).sum()), sets)
 
 

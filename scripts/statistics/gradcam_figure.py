@@ -17,6 +17,7 @@ from scripts.common.film_policy import showable
 from scripts.common.language import Language
 from scripts.common.numbers import decimal
 from scripts.common.tables import FILMS, Columns, read_table
+from scripts.common.vocabulary import CASE_KINDS
 from scripts.statistics.style import DOUBLE_COLUMN, GREY, PALE, mark_synthetic
 
 CASES: Columns = {
@@ -34,7 +35,6 @@ CASES: Columns = {
 ``chosen`` is ``certain`` or ``random``.
 """
 
-KINDS = ("TP", "FP", "TN", "FN")
 PER_ROW = 2
 """Cases beside each other; each has two tiles."""
 
@@ -110,7 +110,7 @@ def draw_gradcam(
     A film that may not be shown gives a tile that says so, and its heat map alone.
     """
     at_random = cases["chosen"] == "random"
-    blocks = [(kind, np.flatnonzero((cases["kind"] == kind) & ~at_random)) for kind in KINDS]
+    blocks = [(kind, np.flatnonzero((cases["kind"] == kind) & ~at_random)) for kind in CASE_KINDS]
     if at_random.any():
         blocks.append(("random_sample", np.flatnonzero(at_random)))
     rows = [

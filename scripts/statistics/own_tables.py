@@ -25,16 +25,16 @@ import pandas as pd
 import yaml
 
 from scripts.common.config import Config, read_config
-from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table
-from scripts.statistics.waist import EVERYONE_POSITIVE, SCORED, TRAIN, check_scores
+from scripts.common.vocabulary import EVERYONE_POSITIVE, INTERNAL_TEST, TRAIN, TREAT_ALL, TREAT_NONE
+from scripts.statistics.waist import SCORED, check_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 
-INTERNAL = "internal_test"
 KEYS = ["center", "patient_id"]
 NEEDED = ("patient_id", "center", "set", "label")
 """Columns that the predictions must have; ``fold`` may be there, and the scores must be."""
@@ -136,7 +136,7 @@ def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, 
         raise StudyError(
             f"tables.models: the predictions have no column '{absent[0]}'; found: {', '.join(frame.columns)}."
         )
-    taken = [name for name in models if name in (*SCORED, EVERYONE_POSITIVE, "all", "none")]
+    taken = [name for name in models if name in (*SCORED, EVERYONE_POSITIVE, TREAT_ALL, TREAT_NONE)]
     if taken:
         raise StudyError(
             f"The predictions: the score column '{taken[0]}' needs another name; this one is taken."
@@ -271,7 +271,7 @@ def _ordered(found: list[str], wanted: list[str], key: str) -> list[str]:
 def test_sets_of(predictions: pd.DataFrame, wanted: list[str]) -> list[str]:
     """The sets that are tested: all but ``train``, ``internal_test`` first, the others as they come."""
     found = [name for name in dict.fromkeys(predictions["set"]) if name != TRAIN]
-    found.sort(key=lambda name: name != INTERNAL)
+    found.sort(key=lambda name: name != INTERNAL_TEST)
     if not found:
         raise StudyError(
             "The predictions hold no test set: every row has the set 'train'. Give the test patients another"

@@ -13,10 +13,10 @@ from scipy.special import ndtri
 
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import EVERYONE_POSITIVE, PROPORTIONS
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
-from scripts.statistics.waist import EVERYONE_POSITIVE, arrays
+from scripts.statistics.waist import arrays
 
-PROPORTIONS = ("sensitivity", "specificity", "accuracy", "ppv", "npv")
 METRICS = ("auc", *PROPORTIONS, "f1")
 
 TABLE2: Columns = {

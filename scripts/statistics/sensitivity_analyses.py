@@ -14,12 +14,11 @@ from scipy.special import ndtri
 from scripts.common.cutoffs import at_most
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import CLINICAL, MAIN_METRICS
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
 from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
 from scripts.statistics.subgroups import measures, months_apart
 from scripts.statistics.waist import arrays
-
-METRICS = ("auc", "sensitivity", "specificity")
 
 SENSITIVITY: Columns = {
     "analysis": "text",
@@ -27,8 +26,8 @@ SENSITIVITY: Columns = {
     "model": "text",
     "n": "int",
     "n_pos": "int",
-    **{f"{m}{end}": "float" for m in METRICS for end in ("", "_low", "_high")},
-    **{f"{m}_ci_method": "text" for m in METRICS},
+    **{f"{m}{end}": "float" for m in MAIN_METRICS for end in ("", "_low", "_high")},
+    **{f"{m}_ci_method": "text" for m in MAIN_METRICS},
     "auc_minus_main": "float",
     "auc_minus_main_low": "float",
     "auc_minus_main_high": "float",
@@ -50,7 +49,7 @@ it was refused (``n`` is 0 then)."""
 WINDOWS = (1, 3)
 """Narrower windows between film and DXA exam, in calendar months."""
 
-SITES = ("lumbar", "femoral_neck")
+SINGLE_SITES = ("lumbar", "femoral_neck")
 """Sites whose T-score alone gives the label in an analysis of its own."""
 
 OVERLAPPING = "DeLong, overlapping groups"
@@ -68,9 +67,6 @@ class Analysis:
     kept: np.ndarray
     labels: np.ndarray
     note: str = ""
-
-
-_MEASURED = ("age", "height_cm", "weight_kg", "bmi", "sex")
 
 
 def recorded(frame: pd.DataFrame) -> set[str]:
@@ -105,11 +101,11 @@ def analyses(
         known = (frame["n_sites"].fillna(0) >= most_sites).to_numpy(dtype=bool)
         note = "" if known.any() else f"refused: nobody has {most_sites} sites known"
         found.append(Analysis("most_sites", known, labels, note))
-    if "t_score" in variables or not {f"label_{site}" for site in SITES}.isdisjoint(variables):
-        found += [_by_site(frame, site, labels, op_t_score) for site in SITES]
-    if not set(_MEASURED).isdisjoint(variables):
+    if "t_score" in variables or not {f"label_{site}" for site in SINGLE_SITES}.isdisjoint(variables):
+        found += [_by_site(frame, site, labels, op_t_score) for site in SINGLE_SITES]
+    if not set(CLINICAL).isdisjoint(variables):
         measured = everybody.copy()
-        for name in _MEASURED:
+        for name in CLINICAL:
             if name in variables:
                 measured &= (frame[name].notna() & frame[name].ne("").fillna(False)).to_numpy(dtype=bool)
         found.append(Analysis("complete_cases", measured, labels))

@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.scores import ONE_SCORE
-from scripts.statistics.shortcuts import GROUPS, MASKS
+from scripts.common.vocabulary import MASKS, TRAIN
+from scripts.statistics.shortcuts import GROUPS
 from scripts.statistics.style import (
     GREY,
     MARKERS,
@@ -25,7 +26,6 @@ from scripts.statistics.style import (
     panels,
     shared_legend,
 )
-from scripts.statistics.waist import TRAIN
 
 HEIGHT = 3.3
 

@@ -20,9 +20,10 @@ from scripts.common.errors import StudyError
 from scripts.common.scores import CLIP
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns, read_table
+from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
-from scripts.statistics.waist import TRAIN, arrays
+from scripts.statistics.waist import arrays
 
 SHORTCUTS: Columns = {
     "set": "text",
@@ -90,7 +91,6 @@ both.
 """
 
 CATEGORIES = ("manufacturer", "view", "sex")
-MASKS = ("spine_masked", "flanks_masked", "border_masked", "spine_only")
 CONTRASTS = (*((mask, "unmasked") for mask in MASKS), ("spine_masked", "flanks_masked"))
 
 RARE = 5

@@ -10,11 +10,10 @@ import pandas as pd
 from scripts.common.cutoffs import at_least, below
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns
+from scripts.common.vocabulary import MAIN_METRICS
 from scripts.statistics.delong import NONE, auc_with_covariance
 from scripts.statistics.performance import auc_columns, bootstrap_interval, confusion, proportions, ratio
 from scripts.statistics.waist import arrays
-
-_SHORT = ("auc", "sensitivity", "specificity")
 
 SUBGROUPS: Columns = {
     "set": "text",
@@ -23,8 +22,8 @@ SUBGROUPS: Columns = {
     "level": "text",
     "n": "int",
     "n_pos": "int",
-    **{f"{m}{end}": "float" for m in _SHORT for end in ("", "_low", "_high")},
-    **{f"{m}_ci_method": "text" for m in _SHORT},
+    **{f"{m}{end}": "float" for m in MAIN_METRICS for end in ("", "_low", "_high")},
+    **{f"{m}_ci_method": "text" for m in MAIN_METRICS},
 }
 """``results/statistics/subgroups.csv``: the frozen thresholds, applied in each subgroup."""
 

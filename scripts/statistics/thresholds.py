@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.tables import Columns, read_table
-from scripts.statistics.waist import TRAIN, arrays, training_rows
+from scripts.common.vocabulary import TRAIN
+from scripts.statistics.waist import arrays, training_rows
 
 THRESHOLDS: Columns = {
     "model": "text",

@@ -13,14 +13,10 @@ import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.common.tables import COHORT, Columns, read_table
+from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
 
 SCORED: Columns = {"patient_id": "text", "center": "text", "set": "text", "fold": "int", "label": "int"}
 """What every row of ``predictions.csv`` has before its scores."""
-
-TRAIN = "train"
-
-EVERYONE_POSITIVE = "everyone_positive"
-"""Name of the row of Table 2 in which every patient is called positive."""
 
 
 def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
@@ -39,7 +35,7 @@ def check_scores(frame: pd.DataFrame, models: list[str], where: str) -> None:
     """Refuse labels other than 0 and 1 and scores that are no probabilities, with one sentence."""
     if not models:
         raise StudyError(f"'{where}' has no score column: put one column per model behind 'label'.")
-    if EVERYONE_POSITIVE in models or {"all", "none"} & set(models):
+    if EVERYONE_POSITIVE in models or {TREAT_ALL, TREAT_NONE} & set(models):
         raise StudyError(
             f"'{where}': rename the score columns 'all', 'none' and '{EVERYONE_POSITIVE}'; these names are"
             " taken."

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.common.config import Center
 from scripts.common.files import atomic_folder, write_text
-from scripts.common.layouts import with_sources
+from scripts.common.layouts import LAYOUTS
 from scripts.common.log import Log
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns, write_table
+from scripts.common.vocabulary import QUARANTINED
 from scripts.synthetic.cohort_plan import Film, Patient, plan_center
 from scripts.synthetic.detector import DETECTORS, Detector
 from scripts.synthetic.dicom_writing import ENCODINGS, film_bytes
@@ -66,24 +66,24 @@ TRUTH_PATIENTS: Columns = {
 """
 
 
-def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: int = 1) -> None:
-    """Make the films, the tables and the truth of one centre under ``folder``.
+def simulate_center(center: str, simulate: dict, seed: int, folder: Path, log: Log, workers: int = 1) -> None:
+    """Make the films, the tables and the truth of one centre under ``folder``. ``simulate`` is the centre's
+    section of the config, as plain values.
 
     Every patient depends on the seed, the centre's name and the patient's own name only: the files have the
     same bytes whatever the number of ``workers``.
     """
-    center = with_sources(center)
-    simulate = center.simulate.model_dump(mode="json")
-    patients = plan_center(seed, center.name, simulate)
-    hospital = make_hospital(seed, center.name)
+    like, layout = simulate["like"], LAYOUTS[simulate["like"]]
+    patients = plan_center(seed, center, simulate)
+    hospital = make_hospital(seed, center)
     log.say(f"{len(patients)} patients, {sum(len(p.films) for p in patients)} films")
 
     with atomic_folder(folder / "dicom") as dicom:
         work = partial(
             _write_patient,
             seed=seed,
-            center=center.name,
-            like=simulate["like"],
+            center=center,
+            like=like,
             size=simulate["film_size"],
             hospital=hospital,
             folder=dicom,
@@ -93,12 +93,12 @@ def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: 
             files += rows
             planted.update({f"dicom/{path}": found for path, found in strings.items()})
         if simulate["trouble"]:
-            rows, strings = _write_strays(dicom, seed, center.name, patients)
+            rows, strings = _write_strays(dicom, seed, center, patients)
             files += rows
             planted.update({f"dicom/{path}": found for path, found in strings.items()})
     with atomic_folder(folder / "tables") as tables:
-        contents = table_contents(center, patients)
-        names = write_tables(center, contents, tables)
+        contents = table_contents(layout, like, patients)
+        names = write_tables(layout, contents, tables)
     for kind, name in names.items():
         found = planted.setdefault(f"tables/{name}", {})
         for group, texts in _planted_in_table(contents[kind], patients).items():
@@ -108,10 +108,10 @@ def simulate_center(center: Center, seed: int, folder: Path, log: Log, workers: 
     first = truth[truth["film"] == 1].drop_duplicates("name").set_index("name")["path"]
     write_table(truth.drop(columns=["name", "film"]), folder / "truth.csv", TRUTH)
     people = pd.DataFrame([_truth_of(p) for p in patients])
-    people["vendor"] = [detector_of(p, simulate["like"], seed, center.name).vendor for p in patients]
+    people["vendor"] = [detector_of(p, like, seed, center).vendor for p in patients]
     people["film_path"] = people["name"].map(first).fillna("")
     write_table(people, folder / "truth_patients.csv", TRUTH_PATIENTS)
-    record = {"center": center.name, "encodings": ENCODINGS, "files": dict(sorted(planted.items()))}
+    record = {"center": center, "encodings": ENCODINGS, "files": dict(sorted(planted.items()))}
     write_text(
         folder / "planted.json", json.dumps(record, ensure_ascii=False, indent=0, sort_keys=True) + "\n"
     )
@@ -160,7 +160,7 @@ def _write_patient(
                     "source_patient_id": patient.identity.patient_id,
                     "planted": film.planted or ("duplicate_file" if film.copies else ""),
                     "view": film.view,
-                    "expected_status": film.status if copy == 0 else "quarantined",
+                    "expected_status": film.status if copy == 0 else QUARANTINED,
                     "expected_reason": film.reason if copy == 0 else "duplicate",
                     "name": patient.name,
                     "film": film.number if copy == 0 else 0,
@@ -217,7 +217,7 @@ def _write_strays(folder: Path, seed: int, center: str, patients: list[Patient])
         rows.append(
             {
                 "path": path, "source_patient_id": "", "planted": "not_dicom", "view": "",
-                "expected_status": "quarantined", "expected_reason": "not_dicom", "name": "", "film": 0,
+                "expected_status": QUARANTINED, "expected_reason": "not_dicom", "name": "", "film": 0,
             }
         )  # fmt: skip
     return rows, planted

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from scripts.common.config import EXCLUSIONS
 from scripts.common.seeds import sub_seed
+from scripts.common.vocabulary import ACCEPTED, EXCLUSIONS, QUARANTINED, REJECTED
 from scripts.synthetic.identities import Identity, make_identity, random_time
 from scripts.synthetic.population import Person, Population, birth_date, bmd_of, months_later
 
@@ -35,7 +35,7 @@ class Film:
     exposure: str = "normal"
     fault: str = ""
     planted: str = ""
-    status: str = "accepted"
+    status: str = ACCEPTED
     reason: str = ""
     copies: int = 0
 
@@ -173,9 +173,7 @@ def _lateral_beside(patient: Patient) -> None:
     film = patient.films[0]
     patient.planted = "lateral_beside_frontal"
     patient.films.append(
-        Film(
-            2, film.day, film.time, view="lateral", planted="lateral", status="quarantined", reason="lateral"
-        )
+        Film(2, film.day, film.time, view="lateral", planted="lateral", status=QUARANTINED, reason="lateral")
     )
 
 
@@ -210,7 +208,7 @@ def _rejected_first(patient: Patient) -> None:
         datetime.time(6, 30),
         exposure="over",
         planted="over_exposed",
-        status="rejected",
+        status=REJECTED,
         reason="clipped",
     )
     patient.films.append(bad)
@@ -304,7 +302,7 @@ def _only_unreadable_rows(patient: Patient) -> None:
 
 
 def _quarantined(reason: str, **changes: object) -> Callable[[Patient], None]:
-    return _film(status="quarantined", reason=reason, **changes)
+    return _film(status=QUARANTINED, reason=reason, **changes)
 
 
 _HARMFUL: list[tuple[str, bool, str, Callable[[Patient], None]]] = [
@@ -318,9 +316,9 @@ _HARMFUL: list[tuple[str, bool, str, Callable[[Patient], None]]] = [
         "under_exposed",
         False,
         "exposure_rejected",
-        _film(exposure="under", status="rejected", reason="low_range"),
+        _film(exposure="under", status=REJECTED, reason="low_range"),
     ),
-    ("over_exposed", True, "exposure_rejected", _film(exposure="over", status="rejected", reason="clipped")),
+    ("over_exposed", True, "exposure_rejected", _film(exposure="over", status=REJECTED, reason="clipped")),
     ("cut_short", False, "no_usable_film", _quarantined("cut_short", fault="cut_short")),
     ("burned_in_text", True, "no_usable_film", _quarantined("burned_in_text", fault="burned_in")),
     ("no_patient_id", False, "no_film", _quarantined("no_patient_id", fault="no_patient_id")),

@@ -28,12 +28,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from scripts.common.standards import COMPUTED_RADIOGRAPHY, DX_FOR_PRESENTATION
 from scripts.synthetic.cohort_plan import Film, Patient
 from scripts.synthetic.detector import Detector
 from scripts.synthetic.identities import Hospital, code, make_uid
 
-_CR = "1.2.840.10008.5.1.4.1.1.1"
-_DX = "1.2.840.10008.5.1.4.1.1.1.1"
 _STUDY_MANAGEMENT = "1.2.840.10008.3.1.2.3.1"
 
 SYNTAXES: dict[str, tuple[UID, ...]] = {
@@ -145,7 +144,7 @@ def film_bytes(
 
     meta = FileMetaDataset()
     is_cr = like == "external_1"
-    meta.MediaStorageSOPClassUID = _CR if is_cr else _DX
+    meta.MediaStorageSOPClassUID = COMPUTED_RADIOGRAPHY if is_cr else DX_FOR_PRESENTATION
     meta.MediaStorageSOPInstanceUID = instance
     turn = SYNTAXES[like]
     syntax = turn[int(rng.integers(len(turn)))]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from openpyxl import Workbook
 
-from scripts.common.config import Center
 from scripts.common.files import atomic_path
 from scripts.synthetic.cohort_plan import Patient
 
@@ -21,57 +20,51 @@ _EPOCH = (2020, 1, 1, 0, 0, 0)
 _UNREADABLE = "20x4-1?-07"
 
 
-def table_contents(center: Center, patients: list[Patient]) -> dict[str, list[dict]]:
+def table_contents(layout: dict, like: str, patients: list[Patient]) -> dict[str, list[dict]]:
     """Rows of the patients and the DXA table under the centre's column names, in an order that tells nothing.
 
     Names, phones and remarks stand in columns that no column map mentions.
     """
-    table, dxa = center.patients, center.dxa
+    table, dxa = layout["patients"], layout["dxa"]
+    columns, dates = table["columns"], table.get("date_format")
+    chinese = like == "external_2"
+    as_number = layout["ids"].get("leading_zeros") == "drop"
     out: dict[str, list[dict]] = {"patients": [], "dxa": []}
     for patient in sorted(patients, key=lambda p: p.identity.phone):
         person, who = patient.person, patient.identity
         for change in patient.table_rows:
             height = person.height_cm + change.get("height_change", 0.0)
-            in_metres = table.height_unit == "m"
+            in_metres = table["height_unit"] == "m"
             sex = person.sex if not change.get("other_sex") else {"F": "M", "M": "F"}[person.sex]
-            birth = (
-                _UNREADABLE if change.get("unreadable_birth") else _day(person.birth_date, table.date_format)
-            )
-            flags = table.exclusions.model_dump()
+            birth = _UNREADABLE if change.get("unreadable_birth") else _day(person.birth_date, dates)
             row = {
-                table.columns.patient_id: _table_id(who.patient_id, center, bool(change.get("spaces"))),
-                "姓名" if _chinese(center) else "Name": (
-                    who.ideographic if _chinese(center) else who.full_name
-                ),
-                table.columns.sex: getattr(table.sex_coding, sex)[0],
-                table.columns.birth_date: birth,
-                table.columns.height: round(height / 100, 3) if in_metres else round(height, 1),
-                table.columns.weight: person.weight_kg,
+                columns["patient_id"]: _table_id(who.patient_id, as_number, bool(change.get("spaces"))),
+                "姓名" if chinese else "Name": (who.ideographic if chinese else who.full_name),
+                columns["sex"]: table["sex_coding"][sex][0],
+                columns["birth_date"]: birth,
+                columns["height"]: round(height / 100, 3) if in_metres else round(height, 1),
+                columns["weight"]: person.weight_kg,
                 **{
-                    column: (table.flag_coding.yes if patient.flags[name] else table.flag_coding.no)[0]
-                    for name, column in flags.items()
+                    column: table["flag_coding"]["yes" if patient.flags[name] else "no"][0]
+                    for name, column in table["exclusions"].items()
                 },
-                "联系电话" if _chinese(center) else "Phone": who.phone,
-                "备注" if _chinese(center) else "Remarks": f"{who.address}; {who.insurance}",
+                "联系电话" if chinese else "Phone": who.phone,
+                "备注" if chinese else "Remarks": f"{who.address}; {who.insurance}",
             }
             out["patients"].append(row)
         for exam in patient.exams:
             for site, bmd, t_score in exam.rows:
-                coded = (
-                    getattr(dxa.site_coding, site)[0] if site != "forearm" else _FOREARM[center.simulate.like]
-                )
+                coded = dxa["site_coding"][site][0] if site != "forearm" else _FOREARM[like]
                 out["dxa"].append(
                     {
-                        dxa.columns.patient_id: _table_id(who.patient_id, center, False),
-                        "姓名" if _chinese(center) else "Name": (
-                            who.ideographic if _chinese(center) else who.full_name
+                        dxa["columns"]["patient_id"]: _table_id(who.patient_id, as_number, False),
+                        "姓名" if chinese else "Name": (who.ideographic if chinese else who.full_name),
+                        dxa["columns"]["exam_date"]: (
+                            _UNREADABLE if exam.unreadable else _day(exam.day, dxa.get("date_format"))
                         ),
-                        dxa.columns.exam_date: (
-                            _UNREADABLE if exam.unreadable else _day(exam.day, dxa.date_format)
-                        ),
-                        dxa.columns.site: coded,
-                        dxa.columns.bmd: bmd,
-                        dxa.columns.t_score: "" if t_score is None else t_score,
+                        dxa["columns"]["site"]: coded,
+                        dxa["columns"]["bmd"]: bmd,
+                        dxa["columns"]["t_score"]: "" if t_score is None else t_score,
                     }
                 )
     return out
@@ -80,12 +73,8 @@ def table_contents(center: Center, patients: list[Patient]) -> dict[str, list[di
 _FOREARM = {"internal": "Radius 33%", "external_1": "forearm", "external_2": "前臂"}
 
 
-def _chinese(center: Center) -> bool:
-    return center.simulate.like == "external_2"
-
-
-def _table_id(patient_id: str, center: Center, spaces: bool) -> str | int:
-    if center.ids.leading_zeros == "drop":  # what Excel makes of it, unless somebody typed it as text
+def _table_id(patient_id: str, as_number: bool, spaces: bool) -> str | int:
+    if as_number:  # what Excel makes of it, unless somebody typed it as text
         return f" {patient_id} " if spaces else int(patient_id)
     return f" {patient_id}  " if spaces else patient_id
 
@@ -94,19 +83,18 @@ def _day(day: datetime.date, date_format: str | None) -> str | datetime.date:
     return day if date_format is None else day.strftime(date_format)
 
 
-def write_tables(center: Center, contents: dict[str, list[dict]], folder: Path) -> dict[str, str]:
+def write_tables(layout: dict, contents: dict[str, list[dict]], folder: Path) -> dict[str, str]:
     """Write the tables into ``folder`` under the file names of the centre's layout; return the name of each
     table's file.
     """
-    sources = {"patients": center.patients, "dxa": center.dxa}
-    names = {kind: Path(source.path).name for kind, source in sources.items()}
+    names = {kind: layout[kind]["path"] for kind in ("patients", "dxa")}
     if names["patients"].endswith(".xlsx"):
         _write_excel(
-            {sources[kind].sheet: rows for kind, rows in contents.items()}, folder / names["patients"]
+            {layout[kind]["sheet"]: rows for kind, rows in contents.items()}, folder / names["patients"]
         )
     else:
-        for kind, source in sources.items():
-            _write_csv(contents[kind], folder / names[kind], source.encoding)
+        for kind, name in names.items():
+            _write_csv(contents[kind], folder / name, layout[kind]["encoding"])
     return names
 
 

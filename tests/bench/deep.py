@@ -52,12 +52,13 @@ import torch.nn.functional as F
 from torch import nn
 
 from scripts.common.log import Log
+from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.network import HybridNetwork, Trunk
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.training import HISTORY, Interrupted, train
+from scripts.deep.training import Interrupted, train
 from scripts.intake.png_encoding import encode_png16
 from tests.bench import naive_network
 from tests.bench.films import simulated
@@ -507,7 +508,7 @@ def bench_folds(cache: Path) -> None:
     at a time.
     """
     from scripts.common.config import read_config
-    from scripts.common.config_files import read_config_file
+    from scripts.common.config.files import read_config_file
 
     if not (cache / "films.npy").exists():
         raise SystemExit("the part 'folds' needs a finished run of the shipped study here: make demo")

@@ -32,12 +32,13 @@ import cv2
 import numpy as np
 import torch
 
+from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import autocast, exact_arithmetic
 from scripts.deep.augmentation import augment
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.network import HybridNetwork
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.training import HISTORY, Interrupted, loss_terms, train
+from scripts.deep.training import Interrupted, loss_terms, train
 from tests.bench import deep, naive_network
 
 BATCH = deep.TRAINING["batch_size"]

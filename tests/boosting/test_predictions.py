@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.boosting.predictions import MODELS, merge_predictions, predictions_of_set
+from scripts.boosting.predictions import merge_predictions, predictions_of_set
 from scripts.common.errors import StudyError
 from scripts.common.tables import PREDICTIONS
+from scripts.common.vocabulary import MODELS
 
 
 def cohort_of(name, patients, fold=None):

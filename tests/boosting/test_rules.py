@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.config import EXCLUSIONS
 from scripts.common.tables import (
     COHORT,
     DXA,
@@ -28,6 +27,7 @@ from scripts.common.tables import (
     read_table,
     write_table,
 )
+from scripts.common.vocabulary import EXCLUSIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("cohort", "boosting")

@@ -16,12 +16,13 @@ import torch
 
 from scripts.bundle import ensemble as ensemble_module
 from scripts.bundle.bundle_making import make_bundle
-from scripts.bundle.contents import MANIFEST, bundle_warnings, manifest_text, open_bundle
+from scripts.bundle.contents import bundle_warnings, manifest_text, open_bundle
 from scripts.bundle.ensemble import Ensemble, check_onnx, export_onnx, pattern_films
 from scripts.bundle.film_scoring import Scorer, self_check
 from scripts.bundle.model_card import count, model_card
 from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
+from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import COHORT, read_table
 from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
@@ -39,7 +40,7 @@ WHOLE = {
 
 def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
     assert {p.relative_to(made).as_posix() for p in made.rglob("*") if p.is_file()} == WHOLE
-    done = subprocess.run(["sha256sum", "-c", MANIFEST], cwd=made, capture_output=True, text=True)
+    done = subprocess.run(["sha256sum", "-c", SHA256_LIST], cwd=made, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count(": OK") == len(WHOLE) - 1
     settings = bundle.settings
     assert settings["threshold"] == {"value": 0.4375, "rule": "youden"}
@@ -130,18 +131,18 @@ def edited(name, change, again=True):
         change(content)
         (folder / name).write_text(json.dumps(content))
         if again:  # somebody who knows how to make the checksums anew
-            (folder / MANIFEST).write_text(manifest_text(folder))
+            (folder / SHA256_LIST).write_text(manifest_text(folder))
 
     return do
 
 
 def lost_fold(folder):
     (folder / "weights/fold_1.pt").unlink()
-    (folder / MANIFEST).write_text(manifest_text(folder))
+    (folder / SHA256_LIST).write_text(manifest_text(folder))
 
 
 def manifest_line(line):
-    return lambda folder: (folder / MANIFEST).write_text((folder / MANIFEST).read_text() + line)
+    return lambda folder: (folder / SHA256_LIST).write_text((folder / SHA256_LIST).read_text() + line)
 
 
 FAULTS = {
@@ -155,7 +156,7 @@ FAULTS = {
         edited("bundle.json", lambda c: c["threshold"].update(value=0.1), again=False),
         "changed or cut: bundle.json",
     ),
-    "no manifest": (lambda f: (f / MANIFEST).unlink(), "is no model bundle"),
+    "no manifest": (lambda f: (f / SHA256_LIST).unlink(), "is no model bundle"),
     "manifest of another kind": (
         manifest_line("0" * 64 + "  ../../etc/passwd\n"),
         "damaged, or not one of a model bundle",

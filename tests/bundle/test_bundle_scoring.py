@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.bundle.contents import MANIFEST, manifest_text, open_bundle
+from scripts.bundle.contents import manifest_text, open_bundle
 from scripts.bundle.film_scoring import Scorer, film_numbers, private_path, score_folder
 from scripts.bundle.score import main
 from scripts.common.errors import StudyError
+from scripts.common.standards import SHA256_LIST
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.film_cache import resize_film
 from scripts.deep.scoring import for_scoring
@@ -195,7 +196,7 @@ def test_the_self_check_finds_another_network(made, tmp_path, films, silent):
     copy = tmp_path / "copy"
     shutil.copytree(made, copy)
     shutil.copyfile(copy / "weights/fold_0.pt", copy / "weights/fold_1.pt")
-    (copy / MANIFEST).write_text(manifest_text(copy))
+    (copy / SHA256_LIST).write_text(manifest_text(copy))
     with pytest.raises(StudyError, match="self-check failed"):
         score_folder(open_bundle(copy), films, tmp_path / "scores.csv", "cpu", None, silent)
     assert not list(tmp_path.glob("scores*"))
@@ -228,7 +229,7 @@ def test_other_code_than_the_makers_is_said(made, tmp_path, films, capsys):
     content = json.loads((copy / "bundle.json").read_text())
     content["code"] = "0" * 16
     (copy / "bundle.json").write_text(json.dumps(content))
-    (copy / MANIFEST).write_text(manifest_text(copy))
+    (copy / SHA256_LIST).write_text(manifest_text(copy))
     main(["--bundle", str(copy), "--dicom", str(films), "--to", str(tmp_path / "scores.csv")])
     assert "WARNING: another version of the software" in capsys.readouterr().err
 

@@ -13,7 +13,7 @@ import yaml
 from scripts.check import expectations
 from scripts.check.expectations import Expectation, expect
 from scripts.common.config import read_config
-from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
 from scripts.common.log import Log

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scripts.cohort.selection import Counted, completed_years, select_cohort, steps
-from scripts.common.config import EXCLUSIONS, SITES, Cohort
+from scripts.common.config import Cohort
 from scripts.common.errors import StudyError
 from scripts.common.intervals import months_between, months_of_days, within_months
 from scripts.common.tables import (
@@ -23,6 +23,7 @@ from scripts.common.tables import (
     read_table,
     write_table,
 )
+from scripts.common.vocabulary import EXCLUSIONS, SITES
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -111,3 +113,28 @@ def test_only_one_module_touches_r():
 
 def test_scripts_folder_is_not_on_the_path():
     assert str(ROOT / "scripts") not in sys.path
+
+
+def test_a_new_config_key_changes_the_code_of_no_rule(tmp_path):
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
+    rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    entries = sorted(set(re.findall(r'"(scripts/[a-z]+/[a-z_0-9]+\.py)"', rules)))
+    assert len(entries) > 30
+
+    def hashes():
+        module._parsed.cache_clear()
+        return {entry: code_hash(entry, root=tmp_path) for entry in entries}
+
+    before = hashes()
+    changed = 0
+    for section in (tmp_path / "scripts/common/config").glob("*.py"):
+        text = section.read_text(encoding="utf-8")
+        new = re.sub(r"^(class \w+\(Section\):\n)", r"\1    further: int = 0\n", text, flags=re.M)
+        changed += new != text
+        section.write_text(new, encoding="utf-8")
+    assert changed > 5 and hashes() == before
+    vocabulary = tmp_path / "scripts/common/vocabulary.py"
+    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace('"lumbar"', '"spine"'))
+    module._parsed.cache_clear()
+    reads_sites = "scripts/intake/pseudonymize_tables.py"
+    assert code_hash(reads_sites, root=tmp_path) != before[reads_sites]

@@ -8,10 +8,10 @@ import pytest
 
 from scripts.cohort.selection import FILM_STEPS, NOTES, PAIR_STEPS, TABLE_STEPS
 from scripts.common.code_hash import ROOT, import_graph
-from scripts.common.config import EXCLUSIONS
 from scripts.common.errors import StudyError
 from scripts.common.language import LANGUAGES, Language, words_by_group, words_of
 from scripts.common.language.names import STRATEGIES, Names, labels_of_models
+from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.dicom_reading import REASONS
 
 ENGLISH, CHINESE = (words_by_group(code) for code in LANGUAGES)

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from scripts.common.log import Log
+from scripts.common.vocabulary import MASKS
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.films import FilmStack
 from scripts.deep.masked_scores import score_masked
-from scripts.deep.masks import MASKS, MaskedFilmStack, visible_part
+from scripts.deep.masks import MaskedFilmStack, visible_part
 from scripts.deep.network import HybridNetwork
 from scripts.deep.set_scores import score_set
 from scripts.deep.training_store import weights_bytes

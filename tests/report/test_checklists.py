@@ -14,11 +14,11 @@ import pytest
 from scripts.common.config import Intake
 from scripts.common.language import Language
 from scripts.common.tables import write_table
+from scripts.common.vocabulary import REDACTED
 from scripts.intake.exposure import MEASURES, judge
 from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, CHECKLIST, NAMES, filled, read_checklist
 from scripts.report.methods_text import limits, methods
-from scripts.report.redaction import REDACTED
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.sections import Report
 from scripts.statistics.performance import evaluate_set

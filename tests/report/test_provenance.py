@@ -12,6 +12,7 @@ import pytest
 from scripts.common.config import ImageTable
 from scripts.common.errors import StudyError
 from scripts.common.key import simulated_key
+from scripts.common.vocabulary import REDACTED
 from scripts.report.provenance import (
     git_state,
     listing_checksum,
@@ -21,7 +22,7 @@ from scripts.report.provenance import (
     rule_code,
     trained_on,
 )
-from scripts.report.redaction import REDACTED, redacted_config
+from scripts.report.redaction import redacted_config
 
 KEY = simulated_key(3)
 
@@ -199,4 +200,4 @@ def test_every_rules_script_is_recorded():
         "scripts/report/write_report.py",
         "scripts/deep/train_fold.py",
     } <= code.keys()
-    assert "scripts/report/formatting.py" not in code
+    assert "scripts/common/numbers.py" not in code

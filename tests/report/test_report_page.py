@@ -16,7 +16,7 @@ import pytest
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.language import Language
-from scripts.report.redaction import REDACTED
+from scripts.common.vocabulary import REDACTED
 from scripts.report.render import report_html, templates_hash
 from scripts.report.run_files import read_statistics
 

@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import StudyError
+from scripts.common.vocabulary import BASELINES, OSTA_PUBLISHED
 from scripts.statistics.baselines import (
     AGAINST,
-    BASELINES,
-    PUBLISHED,
     baseline_delong,
     baseline_performance,
     baseline_thresholds,
@@ -37,11 +36,11 @@ def test_auc_counts_pairs_and_every_baseline_stands_in_every_set(frame):
     cuts = baseline_thresholds(frame, "youden", None)
     table = baseline_performance(frame, SETS, cuts, 0.95, 200, 1)
     assert table.groupby("set", sort=False)["model"].apply(list).to_dict() == {
-        s: [*BASELINES, PUBLISHED] for s in SETS
+        s: [*BASELINES, OSTA_PUBLISHED] for s in SETS
     }
     for row in table.itertuples():
         part = frame[frame["set"] == row.set]
-        scores = part["osta" if row.model == PUBLISHED else row.model].to_numpy()
+        scores = part["osta" if row.model == OSTA_PUBLISHED else row.model].to_numpy()
         assert row.auc == pytest.approx(pairs_auc(part["label"].to_numpy(), scores), abs=1e-12)
         assert row.auc_low < row.auc < row.auc_high
         assert row.tp + row.fn == row.n_pos and row.tp + row.fp + row.tn + row.fn == row.n
@@ -60,7 +59,7 @@ def test_the_published_cut_off_is_an_index_of_minus_one_or_below(frame):
     row = (
         baseline_performance(frame, SETS, cuts, 0.95, 200, 1)
         .set_index(["set", "model"])
-        .loc[("internal_test", PUBLISHED)]
+        .loc[("internal_test", OSTA_PUBLISHED)]
     )
     part = frame[frame["set"] == "internal_test"]
     index = np.trunc(-part["osta"])  # the authors' index is a whole number
@@ -72,7 +71,7 @@ def test_the_published_cut_off_is_an_index_of_minus_one_or_below(frame):
 def test_an_index_at_the_published_cut_off_is_positive_however_it_is_stored(frame):
     cuts = baseline_thresholds(frame, "youden", None)
     table = baseline_performance(frame.assign(osta=0.9999999999999998), SETS, cuts, 0.95, 200, 1)
-    assert (table.loc[table["model"] == PUBLISHED, "sensitivity"] == 1).all()
+    assert (table.loc[table["model"] == OSTA_PUBLISHED, "sensitivity"] == 1).all()
 
 
 def test_only_training_patients_decide_a_threshold(frame):

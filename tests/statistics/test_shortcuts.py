@@ -11,10 +11,10 @@ import statsmodels.api as sm
 
 from scripts.common.errors import StudyError
 from scripts.common.tables import COHORT, PREDICTIONS, write_table
+from scripts.common.vocabulary import MASKS
 from scripts.statistics.delong import auc_with_covariance, compare
 from scripts.statistics.shortcuts import (
     GROUPS,
-    MASKS,
     SHORTCUTS,
     Design,
     adjusted_r2,

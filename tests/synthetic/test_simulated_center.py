@@ -11,10 +11,10 @@ import pandas as pd
 import pydicom
 import pytest
 
-from scripts.common.config import EXCLUSIONS, Center
-from scripts.common.layouts import with_sources
+from scripts.common.config import Center, with_sources
 from scripts.common.log import Log
 from scripts.common.tables import read_table
+from scripts.common.vocabulary import EXCLUSIONS
 from scripts.synthetic.center import TRUTH, TRUTH_PATIENTS, simulate_center
 from scripts.synthetic.cohort_plan import plan_center
 from scripts.synthetic.detector import DETECTORS
@@ -31,7 +31,8 @@ def simulated(like, **changes):
 
 
 def make(folder, like, workers=1, seed=7, **changes):
-    simulate_center(simulated(like, **changes), seed, folder, Log(None, "test", echo=False), workers)
+    simulate = simulated(like, **changes).simulate.model_dump(mode="json")
+    simulate_center(like, simulate, seed, folder, Log(None, "test", echo=False), workers)
     return folder
 
 

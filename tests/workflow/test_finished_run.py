@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from scripts.common.config_files import laid_over, read_config_file
+from scripts.common.config.files import laid_over, read_config_file
 from scripts.share.pack_results import pack
 from tests.workflow.documented import without_test_packages
 

@@ -18,8 +18,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from scripts.common.config import Center
-from scripts.common.layouts import with_sources
+from scripts.common.config import Center, with_sources
 from scripts.common.log import Log
 from scripts.synthetic.center import simulate_center
 
@@ -60,7 +59,14 @@ def site(fresh_study):
         simulate={"like": "external_1", "n_op": 8, "n_non_op": 6, "film_size": 220},
     )
     folder = study.path / "data/hospital"
-    simulate_center(simulated, seed=3, folder=folder, log=Log(None, "simulate", echo=False), workers=2)
+    simulate_center(
+        simulated.name,
+        simulated.simulate.model_dump(mode="json"),
+        seed=3,
+        folder=folder,
+        log=Log(None, "simulate", echo=False),
+        workers=2,
+    )
     entry = with_sources(simulated).model_dump(
         mode="json", include={"dicom", "patients", "dxa", "ids"}, exclude_none=True
     )

@@ -14,8 +14,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from scripts.common.config import Center
-from scripts.common.layouts import with_sources
+from scripts.common.config import Center, with_sources
 
 NAMES = {"internal": "hospital_a", "external_1": "hospital_b", "external_2": "hospital_c"}
 

@@ -10,7 +10,7 @@ import yaml
 
 from scripts.common.errors import StudyError
 
-SHIPPED = Path(__file__).resolve().parents[2] / "config"
+SHIPPED = Path(__file__).resolve().parents[3] / "config"
 SHIPPED_NAMES = ("paper.yaml", "tiny.yaml", "example_real.yaml")
 """The files of ``config/`` that hold centres."""
 

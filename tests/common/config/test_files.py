@@ -1,6 +1,6 @@
 import pytest
 
-from scripts.common.config_files import file_of, laid_over, read_config_file
+from scripts.common.config.files import file_of, laid_over, read_config_file
 from scripts.common.errors import StudyError
 
 

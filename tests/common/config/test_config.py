@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common import config as config_module
-from scripts.common.config import Config, Figures, Section, check_paths, read_config
-from scripts.common.config_files import SHIPPED_NAMES, laid_over
-from scripts.common.config_reference import reference_page, schema_text
+from scripts.common.config import Config, Figures, check_paths, read_config
+from scripts.common.config.files import SHIPPED_NAMES, laid_over
+from scripts.common.config.reference import reference_page, schema_text
+from scripts.common.config.section import Section
 from scripts.common.errors import StudyError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def load(name: str) -> dict:
@@ -79,10 +79,14 @@ def test_every_shipped_file_with_centres_is_known_as_such():
     assert {Path(name).name for name in SHIPPED_WITH_CENTRES} == set(SHIPPED_NAMES)
 
 
+def below(section: type[Section]) -> list[type[Section]]:
+    """All classes of sections."""
+    return [one for near in section.__subclasses__() for one in (near, *below(near))]
+
+
 MAPPINGS = [
     (section, name, field.default)
-    for section in vars(config_module).values()
-    if isinstance(section, type) and issubclass(section, Section)
+    for section in below(Section)
     for name, field in section.model_fields.items()
     if isinstance(field.default, dict) and field.default
 ]

@@ -1,0 +1,36 @@
+"""The typed model of ``config.yaml``: validation, the JSON schema and the reference page come from it.
+
+A module a section; ``whole`` puts them together, ``reading`` refuses what doesn't fit, ``paths`` looks for
+the files that are named.
+"""
+
+from scripts.common.config.centers import Center, IdNormaliser, with_sources
+from scripts.common.config.cohort import Cohort
+from scripts.common.config.intake import Exposure, FrontalView, Intake, Ocr
+from scripts.common.config.networks import Architecture
+from scripts.common.config.paths import check_paths
+from scripts.common.config.reading import read_config
+from scripts.common.config.source_tables import DxaTable, ImageTable, PatientTable
+from scripts.common.config.statistics import Figures
+from scripts.common.config.tabular import Boosting
+from scripts.common.config.whole import Config
+
+__all__ = [
+    "Architecture",
+    "Boosting",
+    "Center",
+    "Cohort",
+    "Config",
+    "DxaTable",
+    "Exposure",
+    "Figures",
+    "FrontalView",
+    "IdNormaliser",
+    "ImageTable",
+    "Intake",
+    "Ocr",
+    "PatientTable",
+    "check_paths",
+    "read_config",
+    "with_sources",
+]

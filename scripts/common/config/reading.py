@@ -1,0 +1,128 @@
+"""Turn YAML into a ``Config``, or refuse it in sentences that a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Any, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from scripts.common.config.files import file_of, replaced_centers
+from scripts.common.config.whole import Config
+from scripts.common.errors import StudyError
+
+
+def _model_at(path: tuple[Any, ...]) -> type[BaseModel] | None:
+    """The section class that stands at a pydantic error's location."""
+    current: Any = Config
+    for part in path:
+        if isinstance(part, int):
+            continue
+        if not (isinstance(current, type) and issubclass(current, BaseModel)):
+            return None
+        field = current.model_fields.get(part) or next(
+            (f for f in current.model_fields.values() if f.alias == part), None
+        )
+        if field is None:
+            return None
+        current = _section_of(field.annotation)
+    return current if isinstance(current, type) and issubclass(current, BaseModel) else None
+
+
+def _section_of(annotation: Any) -> Any:
+    if isinstance(annotation, type):
+        return annotation
+    for inner in get_args(annotation):
+        found = _section_of(inner)
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            return found
+    return get_origin(annotation)
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _where(location: tuple[Any, ...], raw: Any) -> str:
+    """``centers[external_1].patients.path`` for ``("centers", 1, "patients", "path")``."""
+    text, at = "", raw
+    for part in location:
+        if isinstance(part, int):
+            entry = at[part] if isinstance(at, list) and part < len(at) else None
+            name = entry.get("name") if isinstance(entry, dict) else None
+            text += f"[{name if isinstance(name, str) else part + 1}]"
+            at = entry
+        else:
+            text += f".{part}" if text else str(part)
+            at = at.get(part) if isinstance(at, dict) else None
+    return text
+
+
+def _sentence(error: Any, raw: Any) -> str:
+    location = tuple(error["loc"])
+    where = _where(location, raw)
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    if kind == "extra_forbidden":
+        model = _model_at(location[:-1])
+        keys = _keys(model) if model else []
+        near = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
+        advice = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(keys)}."
+        return f"{where}: there is no such key; {advice}"
+    if kind == "missing":
+        return f"{where}: this key is needed and is not given."
+    if kind == "literal_error":
+        near = difflib.get_close_matches(
+            str(value), re.findall(r"'([^']*)'", context.get("expected", "")), n=1
+        )
+        advice = f" Did you mean '{near[0]}'?" if near else ""
+        return f"{where}: {value!r} is not allowed; use {context.get('expected')}.{advice}"
+    if kind == "value_error":
+        text = str(context.get("error", error["msg"]))
+        if not where:
+            return text + "."
+        return f"{where}: {text}." if not isinstance(value, str) else f"{where}: '{value}': {text}."
+    if kind == "string_type" and isinstance(value, int | float):
+        return (
+            f"{where}: {value!r} stands without quotes and is read as a number or a yes/no; write '{value}'"
+            " in quotes."
+        )
+    said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if kind in ("model_type", "model_attributes_type", "dict_type"):
+        said = "a section of keys, each with its value, indented below it"
+    shown = (
+        repr(value)
+        if isinstance(value, str | int | float | bool | type(None))
+        else f"a {type(value).__name__}"
+    )
+    return f"{where}: {shown} does not fit; it should be {said}."
+
+
+def refuse(faults: list[tuple[tuple[Any, ...], str]], files: dict[str, dict[str, Any]]) -> None:
+    """Raise ``StudyError`` with all faults (place and sentence), each with the file in which it stands; none,
+    no error.
+    """
+    sentences = list(dict.fromkeys(f"{file_of(place, files)}: {sentence}" for place, sentence in faults))
+    if len(sentences) == 1:
+        raise StudyError(sentences[0])
+    if sentences:
+        raise StudyError(f"The config has {len(sentences)} faults:\n  - " + "\n  - ".join(sentences))
+
+
+def read_config(raw: dict[str, Any], files: dict[str, dict[str, Any]] | None = None) -> Config:
+    """Turn the merged YAML into a ``Config``; refuse it with one sentence per fault (``StudyError``).
+
+    ``files`` are the contents of the files that were merged, by name and in their order, to say in which a
+    fault stands.
+    """
+    replaced = replaced_centers(files or {})
+    if replaced is not None:
+        refuse([(("centers",), replaced)], files or {})
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        found = [(tuple(e["loc"]), _sentence(e, raw)) for e in error.errors()]
+    # a fault of the config as a whole names its key in its first words
+    faults = [(place or tuple(said.partition(":")[0].split(".")), said) for place, said in found]
+    refuse(faults, files or {})
+    raise AssertionError("a refused config has faults")

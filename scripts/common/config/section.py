@@ -1,0 +1,48 @@
+"""What every section of the config is made of."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    """The plain types of which an annotation is made: ``int | None`` gives int and NoneType."""
+    parts = get_args(annotation)
+    return set().union(*map(_types_in, parts)) if parts else {annotation}
+
+
+class Section(BaseModel):
+    """A part of the config; an unknown key in it is an error."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_yes_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse ``true`` and ``false`` (also YAML's ``on`` and ``off``) for a number; else they would count
+        as 1 and 0.
+        """
+        if isinstance(value, bool) and info.field_name is not None:
+            meant = _types_in(cls.model_fields[info.field_name].annotation)
+            if meant & {int, float} and bool not in meant:
+                raise ValueError(f"{str(value).lower()} does not fit; it should be a number")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _beside_the_defaults(cls, value: Any, info: ValidationInfo) -> Any:
+        """Keep a mapping's defaults for the keys that aren't given, as a section does.
+
+        A default that is given to another key (a colour, in whatever case) is not kept, so that no two keys
+        share it unasked.
+        """
+        default = cls.model_fields[info.field_name].default if info.field_name is not None else None
+        if not isinstance(value, dict) or not isinstance(default, dict):
+            return value
+        taken = {str(one).casefold() for one in value.values()}
+        return {key: one for key, one in default.items() if str(one).casefold() not in taken} | value

@@ -1,0 +1,182 @@
+"""The whole ``config.yaml``, and what must fit between its sections."""
+
+from __future__ import annotations
+
+import difflib
+
+from pydantic import Field, model_validator
+
+from scripts.common.config.centers import Center
+from scripts.common.config.cohort import Cohort
+from scripts.common.config.intake import Intake
+from scripts.common.config.networks import Deep
+from scripts.common.config.own_tables import OwnTables
+from scripts.common.config.report import Report
+from scripts.common.config.section import Section
+from scripts.common.config.statistics import Statistics
+from scripts.common.config.study import Study
+from scripts.common.config.tabular import Boosting
+from scripts.common.vocabulary import DEVELOPMENT, EXTERNAL, INTERNAL_TEST, MODELS
+
+
+class Config(Section):
+    """The whole ``config.yaml``."""
+
+    study: Study = Field(default_factory=Study, description="The study as a whole.")
+    centers: list[Center] = Field(
+        [], description="The centres: exactly one development centre, any number of external ones."
+    )
+    intake: Intake = Field(
+        default_factory=Intake, description="De-identification, conversion and exposure screening."
+    )
+    cohort: Cohort = Field(default_factory=Cohort, description="Selection, label and split.")
+    deep: Deep = Field(default_factory=Deep, description="The network.")
+    boosting: Boosting = Field(default_factory=Boosting, description="XGBoost models.")
+    statistics: Statistics = Field(default_factory=Statistics, description="Tables, tests and figures.")
+    report: Report = Field(default_factory=Report, description="The report.")
+    handover: str | None = Field(
+        None,
+        description=(
+            "For a site whose films stay in the house: the centre whose intake is run, alone, and handed over"
+            " as a de-identified folder. `make handover CENTER=<name>` sets it. No development centre is"
+            " needed then."
+        ),
+    )
+
+    tables: OwnTables | None = Field(
+        None,
+        description=(
+            "Statistics from tables of scores that were made elsewhere (`make statistics`,"
+            " docs/own_tables.md). No centre is needed then, and nothing but statistics is made."
+        ),
+    )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The names that figures show and the config gives, by their keys."""
+        shown = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        if self.tables is not None:
+            shown |= {f"tables.labels.{key}": label for key, label in self.tables.labels.items()}
+            shown |= {
+                f"tables.{kind}: '{name}'": name
+                for kind in ("models", "sets", "centers")
+                for name in getattr(self.tables, kind)
+                if name not in self.tables.labels
+            }
+        return shown
+
+    def _check_names(self) -> None:
+        """Names reach Snakemake's parameters, where braces mean a wildcard and angle brackets in a path a
+        variable.
+        """
+        named = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        named |= {"statistics.prevalences: label": " ".join(one.label for one in self.statistics.prevalences)}
+        if self.tables is not None:
+            named |= {f"tables.labels.{key}": f"{key} {label}" for key, label in self.tables.labels.items()}
+        for where, name in named.items():
+            if set(name) & set("{}"):
+                raise ValueError(f"{where}: '{name}' holds a brace; write it without {{ and }}")
+
+    @model_validator(mode="after")
+    def _centres(self) -> Config:
+        self._check_names()
+        if self.tables is not None:
+            if self.centers:
+                raise ValueError(
+                    "tables: this section belongs to `make statistics` (docs/own_tables.md), which writes"
+                    " into a folder of its own; a study with centres has none"
+                )
+            return self
+        if not self.centers:
+            raise ValueError("centers: give at least one centre")
+        if self.statistics.primary_contrast is None:
+            raise ValueError(
+                "statistics.primary_contrast: the study declares its main comparison, two of its models, such"
+                " as [combined, clinical]"
+            )
+        unknown = [name for name in self.statistics.primary_contrast if name not in MODELS]
+        if unknown or len(set(self.statistics.primary_contrast)) < 2:
+            said = f"there is no model '{unknown[0]}'" if unknown else "it names one model twice"
+            raise ValueError(f"statistics.primary_contrast: {said}; give two of {', '.join(MODELS)}")
+        self._check_colors()
+        names = [c.name for c in self.centers]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"centers: the name '{twice[0]}' is used twice; every centre needs its own")
+        if self.handover is not None:
+            self._check_handover(names)
+        shown = [c.label or c.name for c in self.running]
+        alike = next((label for label in shown if shown.count(label) > 1), None)
+        if alike is not None:
+            raise ValueError(f"centers: two centres are shown as '{alike}'; give each a 'label' of its own")
+        developers = [c.name for c in self.centers if c.role == DEVELOPMENT]
+        if len(developers) > 1:
+            found = " and ".join(f"'{d}'" for d in developers)
+            raise ValueError(f"centers: exactly one centre must have the role 'development'; found {found}")
+        if not developers and self.handover is None:
+            raise ValueError(
+                "centers: exactly one centre must have the role 'development'; found none (a site that only"
+                " hands a centre over runs 'make handover CENTER=<name>', or writes 'handover: <name>')"
+            )
+        if self.study.key_file is None and any(c.simulate is None for c in self.centers):
+            raise ValueError(
+                "study.key_file: a study of real patients needs a key; run 'make key' once and write "
+                "'key_file: private/study.key' under 'study'"
+            )
+        return self
+
+    def _check_colors(self) -> None:
+        """Refuse a colour of a model that the study doesn't have: it would colour nothing
+        (``ValueError``).
+        """
+        for name in self.statistics.figures.colors:
+            if name not in MODELS:
+                near = difflib.get_close_matches(name.lower(), MODELS, n=1)
+                advice = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(MODELS)}"
+                raise ValueError(f"statistics.figures.colors: there is no model '{name}'; {advice}")
+
+    def _check_handover(self, names: list[str]) -> None:
+        """Refuse a hand-over of a centre that isn't there or has nothing to hand over (``ValueError``)."""
+        if self.handover not in names:
+            near = difflib.get_close_matches(str(self.handover), names, n=1)
+            advice = f"did you mean '{near[0]}'?" if near else f"the config has: {', '.join(names)}"
+            raise ValueError(f"handover: there is no centre '{self.handover}' ({advice})")
+        center = self.center(self.handover)
+        kind = "is simulated" if center.simulate else "was handed over itself" if center.deidentified else ""
+        if kind:
+            raise ValueError(
+                f"handover: centre '{center.name}' {kind}; only a site's own films and tables are handed over"
+            )
+
+    @property
+    def running(self) -> list[Center]:
+        """The centres whose intake this run does: all, or the one that is handed over."""
+        return self.centers if self.handover is None else [self.center(self.handover)]
+
+    @property
+    def development(self) -> Center:
+        """The centre that trains."""
+        return next(c for c in self.centers if c.role == DEVELOPMENT)
+
+    @property
+    def external(self) -> list[Center]:
+        """The external centres, in the order of the config."""
+        return [c for c in self.centers if c.role == EXTERNAL]
+
+    @property
+    def test_sets(self) -> list[str]:
+        """``internal_test`` and the external centres' names; of own tables their sets."""
+        if self.tables is not None:
+            return self.tables.sets
+        return [INTERNAL_TEST, *(c.name for c in self.external)]
+
+    @property
+    def synthetic(self) -> bool:
+        """True when any centre is simulated: then every figure, table and report says so."""
+        if self.tables is not None:
+            return self.tables.synthetic
+        return any(c.simulate is not None for c in self.centers)
+
+    def center(self, name: str) -> Center:
+        """The centre called ``name``."""
+        return next(c for c in self.centers if c.name == name)
