@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from scripts.cohort.selection import FILM_STEPS, NOTES, PAIR_STEPS, TABLE_STEPS
 from scripts.common.code_hash import ROOT, import_graph
+from scripts.common.config.intake import Exposure
 from scripts.common.errors import StudyError
 from scripts.common.language import LANGUAGES, Language, words_by_group, words_of
 from scripts.common.language.names import STRATEGIES, Names, labels_of_models
-from scripts.common.vocabulary import EXCLUSIONS
+from scripts.common.vocabulary import ACCEPTED, EXCLUSIONS, MASKS, PASS, QUARANTINED, REJECT, REJECTED, REVIEW
 from scripts.intake.dicom_reading import REASONS
+from scripts.intake.exposure import judge
+from scripts.statistics.cohort_description import VARIABLES
+from scripts.statistics.sensitivity_analyses import SINGLE_SITES, WINDOWS
+from scripts.statistics.shortcuts import GROUPS
 
 ENGLISH, CHINESE = (words_by_group(code) for code in LANGUAGES)
 PAIRS = [(key, text, CHINESE[group][key]) for group, words in ENGLISH.items() for key, text in words.items()]
@@ -83,6 +90,45 @@ def test_codes_of_the_flow_and_of_files_have_words():
         f"step_{step}" for step in ("found", "included", *steps)
     }
     assert words.say_code("step", "no_dxa") == "No DXA exam" and words.say_code("step", "male") == "male"
+
+
+def test_reasons_of_verdicts_have_words():
+    """Films that break every rule, one each; a reader's verdict stands beside the rules'."""
+    fine = {
+        "clipped_low": 0.0, "clipped_high": 0.0, "deviation_index": 0.0, "noise_ratio": 0.0,
+        "value_range": 0.9, "mean": 0.5, "polarity": 9.0, "manufacturer": "Maker", "view": "PA", "border_text": "",
+    }  # fmt: skip
+    broken = [
+        {"clipped_low": 1.0}, {"value_range": 0.0}, {"deviation_index": -99.0, "noise_ratio": 99.0},
+        {"deviation_index": 99.0, "clipped_high": 1.0}, {"value_range": np.nan}, {"deviation_index": 99.0},
+        {"noise_ratio": 99.0}, {"mean": 0.0, "polarity": -9.0, "view": "unknown", "border_text": "words"},
+        {"border_text": "unread"},
+    ]  # fmt: skip
+    settings = Exposure().model_dump(mode="json")
+    settings["review_range"] = 0.95
+    found = judge(pd.DataFrame([{**fine, **film} for film in broken]), {**settings, "refit": False})
+    reasons = {reason for told in found["reason"] for reason in told.split(";")}
+    assert len(reasons) == 13
+    assert all(
+        Language(code).say(f"reason_{reason}") for reason in {*reasons, "reader"} for code in LANGUAGES
+    )
+
+
+def test_parts_of_the_statistics_have_words():
+    words = Language("en")
+    windows = [f"dxa_within_{n}_month{'s' if n > 1 else ''}" for n in WINDOWS]
+    sites = [f"{site}_only" for site in SINGLE_SITES]
+    keys = [f"analysis_{name}" for name in ("main", "without_review", "most_sites", "complete_cases")]
+    keys += [f"analysis_{name}" for name in (*windows, *sites)]
+    keys += [f"group_{name}" for name in GROUPS] + [f"mask_{name}" for name in ("unmasked", *MASKS)]
+    keys += [
+        f"variable_{name}" for name in (*VARIABLES, "dxa_interval_days", "manufacturer", "male", "female")
+    ]
+    keys += [f"subgroup_{name}" for name in ("sex", "age", "bmi", "manufacturer", "dxa_interval")]
+    keys += [f"rule_{name}" for name in ("youden", "sensitivity", "value", "published")]
+    keys += [f"film_{name}" for name in (ACCEPTED, QUARANTINED, REJECTED)]
+    keys += [f"verdict_{name}" for name in (PASS, REVIEW, REJECT)]
+    assert all(words.say(key) for key in keys)
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

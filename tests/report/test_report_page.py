@@ -362,6 +362,22 @@ def test_methods_name_centres_whose_films_came_otherwise(study, configs):
     assert "came as PNG files" not in plain and "de-identified at the site" not in plain
 
 
+def test_centres_and_their_sets_are_shown_as_they_are_called(study, configs):
+    """Names that are words of the report, or of its tables and figures, too."""
+    called = {"found": "Found", "all": "All", "one_class": "One class"}
+    config = configs["simulated"]()
+    entries = [c.model_dump(mode="json", exclude_none=True) for c in config.centers]
+    centers = [entry | {"name": name, "label": None} for entry, name in zip(entries, called, strict=True)]
+    page = Page(report_html(study(configs["simulated"](centers=centers))))
+    shown = list(called.values())
+    assert list(dict.fromkeys(page.cells["table-files"][::5])) == shown
+    assert list(dict.fromkeys(page.cells["table-1"][::8])) == shown
+    assert list(dict.fromkeys(page.cells["table-2"][::11])) == ["Internal test set", *shown[1:]]
+    assert {"All", "One class"} <= set(page.cells["table-calibration"])
+    best = page.cells["table-best-model"]
+    assert best[:2] == ["Internal test set", "Treat all"] and best.count("All") == 3
+
+
 def test_titles_and_labels_are_escaped(study, configs):
     text = report_html(study(configs["simulated"](study={"title": "<script>alert(1)</script> & co"})))
     assert "<script>alert" not in text and "&lt;script&gt;alert(1)" in text
