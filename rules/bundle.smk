@@ -10,7 +10,7 @@ rule make_bundle:
     ends the job.
     """
     input:
-        weights=fold_weights(),
+        weights=fold_files(CFG, "weights.pt"),
         thresholds="results/statistics/thresholds.csv",
         cohort="results/cohort/cohort.csv",
         table2="results/statistics/table2.csv",
@@ -30,7 +30,7 @@ rule make_bundle:
         runtime=grows(60),
     params:
         code=code("scripts/bundle/make_bundle.py"),
-        settings=bundle_settings(),
-        facts=bundle_facts(),
+        settings=bundle_settings(CFG),
+        facts=bundle_facts(CFG),
     script:
         "../scripts/bundle/make_bundle.py"

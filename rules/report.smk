@@ -15,12 +15,13 @@ rule record_provenance:
     makes no new record.
     """
     input:
-        outputs=recorded_outputs(),
+        outputs=recorded_outputs(CFG),
         engine="results/statistics/engine.json",
-        listings=[f"private/{c.name}/listing.csv" for c in CFG.centers],
-        tables=[source for _, _, source, _ in tables_given()],
-        weights=initial_weights(),
-        key=study_key(),
+        listings=per_center(CFG, "private/{center}/listing.csv"),
+        trainings=fold_files(CFG, "trained_on.json"),
+        tables=[source for _, _, source, _ in CENTERS.tables_given()],
+        weights=initial_weights(CFG),
+        key=CENTERS.key(),
     output:
         report(
             "results/provenance.json",
@@ -41,9 +42,10 @@ rule record_provenance:
     params:
         code=code("scripts/report/record_provenance.py"),
         config=redacted_config(CFG),
+        requirements=file_hash("envs/requirements.txt"),
         synthetic=CFG.synthetic,
         centers=[c.name for c in CFG.centers],
-        tables=[[center, kind, inside] for center, kind, _, inside in tables_given()],
+        tables=[[center, kind, inside] for center, kind, _, inside in CENTERS.tables_given()],
     script:
         "../scripts/report/record_provenance.py"
 
@@ -57,9 +59,9 @@ rule write_report:
     input:
         provenance="results/provenance.json",
         files="results/intake/files.csv",
-        films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
-        reject_sheets=[f"results/intake/{c.name}/contact_sheet_reject.png" for c in CFG.centers],
-        review_sheets=[f"results/intake/{c.name}/contact_sheet_review.png" for c in CFG.centers],
+        films=per_center(CFG, "results/intake/{center}/films.csv"),
+        reject_sheets=per_center(CFG, "results/intake/{center}/contact_sheet_reject.png"),
+        review_sheets=per_center(CFG, "results/intake/{center}/contact_sheet_review.png"),
         cohort="results/cohort/cohort.csv",
         flow="results/cohort/flow.csv",
         predictions="results/predictions.csv",

@@ -59,7 +59,7 @@ rule describe_cohort:
         runtime=grows(10),
     params:
         code=code("scripts/statistics/describe_cohort.py"),
-        centers=described_centers(),
+        centers=described_centers(CFG),
     script:
         "../scripts/statistics/describe_cohort.py"
 
@@ -201,7 +201,7 @@ rule examine_models:
         scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         baselines="results/boosting/baselines.csv",
         exposure="results/intake/exposure.csv",
-        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
+        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets(CFG)],
     output:
         folds=report(
             "results/statistics/folds.csv",
@@ -235,7 +235,7 @@ rule examine_models:
     params:
         code=code("scripts/statistics/examine_models.py"),
         sets=CFG.test_sets,
-        masked_sets=masked_sets(),
+        masked_sets=masked_sets(CFG),
         use_r=CFG.statistics.engine == "r",
         threshold=plain(CFG.statistics.threshold),
         confidence=CFG.statistics.confidence,
@@ -252,41 +252,41 @@ rule draw_figures:
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
-        flow=flow_table(),
+        flow=flow_table(CFG),
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
-        **flow_figure(report, "../report/flow.rst"),
+        **flow_figure(CFG, report, "../report/flow.rst"),
         roc=report(
             "results/figures/roc.svg",
             caption="../report/roc.rst",
             category="Figures",
             labels={"what": "ROC curves"},
         ),
-        roc_copies=figure_copies("roc"),
+        roc_copies=figure_copies(CFG, "roc"),
         decision_curves=report(
             "results/figures/decision_curves.svg",
             caption="../report/decision_curves.rst",
             category="Figures",
             labels={"what": "decision curves"},
         ),
-        decision_curves_copies=figure_copies("decision_curves"),
+        decision_curves_copies=figure_copies(CFG, "decision_curves"),
         calibration=report(
             "results/figures/calibration.svg",
             caption="../report/calibration.rst",
             category="Figures",
             labels={"what": "calibration"},
         ),
-        calibration_copies=figure_copies("calibration"),
+        calibration_copies=figure_copies(CFG, "calibration"),
         forest=report(
             "results/figures/forest.svg",
             caption="../report/forest.rst",
             category="Figures",
             labels={"what": "subgroups"},
         ),
-        forest_copies=figure_copies("forest"),
+        forest_copies=figure_copies(CFG, "forest"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -300,9 +300,9 @@ rule draw_figures:
     params:
         code=code("scripts/statistics/draw_figures.py"),
         sets=CFG.test_sets,
-        centers=described_centers(),
-        labels=center_labels(),
-        model_labels=model_labels(),
+        centers=described_centers(CFG),
+        labels=center_labels(CFG),
+        model_labels=model_labels(CFG),
         words=words_of(CFG.study.language, "figures", "flow"),
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
@@ -320,11 +320,11 @@ rule draw_network:
     A film is shown only where that is allowed.
     """
     input:
-        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
+        histories=fold_files(CFG, "history.csv"),
         shortcuts="results/statistics/shortcuts.csv",
         cases="results/deep/gradcam/cases.csv",
         maps="results/deep/gradcam/maps.npz",
-        films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
+        films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
         training=report(
             "results/figures/training.svg",
@@ -332,21 +332,21 @@ rule draw_network:
             category="Figures",
             labels={"what": "training curves"},
         ),
-        training_copies=figure_copies("training"),
+        training_copies=figure_copies(CFG, "training"),
         shortcuts=report(
             "results/figures/shortcuts.svg",
             caption="../report/shortcuts.rst",
             category="Figures",
             labels={"what": "shortcut audit"},
         ),
-        shortcuts_copies=figure_copies("shortcuts"),
+        shortcuts_copies=figure_copies(CFG, "shortcuts"),
         gradcam=report(
             "results/figures/gradcam.svg",
             caption="../report/gradcam.rst",
             category="Figures",
             labels={"what": "Grad-CAM"},
         ),
-        gradcam_copies=figure_copies("gradcam"),
+        gradcam_copies=figure_copies(CFG, "gradcam"),
     log:
         "logs/draw_network.log",
     benchmark:
@@ -363,7 +363,7 @@ rule draw_network:
         spine=list(CFG.deep.masks.spine),
         border=CFG.deep.masks.border,
         show_films=CFG.report.show_films,
-        labels=center_labels(),
+        labels=center_labels(CFG),
         words=words_of(CFG.study.language, "figures"),
         synthetic=CFG.synthetic,
         font_size=CFG.statistics.figures.font_size,
@@ -419,9 +419,9 @@ rule write_tables:
     params:
         code=code("scripts/statistics/write_tables.py"),
         sets=CFG.test_sets,
-        centers=described_centers(),
-        labels=center_labels(),
-        model_labels=model_labels(),
+        centers=described_centers(CFG),
+        labels=center_labels(CFG),
+        model_labels=model_labels(CFG),
         words=words_of(CFG.study.language, "tables"),
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,

@@ -46,23 +46,63 @@ def _module_file(root: Path, module: str) -> Path | None:
     return None
 
 
+DECLARATIONS = frozenset({"scripts/common/standards.py", "scripts/common/vocabulary.py"})
+"""Modules that only declare names for many stages. Of these a hash holds the names that its code takes and
+what those are made of, so that a further word makes nothing run again.
+"""
+
+
+def _declared(path: Path, names: set[str]) -> str:
+    """The canonical text of a module's statements that bind ``names``, and of those that they refer to."""
+    body = _without_docstrings(ast.parse(path.read_text(encoding="utf-8"))).body
+    bound = {
+        name.id: node
+        for node in body
+        for name in ast.walk(node)
+        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
+    }
+    todo, kept = set(names), set()
+    while todo:
+        node = bound.get(todo.pop())
+        if node is not None and node not in kept:
+            kept.add(node)
+            todo |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
+    return "".join(ast.dump(node) for node in body if node in kept)
+
+
+def _text(root: Path, path: Path, entries: tuple[str | Path, ...]) -> str:
+    """What of one file counts for ``entries``: all of it, or of DECLARATIONS what is taken."""
+    whole = _parsed(root, path)[0]
+    if path.relative_to(root).as_posix() not in DECLARATIONS:
+        return whole
+    files = {file for entry in entries for file in import_graph(entry, root=root)}
+    module = ".".join(path.relative_to(root).with_suffix("").parts)
+    names = {name for file in files for taken, name in _parsed(root, file)[2] if taken == module}
+    return whole if "*" in names else _declared(path, names)
+
+
 @functools.cache
-def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...]]:
-    """The canonical text of one file and the files of ``scripts`` that it imports."""
+def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...], frozenset[tuple[str, str]]]:
+    """The canonical text of one file, the files of ``scripts`` that it imports, and the names that it takes:
+    pairs of module and name, ``*`` for a whole module.
+    """
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[Path] = set()
+    taken: set[tuple[str, str]] = set()
     for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
+            taken |= {(name, "*") for name in names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            taken |= {(node.module, alias.name) for alias in node.names} | {(name, "*") for name in names[1:]}
         for name in names:
             if name == "scripts" or name.startswith("scripts."):
                 file = _module_file(root, name)
                 if file is not None and file != path:
                     found.add(file)
-    return ast.dump(_without_docstrings(tree)), tuple(sorted(found))
+    return ast.dump(_without_docstrings(tree)), tuple(sorted(found)), frozenset(taken)
 
 
 def import_graph(entry: str | Path, root: Path = ROOT) -> list[Path]:
@@ -85,5 +125,5 @@ def code_hash(*entries: str | Path, root: Path = ROOT) -> str:
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.relative_to(root).as_posix().encode() + b"\0")
-        digest.update(_parsed(root, path)[0].encode() + b"\0")
+        digest.update(_text(root, path, entries).encode() + b"\0")
     return digest.hexdigest()[:16]

@@ -28,7 +28,7 @@ from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.memory_estimate import check_memory, training_memory
 from scripts.deep.scoring import SCORING_MEMORY
 from scripts.deep.training import Interrupted, refuse_no_batch, train
-from scripts.deep.training_store import SavedState, Store, fold_key, publish, weights_bytes
+from scripts.deep.training_store import SavedState, Store, fold_key, publish, trained_on, weights_bytes
 from scripts.deep.weights_file import initial_content
 
 HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
@@ -62,7 +62,8 @@ def train_fold(
     checkpoint_minutes: float,
     log: Log,
 ) -> int:
-    """Write ``weights.pt``, ``history.csv`` and ``held_out.csv`` of fold ``fold`` into ``output``.
+    """Write ``weights.pt``, ``history.csv``, ``held_out.csv`` and ``trained_on.json`` of fold ``fold`` into
+    ``output``.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def train_fold(
             " weights."
         )
     store.put(products, record)
-    publish(products, output)
+    publish(products | trained_on(record), output)
     saved.clear()
     log.say(f"optimiser steps: {trained.steps}")
     return 0

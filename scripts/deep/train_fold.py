@@ -29,7 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="JSON: seed, init, cpu_threads, architecture, training, augmentation",
     )
     parser.add_argument(
-        "--output", type=Path, required=True, help="folder for weights.pt, history.csv, held_out.csv"
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for weights.pt, history.csv, held_out.csv and trained_on.json",
     )
     parser.add_argument(
         "--state", type=Path, default=Path("state"), help="folder of saved states and finished folds"

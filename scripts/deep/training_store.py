@@ -23,6 +23,17 @@ from scripts.deep.network import HybridNetwork
 PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 """The files of a finished fold."""
 
+TRAINED_ON = "trained_on.json"
+"""Published beside them: ``device`` and ``torch`` of the training, not of the run that took it from the
+store.
+"""
+
+
+def trained_on(record: Mapping) -> dict[str, bytes]:
+    """The file TRAINED_ON of a fold with this record in the store."""
+    told = {name: record[name] for name in ("device", "torch")}
+    return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
+
 
 def fold_key(data: str, settings: Mapping, fold: int, initial: bytes | None) -> str:
     """Key of a fold, 32 hex digits.
@@ -128,11 +139,14 @@ class Store:
             )
 
     def get(self, say: Callable[[str], None]) -> dict[str, bytes] | None:
-        """The files of the fold, or None when it is not there or was damaged (then ``say`` is told)."""
+        """The files of the fold with TRAINED_ON, or None when it is not there or was damaged (then ``say`` is
+        told).
+        """
         if not self.folder.exists():
             return None
         try:
-            sums = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))["sha256"]
+            record = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))
+            sums, told = record["sha256"], trained_on(record)
             products = {name: (self.folder / name).read_bytes() for name in PRODUCTS}
         except (OSError, ValueError, KeyError):
             products = {}
@@ -141,7 +155,7 @@ class Store:
         ):
             say(f"the stored fold {self.folder} is damaged; it is ignored and the fold is trained again")
             return None
-        return products
+        return products | told
 
 
 def publish(products: Mapping[str, bytes], folder: Path) -> None:

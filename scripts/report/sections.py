@@ -927,7 +927,7 @@ class Report:
         """Device and PyTorch of each fold's training."""
         words, parts = self.words, []
         for fold, of in sorted(self.run.provenance["trained_on"].items()):
-            made = f"{of['device']}, PyTorch {of['torch']}" if of else words.say("unknown")
+            made = f"{of['device']}, PyTorch {of['torch']}"
             parts.append(f"{words.say('fold_number', n=fold)}: {made}")
         return words.say("list_separator").join(parts)
 

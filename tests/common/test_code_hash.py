@@ -64,7 +64,11 @@ def test_what_changes_the_hash(tree, file, text, changes):
 
 def test_walls_between_stages():
     """A stage imports from itself and from common; only the composing stages import others."""
-    composing = {"check": {"intake", "cohort", "deep"}, "bundle": {"intake", "deep"}}
+    composing = {
+        "check": {"intake", "cohort", "deep"},
+        "bundle": {"intake", "deep"},
+        "workflow": {"intake", "deep", "report", "share", "bundle"},
+    }
     for file in (ROOT / "scripts").rglob("*.py"):
         stage = file.relative_to(ROOT / "scripts").parts[0]
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -115,7 +119,7 @@ def test_scripts_folder_is_not_on_the_path():
     assert str(ROOT / "scripts") not in sys.path
 
 
-def test_a_new_config_key_changes_the_code_of_no_rule(tmp_path):
+def test_a_new_config_key_or_word_changes_the_code_of_no_rule(tmp_path):
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
     entries = sorted(set(re.findall(r'"(scripts/[a-z]+/[a-z_0-9]+\.py)"', rules)))
@@ -132,9 +136,27 @@ def test_a_new_config_key_changes_the_code_of_no_rule(tmp_path):
         new = re.sub(r"^(class \w+\(Section\):\n)", r"\1    further: int = 0\n", text, flags=re.M)
         changed += new != text
         section.write_text(new, encoding="utf-8")
-    assert changed > 5 and hashes() == before
     vocabulary = tmp_path / "scripts/common/vocabulary.py"
-    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace('"lumbar"', '"spine"'))
-    module._parsed.cache_clear()
-    reads_sites = "scripts/intake/pseudonymize_tables.py"
-    assert code_hash(reads_sites, root=tmp_path) != before[reads_sites]
+    text = vocabulary.read_text(encoding="utf-8")
+    vocabulary.write_text(text + '\nFURTHER = ("a", "b")\n', encoding="utf-8")
+    assert changed > 5 and hashes() == before
+    vocabulary.write_text(text.replace('"lumbar"', '"spine"'), encoding="utf-8")
+    after = hashes()
+    assert after["scripts/intake/pseudonymize_tables.py"] != before["scripts/intake/pseudonymize_tables.py"]
+    assert after["scripts/deep/train_fold.py"] == before["scripts/deep/train_fold.py"]
+
+
+def test_a_word_counts_for_those_who_take_it(tree):
+    words = tree / "scripts/common/vocabulary.py"
+    words.parent.mkdir()
+    words.write_text('A, B = "a", "b"\nBOTH = (A, B)\nC = "c"\n')
+    (tree / "scripts/a/part.py").write_text("from scripts.common.vocabulary import BOTH\n")
+    before = hashed(tree)
+    words.write_text('A, B = "a", "b"\nBOTH = (A, B)\n"""Both."""\nC = "other"\nD = "further"\n')
+    assert hashed(tree) == before
+    words.write_text('A, B = "a", "other"\nBOTH = (A, B)\nC = "c"\n')
+    assert hashed(tree) != before
+    (tree / "scripts/a/part.py").write_text("from scripts.common import vocabulary\n")
+    whole = hashed(tree)
+    words.write_text('A, B = "a", "other"\nBOTH = (A, B)\nC = "another"\n')
+    assert hashed(tree) != whole

@@ -96,7 +96,8 @@ def test_reasons_of_verdicts_have_words():
     """Films that break every rule, one each; a reader's verdict stands beside the rules'."""
     fine = {
         "clipped_low": 0.0, "clipped_high": 0.0, "deviation_index": 0.0, "noise_ratio": 0.0,
-        "value_range": 0.9, "mean": 0.5, "polarity": 9.0, "manufacturer": "Maker", "view": "PA", "border_text": "",
+        "value_range": 0.9, "mean": 0.5, "polarity": 9.0, "manufacturer": "Maker", "view": "PA",
+        "border_text": "",
     }  # fmt: skip
     broken = [
         {"clipped_low": 1.0}, {"value_range": 0.0}, {"deviation_index": -99.0, "noise_ratio": 99.0},

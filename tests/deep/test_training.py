@@ -375,8 +375,8 @@ def test_a_store_appears_whole(tmp_path):
     store = Store(tmp_path, "k")
     assert store.get(print) is None
     products = {"weights.pt": b"1", "history.csv": b"2", "held_out.csv": b"3"}
-    store.put(products, {"fold": 0})
-    assert store.get(print) == products
+    store.put(products, {"fold": 0, "device": "cpu", "torch": "2.15"})
+    assert store.get(print) == products | {"trained_on.json": b'{"device": "cpu", "torch": "2.15"}\n'}
 
 
 def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path):

@@ -393,6 +393,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         weights=[],
         engine={"engine": engine, "R": "4.2.2", "pROC": "1.18.0", "numpy": "2.4.6"},
         outputs=[],
+        trainings=[],
         requirements=requirements,
     )
     # the record of a run knows its results by their place under results/, not by the test's folder
