@@ -23,12 +23,7 @@ rule record_provenance:
         weights=initial_weights(CFG),
         key=CENTERS.key(),
     output:
-        report(
-            "results/provenance.json",
-            caption="../report/provenance.rst",
-            category="Report",
-            labels={"what": "provenance"},
-        ),
+        marked("provenance"),
     log:
         "logs/record_provenance.log",
     benchmark:
@@ -69,24 +64,9 @@ rule write_report:
         fold_scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
-        page=report(
-            "results/report.html",
-            caption="../report/report.rst",
-            category="Report",
-            labels={"what": "the whole report"},
-        ),
-        tripod_ai=report(
-            "results/tables/checklist_tripod_ai.csv",
-            caption="../report/checklist_tripod_ai.rst",
-            category="Report",
-            labels={"what": "TRIPOD+AI checklist"},
-        ),
-        claim=report(
-            "results/tables/checklist_claim.csv",
-            caption="../report/checklist_claim.rst",
-            category="Report",
-            labels={"what": "CLAIM checklist"},
-        ),
+        page=marked("report"),
+        tripod_ai=marked("tables/checklist_tripod_ai"),
+        claim=marked("tables/checklist_claim"),
     log:
         "logs/write_report.log",
     benchmark:

@@ -1,8 +1,9 @@
 """Every set's patients and scores in; results/predictions.csv out, the table that all statistics read."""
 
 from scripts.boosting.predictions import MODELS, merge_predictions, predictions_of_set, read_scores
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, PREDICTIONS, read_table, write_table
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source = snakemake.input

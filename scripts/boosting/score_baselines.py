@@ -4,9 +4,11 @@ fold.
 
 import pandas as pd
 
-from scripts.boosting.baselines import BASELINES, COEFFICIENTS, from_table, scored
+from scripts.boosting.baselines import from_table, scored
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.tabular import BASELINES, COEFFICIENTS
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, read_table, write_table
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     models = from_table(read_table(snakemake.input.coefficients, COEFFICIENTS))

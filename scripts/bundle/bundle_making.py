@@ -35,11 +35,12 @@ from scripts.bundle.ensemble import (
 from scripts.bundle.film_scoring import Scorer, reading_code
 from scripts.bundle.model_card import model_card
 from scripts.common.code_hash import ROOT
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, write_text
 from scripts.common.log import Log
 from scripts.common.standards import SHA256_LIST
-from scripts.common.tables import COHORT, read_table
+from scripts.common.tables import read_table
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.fold_networks import chosen_precision
 from scripts.deep.trained_networks import load_networks

@@ -1,23 +1,20 @@
 """A centre's films and tables in; its included patients, its flow and its excluded patients out."""
 
 from scripts.cohort.selection import Counted, select_cohort
-from scripts.common.log import rule_log
-from scripts.common.tables import (
+from scripts.common.contracts.cohort import COHORT, EXCLUDED_OF_CENTER, FLOW
+from scripts.common.contracts.intake import (
     BIRTH_DATES,
-    COHORT,
     DXA,
     FILM_AGES,
     FILMS,
-    FLOW,
     HEADER_AGES,
     PAIRS,
     PATIENTS,
     SET_ASIDE,
     VISIT_ORDER,
-    empty_table,
-    read_table,
-    write_table,
 )
+from scripts.common.log import rule_log
+from scripts.common.tables import empty_table, read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result = snakemake.input, snakemake.output
@@ -49,4 +46,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
             log.say(f"{line.kind} {line.step}: {line.n_patients} patients (counted by itself: {line.n_any})")
     write_table(selection.cohort, result.selected, COHORT)
     write_table(selection.flow, result.flow, FLOW)
-    write_table(selection.excluded, result.excluded, {"patient_id": "text", "reason": "text"})
+    write_table(selection.excluded, result.excluded, EXCLUDED_OF_CENTER)

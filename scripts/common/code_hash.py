@@ -46,9 +46,15 @@ def _module_file(root: Path, module: str) -> Path | None:
     return None
 
 
-DECLARATIONS = frozenset({"scripts/common/standards.py", "scripts/common/vocabulary.py"})
+CONTRACTS = ("cohort", "intake", "networks", "report", "shared", "statistics", "tabular")
+DECLARATIONS = frozenset(
+    (
+        *("scripts/common/standards.py", "scripts/common/vocabulary.py"),
+        *(f"scripts/common/contracts/{name}.py" for name in CONTRACTS),
+    )
+)
 """Modules that only declare names for many stages. Of these a hash holds the names that its code takes and
-what those are made of, so that a further word makes nothing run again.
+what those are made of, so that a further word or table makes nothing run again.
 """
 
 
@@ -61,6 +67,7 @@ def _declared(path: Path, names: set[str]) -> str:
         for name in ast.walk(node)
         if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
     }
+    bound |= {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
     todo, kept = set(names), set()
     while todo:
         node = bound.get(todo.pop())

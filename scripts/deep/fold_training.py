@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
+from scripts.common.contracts.networks import HELD_OUT, HISTORY
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.common.scores import SAME_SCORE
-from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import exact_arithmetic, out_of_memory
 from scripts.deep.compute_device import (
     device_memory,
@@ -30,9 +30,6 @@ from scripts.deep.scoring import SCORING_MEMORY
 from scripts.deep.training import Interrupted, refuse_no_batch, train
 from scripts.deep.training_store import SavedState, Store, fold_key, publish, trained_on, weights_bytes
 from scripts.deep.weights_file import initial_content
-
-HELD_OUT = ("patient_id", "image_id", "fold", "label", "deep")
-"""Columns of ``held_out.csv``: films that the fold did not see, ``deep`` their probability."""
 
 
 @contextlib.contextmanager

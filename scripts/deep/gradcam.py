@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scripts.common.contracts.networks import CASES
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
@@ -21,12 +22,6 @@ from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
 from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
-
-CASES = ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen")
-"""Columns of ``cases.csv``; row n belongs to entry n of every array in ``maps.npz``.
-
-``chosen`` is ``certain`` (the most certain of its kind) or ``random`` (drawn from the whole set, so that a
-patient can stand in both)."""
 
 SHOWN_SIDE = 384
 """Largest side, in pixels, of the films and maps in ``maps.npz``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from scripts.common.contracts.networks import SET_SCORES
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.arithmetic import exact_arithmetic
@@ -52,5 +53,5 @@ def score_set(
                     yield (film.patient_id, film.image_id, mean_probability(row), *row)
 
         rows = list(log.progress(scored(), len(stack), "films"))
-    header = ("patient_id", "image_id", "deep", *(f"fold_{k}" for k in range(len(folds))))
+    header = (*SET_SCORES, *(f"fold_{k}" for k in range(len(folds))))
     write_text(output, csv_text(header, rows))

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.contracts.intake import BATCH_FILMS, CROSSWALK
 from scripts.common.files import atomic_folder, atomic_path, private_folder
 from scripts.common.log import Log
-from scripts.common.tables import Columns, write_table
+from scripts.common.tables import write_table
 from scripts.common.vocabulary import ACCEPTED, QUARANTINED
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import (
@@ -27,33 +28,6 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_table import ImageTable
 from scripts.intake.listing import check_folder_is_there, files_of_batch, path_of_text
 from scripts.intake.png_reading import examined_png
-
-BATCH_FILMS: Columns = {
-    "image_id": "text",
-    "patient_id": "text",
-    "status": "text",
-    "reason": "text",
-    "film_date": "date",
-    "view": "text",
-    "sex": "text",
-    "manufacturer": "text",
-    "burned_in": "text",
-}
-"""``results/intake/<center>/dicom/batch_<b>.csv``: a row per file, by image id. ``film_date`` is shifted."""
-
-CROSSWALK: Columns = {
-    "image_id": "text",
-    "uid_image_id": "text",
-    "path_image_id": "text",
-    "path": "text",
-    "source_patient_id": "text",
-    "source_sop_instance_uid": "text",
-    "film_date": "date",
-    "acquisition_time": "text",
-    "age": "int",
-}
-"""``private/<center>/crosswalk/batch_<b>.csv``: image id to source. Dates, ids and ages are the source's
-own."""
 
 
 def _examined(path: Path, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, object]:

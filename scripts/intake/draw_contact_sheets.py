@@ -1,12 +1,12 @@
 """Draw contact sheets of a centre's films that were rejected or flagged, those left blank that may not be
 shown."""
 
+from scripts.common.contracts.intake import EXPOSURE, FILMS
 from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
-from scripts.common.tables import FILMS, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import REJECT, REVIEW
 from scripts.intake.contact_sheet import draw_contact_sheets, films_of_sheet
-from scripts.intake.screening import EXPOSURE
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, made, settings = snakemake.input, snakemake.output, snakemake.params

@@ -29,6 +29,20 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.common.code_hash import ROOT
+from scripts.common.contracts.intake import (
+    BATCH_FILMS,
+    BIRTH_DATES,
+    CROSSWALK,
+    DXA,
+    FILM_AGES,
+    HANDED_FILMS,
+    LISTING,
+    PAIRS,
+    PATIENTS,
+    SET_ASIDE,
+    TABLE_ISSUES,
+    VISIT_ORDER,
+)
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
 from scripts.common.log import Log
@@ -42,41 +56,14 @@ from scripts.common.manifest import (
     read_manifest,
     sha256_of,
 )
-from scripts.common.tables import (
-    BIRTH_DATES,
-    DXA,
-    FILM_AGES,
-    PAIRS,
-    PATIENTS,
-    SET_ASIDE,
-    VISIT_ORDER,
-    Columns,
-    read_table,
-    write_table,
-)
+from scripts.common.tables import Columns, read_table, write_table
 from scripts.common.vocabulary import ACCEPTED, OLDEST_AGE, SITES
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 from scripts.intake.handed_film import examined, write_of_day
-from scripts.intake.listing import LISTING, scan_folder
-from scripts.intake.pseudonymization import TABLE_ISSUES
+from scripts.intake.listing import scan_folder
 from scripts.intake.screening import enrolled
-
-HANDED_FILMS: Columns = {
-    **BATCH_FILMS,
-    "uid_image_id": "text",
-    "path_image_id": "text",
-    "order_in_day": "int",
-    "enrolled": "int",
-    "age": "int",
-}
-"""``films/batch_<b>.csv`` of a hand-over.
-
-``order_in_day`` ranks a patient's films of one day by acquisition time (equal times, equal ranks; empty
-without a time), which itself stays behind; ``enrolled`` is 0 outside the site's enrolment period; ``age`` is
-the film header's, as ``film_ages.csv`` tells ages. """
 
 TABLES: dict[str, Columns] = {
     "patients": PATIENTS,

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from scripts.common.contracts.intake import EXPOSURE, FILES
 from scripts.common.log import rule_log
-from scripts.common.tables import FILES, read_table, write_table
-from scripts.intake.screening import EXPOSURE
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     for paths, columns, target in (

@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
+from scripts.common.contracts.intake import (
+    BIRTH_DATES,
+    DXA,
+    LISTING,
+    PATIENTS,
+    SET_ASIDE,
+    TABLE_ISSUES,
+    TABLE_ROWS,
+)
 from scripts.common.errors import StudyErrors
 from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, read_table, write_table
+from scripts.common.tables import read_table, write_table
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_rows import read_images
 from scripts.intake.image_table import rows_without_file
-from scripts.intake.listing import LISTING
 from scripts.intake.patient_rows import read_patients
-from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
+from scripts.intake.pseudonymization import pseudonymize
 from scripts.intake.table_checks import account, checked
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:

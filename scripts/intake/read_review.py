@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from scripts.common.contracts.intake import REVIEW
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.intake.review_table import REVIEW, read_review, verdicts_of
+from scripts.intake.review_table import read_review, verdicts_of
 from scripts.intake.screening import known_image_ids
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:

@@ -2,17 +2,11 @@
 
 from pathlib import Path
 
+from scripts.common.contracts.intake import EXPOSURE, FILES, FILMS, HEADER_AGES, REVIEW_TEMPLATE
 from scripts.common.files import private_folder
 from scripts.common.log import rule_log
-from scripts.common.tables import FILES, FILMS, HEADER_AGES, write_table
-from scripts.intake.screening import (
-    EXPOSURE,
-    REVIEW_TEMPLATE,
-    check_all_listed,
-    read_batches,
-    read_overrides,
-    screen,
-)
+from scripts.common.tables import write_table
+from scripts.intake.screening import check_all_listed, read_batches, read_overrides, screen
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, made, settings = snakemake.input, snakemake.output, snakemake.params

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.common.code_hash import ROOT
-from scripts.common.tables import Columns
+from scripts.common.contracts.report import CHECKLIST
 from scripts.report.checklist_statements import Statements
 
 CHECKLISTS = ROOT / "report" / "checklists"
@@ -22,19 +22,6 @@ NAMES = ("tripod_ai", "claim")
 ANSWERS = ("answered", "partly", "authors", "not_applicable", "absent")
 """Given by the run; in part, the authors complete it; only the authors can; no such thing in this design;
 could be, but not in this run.
-"""
-
-CHECKLIST: Columns = {
-    "item": "text",
-    "part": "text",
-    "topic": "text",
-    "answer": "text",
-    "statement": "text",
-    "where": "text",
-}
-"""``results/tables/checklist_<name>.csv``, in the study's language.
-
-``where`` names places, separated by ``; ``.
 """
 
 

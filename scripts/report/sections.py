@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.common import numbers as fmt
+from scripts.common.catalogue import CATALOGUE
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.language import Language
 from scripts.common.language.names import STRATEGIES, Names, labels_of_models
@@ -116,6 +117,7 @@ class Report:
         self.words = Language(language or run.config["study"]["language"], *GROUPS)
         models = labels_of_models(self.words)
         self.names = Names(self.words, run.labels, models)
+        self._shown: set[str] = set()
         self.confidence = run.config["statistics"]["confidence"]
         self.level = f"{percentage(self.confidence)}%"
         self.sets = {name: self.names.set(name) for name in run.sets}
@@ -148,9 +150,10 @@ class Report:
             self.checksums,
             self.limits,
         ]
+        built = {build.__name__: build() for build in builders}
         sections = [
-            Section(build.__name__, self.words.say(f"section_{build.__name__}"), build())
-            for build in builders
+            Section(name, self.words.say(f"section_{name}"), [*blocks, *self._further(name)])
+            for name, blocks in built.items()
         ]
         titles = {section.id: section.title for section in sections}
         titles |= {
@@ -166,9 +169,23 @@ class Report:
     # -------------------------------------------------------------------------------------------- parts
 
     def _frame(self, name: str) -> pd.DataFrame:
+        self._shown.add(f"statistics/{name}")
         return self.run.statistics[name]
 
+    def _further(self, section: str) -> list[Any]:
+        """The results whose place in the catalogue is ``section``, and that no section shows in a way of its
+        own: figures, and tables as they are, under their titles.
+        """
+        rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
+        return [
+            self._figure(row.stem, row.titled(self.words.code))
+            if row.folder == "figures"
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.code))
+            for row in rows
+        ]
+
     def _figure(self, name: str, caption: str) -> Figure:
+        self._shown.add(f"figures/{name}")
         return Figure(f"figure-{name}", caption, data_uri(self.run.figures[name]), caption)
 
     def _test_rows(self, frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.common.catalogue import CATALOGUE
 from scripts.common.language import Language
 
 _STYLE = """
@@ -24,6 +25,7 @@ def listing_page(files: Sequence[Path], title: str, language: Language, syntheti
     ``files`` are relative to the page; a name has one line with all its formats.
     """
     say = html.escape
+    titles = {row.name: row.titled(language.code) for row in CATALOGUE}
 
     def words(key: str) -> str:
         return say(language.say(f"listing_{key}"))
@@ -37,15 +39,16 @@ def listing_page(files: Sequence[Path], title: str, language: Language, syntheti
 
     def table(folder: str) -> str:
         rows = (
-            f"<tr><td>{words(name)}</td><td>{links(paths)}</td></tr>"
+            f"<tr><td>{say(titles[f'{folder}/{name}'])}</td><td>{links(paths)}</td></tr>"
             for name, paths in by_folder[folder].items()
         )
         return "<table>\n" + "\n".join(rows) + "\n</table>\n"
 
     shown = "".join(
-        f'<figure><img src="figures/{name}.svg" alt="{words(name)}"><figcaption>{words(name)}:'
+        f'<figure><img src="figures/{name}.svg" alt="{say(title)}"><figcaption>{say(title)}:'
         f" {links(paths)}</figcaption></figure>\n"
         for name, paths in by_folder["figures"].items()
+        for title in [titles[f"figures/{name}"]]
     )
     code = language.say("html_lang")
     warning = f'<p class="warning">{say(language.say("synthetic"))}</p>\n' if synthetic else ""

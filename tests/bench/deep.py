@@ -51,8 +51,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.common.contracts.networks import HISTORY
 from scripts.common.log import Log
-from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold

@@ -32,7 +32,7 @@ import cv2
 import numpy as np
 import torch
 
-from scripts.common.vocabulary import HISTORY
+from scripts.common.contracts.networks import HISTORY
 from scripts.deep.arithmetic import autocast, exact_arithmetic
 from scripts.deep.augmentation import augment
 from scripts.deep.films import FilmStack, split_fold

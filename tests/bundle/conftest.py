@@ -15,8 +15,9 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from scripts.bundle.bundle_making import make_bundle
 from scripts.bundle.contents import open_bundle
 from scripts.common.config import Exposure, FrontalView
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.log import Log
-from scripts.common.tables import COHORT, write_table
+from scripts.common.tables import write_table
 from scripts.deep.network import HybridNetwork
 from scripts.deep.training_store import weights_bytes
 

@@ -20,10 +20,11 @@ from scripts.bundle.contents import bundle_warnings, manifest_text, open_bundle
 from scripts.bundle.ensemble import Ensemble, check_onnx, export_onnx, pattern_films
 from scripts.bundle.film_scoring import Scorer, self_check
 from scripts.bundle.model_card import count, model_card
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
 from scripts.common.standards import SHA256_LIST
-from scripts.common.tables import COHORT, read_table
+from scripts.common.tables import read_table
 from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
 from tests.bundle.conftest import write_inputs

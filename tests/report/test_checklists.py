@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import Intake
+from scripts.common.contracts.intake import MEASURES
+from scripts.common.contracts.report import CHECKLIST
 from scripts.common.language import Language
 from scripts.common.tables import write_table
 from scripts.common.vocabulary import REDACTED
-from scripts.intake.exposure import MEASURES, judge
+from scripts.intake.exposure import judge
 from scripts.report.checklist_statements import Statements
-from scripts.report.checklists import ANSWERS, CHECKLIST, NAMES, filled, read_checklist
+from scripts.report.checklists import ANSWERS, NAMES, filled, read_checklist
 from scripts.report.methods_text import limits, methods
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.sections import Report
