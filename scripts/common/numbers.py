@@ -40,6 +40,11 @@ def percent(value: Any) -> str:
     return NO_VALUE if is_missing(value) else decimal(100 * float(value), 1)
 
 
+def number(value: Any) -> str:
+    """A setting as it would be written by hand: 0.0001, 1, 0.9."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def percentage(fraction: float) -> str:
     """0.05 as ``5``, without the sign and without a float's tail."""
     return f"{100 * fraction:.6g}"

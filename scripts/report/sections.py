@@ -26,11 +26,10 @@ from scripts.common.vocabulary import (
     REVIEW,
 )
 from scripts.report.charts import score_distributions
-from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
-from scripts.report.methods_text import limits, methods
-from scripts.report.model_card_text import model_card
+from scripts.report.facts import facts_of
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
+from scripts.report.prose import Prose
 from scripts.report.run_files import SPREAD, RunFiles
 
 GROUPS = ("flow", "tables", "report")
@@ -122,6 +121,7 @@ class Report:
         self.level = f"{percentage(self.confidence)}%"
         self.sets = {name: self.names.set(name) for name in run.sets}
         self.models = {name: self.names.model(name) for name in (*models, *STRATEGIES)}
+        self.prose = Prose(self.words.code, facts_of(run, self.sets, self.models))
 
     def sections(self) -> list[Section]:
         """All sections in reading order."""
@@ -913,7 +913,7 @@ class Report:
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []
-        for title, text in methods(self.run, self.words.code, self.models, self.sets):
+        for title, text in self.prose.parts("methods.j2"):
             blocks += [Heading(title), Paragraph(text)]
         return blocks
 
@@ -983,10 +983,7 @@ class Report:
         ]
 
     def model_card(self) -> list[Any]:
-        rows = [
-            [text_cell(title), text_cell(text)]
-            for title, text in model_card(self.run, self.words.code, self.sets)
-        ]
+        rows = [[text_cell(title), text_cell(text)] for title, text in self.prose.parts("model_card.j2")]
         columns = [
             Column(self.words.say("item"), False),
             Column(self.words.say("content"), False, prose=True),
@@ -1003,7 +1000,7 @@ class Report:
 
     def checklist(self, name: str) -> list[Filled]:
         """The items of a reporting checklist as this run fills them."""
-        return filled(name, Statements(self.run, self.sets, self.models), self.words.code)
+        return filled(name, self.prose)
 
     def _checklist(self, name: str, titles: dict[str, str]) -> list[Any]:
         """A reporting checklist with links into the page; ``titles`` are those of the sections and tables
@@ -1045,4 +1042,4 @@ class Report:
         ]
 
     def limits(self) -> list[Any]:
-        return [Bullets(limits(self.run, self.words.code, self.sets))]
+        return [Bullets(self.prose.items("limits.j2"))]
