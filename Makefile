@@ -112,8 +112,8 @@ bench-statistics:  ## speed of the bootstrap against pROC, and of the statistics
 	@envs/setup.sh test
 	@python -m tests.bench.statistics $(BENCH)
 
-docs:  ## write the generated pages again: configuration reference and JSON schema
-	@python -m scripts.common.config.reference
+docs:  ## write the generated pages again: configuration reference, JSON schema, table of results
+	@python -m scripts.common.config.reference && python -m scripts.common.catalogue_page
 
 lock:  ## pin the requirements again from pyproject.toml (needs uv)
 	$(PIN) -o envs/requirements.txt

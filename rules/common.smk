@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from scripts.common.catalogue import result
+from scripts.common.language import words_of
 from scripts.common.leftover_scripts import remove_leftover_scripts
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.workflow import banners
@@ -22,6 +24,7 @@ from scripts.workflow.params import (
     bundle_settings,
     center_labels,
     described_centers,
+    model_labels,
     plain,
 )
 from scripts.workflow.resources import grows, simulation_threads
@@ -63,6 +66,14 @@ gc.set_threshold(500_000)
 def file_hash(path):
     """Hash of a file of the repository that is neither code nor config."""
     return hashlib.sha256((Path(workflow.basedir) / path).read_bytes()).hexdigest()[:16]
+
+
+def marked(name, suffix=""):
+    """A result as it stands in Snakemake's report: its path, and of a figure that of its SVG, with caption,
+    category and label of the catalogue.
+    """
+    row = result(name)
+    return report(row.file(suffix), **row.mark(suffix))
 
 
 report: "../report/workflow.rst"

@@ -1,9 +1,11 @@
 # The record of the run and the page for readers.
 
+from scripts.common.templates import templates_hash
 from scripts.report.checklists import CHECKLISTS
+from scripts.report.prose import TEMPLATES
 from scripts.report.redaction import redacted_config
-from scripts.report.render import templates_hash
 from scripts.report.run_files import FIGURES, STATISTICS
+from scripts.report.sections import GROUPS
 
 
 rule record_provenance:
@@ -22,12 +24,7 @@ rule record_provenance:
         weights=initial_weights(CFG),
         key=CENTERS.key(),
     output:
-        report(
-            "results/provenance.json",
-            caption="../report/provenance.rst",
-            category="Report",
-            labels={"what": "provenance"},
-        ),
+        marked("provenance"),
     log:
         "logs/record_provenance.log",
     benchmark:
@@ -68,24 +65,9 @@ rule write_report:
         fold_scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
-        page=report(
-            "results/report.html",
-            caption="../report/report.rst",
-            category="Report",
-            labels={"what": "the whole report"},
-        ),
-        tripod_ai=report(
-            "results/tables/checklist_tripod_ai.csv",
-            caption="../report/checklist_tripod_ai.rst",
-            category="Report",
-            labels={"what": "TRIPOD+AI checklist"},
-        ),
-        claim=report(
-            "results/tables/checklist_claim.csv",
-            caption="../report/checklist_claim.rst",
-            category="Report",
-            labels={"what": "CLAIM checklist"},
-        ),
+        page=marked("report"),
+        tripod_ai=marked("tables/checklist_tripod_ai"),
+        claim=marked("tables/checklist_claim"),
     log:
         "logs/write_report.log",
     benchmark:
@@ -98,8 +80,9 @@ rule write_report:
         runtime=grows(15),
     params:
         code=code("scripts/report/write_report.py"),
-        templates=templates_hash(),
+        templates=templates_hash(TEMPLATES),
         checklists=templates_hash(CHECKLISTS),
+        words=words_of(CFG.study.language, *GROUPS),
         labels={c.name: c.label for c in CFG.centers},
         test_sets=CFG.test_sets,
         figures=list(FIGURES),

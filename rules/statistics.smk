@@ -7,12 +7,7 @@ rule freeze_thresholds:
     input:
         predictions="results/predictions.csv",
     output:
-        thresholds=report(
-            "results/statistics/thresholds.csv",
-            caption="../report/thresholds.rst",
-            category="Tables",
-            labels={"what": "thresholds"},
-        ),
+        thresholds=marked("statistics/thresholds"),
     log:
         "logs/freeze_thresholds.log",
     benchmark:
@@ -35,18 +30,8 @@ rule describe_cohort:
     input:
         cohort="results/cohort/cohort.csv",
     output:
-        table1=report(
-            "results/statistics/table1.csv",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"what": "Table 1: patients"},
-        ),
-        missing=report(
-            "results/statistics/missing.csv",
-            caption="../report/missing.rst",
-            category="Tables",
-            labels={"what": "missing values"},
-        ),
+        table1=marked("statistics/table1"),
+        missing=marked("statistics/missing"),
     log:
         "logs/describe_cohort.log",
     benchmark:
@@ -73,62 +58,17 @@ rule evaluate_models:
         cohort="results/cohort/cohort.csv",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table2=report(
-            "results/statistics/table2.csv",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"what": "Table 2: performance"},
-        ),
-        calibration=report(
-            "results/statistics/calibration.csv",
-            caption="../report/calibration.rst",
-            category="Tables",
-            labels={"what": "calibration"},
-        ),
+        table2=marked("statistics/table2"),
+        calibration=marked("statistics/calibration"),
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
-        best_model=report(
-            "results/statistics/best_model.csv",
-            caption="../report/best_model.rst",
-            category="Tables",
-            labels={"what": "thresholds at which each model is best"},
-        ),
-        differences=report(
-            "results/statistics/differences.csv",
-            caption="../report/differences.rst",
-            category="Tables",
-            labels={"what": "differences between models"},
-        ),
-        net_benefit_differences=report(
-            "results/statistics/net_benefit_differences.csv",
-            caption="../report/net_benefit_differences.rst",
-            category="Tables",
-            labels={"what": "differences in net benefit"},
-        ),
-        youden_upper_bound=report(
-            "results/statistics/youden_upper_bound.csv",
-            caption="../report/youden_upper_bound.rst",
-            category="Tables",
-            labels={"what": "upper bound of the Youden index"},
-        ),
-        subgroups=report(
-            "results/statistics/subgroups.csv",
-            caption="../report/forest.rst",
-            category="Tables",
-            labels={"what": "subgroups"},
-        ),
-        prevalence=report(
-            "results/statistics/prevalence.csv",
-            caption="../report/prevalence.rst",
-            category="Tables",
-            labels={"what": "population prevalences"},
-        ),
-        sensitivity=report(
-            "results/statistics/sensitivity.csv",
-            caption="../report/sensitivity.rst",
-            category="Tables",
-            labels={"what": "sensitivity analyses"},
-        ),
+        best_model=marked("statistics/best_model"),
+        differences=marked("statistics/differences"),
+        net_benefit_differences=marked("statistics/net_benefit_differences"),
+        youden_upper_bound=marked("statistics/youden_upper_bound"),
+        subgroups=marked("statistics/subgroups"),
+        prevalence=marked("statistics/prevalence"),
+        sensitivity=marked("statistics/sensitivity"),
     log:
         "logs/evaluate_models.log",
     benchmark:
@@ -160,12 +100,7 @@ rule compare_auc:
     input:
         predictions="results/predictions.csv",
     output:
-        delong=report(
-            "results/statistics/delong.csv",
-            caption="../report/delong.rst",
-            category="Tables",
-            labels={"what": "DeLong tests"},
-        ),
+        delong=marked("statistics/delong"),
         engine="results/statistics/engine.json",
     log:
         "logs/compare_auc.log",
@@ -203,25 +138,10 @@ rule examine_models:
         exposure="results/intake/exposure.csv",
         masked=[f"results/deep/masked/{name}.csv" for name in masked_sets(CFG)],
     output:
-        folds=report(
-            "results/statistics/folds.csv",
-            caption="../report/folds.rst",
-            category="Tables",
-            labels={"what": "single folds"},
-        ),
-        performance=report(
-            "results/statistics/baseline_performance.csv",
-            caption="../report/baselines.rst",
-            category="Tables",
-            labels={"what": "baselines"},
-        ),
+        folds=marked("statistics/folds"),
+        performance=marked("statistics/baseline_performance"),
         delong="results/statistics/baseline_delong.csv",
-        shortcuts=report(
-            "results/statistics/shortcuts.csv",
-            caption="../report/shortcuts.rst",
-            category="Tables",
-            labels={"what": "shortcut audit"},
-        ),
+        shortcuts=marked("statistics/shortcuts"),
     log:
         "logs/examine_models.log",
     benchmark:
@@ -258,34 +178,14 @@ rule draw_figures:
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
-        **flow_figure(CFG, report, "../report/flow.rst"),
-        roc=report(
-            "results/figures/roc.svg",
-            caption="../report/roc.rst",
-            category="Figures",
-            labels={"what": "ROC curves"},
-        ),
+        **flow_figure(CFG, marked),
+        roc=marked("figures/roc"),
         roc_copies=figure_copies(CFG, "roc"),
-        decision_curves=report(
-            "results/figures/decision_curves.svg",
-            caption="../report/decision_curves.rst",
-            category="Figures",
-            labels={"what": "decision curves"},
-        ),
+        decision_curves=marked("figures/decision_curves"),
         decision_curves_copies=figure_copies(CFG, "decision_curves"),
-        calibration=report(
-            "results/figures/calibration.svg",
-            caption="../report/calibration.rst",
-            category="Figures",
-            labels={"what": "calibration"},
-        ),
+        calibration=marked("figures/calibration"),
         calibration_copies=figure_copies(CFG, "calibration"),
-        forest=report(
-            "results/figures/forest.svg",
-            caption="../report/forest.rst",
-            category="Figures",
-            labels={"what": "subgroups"},
-        ),
+        forest=marked("figures/forest"),
         forest_copies=figure_copies(CFG, "forest"),
     log:
         "logs/draw_figures.log",
@@ -302,7 +202,8 @@ rule draw_figures:
         sets=CFG.test_sets,
         centers=described_centers(CFG),
         labels=center_labels(CFG),
-        language=CFG.study.language,
+        model_labels=model_labels(CFG),
+        words=words_of(CFG.study.language, "figures", "flow"),
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
         confidence=CFG.statistics.confidence,
@@ -325,26 +226,11 @@ rule draw_network:
         maps="results/deep/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
-        training=report(
-            "results/figures/training.svg",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"what": "training curves"},
-        ),
+        training=marked("figures/training"),
         training_copies=figure_copies(CFG, "training"),
-        shortcuts=report(
-            "results/figures/shortcuts.svg",
-            caption="../report/shortcuts.rst",
-            category="Figures",
-            labels={"what": "shortcut audit"},
-        ),
+        shortcuts=marked("figures/shortcuts"),
         shortcuts_copies=figure_copies(CFG, "shortcuts"),
-        gradcam=report(
-            "results/figures/gradcam.svg",
-            caption="../report/gradcam.rst",
-            category="Figures",
-            labels={"what": "Grad-CAM"},
-        ),
+        gradcam=marked("figures/gradcam"),
         gradcam_copies=figure_copies(CFG, "gradcam"),
     log:
         "logs/draw_network.log",
@@ -363,7 +249,7 @@ rule draw_network:
         border=CFG.deep.masks.border,
         show_films=CFG.report.show_films,
         labels=center_labels(CFG),
-        language=CFG.study.language,
+        words=words_of(CFG.study.language, "figures"),
         synthetic=CFG.synthetic,
         font_size=CFG.statistics.figures.font_size,
         dpi=CFG.statistics.figures.dpi,
@@ -381,30 +267,10 @@ rule write_tables:
         engine="results/statistics/engine.json",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table1_docx=report(
-            "results/tables/table1.docx",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"what": "Table 1, Word"},
-        ),
-        table2_docx=report(
-            "results/tables/table2.docx",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"what": "Table 2, Word"},
-        ),
-        table1_html=report(
-            "results/tables/table1.html",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"what": "Table 1, page"},
-        ),
-        table2_html=report(
-            "results/tables/table2.html",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"what": "Table 2, page"},
-        ),
+        table1_docx=marked("tables/table1", "docx"),
+        table2_docx=marked("tables/table2", "docx"),
+        table1_html=marked("tables/table1", "html"),
+        table2_html=marked("tables/table2", "html"),
     log:
         "logs/write_tables.log",
     benchmark:
@@ -420,7 +286,8 @@ rule write_tables:
         sets=CFG.test_sets,
         centers=described_centers(CFG),
         labels=center_labels(CFG),
-        language=CFG.study.language,
+        model_labels=model_labels(CFG),
+        words=words_of(CFG.study.language, "tables"),
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,
     script:

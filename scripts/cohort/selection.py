@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.intervals import (
@@ -24,7 +25,6 @@ from scripts.common.intervals import (
     told_ages,
     years_begun,
 )
-from scripts.common.tables import COHORT, COHORT_FURTHER
 from scripts.common.vocabulary import DEVELOPMENT, OLDEST_AGE, QUARANTINED, REJECT, REJECTED
 
 FILM_STEPS = (
@@ -48,7 +48,7 @@ PAIR_STEPS = (
 NOTES = ("op_with_unreadable_row", "sex_from_header", "sex_differs", "age_from_header", "age_differs")
 """What the flow also tells of the included patients, without adding it up: rows of the kind ``note``."""
 
-OF_SITES = {name: kind for name, kind in COHORT_FURTHER.items() if name.startswith(("t_score_", "label_"))}
+OF_SITES = {c.name: c.type for c in COHORT.optional if c.name.startswith(("t_score_", "label_"))}
 """Columns with each site's T-score and label, and their types."""
 
 AGE_TOLERANCE = 1
@@ -91,7 +91,7 @@ class Counted:
     """What a site counted on true dates which the study never sees; of the patients' days the study knows the
     order only.
 
-    FILM_AGES, PAIRS and VISIT_ORDER tables (``scripts/common/tables.py``).
+    FILM_AGES, PAIRS and VISIT_ORDER tables (``scripts/common/contracts``).
     """
 
     film_ages: pd.DataFrame
@@ -124,7 +124,7 @@ def select_cohort(
     Parameters
     ----------
     films, patients, dxa, set_aside
-        The centre's FILMS_WITH_AGES, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/tables.py``), in
+        The centre's FILMS_WITH_AGES, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/contracts``), in
         any order of rows.
     birth_dates
         ``patient_id, birth_date`` (ISO, shifted as all dates) and, where known, ``shift_days``: then ages and
@@ -261,7 +261,7 @@ def select_cohort(
 
     reason = _first_failing(failing)
     included = rows[rows["patient_id"].isin(everybody[reason == ""])]
-    cohort = included.sort_values("patient_id", ignore_index=True)[[*COHORT, *COHORT_FURTHER]]
+    cohort = included.sort_values("patient_id", ignore_index=True)[list(COHORT.whole)]
     flow = pd.concat([_flow(reason, alone, rows, settings), _notes(included, settings)], ignore_index=True)
     if cohort.empty:
         raise StudyError(_nobody(reason, settings))
@@ -384,7 +384,7 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
 def _described(
     rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, settings: dict, counted: Counted | None
 ) -> pd.DataFrame:
-    """Chosen pairs with every column of COHORT and COHORT_FURTHER, and of NOTES (true or false).
+    """Chosen pairs with every column of COHORT, the optional ones too, and of NOTES (true or false).
 
     ``ages`` as ``_ages`` gives them, by image id. Development has no ``set`` yet.
     """

@@ -6,18 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from scripts.common.contracts.intake import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, TABLE_ISSUES, TABLE_ROWS
 from scripts.common.intervals import last_days, told_ages
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, Columns
 from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.readings import Reading
 from scripts.intake.table_columns import ROW
-
-TABLE_ISSUES: Columns = {"table": "text", "reason": "text", "n_rows": "int"}
-"""``results/intake/<center>/table_issues.csv``."""
-
-TABLE_ROWS: Columns = {"table": "text", "row": "int", "reason": "text"}
-"""``private/<center>/table_rows.csv``: which rows of the source they were (the heading is row 1)."""
 
 
 @dataclass(frozen=True)

@@ -5,23 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, Result
 from scripts.common.config import Config
-from scripts.share.suppression import TABLES as SHARED_TABLES
 from scripts.workflow.centers import Centers
 
-WRITTEN_LAST = (
-    "results/report.html",
-    "results/tables/checklist_tripod_ai.csv",
-    "results/tables/checklist_claim.csv",
-)
-"""What the report's rule writes, after the provenance record."""
-
-FURTHER_STATISTICS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
-"""What is told of differences between models and of their thresholds, beside Table 2 and the decision curves.
-"""
-
-OWN_FIGURES = ("roc", "decision_curves", "calibration", "forest")
-"""Figures that need scores and cohort alone."""
+TREE_MODELS = ("clinical", "combined")
+"""The models of trees."""
 
 
 def fold_files(config: Config, name: str) -> list[str]:
@@ -51,10 +40,15 @@ def figure_copies(config: Config, name: str) -> list[str]:
     return [f"results/figures/{name}.{suffix}" for suffix in formats]
 
 
-def _figures(config: Config, *names: str) -> list[str]:
-    """All files of some figures."""
-    formats = sorted({"svg", "png", *config.statistics.figures.formats})
-    return [f"results/figures/{name}.{suffix}" for name in names for suffix in formats]
+def _results(config: Config, wanted: Callable[[Result], bool]) -> list[str]:
+    """The files of the catalogue's rows that are ``wanted``."""
+    names = {
+        "center": [c.name for c in config.centers],
+        "fold": range(config.cohort.folds),
+        "model": TREE_MODELS,
+    }
+    formats = config.statistics.figures.formats
+    return [file for row in CATALOGUE if wanted(row) for file in row.files(names, formats)]
 
 
 def flow_table(config: Config) -> str | list[str]:
@@ -62,16 +56,13 @@ def flow_table(config: Config) -> str | list[str]:
     return [] if config.tables is not None and not config.tables.flow else "results/cohort/flow.csv"
 
 
-def flow_figure(config: Config, marked: Callable[..., Any], caption: str) -> dict[str, Any]:
-    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` is Snakemake's
-    ``report``.
+def flow_figure(config: Config, marked: Callable[[str], Any]) -> dict[str, Any]:
+    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` marks a result for
+    Snakemake's report.
     """
     if not flow_table(config):
         return {}
-    shown = marked(
-        "results/figures/flow.svg", caption=caption, category="Figures", labels={"what": "flow of patients"}
-    )
-    return {"flow": shown, "flow_copies": figure_copies(config, "flow")}
+    return {"flow": marked("figures/flow"), "flow_copies": figure_copies(config, "flow")}
 
 
 def final_outputs(config: Config) -> list[str]:
@@ -82,41 +73,12 @@ def final_outputs(config: Config) -> list[str]:
         return ["results/index.html"]
     if config.handover is not None:
         return [f"results/handover/{config.handover}"]
-    return [
-        "results/intake/files.csv",
-        "results/intake/exposure.csv",
-        "results/cohort/cohort.csv",
-        "results/cohort/flow.csv",
-        "results/predictions.csv",
-        "results/statistics/table1.csv",
-        "results/statistics/table2.csv",
-        "results/statistics/delong.csv",
-        "results/statistics/net_benefit.csv",
-        *(f"results/statistics/{name}.csv" for name in FURTHER_STATISTICS),
-        "results/statistics/thresholds.csv",
-        "results/statistics/baseline_performance.csv",
-        "results/statistics/baseline_delong.csv",
-        "results/statistics/shortcuts.csv",
-        *_figures(config, *OWN_FIGURES, "gradcam", "training", "shortcuts", "flow"),
-        "results/tables/table1.docx",
-        "results/tables/table2.docx",
-        "results/provenance.json",
-        *WRITTEN_LAST,
-    ]
+    return _results(config, lambda row: row.made in (FINAL, LAST))
 
 
 def own_statistics(config: Config) -> list[str]:
     """All that is made of own tables, in the order of their listing."""
-    tables = [
-        *("table1", "missing", "table2", "delong", "thresholds", "calibration", "calibration_curve"),
-        *("net_benefit", *FURTHER_STATISTICS, "subgroups", "prevalence", "sensitivity"),
-    ]
-    return [
-        *(f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("html", "docx")),
-        *_figures(config, *OWN_FIGURES, *(["flow"] if flow_table(config) else [])),
-        *(f"results/statistics/{name}.csv" for name in tables),
-        "results/statistics/engine.json",
-    ]
+    return _results(config, lambda row: row.own and (row.stem != "flow" or bool(flow_table(config))))
 
 
 def products(config: Config, centers: Centers) -> list[str]:
@@ -148,36 +110,16 @@ def products(config: Config, centers: Centers) -> list[str]:
         "results/cohort/train.csv",
         "results/cohort/internal_test.csv",
         *(f"state/cache/{name}/index.csv" for name in sets),
-        *fold_files(config, "weights.pt"),
         *(f"results/deep/scores/{name}.csv" for name in sets),
         *(f"results/deep/masked/{name}.csv" for name in masked_sets(config)),
         "results/deep/gradcam/cases.csv",
-        *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),
         *(f"results/boosting/scores/{name}.csv" for name in config.test_sets),
         "results/boosting/baselines/coefficients.csv",
         "results/boosting/baselines.csv",
-        *shared_tables(config),
+        *_results(config, lambda row: row.made == PRODUCT),
     ]
-
-
-def shared_tables(config: Config) -> list[str]:
-    """The results that 'make share' packs or counts from."""
-    made = [f"results/{name}" for name in SHARED_TABLES if not name.startswith("intake/")]
-    issues = per_center(config, "results/intake/{center}/table_issues.csv")
-    documents = [
-        f"results/tables/{name}.{suffix}" for name in ("table1", "table2") for suffix in ("docx", "html")
-    ]
-    return [*made, *issues, *documents, "results/statistics/engine.json"]
 
 
 def recorded_outputs(config: Config) -> list[str]:
-    """The results whose checksums the provenance record holds: all final ones before it, what can be shared,
-    and the models themselves.
-    """
-    files = [
-        *(path for path in final_outputs(config) if path not in ("results/provenance.json", *WRITTEN_LAST)),
-        *shared_tables(config),
-        *fold_files(config, "weights.pt"),
-        *(f"results/boosting/{model}/model.ubj" for model in ("clinical", "combined")),
-    ]
-    return list(dict.fromkeys(files))
+    """The results whose checksums the provenance record holds: all that are made before it."""
+    return _results(config, lambda row: row.made != LAST)

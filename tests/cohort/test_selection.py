@@ -10,19 +10,11 @@ from hypothesis import strategies as st
 
 from scripts.cohort.selection import Counted, completed_years, select_cohort, steps
 from scripts.common.config import Cohort
+from scripts.common.contracts.cohort import COHORT, FLOW
+from scripts.common.contracts.intake import DXA, FILMS_WITH_AGES, PATIENTS, SET_ASIDE
 from scripts.common.errors import StudyError
 from scripts.common.intervals import months_between, months_of_days, within_months
-from scripts.common.tables import (
-    COHORT,
-    COHORT_FURTHER,
-    DXA,
-    FILMS_WITH_AGES,
-    FLOW,
-    PATIENTS,
-    SET_ASIDE,
-    read_table,
-    write_table,
-)
+from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import EXCLUSIONS, SITES
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 
@@ -568,7 +560,7 @@ def test_review(choose):
 
 def test_the_development_centre_is_not_divided_yet(choose):
     cohort = choose(**ONE).cohort
-    assert list(cohort.columns) == [*COHORT, *COHORT_FURTHER]
+    assert list(cohort.columns) == list(COHORT.whole)
     assert set(cohort["set"]) == {""} and cohort["fold"].isna().all()
 
 

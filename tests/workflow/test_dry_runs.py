@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from scripts.share.contents import DERIVED
+from scripts.common.catalogue import CATALOGUE
 from scripts.share.suppression import TABLES
 
 RULES_ONCE = {
@@ -126,14 +126,19 @@ def test_every_table_that_can_be_shared_is_recorded(study):
     text = study.snakemake("-n", "results/provenance.json")
     job = text[text.index("rule record_provenance:") :].split("input: ")[1]
     inputs = set(job.splitlines()[0].split(", "))
-    tables = {f"results/{name}" for name in TABLES if not name.startswith("intake/")}
+    tables = {
+        f"results/{name}".format(model=model)
+        for model in ("clinical", "combined")
+        for name in TABLES
+        if not name.startswith("intake/")
+    }
     counted = {
         f"results/intake/{name}"
         for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")
     }
     documents = {
         f"results/{name}.{suffix}"
-        for name in DERIVED
+        for name in (row.name for row in CATALOGUE if row.sharing.how == "derived")
         for suffix in (("docx", "html") if "tables/" in name else ("svg", "png"))
     }
     assert tables | counted | documents | {"results/statistics/engine.json"} <= inputs
