@@ -42,9 +42,9 @@ from scripts.common.files import atomic_folder, write_text
 from scripts.common.log import Log
 from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import read_table
-from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.fold_networks import chosen_precision
-from scripts.deep.trained_networks import load_networks
+from scripts.networks.arithmetic import exact_arithmetic
+from scripts.networks.fold_networks import chosen_precision
+from scripts.networks.trained_networks import load_networks
 
 CHECKED_FILMS = 4
 """Films of the internal test set, besides the pattern films, on which the ONNX file is checked."""

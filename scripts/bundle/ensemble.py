@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from scripts.common.errors import StudyError
-from scripts.deep.film_network import FilmNetwork
-from scripts.deep.scoring import for_scoring
+from scripts.networks.film_network import FilmNetwork
+from scripts.networks.scoring import for_scoring
 
 TOLERANCE = 1e-4
 """Largest difference of a probability between ONNX Runtime and PyTorch with which a bundle is written."""
@@ -30,7 +30,7 @@ class Ensemble(nn.Module):
     """Probabilities of osteoporosis for 16-bit films: every fold's, and their mean.
 
     The z-score over the whole film is part of it, so a user hands over grey values. An SD below 1 (a blank
-    film) counts as 1, as in ``scripts/deep/films.py``. Means are taken by rows and then over rows, which
+    film) counts as 1, as in ``scripts/networks/films.py``. Means are taken by rows and then over rows, which
     keeps them exact in fp32.
     """
 

@@ -19,7 +19,6 @@ import pandas as pd
 
 from scripts.common.key import StudyKey
 from scripts.common.vocabulary import ACCEPTED, QUARANTINED, REJECT, REJECTED
-from scripts.deep.film_cache import resize_film
 from scripts.intake.batch_conversion import measured_film
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal, silence_readers
@@ -27,6 +26,7 @@ from scripts.intake.exposure import judge
 from scripts.intake.film_process import each_film
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.listing import check_folder_is_there, path_of_text, scan_folder
+from scripts.networks.film_cache import resize_film
 
 _NOBODY, _ANY_DAY = "NOBODY", datetime.date(2000, 1, 1)
 """Stand for an absent id and date: a study needs them to join tables, a score doesn't."""

@@ -24,12 +24,12 @@ from scripts.common.code_hash import code_hash
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
-from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.compute_device import hold_device
-from scripts.deep.csv_tables import csv_text
-from scripts.deep.fold_networks import FoldNetworks, mean_probability
-from scripts.deep.kinds.registry import HYBRID, architecture_class, code_of, new_network
-from scripts.deep.trained_networks import load_networks
+from scripts.networks.arithmetic import exact_arithmetic
+from scripts.networks.csv_tables import csv_text
+from scripts.networks.fold_networks import FoldNetworks, mean_probability
+from scripts.networks.kinds.registry import HYBRID, architecture_class, code_of, new_network
+from scripts.networks.machine.device import hold_device
+from scripts.networks.trained_networks import load_networks
 
 COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "deep", "positive")
 """Columns of the scores before the folds' probabilities (``fold_0`` ...)."""
@@ -42,7 +42,7 @@ number.
 
 class LooseFilms:
     """Films ``(n, side, side)`` uint16 as z-scored batches, with the arithmetic of
-    ``scripts/deep/films.py``.
+    ``scripts/networks/films.py``.
     """
 
     def __init__(self, films: Sequence[np.ndarray], device: torch.device) -> None:

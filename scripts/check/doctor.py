@@ -48,7 +48,7 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from scripts.common.errors import StudyError
-from scripts.deep.kinds.registry import HYBRID, architecture_class, new_network
+from scripts.networks.kinds.registry import HYBRID, architecture_class, new_network
 try:
     network = new_network(HYBRID, architecture_class(HYBRID)(**json.loads(sys.argv[2])))
     network.load_initial(Path(sys.argv[1]).read_bytes())
@@ -298,7 +298,10 @@ def check_gpu(
 def torch_has_bf16() -> bool | None:
     """Whether PyTorch computes in bf16 on this processor; None where it can't be asked."""
     answer = ask(
-        sys.executable, "-c", "from scripts.deep.arithmetic import has_bf16; print(has_bf16())", seconds=120
+        sys.executable,
+        "-c",
+        "from scripts.networks.arithmetic import has_bf16; print(has_bf16())",
+        seconds=120,
     )
     return answer.text.strip() == "True" if answer and answer.status == 0 else None
 
@@ -430,7 +433,7 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
 
 def check_weights(config: Config) -> Iterator[Finding]:
     """The file of weights that training starts from."""
-    from scripts.deep.weights_file import IMAGENET, verified_content
+    from scripts.networks.weights_file import IMAGENET, verified_content
 
     if config.deep.init == "random":
         return

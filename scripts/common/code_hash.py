@@ -20,12 +20,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LEAVES = frozenset(
     {
-        "scripts/boosting/progress.py",
+        "scripts/tabular/progress.py",
         "scripts/bundle/progress.py",
         "scripts/cohort/progress.py",
         "scripts/common/log.py",
         "scripts/common/progress.py",
-        "scripts/deep/progress.py",
+        "scripts/networks/progress.py",
         "scripts/intake/progress.py",
         "scripts/synthetic/progress.py",
     }

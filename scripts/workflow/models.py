@@ -15,7 +15,7 @@ from snakemake.iocontainers import Wildcards
 from scripts.common.config import Config
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
-from scripts.networks.memory_estimate import job_memory_mb
+from scripts.networks.machine.memory import job_memory_mb
 from scripts.workflow.params import plain
 
 NOT_SETTINGS = frozenset({"kind", "like", "role", "label", "predictors"})

@@ -8,10 +8,10 @@ Parts (``--parts``):
   only, and bytes per second of a copy; on a GPU also operations of a large product of matrices. Beside it the
   share of that roof that would be reached if the network were nothing but its convolutions, each timed alone
   as PyTorch computes it, forward and backward.
-- train: ``scripts.deep.training.train``, steps after the first, against ``tests.bench.naive_network``
+- train: ``scripts.networks.training.train``, steps after the first, against ``tests.bench.naive_network``
   (Pillow, torchvision's transforms, DataLoader, fp32, blocks in a loop). Both start from the same PNG files'
   content; ours has it in the cache, as in a run.
-- score: ``scripts.deep.scoring.probabilities`` against the naive script, ONNX Runtime and OpenVINO, each
+- score: ``scripts.networks.scoring.probabilities`` against the naive script, ONNX Runtime and OpenVINO, each
   runtime given the z-scored films and the fused network, on the same number of threads.
 - cache: ``cache_films`` on films of 2500 x 2048, films per second of one thread, and the memory that is the
   process's own.
@@ -53,16 +53,16 @@ from torch import nn
 
 from scripts.common.contracts.networks import HISTORY
 from scripts.common.log import Log
-from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.film_cache import cache_films, isal_zlib
-from scripts.deep.films import FilmStack, split_fold
-from scripts.deep.kinds.hybrid import HybridNetwork
-from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
-from scripts.deep.loop import FoldTraining, train
-from scripts.deep.resnet import Trunk
-from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.settings import Settings, settings_of
 from scripts.intake.png_encoding import encode_png16
+from scripts.networks.arithmetic import exact_arithmetic
+from scripts.networks.film_cache import cache_films, isal_zlib
+from scripts.networks.films import FilmStack, split_fold
+from scripts.networks.kinds.hybrid import HybridNetwork
+from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.loop import FoldTraining, train
+from scripts.networks.resnet import Trunk
+from scripts.networks.scoring import films_per_forward, for_scoring, probabilities
+from scripts.networks.settings import Settings, settings_of
 from tests.bench import naive_network
 from tests.bench.films import simulated
 from tests.bench.rounds import ratio, seconds_in_rounds
@@ -510,7 +510,7 @@ def bench_folds(cache: Path) -> None:
             command = [
                 sys.executable,
                 "-m",
-                "scripts.deep.train_fold",
+                "scripts.networks.train_fold",
                 "--cache",
                 str(cache),
                 "--fold",

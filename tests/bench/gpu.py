@@ -33,13 +33,13 @@ import numpy as np
 import torch
 
 from scripts.common.contracts.networks import HISTORY
-from scripts.deep.arithmetic import autocast, exact_arithmetic
-from scripts.deep.augmentation import augment
-from scripts.deep.films import FilmStack, split_fold
-from scripts.deep.kinds.hybrid import HybridNetwork
-from scripts.deep.loop import FoldTraining, train
-from scripts.deep.scoring import films_per_forward, probabilities
-from scripts.deep.settings import Settings
+from scripts.networks.arithmetic import autocast, exact_arithmetic
+from scripts.networks.augmentation import augment
+from scripts.networks.films import FilmStack, split_fold
+from scripts.networks.kinds.hybrid import HybridNetwork
+from scripts.networks.loop import FoldTraining, train
+from scripts.networks.scoring import films_per_forward, probabilities
+from scripts.networks.settings import Settings
 from tests.bench import deep, naive_network
 
 BATCH = deep.TRAINING["batch_size"]
@@ -107,7 +107,7 @@ def write_films(folder: Path, n: int, threads: int) -> list[Path]:
 
 def gpu_tests(found: Findings, seconds: int) -> None:
     """The tests marked ``gpu``, in a process of their own; what they print is kept in ``gpu_tests.txt``."""
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/deep"]
+    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/networks"]
     began, report = time.monotonic(), found.folder / "gpu_tests.txt"
     with report.open("w") as file, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds, check=False)

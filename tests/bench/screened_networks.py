@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.deep.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
-from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
-from scripts.deep.resnet import BasicBlock
+from scripts.networks.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
+from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.resnet import BasicBlock
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.common.seeds import sub_seed
-from scripts.deep.augmentation import draw_changes
-from scripts.deep.loop import learning_rate
-from scripts.deep.settings import Augmentation
+from scripts.networks.augmentation import draw_changes
+from scripts.networks.loop import learning_rate
+from scripts.networks.settings import Augmentation
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from tests.bench.screened_networks import LiteTrunk, ScreenedNetwork, share_between_films
 from tests.bench.screening_films import decoded
@@ -318,7 +318,7 @@ class Training:
         return row
 
     def _augmented(self, stack: Stack, plan: Schedule, number: Tensor) -> Tensor:
-        """The films of step ``number`` (1,), changed as ``scripts.deep.augmentation.augment`` does it."""
+        """The films of step ``number`` (1,), changed as ``scripts.networks.augmentation.augment`` does it."""
         x = stack.batch(plan.rows.index_select(0, number)[0])
         grid = F.affine_grid(plan.matrices.index_select(0, number)[0], list(x.shape), align_corners=False)
         moved = F.grid_sample(x, grid, mode="bilinear", padding_mode="border", align_corners=False)

@@ -18,9 +18,9 @@ from scripts.common.config import Exposure, FrontalView
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.log import Log
 from scripts.common.tables import write_table
-from scripts.deep.kinds.hybrid import HybridNetwork
-from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
-from scripts.deep.training_store import weights_bytes
+from scripts.networks.kinds.hybrid import HybridNetwork
+from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.training_store import weights_bytes
 
 ARCHITECTURE = {
     "grid": 3, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 4, "mlp_ratio": 4, "dropout": 0.1,

@@ -25,9 +25,9 @@ from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
 from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import read_table
-from scripts.deep.kinds.hybrid import HybridNetwork
-from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
-from scripts.deep.trained_networks import load_networks
+from scripts.networks.kinds.hybrid import HybridNetwork
+from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.trained_networks import load_networks
 from tests.bundle.conftest import write_inputs
 
 WHOLE = {
@@ -58,7 +58,7 @@ def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
 
 
 def test_nothing_of_patients_and_no_path_of_this_machine_is_in_it(made, tmp_path_factory):
-    folders = [b"/tmp/", b"site-packages", str(made.parent).encode(), b"scripts/deep/kinds/hybrid.py"]
+    folders = [b"/tmp/", b"site-packages", str(made.parent).encode(), b"scripts/networks/kinds/hybrid.py"]
     for path in made.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert b"PLANTED" not in content, path.name

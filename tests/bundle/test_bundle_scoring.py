@@ -20,10 +20,10 @@ from scripts.bundle.film_scoring import Scorer, film_numbers, private_path, scor
 from scripts.bundle.score import main
 from scripts.common.errors import StudyError
 from scripts.common.standards import SHA256_LIST
-from scripts.deep.csv_tables import read_csv
-from scripts.deep.film_cache import resize_film
-from scripts.deep.scoring import for_scoring
-from scripts.deep.trained_networks import load_networks
+from scripts.networks.csv_tables import read_csv
+from scripts.networks.film_cache import resize_film
+from scripts.networks.scoring import for_scoring
+from scripts.networks.trained_networks import load_networks
 from tests.bundle.conftest import chest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,7 +206,7 @@ def test_too_little_memory_is_said_and_leaves_nothing(bundle, films, tmp_path, s
     def full(*given):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("scripts.deep.kinds.hybrid.HybridNetwork.logits", full)
+    monkeypatch.setattr("scripts.networks.kinds.hybrid.HybridNetwork.logits", full)
     with pytest.raises(StudyError, match="Out of memory.*DEVICE=cpu"):
         score_folder(bundle, films, tmp_path / "scores.csv", "cpu", None, silent)
     assert not list(tmp_path.glob("scores*"))

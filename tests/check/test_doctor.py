@@ -28,9 +28,9 @@ from scripts.check.doctor import (
 from scripts.check.table_faults import table_faults
 from scripts.common.config import Architecture, Center, FrontalView, read_config
 from scripts.common.key import make_key
-from scripts.deep.kinds.hybrid import HybridNetwork
-from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
-from scripts.deep.weights_file import IMAGENET
+from scripts.networks.kinds.hybrid import HybridNetwork
+from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.weights_file import IMAGENET
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = Profile(partitions={}, status_command="squeue", first_look=40, asks_gres=False)
@@ -171,7 +171,7 @@ def test_a_processor_that_imitates_bf16(command):
 
 
 def test_pytorch_is_asked_for_bf16_as_it_is_installed(monkeypatch):
-    from scripts.deep.arithmetic import has_bf16
+    from scripts.networks.arithmetic import has_bf16
 
     assert doctor.torch_has_bf16() is has_bf16()
     monkeypatch.setattr(doctor.sys, "executable", "/nowhere/python")

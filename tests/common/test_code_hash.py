@@ -123,13 +123,13 @@ def test_a_hash_follows_the_kind_in_use_alone(kinds, file, changed):
 
 def test_every_rule_that_runs_a_network_names_its_kind():
     """Whatever reaches the registry would else keep old results when the kind's code changes."""
-    registry, used = ROOT / "scripts/deep/kinds/registry.py", 0
+    registry, used = ROOT / "scripts/networks/kinds/registry.py", 0
     for rules in sorted((ROOT / "rules").glob("*.smk")):
         for arguments in re.findall(r"code=code\(([^)]*)\)", rules.read_text(encoding="utf-8")):
             entries = re.findall(r"scripts/[\w/]+\.py", arguments)
             if registry in import_graph(*entries):
                 used += 1
-                assert any(entry.startswith("scripts/deep/kinds/") for entry in entries), arguments
+                assert any(entry.startswith("scripts/networks/kinds/") for entry in entries), arguments
     assert used >= 4
 
 
@@ -214,7 +214,7 @@ def test_a_new_config_key_or_word_changes_the_code_of_no_rule(tmp_path):
     vocabulary.write_text(text.replace('"lumbar"', '"spine"'), encoding="utf-8")
     after = hashes()
     assert after["scripts/intake/pseudonymize_tables.py"] != before["scripts/intake/pseudonymize_tables.py"]
-    assert after["scripts/deep/train_fold.py"] == before["scripts/deep/train_fold.py"]
+    assert after["scripts/networks/train_fold.py"] == before["scripts/networks/train_fold.py"]
 
 
 def test_a_word_counts_for_those_who_take_it(tree):

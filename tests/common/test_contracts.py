@@ -63,7 +63,7 @@ def test_a_writer_keeps_to_the_contract(tmp_path):
     assert read_table(tmp_path / "p.csv", PREDICTIONS)["any_model"].tolist() == [0.1 + 0.2]
 
 
-FOLD = ("scripts/deep/loop.py", "scripts/deep/kinds/hybrid.py")
+FOLD = ("scripts/networks/loop.py", "scripts/networks/kinds/hybrid.py")
 """The code that a finished fold's key holds."""
 
 

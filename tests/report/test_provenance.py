@@ -188,6 +188,6 @@ def test_every_rules_script_is_recorded():
     assert {
         "scripts/report/record_provenance.py",
         "scripts/report/write_report.py",
-        "scripts/deep/train_fold.py",
+        "scripts/networks/train_fold.py",
     } <= code.keys()
     assert "scripts/common/numbers.py" not in code

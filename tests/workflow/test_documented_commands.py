@@ -269,7 +269,7 @@ def test_the_modules_of_commands_start_without_the_packages_of_tests(tmp_path):
     assert {
         "scripts.check.doctor",
         "scripts.bundle.score",
-        "scripts.deep.orphans",
+        "scripts.networks.orphans",
         "tests.intake.fuzz_intake",
         "tests.intake.fuzz_tables",
     } <= modules

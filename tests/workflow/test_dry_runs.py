@@ -218,7 +218,7 @@ use rule train_fold as train_elsewhere with:
             (study.path / name / file).touch()
     targets = ["my scores/internal_test.csv", "my folds/1/weights.pt"]
     text = study.snakemake("-n", "-p", "--", *targets)
-    commands = [line.strip() for line in text.splitlines() if "python -m scripts.deep" in line]
+    commands = [line.strip() for line in text.splitlines() if "python -m scripts.networks" in line]
     assert len(commands) == 2 and not any("results/" in line or "state/" in line for line in commands)
     scoring, training = sorted(commands, key=lambda line: "train_fold" in line)
     assert """--cache "$(dirname 'my films/internal_test/index.csv')" """ in scoring

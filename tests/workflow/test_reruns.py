@@ -69,7 +69,7 @@ def test_a_comment_in_every_script_and_a_docs_change_run_nothing(duplicate):
     scripts = [path.relative_to(duplicate.path) for path in (duplicate.path / "scripts").rglob("*.py")]
     assert len(scripts) > 100
     append(duplicate, scripts, "\n# a remark\n")
-    append(duplicate, ["README.md", "docs/methods.md", "rules/deep.smk"], "\n# A remark.\n")
+    append(duplicate, ["README.md", "docs/methods.md", "rules/networks.smk"], "\n# A remark.\n")
     assert duplicate.jobs() == {}
     # a line of code in a module that draws: figures and what shows them, no number
     append(
@@ -122,7 +122,7 @@ def test_a_new_config_key_that_no_rule_reads_makes_nothing_again_but_the_record(
 
 
 def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
-    path = duplicate.path / "scripts/deep/kinds/hybrid.py"
+    path = duplicate.path / "scripts/networks/kinds/hybrid.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nANOTHER_CONSTANT = 1\n", encoding="utf-8")
     assert duplicate.jobs()["train_fold"] == 5
 
@@ -284,7 +284,7 @@ def test_results_deleted_are_republished_on_one_core_without_training_to_the_sam
     """All of them, from the intake to the report, by one core instead of two: films are read and cached
     again, the folds come out of state/store.
 
-    ``tests/deep/test_deep_rules.py`` trains on one core and on two.
+    ``tests/networks/test_deep_rules.py`` trains on one core and on two.
     """
     results = duplicate.path / "results"
     kept = [

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.films import FilmStack, data_hash, split_fold
-from scripts.deep.scoring import for_scoring, probabilities
-from scripts.deep.settings import settings_of
-from scripts.deep.trained_networks import load_networks
-from scripts.deep.training_store import fold_key
+from scripts.networks.arithmetic import exact_arithmetic
+from scripts.networks.films import FilmStack, data_hash, split_fold
+from scripts.networks.scoring import for_scoring, probabilities
+from scripts.networks.settings import settings_of
+from scripts.networks.trained_networks import load_networks
+from scripts.networks.training_store import fold_key
 
 FOLDS = range(5)
 

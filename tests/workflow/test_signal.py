@@ -79,7 +79,7 @@ def test_without_the_density_signal_the_score_says_no_more_than_age_and_sex(fres
     )
     study.snakemake("--", "results/deep/fold_0/held_out.csv", "state/cache/internal_test/index.csv")
     subprocess.run(
-        [sys.executable, "-m", "scripts.deep.score_images", "--cache", "state/cache/internal_test",
+        [sys.executable, "-m", "scripts.networks.score_images", "--cache", "state/cache/internal_test",
         "--weights",
          "results/deep/fold_0/weights.pt", "--output", "unseen.csv", "--device", "cpu", "--threads", "1"],
         cwd=study.path, check=True, capture_output=True,

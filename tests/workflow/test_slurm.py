@@ -121,7 +121,7 @@ class Run:
         for place in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 words = (place / "cmdline").read_bytes().split(b"\0") if place.name.isdigit() else []
-                ours = words[:3] == [b"python", b"-m", b"scripts.deep.train_fold"]
+                ours = words[:3] == [b"python", b"-m", b"scripts.networks.train_fold"]
                 if ours and (place / "cwd").readlink() == self.study.path:
                     found[words[words.index(b"--fold") + 1].decode()] = int(place.name)
         return found

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from scripts.common.files import write_text
-from scripts.deep.csv_tables import csv_text
+from scripts.networks.csv_tables import csv_text
 from scripts.workflow.commands import command_prefix
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -103,7 +103,7 @@ def study(fresh_study):
 def calls(log: Path) -> tuple[bool, bool]:
     """Whether the recording Python ran the script of ``cache_films``, and the command of ``train_fold``."""
     text = log.read_text() if log.exists() else ""
-    return "cache_films.py" in text, "-m scripts.deep.train_fold" in text
+    return "cache_films.py" in text, "-m scripts.networks.train_fold" in text
 
 
 def test_scripts_and_commands_run_with_the_python_of_the_conda_environment(study, tmp_path):

@@ -1,0 +1,82 @@
+"""The trunk in evaluation on a CPU, each convolution with the sum and the ReLU behind it in one pass over
+memory.
+
+With bf16 units a CPU computes a convolution in the time in which its result is written and read again; a ReLU
+or a sum of its own then costs as much as the convolution. oneDNN has them in one operation. PyTorch reaches
+it through two operators that its compiler uses (``torch.ops.mkldnn``); they need no compiler. Where they are
+absent the plain trunk is used: the numbers are the same but for the rounding of a sum.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scripts.networks.arithmetic import has_bf16
+from scripts.networks.resnet import BasicBlock, Trunk
+
+
+def can_fuse(precision: str) -> bool:
+    """Whether this CPU and this build of PyTorch have the fused operators in ``precision`` (fp32, bf16)."""
+    if not torch.backends.mkldnn.is_available() or not hasattr(torch.ops.mkldnn, "_convolution_pointwise_"):
+        return False
+    return precision == "fp32" or has_bf16()
+
+
+class FusedTrunk:
+    """A trunk whose BatchNorms are folded in already (``for_scoring``), in the arithmetic of
+    ``precision``.
+
+    Called with blocks ``(n, 1, b, b)`` it gives the maps that the trunk gives. For inference only.
+    """
+
+    def __init__(self, trunk: Trunk, precision: str) -> None:
+        self._kind = torch.bfloat16 if precision == "bf16" else torch.float32
+        self._stem = self._weights(trunk.conv1)
+        self._blocks = []
+        for block in trunk.modules():
+            if isinstance(block, BasicBlock):
+                shortcut = None if block.downsample is None else self._weights(block.downsample[0])
+                self._blocks.append((self._weights(block.conv1), self._weights(block.conv2), shortcut))
+
+    def _weights(self, convolution: nn.Conv2d) -> tuple[Tensor, Tensor, list[int], list[int]]:
+        weight, bias = (t.detach().to(self._kind) for t in (convolution.weight, convolution.bias))
+        return (
+            weight.contiguous(memory_format=torch.channels_last),
+            bias,
+            list(convolution.stride),
+            list(convolution.padding),
+        )
+
+    @staticmethod
+    def _convolved(x: Tensor, convolution: tuple, activation: str) -> Tensor:
+        weight, bias, stride, padding = convolution
+        return torch.ops.mkldnn._convolution_pointwise(
+            x, weight, bias, padding, stride, [1, 1], 1, activation, [], ""
+        )
+
+    def __call__(self, blocks: Tensor) -> Tensor:
+        x = blocks.to(self._kind).contiguous(memory_format=torch.channels_last)
+        x = F.max_pool2d(self._convolved(x, self._stem, "relu"), 3, 2, 1)
+        for first, second, shortcut in self._blocks:
+            total = x if shortcut is None else self._convolved(x, shortcut, "none")
+            weight, bias, stride, padding = second
+            # into ``total``: relu(conv2(relu(conv1(x))) + shortcut)
+            torch.ops.mkldnn._convolution_pointwise_.binary(
+                total,
+                self._convolved(x, first, "relu"),
+                weight,
+                bias,
+                padding,
+                stride,
+                [1, 1],
+                1,
+                "add",
+                1.0,
+                "relu",
+                [],
+                None,
+            )
+            x = total
+        return x

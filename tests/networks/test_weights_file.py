@@ -1,0 +1,85 @@
+"""The ImageNet weights file: fetched from a server, placed by hand, or refused."""
+
+import hashlib
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+
+from scripts.common.errors import StudyError
+from scripts.common.log import Log
+from scripts.networks.weights_file import IMAGENET, fetch_weights, initial_content, verified_content
+
+CONTENT = b"weights " * 50_000
+NAME = f"resnet18-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
+QUIET = Log(None, "test", echo=False)
+
+
+@pytest.fixture
+def server():
+    """A local server: /good answers the file, /cut stops half way, all else is absent."""
+
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path not in ("/good", "/cut", "/other"):
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.end_headers()
+            sent = {"/good": CONTENT, "/cut": CONTENT[: len(CONTENT) // 2], "/other": CONTENT[::-1]}[
+                self.path
+            ]
+            self.wfile.write(sent)
+
+        def log_message(self, *_):
+            pass
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{running.server_port}"
+    running.shutdown()
+    running.server_close()
+
+
+def test_a_good_file_arrives(server, tmp_path):
+    fetch_weights(f"{server}/good", tmp_path / "weights" / NAME, QUIET)
+    assert verified_content(tmp_path / "weights" / NAME) == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("cut", "cut or another file"), ("other", "cut or another file"), ("none", "Not Found")],
+)
+def test_a_wrong_answer_leaves_nothing_and_says_how_to_place_the_file(server, tmp_path, path, said):
+    with pytest.raises(StudyError, match=said) as error:
+        fetch_weights(f"{server}/{path}", tmp_path / NAME, QUIET)
+    assert "put it at" in str(error.value) and "deep.init: random" in str(error.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_server_says_how_to_place_the_file(server, tmp_path):
+    with pytest.raises(StudyError, match="could not be downloaded.*put it at"):
+        fetch_weights("http://127.0.0.1:9/none", tmp_path / NAME, QUIET, timeout=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_absent_cut_or_misnamed_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StudyError, match="are not there.*deep.init: random"):
+        initial_content("imagenet")
+    IMAGENET.parent.mkdir()
+    IMAGENET.write_bytes(CONTENT)
+    with pytest.raises(StudyError, match="cut or another file"):
+        initial_content("imagenet")
+    with pytest.raises(StudyError, match="names the file 'mine.pth'"):
+        initial_content("mine.pth")
+    Path("mine.pth").write_bytes(b"x")
+    assert initial_content("mine.pth") == b"x"
+    assert initial_content("random") is None
+
+
+def test_the_papers_file_has_torchvisions_name():
+    torchvision = pytest.importorskip("torchvision")
+    assert torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url.endswith(IMAGENET.name)
