@@ -11,7 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scripts.common.catalogue import CATALOGUE
+from scripts.common.catalogue import ROOT as RESULTS_ROOT
 from scripts.common.config import Intake
+from scripts.common.contracts.contract import matches
 from scripts.common.contracts.intake import MEASURES
 from scripts.common.contracts.report import CHECKLIST
 from scripts.common.tables import write_table
@@ -79,6 +82,7 @@ def test_every_place_exists_in_a_report(study, configs, name, language):
     page = report_html(run)
     ids = set(re.findall(r' id="([^"]+)"', page))
     rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
+    results = [f"{RESULTS_ROOT}{row.name}.{suffix}" for row in CATALOGUE for suffix in row.suffixes()]
     for one in items(run, name, language):
         for place in one.where:
             if place.startswith("#"):
@@ -88,10 +92,7 @@ def test_every_place_exists_in_a_report(study, configs, name, language):
                 for key in place.removeprefix("config: ").split("."):
                     value = value[key]
             elif place.startswith("results/"):
-                folder, file = place.rsplit("/", 1)
-                if folder == "results/figures":
-                    assert f'"{file.split(".")[0]}"' in rules, place
-                else:
+                if not any(matches(pattern, place) for pattern in results):
                     pattern = re.sub(r"combined", "(combined|\\\\{model\\\\})", re.escape(place))
                     assert re.search(pattern, rules), place
             else:
