@@ -29,7 +29,8 @@ rule make_bundle:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        code=code("scripts/bundle/make_bundle.py"),
+        code=code("scripts/bundle/make_bundle.py", "scripts/deep/kinds/hybrid.py"),
+        card=file_hash("scripts/bundle/templates/model_card.md.j2"),
         settings=bundle_settings(CFG),
         facts=bundle_facts(CFG),
     script:

@@ -80,7 +80,7 @@ rule train_fold:
         device=device_asked(CFG),
         checkpoint_minutes=str(CFG.deep.checkpoint_minutes),
     params:
-        code=code("scripts/deep/train_fold.py"),
+        code=code("scripts/deep/train_fold.py", "scripts/deep/kinds/hybrid.py"),
         settings=training_settings(CFG),
     shell:
         "exec python -m scripts.deep.train_fold"
@@ -137,7 +137,7 @@ rule score_images:
         gpu=CFG.deep.gpus_per_fold,
         device=device_asked(CFG),
     params:
-        code=code("scripts/deep/score_images.py"),
+        code=code("scripts/deep/score_images.py", "scripts/deep/kinds/hybrid.py"),
         threads=CFG.deep.cpu_threads,
         precision=CFG.deep.scoring.precision,
         films_per_forward=CFG.deep.scoring.films_per_forward,
@@ -173,7 +173,7 @@ rule score_masked:
         gpu=CFG.deep.gpus_per_fold,
         device=device_asked(CFG),
     params:
-        code=code("scripts/deep/score_masked.py"),
+        code=code("scripts/deep/score_masked.py", "scripts/deep/kinds/hybrid.py"),
         spine=list(CFG.deep.masks.spine),
         border=CFG.deep.masks.border,
         threads=CFG.deep.cpu_threads,
@@ -211,7 +211,7 @@ rule explain_gradcam:
         gpu=CFG.deep.gpus_per_fold,
         device=device_asked(CFG),
     params:
-        code=code("scripts/deep/explain_gradcam.py"),
+        code=code("scripts/deep/explain_gradcam.py", "scripts/deep/kinds/hybrid.py"),
         cases=CFG.deep.gradcam.cases,
         random=CFG.deep.gradcam.random,
         seed=CFG.study.seed,

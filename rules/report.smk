@@ -1,8 +1,9 @@
 # The record of the run and the page for readers.
 
+from scripts.common.templates import templates_hash
 from scripts.report.checklists import CHECKLISTS
+from scripts.report.prose import TEMPLATES
 from scripts.report.redaction import redacted_config
-from scripts.report.render import templates_hash
 from scripts.report.run_files import FIGURES, STATISTICS
 
 
@@ -78,7 +79,7 @@ rule write_report:
         runtime=grows(15),
     params:
         code=code("scripts/report/write_report.py"),
-        templates=templates_hash(),
+        templates=templates_hash(TEMPLATES),
         checklists=templates_hash(CHECKLISTS),
         labels={c.name: c.label for c in CFG.centers},
         test_sets=CFG.test_sets,

@@ -1,5 +1,6 @@
 """Training patients (combined: and their out-of-fold deep scores) in; trees and out-of-fold scores out."""
 
+from scripts.boosting import progress
 from scripts.boosting.models import fit_model, importance, write_model
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.networks import SET_SCORES as DEEP_SCORES
@@ -16,7 +17,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_model(booster, result.model)
     write_table(out_of_fold, result.out_of_fold, OUT_OF_FOLD)
     write_table(importance(booster, model), result.importance, IMPORTANCE)
-    log.say(
-        f"{model} model: {params.settings['trees']} trees on {len(train)} patients, "
-        f"{train['fold'].nunique()} folds"
-    )
+    log.say(progress.fitted(model, params.settings["trees"], len(train), train["fold"].nunique()))

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from scripts.boosting import progress
 from scripts.boosting.models import FEATURES, read_model, score, variables
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.networks import SET_SCORES as DEEP_SCORES
@@ -18,4 +19,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     }
     table = pd.DataFrame({"patient_id": cohort["patient_id"], **scores})
     write_table(table, snakemake.output.scores, SET_SCORES)
-    log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")
+    log.say(progress.scored(len(cohort), snakemake.wildcards.set))

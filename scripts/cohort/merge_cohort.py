@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from scripts.cohort import progress
 from scripts.cohort.merging import check_accounts, merge_cohorts, merge_flows
 from scripts.common.contracts.cohort import COHORT, EXCLUDED, EXCLUDED_OF_CENTER, FLOW
 from scripts.common.log import rule_log
@@ -19,7 +20,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_table(cohort, result.cohort, COHORT.whole)
     write_table(flow, result.flow, FLOW)
     write_table(pd.concat(excluded, ignore_index=True), result.excluded, EXCLUDED)
-    log.say(
-        f"{len(cohort)} patients of {cohort['center'].nunique()} centres, {int(cohort['label'].sum())} with "
-        "osteoporosis"
-    )
+    log.say(progress.merged(len(cohort), cohort["center"].nunique(), int(cohort["label"].sum())))

@@ -1,5 +1,6 @@
 """A centre's films and tables in; its included patients, its flow and its excluded patients out."""
 
+from scripts.cohort import progress
 from scripts.cohort.selection import Counted, select_cohort
 from scripts.common.contracts.cohort import COHORT, EXCLUDED_OF_CENTER, FLOW
 from scripts.common.contracts.intake import (
@@ -42,9 +43,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     )
     for line in selection.flow.itertuples():
         if line.kind == "note" and line.n_any:
-            log.say(f"of the included: {NOTE_WORDS[line.step][0]}: {line.n_patients} patients")
+            log.say(progress.noted(NOTE_WORDS[line.step][0], line.n_patients))
         elif line.n_any:
-            log.say(f"{line.kind} {line.step}: {line.n_patients} patients (counted by itself: {line.n_any})")
+            log.say(progress.flow_line(line.kind, line.step, line.n_patients, line.n_any))
     write_table(selection.cohort, result.selected, COHORT)
     write_table(selection.flow, result.flow, FLOW)
     write_table(selection.excluded, result.excluded, EXCLUDED_OF_CENTER)

@@ -1,5 +1,6 @@
 """The development centre's included patients in; its training and internal test set out, by the lock."""
 
+from scripts.cohort import progress
 from scripts.cohort.split import read_lock, split_patients, write_lock
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.key import open_key
@@ -20,11 +21,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_lock(lock, params.settings["lock"])
     for name in (TRAIN, INTERNAL_TEST):
         part = cohort[cohort["set"] == name]
-        log.say(f"{name}: {len(part)} patients, {int(part['label'].sum())} with osteoporosis")
+        log.say(progress.part(name, len(part), int(part["label"].sum())))
         write_table(part, result[name], COHORT.whole)
-    log.say(
-        f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before"
-    )
+    log.say(progress.drawn(len(lock) - len(before), len(before)))
     strata = strata_of_frame(cohort, params.settings["test_fraction"], params.settings["folds"])
     for warning in strata.warnings():
         log.say(warning)

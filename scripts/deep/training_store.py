@@ -7,6 +7,7 @@ code.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -18,7 +19,10 @@ import torch
 
 from scripts.common.code_hash import code_hash
 from scripts.common.files import atomic_folder, atomic_path, write_text
-from scripts.deep.network import HybridNetwork
+from scripts.deep import progress
+from scripts.deep.film_network import FilmNetwork
+from scripts.deep.kinds.registry import HYBRID, code_of
+from scripts.deep.settings import Settings
 
 PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 """The files of a finished fold."""
@@ -35,20 +39,19 @@ def trained_on(record: Mapping) -> dict[str, bytes]:
     return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
 
 
-def fold_key(data: str, settings: Mapping, fold: int, initial: bytes | None) -> str:
+def fold_key(data: str, settings: Settings, fold: int, initial: bytes | None) -> str:
     """Key of a fold, 32 hex digits.
 
     The versions of PyTorch and NumPy and the device are left out on purpose: a finished fold is not trained
     again because a library was updated or the run moved to another machine. Both are recorded beside the
     weights.
     """
-    settings = {name: value for name, value in settings.items() if name != "init"}
     parts = {
         "data": data,
-        "settings": settings,
+        "settings": {name: value for name, value in settings.plain().items() if name != "init"},
         "fold": fold,
         "initial": "random" if initial is None else hashlib.sha256(initial).hexdigest(),
-        "code": code_hash("scripts/deep/training.py"),
+        "code": code_hash("scripts/deep/loop.py", code_of(HYBRID)),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -84,17 +87,11 @@ class SavedState:
         except Exception:  # cut, empty, or no file of ours: PyTorch raises many kinds
             usable = False
         if not usable:
-            say(
-                f"the saved state {self.path} is cut or of another training; it is ignored and the fold"
-                " starts anew"
-            )
+            say(progress.state_ignored(self.path))
             return None
         if version != str(torch.__version__):
-            say(
-                f"the saved state was made by PyTorch {version}, this is {torch.__version__}: last digits may"
-                " differ"
-            )
-        say(f"resuming from step {step}")
+            say(progress.state_of_another_version(version, str(torch.__version__)))
+        say(progress.resuming(step))
         return state
 
     def clear(self) -> None:
@@ -102,16 +99,15 @@ class SavedState:
         shutil.rmtree(self.path.parent, ignore_errors=True)
 
 
-def weights_bytes(network: HybridNetwork, settings: Mapping, fold: int) -> bytes:
+def weights_bytes(network: FilmNetwork, precision: str, fold: int) -> bytes:
     """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold`` and ``model``; the same weights give
     the same bytes.
     """
     model = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     buffer = io.BytesIO()
-    precision = settings["training"]["precision"]
     torch.save(
         {
-            "architecture": dict(settings["architecture"]),
+            "architecture": dict(sorted(dataclasses.asdict(network.architecture).items())),
             "precision": precision,
             "fold": fold,
             "model": model,
@@ -153,7 +149,7 @@ class Store:
         if not products or any(
             hashlib.sha256(c).hexdigest() != sums.get(name) for name, c in products.items()
         ):
-            say(f"the stored fold {self.folder} is damaged; it is ignored and the fold is trained again")
+            say(progress.fold_damaged(self.folder))
             return None
         return products | told
 

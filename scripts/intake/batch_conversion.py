@@ -17,6 +17,7 @@ from scripts.common.files import atomic_folder
 from scripts.common.log import Log
 from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import ACCEPTED, QUARANTINED
+from scripts.intake import progress
 from scripts.intake.border_text import border_words, check_tesseract
 from scripts.intake.dicom_reading import silence_readers
 from scripts.intake.exposure import measure
@@ -102,10 +103,7 @@ def convert_batch(
             row, fault = result or (None, "")
             if row is None:
                 failed += 1
-                log.only_file(
-                    "a film was put aside:"
-                    f" {fault or 'it ended the process that read it, or filled its memory'}"
-                )
+                log.only_file(progress.put_aside("film", fault))
                 reason = "unreadable_pixels" if fault else "reader_failed"
                 rows.append({"image_id": image_id, "status": QUARANTINED, "reason": reason})
             else:
@@ -116,12 +114,9 @@ def convert_batch(
         if kind == "text":
             frame[name] = frame[name].astype("object").where(frame[name].notna(), "")
     write_table(frame, png_table, CONVERTED)
-    log.say(f"{len(ids) - failed} films converted, {failed} quarantined")
+    log.say(progress.converted(len(ids) - failed, failed))
     if ocr is not None:
         flagged, unread = (int((frame["border_text"] == kind).sum()) for kind in ("words", "unread"))
-        log.say(f"{flagged} films with words in their borders, for review (text_in_border)")
+        log.say(progress.with_words(flagged))
         if unread:
-            log.say(
-                f"{unread} films that Tesseract could not read in intake.ocr.timeout or at all, for review"
-                " (text_unread)"
-            )
+            log.say(progress.unread(unread))

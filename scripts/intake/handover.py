@@ -58,6 +58,7 @@ from scripts.common.manifest import (
 )
 from scripts.common.tables import Columns, read_table, write_table
 from scripts.common.vocabulary import ACCEPTED, OLDEST_AGE, SITES
+from scripts.intake import progress
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
@@ -165,15 +166,10 @@ def hand_over(
         manifest = Manifest(center, len(film_folders), software, dict(criteria), files)
         write_text(folder / MANIFEST, manifest.text())
     accepted = int((rows["status"] == ACCEPTED).sum())
-    log.say(
-        f"{len(rows)} files found, {accepted} films handed over;"
-        f" {content['patients']['patient_id'].nunique()} patients in the table"
-    )
-    log.say(f"{target}: hand over this folder, and nothing of private/")
-    log.say(
-        f"SHA-256 of its {MANIFEST}, to be told to the study by another way:"
-        f" {sha256_of(Path(target) / MANIFEST)}"
-    )
+    patients = content["patients"]["patient_id"].nunique()
+    log.say(progress.handed_over(len(rows), accepted, patients))
+    log.say(progress.hand_this_over(target))
+    log.say(progress.tell_checksum(MANIFEST, sha256_of(Path(target) / MANIFEST)))
 
 
 # ------------------------------------------------------------------------------------------------- at the
@@ -272,13 +268,8 @@ def receive_tables(
     with atomic_path(listing, mode=0o600) as part:
         frame = pd.DataFrame(listed, columns=list(LISTING)).sort_values("path")
         frame.to_csv(part, index=False, lineterminator="\n")
-    log.say(
-        f"centre '{manifest.center}' of another site, handed over by version {manifest.software}:"
-        f" {len(listed)} files found there"
-    )
-    log.say(
-        f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}"
-    )
+    log.say(progress.received(manifest.center, manifest.software, len(listed)))
+    log.say(progress.compare_checksum(MANIFEST, sha256_of(Path(folder) / MANIFEST)))
 
 
 def _refuse_if_unlike(film: Path, row: object, name: str, where: str) -> None:
@@ -336,4 +327,4 @@ def receive_films(
     with atomic_path(crosswalk, mode=0o600) as part:
         private[list(CROSSWALK)].to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(rows[[*BATCH_FILMS, "enrolled"]], films_table, BATCH_FILMS)
-    log.say(f"batch {batch}: {len(rows)} files found at the site, {len(accepted)} films received")
+    log.say(progress.received_films(batch, len(rows), len(accepted)))

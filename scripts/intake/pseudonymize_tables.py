@@ -16,6 +16,7 @@ from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table, write_table
+from scripts.intake import progress
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_rows import read_images
@@ -52,12 +53,11 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         write_table(frame, path, columns)
         Path(path).chmod(0o600)
     log.say(
-        f"{len(tables.patients)} rows of {tables.patients['patient_id'].nunique()} patients,"
-        f" {len(tables.dxa)} DXA results"
+        progress.pseudonymous(len(tables.patients), tables.patients["patient_id"].nunique(), len(tables.dxa))
     )
     for table, reading in (("patients", patients), ("dxa", dxa), *((("images", images),) if images else ())):
         log.say(f"  {account(table, reading)}")
         for said in reading.form:
             log.say(f"  NOTE: {said}")
     for table, reason, count in tables.issues.itertuples(index=False):
-        log.say(f"  {table}: {reason}: {count}")
+        log.say(progress.counted(f"{table}: {reason}", count))

@@ -70,8 +70,8 @@ def rule_code(root: Path = ROOT) -> dict[str, str]:
     named: set[str] = set()
     for rules in sorted((root / "rules").glob("*.smk")):
         text = rules.read_text(encoding="utf-8")
-        named |= set(re.findall(r"scripts/\w+/\w+\.py", text))
-        named |= {name.replace(".", "/") + ".py" for name in re.findall(r"-m (scripts\.\w+\.\w+)", text)}
+        named |= set(re.findall(r"scripts/(?:\w+/)+\w+\.py", text))
+        named |= {name.replace(".", "/") + ".py" for name in re.findall(r"-m (scripts(?:\.\w+)+)", text)}
     return {script: code_hash(script, root=root) for script in sorted(named)}
 
 

@@ -29,11 +29,11 @@ from scripts.common.vocabulary import (
 )
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
-from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
-from scripts.report.methods_text import limits, methods, percentage
-from scripts.report.model_card_text import model_card
+from scripts.report.facts import facts_of
+from scripts.report.formatting import percentage
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
+from scripts.report.prose import Prose
 from scripts.report.run_files import SPREAD, RunFiles
 from scripts.report.wording import Words
 
@@ -131,7 +131,7 @@ class Report:
         self.names = Names(run, words)
         self._shown: set[str] = set()
         self.level = percentage(run.config["statistics"]["confidence"])
-        self.zh = words.language == "zh"
+        self.prose = Prose(words.language, facts_of(run, self.names.sets, self.names.models))
 
     def sections(self) -> list[Section]:
         """All sections in reading order."""
@@ -922,7 +922,7 @@ class Report:
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []
-        for title, text in methods(self.run, self.words.language, self.names.models, self.names.sets):
+        for title, text in self.prose.parts("methods.j2"):
             blocks += [Heading(title), Paragraph(text)]
         return blocks
 
@@ -990,10 +990,7 @@ class Report:
         ]
 
     def model_card(self) -> list[Any]:
-        rows = [
-            [text_cell(title), text_cell(text)]
-            for title, text in model_card(self.run, self.words.language, self.names.sets)
-        ]
+        rows = [[text_cell(title), text_cell(text)] for title, text in self.prose.parts("model_card.j2")]
         columns = [Column(self.words("item"), False), Column(self.words("content"), False, prose=True)]
         return [
             Table(
@@ -1007,7 +1004,7 @@ class Report:
 
     def checklist(self, name: str) -> list[Filled]:
         """The items of a reporting checklist as this run fills them."""
-        return filled(name, Statements(self.run, self.names.sets, self.names.models), self.words.language)
+        return filled(name, self.prose)
 
     def _checklist(self, name: str, titles: dict[str, str]) -> list[Any]:
         """A reporting checklist with links into the page; ``titles`` are those of the sections and tables
@@ -1049,7 +1046,7 @@ class Report:
         ]
 
     def limits(self) -> list[Any]:
-        return [Bullets(limits(self.run, self.words.language, self.names.sets))]
+        return [Bullets(self.prose.items("limits.j2"))]
 
 
 def _spread(value: Any) -> Cell:

@@ -7,6 +7,7 @@ import json
 from snakemake.io import ancient
 
 from scripts.common.config import Config
+from scripts.deep.kinds.registry import HYBRID, architecture_class
 from scripts.deep.memory_estimate import job_memory_mb
 from scripts.workflow.params import plain
 
@@ -35,7 +36,8 @@ def training_memory_mb(config: Config) -> int:
     """Main memory of a fold's job, by the count with which the job itself warns before its first step."""
     training = config.deep.training
     on_gpu = config.deep.gpus_per_fold > 0 and config.deep.device != "cpu"
-    return job_memory_mb(plain(config.deep.architecture), training.batch_size, training.precision, on_gpu)
+    architecture = architecture_class(HYBRID)(**plain(config.deep.architecture))
+    return job_memory_mb(architecture, training.batch_size, training.precision, on_gpu)
 
 
 def device_asked(config: Config) -> str:

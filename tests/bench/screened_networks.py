@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.deep.network import BasicBlock, EncoderLayer, HybridNetwork, cut_blocks
+from scripts.deep.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.resnet import BasicBlock
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class ScreenedNetwork(HybridNetwork):
 
     def __init__(self, changes: Changes, lite: Path | None = None, **architecture: object) -> None:
         kept = architecture["layers"]
-        super().__init__(**(architecture | {"layers": kept if changes.layers is None else changes.layers}))
+        layers = kept if changes.layers is None else changes.layers
+        super().__init__(HybridArchitecture(**(architecture | {"layers": layers})))
         self.changes = changes
         width = self.token.shape[-1]
         if changes.token_sd != 0.02:

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from scripts.common.seeds import sub_seed
 from scripts.deep.augmentation import draw_changes
-from scripts.deep.training import learning_rate, loss_terms
+from scripts.deep.loop import learning_rate
+from scripts.deep.settings import Augmentation
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from tests.bench.screened_networks import LiteTrunk, ScreenedNetwork, share_between_films
 from tests.bench.screening_films import decoded
@@ -142,7 +143,7 @@ def schedule(
     chosen = np.concatenate(rows)
     total = len(chosen)
     drawn = [
-        draw_changes(settings.batch, sub_seed(seed, "deep", "augment", fold, k), AUGMENTATION)
+        draw_changes(settings.batch, sub_seed(seed, "deep", "augment", fold, k), Augmentation(**AUGMENTATION))
         for k in range(total)
     ]
     matrices, contrast, brightness = (torch.stack(part).to(device) for part in zip(*drawn))
@@ -260,7 +261,7 @@ class Training:
             y = plan.labels.index_select(0, number)[0]
             with torch.autocast(self.device.type, torch.bfloat16, enabled=settings.precision == "bf16"):
                 logits = network(x)
-            first, second = loss_terms(*logits, y)
+            first, second = network.loss_terms(logits, y)
             gradients = torch.autograd.grad(
                 first + settings.local_weight * second, self.values, materialize_grads=True
             )

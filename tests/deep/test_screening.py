@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from scripts.deep.films import FilmStack, split_fold
-from scripts.deep.network import HybridNetwork
-from scripts.deep.training import train
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.loop import FoldTraining, train
+from scripts.deep.settings import settings_of
 from tests.bench import screened_training, screening, screening_recipes
 from tests.bench.screened_networks import Changes, LiteTrunk, ScreenedNetwork, share_between_films
 from tests.bench.screening_films import decoded, encoded, stratified_folds
@@ -79,26 +81,15 @@ def test_the_loop_is_the_shipped_one(tiny, settings, monkeypatch):
     settings["training"] |= {"epochs": 4, "batch_size": 5, "learning_rate": 0.01}
     stack = FilmStack(folder, 96)
     training, held_out = split_fold(stack.films, 0)
-    ended = train(
-        stack,
-        training,
-        held_out,
-        0,
-        settings,
-        None,
-        None,
-        lambda s: None,
-        lambda: False,
-        lambda: False,
-        lambda t: None,
-        lambda f: None,
-    )
+    ended = FoldTraining(0, len(training), settings_of(settings), None, stack.device)
+    for _ in train(ended, stack, training, held_out):
+        pass
     last = ended.history[-1]
     assert (row["loss_global"], row["loss_local"]) == pytest.approx(tuple(last[2:4]), abs=2e-4)
     logits = np.log(np.array(ended.held_out) / (1 - np.array(ended.held_out)))
     assert row["sd_end"] == pytest.approx(logits.std(), rel=2e-2)
     assert row["auc_end"] == pytest.approx(last[4], abs=0.07)
-    assert row["steps"] == ended.steps
+    assert row["steps"] == ended.step
 
 
 PRETRAINED = (
@@ -141,7 +132,10 @@ def test_every_recipe_trains(tiny, monkeypatch, name):
 def test_unchanged_the_network_is_the_shipped_one():
     films = torch.randn(3, 1, 96, 96)
     networks = []
-    for make in (lambda: HybridNetwork(**TINY), lambda: ScreenedNetwork(Changes(), **TINY)):
+    for make in (
+        lambda: HybridNetwork(HybridArchitecture(**TINY)),
+        lambda: ScreenedNetwork(Changes(), **TINY),
+    ):
         torch.manual_seed(1)
         networks.append(make())
     for ours, shipped in zip(networks[1](films), networks[0](films)):

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -424,6 +425,21 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "figures": figures,
         "provenance": folder / "provenance.json",
     }
+
+
+def with_strata(run, train: list[tuple[int, int]], test: tuple[int, int]):
+    """The run with so many patients without and with osteoporosis in each fold and in the internal test
+    set.
+    """
+    parts = [("train", fold, *sizes) for fold, sizes in enumerate(train)] + [("internal_test", None, *test)]
+    labels = [
+        (name, fold, label) for name, fold, *sizes in parts for label in (0, 1) for _ in range(sizes[label])
+    ]
+    cohort = pd.concat([run.cohort.head(1)] * len(labels), ignore_index=True)
+    cohort["patient_id"] = [f"P{i:05d}" for i in range(len(labels))]
+    cohort["set"], cohort["label"] = [name for name, *_ in labels], [label for *_, label in labels]
+    cohort["fold"] = pd.array([fold for _, fold, _ in labels], dtype="Int64")
+    return dataclasses.replace(run, cohort=cohort)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from scripts.common.errors import StudyError
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.vocabulary import REDACTED
 from scripts.report import sections
-from scripts.report.render import report_html, templates_hash
+from scripts.report.render import report_html
 from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words
 
@@ -435,10 +435,3 @@ def test_chinese_page_has_no_english_headings(study, configs):
     page = report_html(study(configs["simulated"](study={"language": "zh"})))
     assert '<html lang="zh-CN">' in page and "病例筛选流程" in page
     assert not re.search(r"<h[23]>[A-Za-z ]{12,}</h", page)
-
-
-def test_templates_hash_sees_an_edit(tmp_path):
-    (tmp_path / "a.css").write_text("x", encoding="utf-8")
-    before = templates_hash(tmp_path)
-    (tmp_path / "a.css").write_text("y", encoding="utf-8")
-    assert templates_hash(tmp_path) != before
