@@ -301,12 +301,16 @@ CATALOGUE: tuple[Result, ...] = (
     Result("cohort/flow", "csv", "flow", suppressed("flow"), cohort.FLOW),
     Result("predictions", "csv", "predictions", PERSONS, cohort.PREDICTIONS),
     Result(
-        "deep/fold_{fold}/weights", "pt", "weights", never(MODELS, "deep/fold_*/weights.pt"), made=PRODUCT
-    ),
-    Result("boosting/{model}/model", "ubj", "trees", never(MODELS, "boosting/*/model.ubj"), made=PRODUCT),
-    Result(
-        *("boosting/{model}/importance", "csv", "importance", suppressed("nothing"), tabular.IMPORTANCE),
+        *("models/{network}/fold_{run}/weights", "pt", "weights", never(MODELS, "models/*/fold_*/weights.pt")),
         made=PRODUCT,
+    ),
+    Result(
+        *("models/{tabular}/model", "json", "fitted_model", never(MODELS, "models/*/model.json")),
+        made=PRODUCT,
+    ),
+    Result(
+        *("models/{tabular}/variables", "csv", "variables", never(MODELS, "models/*/variables.csv")),
+        contract=tabular.VARIABLES, made=PRODUCT,
     ),
     Result(
         *("provenance", "json", "provenance", Sharing("redacted")), caption="provenance", category="Report",
@@ -330,11 +334,16 @@ CATALOGUE: tuple[Result, ...] = (
 WITHHELD: dict[str, tuple[str, ...]] = {
     PERSONS.why: (
         *("predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv"),
-        *("deep/scores/*", "deep/fold_*/held_out.csv", "deep/masked/*", "boosting/scores/*"),
-        *("boosting/*/out_of_fold.csv", "boosting/baselines.csv"),
+        *("models/*/scores/*", "models/*/out_of_fold.csv", "models/*/fold_*/held_out.csv"),
+        *("models/*/masked/*", "models/*/embeddings/*"),
     ),
-    MODELS: ("deep/fold_*/history.csv", "bundle/*"),
-    "films and heat maps": ("intake/*/dicom", "intake/*/png", "intake/*/contact_sheet*", "deep/gradcam/*"),
+    MODELS: ("models/*/fold_*/history.csv", "bundle/*"),
+    "films and heat maps": (
+        "intake/*/dicom",
+        "intake/*/png",
+        "intake/*/contact_sheet*",
+        "models/*/gradcam/*",
+    ),
 }
 """What else of ``results/`` is never shared, by reason, as patterns: files that serve other jobs."""
 

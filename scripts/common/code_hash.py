@@ -68,7 +68,7 @@ def _module_file(root: Path, module: str) -> Path | None:
     return None
 
 
-CONTRACTS = ("cohort", "intake", "networks", "report", "shared", "statistics", "tabular")
+CONTRACTS = ("cohort", "intake", "models", "networks", "report", "shared", "statistics", "tabular")
 DECLARATIONS = frozenset(
     (
         *("scripts/common/standards.py", "scripts/common/vocabulary.py"),

@@ -20,30 +20,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.tabular import VARIABLES
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
 from scripts.tabular.kinds import Fitted, fit
 from scripts.tabular.predictors import Design
-
-SCORES: Columns = {"patient_id": "text", "image_id": "text", "score": "float", "raw": "float"}
-"""``results/models/<model>/scores/<set>.csv``: the probability, and the score on the model's own scale."""
-
-OUT_OF_FOLD: Columns = {**SCORES, "fold": "int"}
-"""``results/models/<model>/out_of_fold.csv``: each training patient's score by the fold that held it out."""
-
-VARIABLES: Columns = {
-    "variable": "text",
-    "gain": "float",
-    "cover": "float",
-    "n_splits": "int",
-    "median": "float",
-    "mean": "float",
-    "sd": "float",
-    "coefficient": "float",
-    "vif": "float",
-}
-"""``results/models/<model>/variables.csv``: of trees what each variable's splits gain, of linear models the
-coefficient of (value - mean) / sd, the median that stands for a missing value and the variance inflation."""
 
 
 def fit_model(
@@ -56,7 +36,7 @@ def fit_model(
     fitted
         The model for patients outside the training set.
     out_of_fold
-        SCORES in the order of ``train``, with ``fold`` behind.
+        OUT_OF_FOLD, in the order of ``train``.
     """
     labels = train["label"].to_numpy(dtype="int64")
     folds = train["fold"].to_numpy(dtype="int64")
@@ -71,7 +51,7 @@ def fit_model(
 
 
 def scores_of(cohort: pd.DataFrame, score: np.ndarray, raw: np.ndarray) -> pd.DataFrame:
-    """SCORES of the patients of ``cohort``, in their order."""
+    """SET_SCORES of the patients of ``cohort``, in their order."""
     return pd.DataFrame(
         {
             "patient_id": cohort["patient_id"].to_numpy(),

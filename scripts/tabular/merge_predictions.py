@@ -2,9 +2,11 @@
 read, out.
 """
 
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, read_table, write_table
-from scripts.tabular.predictions import SCORED, merge_predictions, predictions_of_set, read_scores
+from scripts.common.tables import read_table, write_table
+from scripts.tabular import progress
+from scripts.tabular.predictions import merge_predictions, predictions_of_set, read_scores
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     read, given = snakemake.input, snakemake.params
@@ -13,5 +15,5 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         paths = {model: read.scores[place * len(given.models) + k] for k, model in enumerate(given.models)}
         scores = {model: read_scores(path) for model, path in paths.items()}
         parts.append(predictions_of_set(name, read_table(read.cohorts[place], COHORT), scores))
-        log.say(f"{name}: {len(parts[-1])} patients, {len(scores)} models")
-    write_table(merge_predictions(parts), snakemake.output.predictions, SCORED)
+        log.say(progress.merged(name, len(parts[-1]), len(scores)))
+    write_table(merge_predictions(parts), snakemake.output.predictions, PREDICTIONS)

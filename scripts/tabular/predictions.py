@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.contracts.cohort import PREDICTIONS
 from scripts.common.errors import StudyError
-from scripts.common.tables import Columns, read_table
-
-SCORED: Columns = {"patient_id": "text", "center": "text", "set": "text", "fold": "int", "label": "int"}
-"""``results/predictions.csv``: these, and behind them a column per model with its probabilities; train rows
-are out of fold."""
+from scripts.common.tables import read_table
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
@@ -42,7 +39,7 @@ def predictions_of_set(name: str, cohort: pd.DataFrame, scores: Mapping[str, pd.
             f"The cohort of '{name}' holds a patient twice, or one of another set. Delete results/cohort and"
             " run again."
         )
-    out = cohort[list(SCORED)].sort_values("patient_id", ignore_index=True)
+    out = cohort[list(PREDICTIONS)].sort_values("patient_id", ignore_index=True)
     for model, table in scores.items():
         if sorted(table["patient_id"]) != out["patient_id"].tolist():
             missing = len(set(out["patient_id"]) - set(table["patient_id"]))

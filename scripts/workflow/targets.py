@@ -8,19 +8,7 @@ from typing import Any
 from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, Result
 from scripts.common.config import Config
 from scripts.workflow.centers import Centers
-
-TREE_MODELS = ("clinical", "combined")
-"""The models of trees."""
-
-
-def fold_files(config: Config, name: str) -> list[str]:
-    """A file of every fold, in their order."""
-    return [f"results/deep/fold_{fold}/{name}" for fold in range(config.cohort.folds)]
-
-
-def masked_sets(config: Config) -> list[str]:
-    """The test sets whose films are scored with parts covered too."""
-    return config.test_sets if config.deep.masks.sets == "all" else ["internal_test"]
+from scripts.workflow.models import Models
 
 
 def cohorts_of_test_sets(config: Config) -> list[str]:
@@ -42,13 +30,17 @@ def figure_copies(config: Config, name: str) -> list[str]:
 
 def _results(config: Config, wanted: Callable[[Result], bool]) -> list[str]:
     """The files of the catalogue's rows that are ``wanted``."""
-    names = {
-        "center": [c.name for c in config.centers],
-        "fold": range(config.cohort.folds),
-        "model": TREE_MODELS,
-    }
-    formats = config.statistics.figures.formats
-    return [file for row in CATALOGUE if wanted(row) for file in row.files(names, formats)]
+    models, formats = Models(config), config.statistics.figures.formats
+    names = {"center": [c.name for c in config.centers], "tabular": models.tabular}
+    files = []
+    for row in filter(wanted, CATALOGUE):
+        if "{network}" not in row.name:
+            files += row.files(names, formats)
+            continue
+        for network in models.networks:
+            own = {"network": [network], "run": models.runs(network)}
+            files += row.files(names | own, formats)
+    return files
 
 
 def flow_table(config: Config) -> str | list[str]:
@@ -104,18 +96,15 @@ def products(config: Config, centers: Centers) -> list[str]:
             found += [f"results/cohort/{name}/selected.csv"]
     if config.handover is not None:
         return found
-    sets = ["train", *config.test_sets]
+    sets, models = ["train", *config.test_sets], Models(config)
     return [
         *found,
         "results/cohort/train.csv",
         "results/cohort/internal_test.csv",
-        *(f"state/cache/{name}/index.csv" for name in sets),
-        *(f"results/deep/scores/{name}.csv" for name in sets),
-        *(f"results/deep/masked/{name}.csv" for name in masked_sets(config)),
-        "results/deep/gradcam/cases.csv",
-        *(f"results/boosting/scores/{name}.csv" for name in config.test_sets),
-        "results/boosting/baselines/coefficients.csv",
-        "results/boosting/baselines.csv",
+        *(f"state/cache/{side}/{name}/index.csv" for side in models.sides() for name in sets),
+        *models.all_scores(),
+        *(f"results/models/{models.main_network}/masked/{name}.csv" for name in models.masked_sets()),
+        f"results/models/{models.main_network}/gradcam/cases.csv",
         *_results(config, lambda row: row.made == PRODUCT),
     ]
 

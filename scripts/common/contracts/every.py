@@ -3,11 +3,11 @@ another table changes nothing for it."""
 
 from __future__ import annotations
 
-from scripts.common.contracts import cohort, intake, networks, report, statistics, tabular
+from scripts.common.contracts import cohort, intake, models, networks, report, statistics, tabular
 from scripts.common.contracts.contract import Contract
 
 CONTRACTS: tuple[Contract, ...] = (
-    *(*intake.ALL, *cohort.ALL, *networks.ALL, *tabular.ALL, *statistics.ALL, *report.ALL),
+    *(*intake.ALL, *cohort.ALL, *models.ALL, *networks.ALL, *tabular.ALL, *statistics.ALL, *report.ALL),
 )
 
 

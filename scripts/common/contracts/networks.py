@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from scripts.common.contracts.contract import Column, Contract, person, unhidden
+from scripts.common.contracts.contract import Contract, person, unhidden
 from scripts.common.vocabulary import MASKS
 
 _WHO = (person("patient_id", "pseudonym of the patient"), person("image_id", "pseudonym of the film"))
-_DEEP = person("deep", "the network's probability", "float")
+_SCORE = person("score", "the network's probability", "float")
 
 HISTORY = Contract(
-    "results/deep/{fold}/history.csv",
+    "results/models/{model}/{fold}/history.csv",
     "epoch",
     (
         unhidden("epoch", "number of the epoch, from 1", "int"),
@@ -26,30 +26,15 @@ HISTORY = Contract(
 """Losses on the training patients: not shared, as the network is not."""
 
 HELD_OUT = Contract(
-    "results/deep/{fold}/held_out.csv",
+    "results/models/{model}/{fold}/held_out.csv",
     "film that the fold did not see",
     (
         *_WHO,
         person("fold", "the fold", "int"),
         person("label", "1 osteoporosis, 0 not", "int"),
-        _DEEP,
+        _SCORE,
     ),
     row_key=("image_id",),
-)
-
-OUT_OF_FOLD = Contract(
-    "results/deep/scores/train.csv",
-    "training patient",
-    (*_WHO, _DEEP, person("fold", "the fold that did not see the film", "int")),
-    row_key=("patient_id",),
-)
-
-SET_SCORES = Contract(
-    "results/deep/scores/{set}.csv",
-    "patient of a test set",
-    (*_WHO, _DEEP),
-    others=Column("fold_<k>", "float", "person", "probability of the fold's network"),
-    row_key=("patient_id",),
 )
 
 _COVERED = (
@@ -64,18 +49,21 @@ _MASKED = tuple(
 )
 
 MASKED = Contract(
-    "results/deep/masked/{set}.csv", "patient of a test set", (*_WHO, *_MASKED), row_key=("patient_id",)
+    "results/models/{model}/masked/{set}.csv",
+    "patient of a test set",
+    (*_WHO, *_MASKED),
+    row_key=("patient_id",),
 )
 
 CASES = Contract(
-    "results/deep/gradcam/cases.csv",
+    "results/models/{model}/gradcam/cases.csv",
     "case; row n belongs to entry n of the arrays in maps.npz",
     (
         person("set", "the set"),
         person("image_id", "pseudonym of the film"),
         person("patient_id", "pseudonym of the patient"),
         person("kind", "TP, FP, TN or FN"),
-        _DEEP,
+        _SCORE,
         person("label", "1 osteoporosis, 0 not", "int"),
         person("threshold", "the frozen one", "float"),
         person("chosen", "certain: the most certain of its kind; random: drawn from the whole set"),
@@ -83,4 +71,4 @@ CASES = Contract(
     row_key=("image_id", "chosen"),
 )
 
-ALL = (HISTORY, HELD_OUT, OUT_OF_FOLD, SET_SCORES, MASKED, CASES)
+ALL = (HISTORY, HELD_OUT, MASKED, CASES)

@@ -1,67 +1,30 @@
-"""Tables of the models on tables of numbers: trees and baselines."""
+"""Tables of the models on columns of the cohort, other models' scores and embeddings."""
 
 from __future__ import annotations
 
-from scripts.common.contracts.contract import Column, Contract, estimate, key, person
+from scripts.common.contracts.contract import Column, Contract, estimate, key, person, unhidden
 
-OUT_OF_FOLD = Contract(
-    "results/boosting/{model}/out_of_fold.csv",
-    "training patient",
+VARIABLES = Contract(
+    "results/models/{model}/variables.csv",
+    "variable of the model; a cell is empty where the kind has no such number",
     (
-        person("patient_id", "pseudonym of the patient"),
-        person("fold", "the fold that did not see him", "int"),
-        person("score", "probability", "float"),
-    ),
-    row_key=("patient_id",),
-)
-
-SET_SCORES = Contract(
-    "results/boosting/scores/{set}.csv",
-    "patient of a test set",
-    (person("patient_id", "pseudonym of the patient"),),
-    others=Column("<model>", "float", "person", "the model's probability"),
-    row_key=("patient_id",),
-)
-
-IMPORTANCE = Contract(
-    "results/boosting/{model}/importance.csv",
-    "variable of the model",
-    (
-        key("feature", "the variable"),
-        estimate("gain", "mean gain of its splits"),
-        estimate("cover", "mean cover of its splits"),
-        estimate("n_splits", "number of its splits", "int"),
+        key("variable", "the variable; of a category `name=level`"),
+        estimate("gain", "of trees: mean gain of its splits"),
+        estimate("cover", "of trees: mean cover of its splits"),
+        estimate("n_splits", "of trees: number of its splits", "int"),
+        unhidden("median", "of linear models: stands for a missing value"),
+        unhidden("mean", "of linear models: of the training patients"),
+        unhidden("sd", "of linear models: of the training patients"),
+        unhidden("coefficient", "of linear models: of (value - mean) / sd"),
+        unhidden("vif", "of linear models: variance inflation factor"),
     ),
 )
 
-COEFFICIENTS = Contract(
-    "results/boosting/baselines/coefficients.csv",
-    "baseline and variable",
-    (
-        key("model", "age, logistic or osta"),
-        key("variable", "the variable"),
-        estimate("median", "stands for a missing value"),
-        estimate("mean", "of the training patients"),
-        estimate("sd", "of the training patients"),
-        estimate("coefficient", "of (value - mean) / sd"),
-        estimate("vif", "variance inflation factor"),
-    ),
+EMBEDDINGS = Contract(
+    "results/models/{model}/embeddings/{set}.csv",
+    "film of a set",
+    (person("image_id", "pseudonym of the film"),),
+    others=Column("e<k>", "float", "person", "number of the embedding"),
 )
 
-BASELINES = Contract(
-    "results/boosting/baselines.csv results/boosting/baselines/out_of_fold.csv",
-    "patient; higher means a higher risk; training patients out of fold",
-    (
-        person("patient_id", "pseudonym of the patient"),
-        person("center", "the centre"),
-        person("set", "train, internal_test or an external centre"),
-        person("fold", "0 to 4 in train, else empty", "int"),
-        person("label", "1 osteoporosis, 0 not", "int"),
-        person("age", "probability by age alone", "float"),
-        person("logistic", "probability by the logistic regression", "float"),
-        person("osta", "minus the index", "float"),
-    ),
-    row_key=("center", "patient_id"),
-)
-
-ALL = (OUT_OF_FOLD, SET_SCORES, IMPORTANCE, COEFFICIENTS, BASELINES)
+ALL = (VARIABLES, EMBEDDINGS)
