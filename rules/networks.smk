@@ -86,7 +86,7 @@ rule train_fold:
         device=MODELS.device_asked(),
         checkpoint_minutes=str(CFG.networks.checkpoint_minutes),
     params:
-        code=MODELS.code_of_kind(code, "networks", "train_fold"),
+        code=MODELS.code_of_network(code, "train_fold"),
         kind=MODELS.kind,
         settings=MODELS.training_settings,
     shell:
@@ -148,7 +148,7 @@ rule score_images:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=MODELS.code_of_kind(code, "networks", "score_images"),
+        code=MODELS.code_of_network(code, "score_images"),
         threads=CFG.networks.cpu_threads,
         precision=CFG.networks.scoring.precision,
         films_per_forward=CFG.networks.scoring.films_per_forward,
@@ -185,7 +185,7 @@ rule score_masked:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=MODELS.code_of_kind(code, "networks", "score_masked"),
+        code=MODELS.code_of_network(code, "score_masked"),
         spine=list(CFG.networks.masks.spine),
         border=CFG.networks.masks.border,
         threads=CFG.networks.cpu_threads,
@@ -225,7 +225,7 @@ rule explain_gradcam:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=MODELS.code_of_kind(code, "networks", "explain_gradcam"),
+        code=MODELS.code_of_network(code, "explain_gradcam"),
         cases=CFG.networks.gradcam.cases,
         random=CFG.networks.gradcam.random,
         seed=CFG.study.seed,

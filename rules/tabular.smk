@@ -30,7 +30,7 @@ rule fit_model:
         mem_mb=grows(1500),
         runtime=grows(30),
     params:
-        code=MODELS.code_of_kind(code, "tabular", "fit_model"),
+        code=MODELS.code_of_tabular(code, "fit_model"),
         kind=MODELS.kind,
         predictors=MODELS.predictors,
         models_read=MODELS.models_read,
@@ -63,7 +63,7 @@ rule score_model:
         mem_mb=grows(1500),
         runtime=grows(15),
     params:
-        code=MODELS.code_of_kind(code, "tabular", "score_model"),
+        code=MODELS.code_of_tabular(code, "score_model"),
         kind=MODELS.kind,
         predictors=MODELS.predictors,
         models_read=MODELS.models_read,

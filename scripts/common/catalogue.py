@@ -301,7 +301,8 @@ CATALOGUE: tuple[Result, ...] = (
     Result("cohort/flow", "csv", "flow", suppressed("flow"), cohort.FLOW),
     Result("predictions", "csv", "predictions", PERSONS, cohort.PREDICTIONS),
     Result(
-        *("models/{network}/fold_{run}/weights", "pt", "weights", never(MODELS, "models/*/fold_*/weights.pt")),
+        *("models/{network}/fold_{run}/weights", "pt", "weights"),
+        never(MODELS, "models/*/fold_*/weights.pt"),
         made=PRODUCT,
     ),
     Result(

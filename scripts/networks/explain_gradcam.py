@@ -1,7 +1,7 @@
 """Heat maps of cases chosen by rule.
 
-A command, so that it runs where PyTorch and NumPy are all there is: ``python -m scripts.networks.explain_gradcam
---help``
+A command, so that it runs where PyTorch and NumPy are all there is:
+``python -m scripts.networks.explain_gradcam --help``
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from snakemake.iocontainers import Wildcards
 from scripts.common.config import Config
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
+from scripts.networks.kinds.registry import architecture_class, code_of
 from scripts.networks.machine.memory import job_memory_mb
 from scripts.workflow.params import plain
 
@@ -118,18 +119,30 @@ class Models:
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
         model = self._config.models[wildcards.model]
-        settings = {k: v for k, v in plain(model).items() if k not in (*NOT_SETTINGS, "seeds")}
-        settings |= {"seed": self._config.study.seed, "cpu_threads": self._config.networks.cpu_threads}
+        settings = {
+            "seed": self._config.study.seed,
+            "init": model.init,
+            "cpu_threads": self._config.networks.cpu_threads,
+            "architecture": model.geometry,
+            # a kind without local heads has no weight of their loss
+            "training": {"local_weight": 0.0, **plain(model.training)},
+            "augmentation": plain(model.augmentation),
+        }
         return json.dumps(settings, sort_keys=True)
 
     def kind(self, wildcards: Wildcards) -> str:
         """The kind of a model."""
         return self._config.models[wildcards.model].kind
 
-    def code_of_kind(self, code: Callable[..., str], stage: str, script: str) -> Callable[[Wildcards], str]:
-        """Params function: the hash of a rule's script and of the model's kind; other kinds don't count."""
-        folder = f"scripts/{stage}"
-        return lambda wildcards: code(f"{folder}/{script}.py", f"{folder}/kinds/{self.kind(wildcards)}.py")
+    def code_of_network(self, code: Callable[..., str], script: str) -> Callable[[Wildcards], str]:
+        """Params function: the hash of a rule's script and of the network's kind; other kinds don't count."""
+        return lambda wildcards: code(f"scripts/networks/{script}.py", code_of(self.kind(wildcards)))
+
+    def code_of_tabular(self, code: Callable[..., str], script: str) -> Callable[[Wildcards], str]:
+        """Params function: the same of a tabular model."""
+        return lambda wildcards: code(
+            f"scripts/tabular/{script}.py", f"scripts/tabular/kinds/{self.kind(wildcards)}.py"
+        )
 
     def training_memory_mb(self, wildcards: Wildcards, attempt: int) -> int:
         """Main memory of a training's job, by the count with which the job itself warns before its first
@@ -137,7 +150,9 @@ class Models:
         """
         machine, model = self._config.networks, self._config.models[wildcards.model]
         on_gpu = machine.gpus_per_fold > 0 and machine.device != "cpu"
-        return attempt * job_memory_mb(model.kind, plain(model), on_gpu)
+        architecture = architecture_class(model.kind)(**model.geometry)
+        options = model.training
+        return attempt * job_memory_mb(architecture, options.batch_size, options.precision, on_gpu)
 
     def device_asked(self) -> str:
         """The device that a job of the networks is given: where a GPU is asked for, it doesn't go on silently

@@ -176,7 +176,10 @@ def test_memory_is_that_of_the_machine_and_of_the_tightest_control_group(tmp_pat
 
 
 def test_the_rules_ask_for_memory_without_importing_torch():
-    code = "import sys; sys.modules['torch'] = None; import scripts.networks.machine.memory, scripts.networks.settings"
+    code = (
+        "import sys; sys.modules['torch'] = None; "
+        "import scripts.networks.machine.memory, scripts.networks.settings"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
     assert (
         job_memory_mb(PAPER, 8, "fp32", False)

@@ -192,12 +192,17 @@ class NetworkModel(Model):
         """torchvision's name of the trunk."""
         raise NotImplementedError
 
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """What the network is built from: the fields of its kind's architecture."""
+        raise NotImplementedError
+
     @model_validator(mode="after")
     def _fetched(self) -> NetworkModel:
         if self.init == "imagenet" and self.trunk_name not in IMAGENET:
             raise ValueError(
-                f"init 'imagenet' is known for {', '.join(IMAGENET)}; give the path of a file of torchvision's"
-                f" weights of {self.trunk_name}, or 'random'"
+                f"init 'imagenet' is known for {', '.join(IMAGENET)}; give the path of a file of"
+                f" torchvision's weights of {self.trunk_name}, or 'random'"
             )
         return self
 
@@ -250,6 +255,10 @@ class Hybrid(NetworkModel):
     def trunk_name(self) -> str:
         return "resnet18"
 
+    @property
+    def geometry(self) -> dict[str, Any]:
+        return self.architecture.model_dump(mode="json")
+
     @model_validator(mode="after")
     def _init_fits(self) -> Hybrid:
         if self.init == "imagenet" and self.architecture.trunk_width != 64:
@@ -283,6 +292,10 @@ class WholeFilm(NetworkModel):
     @property
     def trunk_name(self) -> str:
         return self.backbone
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        return {"backbone": self.backbone, "side": self.side, "dropout": self.dropout}
 
 
 # ------------------------------------------------------------------------------------ tabular models
