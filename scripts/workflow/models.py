@@ -116,6 +116,19 @@ class Models:
             return []
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
 
+    def weights_given(self) -> list[str]:
+        """Every weights file that a training or an embedding starts from, each once."""
+        files = []
+        for model in self._config.models.values():
+            init, trunk = getattr(model, "init", "random"), getattr(model, "trunk_name", None)
+            if init != "random" and trunk is not None:
+                files.append(imagenet_path(trunk) if init == "imagenet" else init)
+        return [ancient(path) for path in dict.fromkeys(files)]
+
+    def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
+        """Params function: the hash of what makes a bundle of a network's kind."""
+        return lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(self.kind(wildcards)))
+
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
         model = self._config.models[wildcards.model]
