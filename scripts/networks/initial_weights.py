@@ -9,9 +9,7 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.networks.resnet import Trunk
 
-_OURS = (
-    "Set 'deep.init' to 'imagenet', 'random' or a file of ResNet-18 weights that fits 'deep.architecture'."
-)
+_OURS = "Give 'imagenet', 'random' or a file of ResNet-18 weights that fits the architecture."
 
 
 def trunk_weights(resnet18: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -37,21 +35,17 @@ def load_trunk(trunk: Trunk, content: bytes) -> None:
     try:
         found = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception:
-        raise StudyError(
-            f"The weights file given by 'deep.init' can't be read as PyTorch weights. {_OURS}"
-        ) from None
+        raise StudyError(f"the weights file can't be read as PyTorch weights. {_OURS}") from None
     if isinstance(found, dict) and isinstance(found.get("model"), dict):
         raise StudyError(
-            "The weights file given by 'deep.init' holds a trained network, such as a fold's weights.pt. All"
+            "the weights file holds a trained network, such as a fold's weights.pt. All"
             " folds would start from it, and patients that it was trained on would no longer be scored out"
             f" of fold. {_OURS}"
         )
     if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
-        raise StudyError(f"The weights file given by 'deep.init' holds no table of weights. {_OURS}")
+        raise StudyError(f"the weights file holds no table of weights. {_OURS}")
     if not all(torch.isfinite(value).all() for value in found.values()):
-        raise StudyError(
-            f"The weights file given by 'deep.init' holds values that are no finite numbers. {_OURS}"
-        )
+        raise StudyError(f"the weights file holds values that are no finite numbers. {_OURS}")
     weights = trunk_weights(found)
     wanted = trunk.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
@@ -59,20 +53,14 @@ def load_trunk(trunk: Trunk, content: bytes) -> None:
         if name in counters and name not in weights:  # absent from files of old PyTorch versions
             weights[name] = value
         elif name not in weights:
-            raise StudyError(
-                f"The weights file given by 'deep.init' is of another architecture: it lacks '{name}'."
-                f" {_OURS}"
-            )
+            raise StudyError(f"the weights file is of another architecture: it lacks '{name}'. {_OURS}")
         elif weights[name].shape != value.shape:
             raise StudyError(
-                f"The weights file given by 'deep.init' is of another architecture: '{name}' is"
-                f" {tuple(weights[name].shape)} there and {tuple(value.shape)} here (deep.architecture)."
+                f"the weights file is of another architecture: '{name}' is"
+                f" {tuple(weights[name].shape)} there and {tuple(value.shape)} here."
                 f" {_OURS}"
             )
     surplus = sorted(set(weights) - set(wanted))
     if surplus:
-        raise StudyError(
-            f"The weights file given by 'deep.init' is of another architecture: '{surplus[0]}' has no place."
-            f" {_OURS}"
-        )
+        raise StudyError(f"the weights file is of another architecture: '{surplus[0]}' has no place. {_OURS}")
     trunk.load_state_dict(weights)

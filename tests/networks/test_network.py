@@ -155,7 +155,7 @@ def test_weights_that_are_no_numbers_are_refused(settings):
 
 @pytest.mark.parametrize("content", [b"no weights at all", saved([1, 2]), saved({"model": {"x": 3}})])
 def test_a_file_that_holds_no_weights_is_refused(settings, content):
-    with pytest.raises(StudyError, match=r"deep\.init"):
+    with pytest.raises(StudyError, match=r"weights file .*Give 'imagenet', 'random'"):
         hybrid(settings).load_initial(content)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HybridArchitecture:
-    """``deep.architecture`` of the config.
+    """``architecture`` of a model of this kind in the config.
 
     Attributes
     ----------
@@ -33,6 +33,11 @@ class HybridArchitecture:
     def side(self) -> int:
         """Rows and columns of a film, in pixels."""
         return self.grid * self.block_size
+
+    @property
+    def side_key(self) -> str:
+        """The setting of a model that makes films smaller."""
+        return "architecture.block_size"
 
     @property
     def feature_width(self) -> int:
