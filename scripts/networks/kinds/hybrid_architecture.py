@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HybridArchitecture:
-    """``architecture`` of a network of the kind hybrid.
+    """``architecture`` of a model of this kind in the config.
 
     Attributes
     ----------
@@ -43,6 +43,11 @@ class HybridArchitecture:
     def side(self) -> int:
         """Rows and columns of a film, in pixels."""
         return self.grid * self.block_size
+
+    @property
+    def side_key(self) -> str:
+        """The setting of a model that makes films smaller."""
+        return "architecture.block_size"
 
     @property
     def feature_width(self) -> int:

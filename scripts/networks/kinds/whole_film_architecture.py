@@ -13,7 +13,7 @@ from scripts.common.errors import StudyError
 
 @dataclass(frozen=True)
 class WholeFilmArchitecture:
-    """``architecture`` of a network of the kind whole_film.
+    """``backbone``, ``side`` and ``dropout`` of a model of this kind in the config.
 
     Attributes
     ----------
