@@ -10,28 +10,30 @@ rule make_bundle:
     ends the job.
     """
     input:
-        weights=fold_files(CFG, "weights.pt"),
+        weights=MODELS.trained("weights.pt"),
         thresholds="results/statistics/thresholds.csv",
         cohort="results/cohort/cohort.csv",
         table2="results/statistics/table2.csv",
         provenance="results/provenance.json",
-        films="state/cache/internal_test/films.npy",
+        films=MODELS.cache("films.npy", "internal_test"),
     output:
-        folder=directory("results/bundle"),
+        folder=directory("results/bundle/{model}"),
     log:
-        "logs/make_bundle.log",
+        "logs/make_bundle/{model}.log",
     benchmark:
-        "benchmarks/make_bundle.tsv"
+        "benchmarks/make_bundle/{model}.tsv"
+    wildcard_constraints:
+        model=MODELS.of_networks(),
     conda:
         "../envs/osteocxr.yaml"
-    threads: CFG.deep.cpu_threads
+    threads: CFG.networks.cpu_threads
     resources:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        code=code("scripts/bundle/make_bundle.py", "scripts/networks/kinds/hybrid.py"),
+        code=MODELS.code_of_bundle(code),
         card=file_hash("scripts/bundle/templates/model_card.md.j2"),
         settings=bundle_settings(CFG),
-        facts=bundle_facts(CFG),
+        facts=lambda wildcards: bundle_facts(CFG, wildcards.model),
     script:
         "../scripts/bundle/make_bundle.py"

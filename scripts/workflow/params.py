@@ -7,8 +7,6 @@ from typing import Any
 from pydantic import BaseModel
 
 from scripts.common.config import Config
-from scripts.common.language import Language
-from scripts.common.language.names import labels_of_models
 
 
 def plain(section: BaseModel) -> dict[str, Any]:
@@ -25,13 +23,6 @@ def center_labels(config: Config) -> dict[str, str]:
     return {c.name: c.label for c in config.centers if c.label}
 
 
-def model_labels(config: Config) -> dict[str, str]:
-    """Model name to the name shown in tables and figures; own tables' models have none but the config's."""
-    if config.tables is not None:
-        return config.tables.labels
-    return labels_of_models(Language(config.study.language))
-
-
 def described_centers(config: Config) -> list[str]:
     """The centres of Table 1, in their order."""
     if config.tables is not None:
@@ -44,20 +35,22 @@ def bundle_settings(config: Config) -> dict[str, Any]:
     return {
         "seed": config.study.seed,
         "synthetic": config.synthetic,
-        "scoring": {**plain(config.deep.scoring), "cpu_threads": config.deep.cpu_threads},
+        "scoring": {**plain(config.networks.scoring), "cpu_threads": config.networks.cpu_threads},
         "frontal_view": plain(config.intake.frontal_view),
         "exposure": plain(config.intake.exposure),
     }
 
 
-def bundle_facts(config: Config) -> dict[str, Any]:
-    """What a bundle's model card tells; no path and no hospital's name."""
-    init = config.deep.init
+def bundle_facts(config: Config, name: str) -> dict[str, Any]:
+    """What the model card of a network's bundle tells; no path and no hospital's name."""
+    model = config.models[name]
+    init = model.init
     return {
+        "label": model.shown(name, "en"),
         "test_sets": config.test_sets,
         "confidence": config.statistics.confidence,
         "init": init if init in ("random", "imagenet") else "a file",
-        "epochs": config.deep.training.epochs,
+        "epochs": model.training.epochs,
         "older_than": config.cohort.older_than,
         "op_t_score": config.cohort.op_t_score,
         "interval_months": config.cohort.interval_months,

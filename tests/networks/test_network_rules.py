@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from scripts.common.files import write_text
 from scripts.networks.csv_tables import csv_text, read_csv
 
+yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ("cache_films", "train_fold", "score_out_of_fold", "score_images")
 MODEL = "results/models/deep"
