@@ -272,7 +272,8 @@ rule embed_films:
         threads=CFG.networks.cpu_threads,
     shell:
         "exec python -m scripts.networks.embed_films"
-        ' --cache "$(dirname {input.index:q})" --trunk {params.trunk} --weights {input.weights:q}'
+        ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --trunk {params.trunk}'
+        " --weights {input.weights:q}"
         " --output {output:q} --device {resources.device} --threads {params.threads} --log {log:q}"
 
 

@@ -215,6 +215,11 @@ def scoring(films: int, networks: int, precision: str, at_once: int, device: str
     return f"{films} films, {networks} networks, {precision}, {at_once} film(s) at once on {device}"
 
 
+def embedding(films: int, trunk: str, device: str) -> str:
+    """A set's films are embedded."""
+    return f"{films} films through {trunk} on {device}"
+
+
 def downloading(name: str) -> str:
     """A weights file is fetched."""
     return f"downloading {name}"

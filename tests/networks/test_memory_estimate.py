@@ -13,6 +13,8 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture, trunk_activations
+from scripts.networks.kinds.registry import new_network
+from scripts.networks.kinds.whole_film_architecture import WholeFilmArchitecture
 from scripts.networks.machine.memory import (
     check_memory,
     job_memory_mb,
@@ -29,11 +31,11 @@ PAPER = HybridArchitecture(
 )
 
 
-def saved_bytes(architecture, films, precision):
+def saved_bytes(kind, architecture, films, precision):
     """Bytes of all storages that the layers save for the backward pass, weights and their bf16 copies left
     out.
     """
-    network = HybridNetwork(architecture).to(memory_format=torch.channels_last).train()
+    network = new_network(kind, architecture).to(memory_format=torch.channels_last).train()
     shapes = {tuple(p.shape) for p in network.parameters()} | {
         tuple(p.t().shape) for p in network.parameters() if p.dim() == 2
     }
@@ -62,15 +64,35 @@ def test_the_papers_geometry_gives_the_measured_sizes():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"block_size": 40, "layers": 3}, {"grid": 2, "trunk_width": 16, "head_hidden": 7}]
+    "changes",
+    [
+        {},
+        {"block_size": 40, "layers": 3},
+        {"grid": 2, "trunk_width": 16, "head_hidden": 7},
+        {"layers": 0},
+        {"positions": "none"},
+        {"local_heads": False},
+    ],
 )
 def test_layers_are_counted_as_the_network_has_them(settings, changes):
     architecture = HybridArchitecture(**settings["architecture"] | changes)
     assert architecture.parameter_count() == sum(p.numel() for p in HybridNetwork(architecture).parameters())
     for precision in ("fp32", "bf16"):
         counted = training_memory(architecture, 2, precision, "cpu").activations
-        assert counted == pytest.approx(saved_bytes(architecture, 2, precision), rel=0.05), precision
+        assert counted == pytest.approx(saved_bytes("hybrid", architecture, 2, precision), rel=0.05), precision
     assert trunk_activations(256, 64, 2) < trunk_activations(256, 64, 4) < trunk_activations(256, 128, 4)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "densenet121"])
+def test_a_backbones_table_is_near_what_it_saves(backbone):
+    for side, over in ((96, 0.05), (200, 0.35)):  # a side counts as the next multiple of 32
+        architecture = WholeFilmArchitecture(backbone, side, 0.0)
+        network = new_network("whole_film", architecture)
+        assert architecture.parameter_count() == sum(p.numel() for p in network.parameters())
+        for precision in ("fp32", "bf16"):
+            counted = training_memory(architecture, 2, precision, "cpu").activations
+            held = saved_bytes("whole_film", architecture, 2, precision)
+            assert 0.97 * held < counted < (1 + over) * held, (side, precision)
 
 
 def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, settings, tmp_path):

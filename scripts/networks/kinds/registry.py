@@ -23,10 +23,17 @@ class Kind(NamedTuple):
 HYBRID = "hybrid"
 """The paper's network, and the kind of a weights file that names none: version 0.1.0 had no other."""
 
+WHOLE_FILM = "whole_film"
+"""A torchvision backbone over the whole film."""
+
 KINDS = {
     HYBRID: Kind(
         "scripts.networks.kinds.hybrid.HybridNetwork",
         "scripts.networks.kinds.hybrid_architecture.HybridArchitecture",
+    ),
+    WHOLE_FILM: Kind(
+        "scripts.networks.kinds.whole_film.WholeFilmNetwork",
+        "scripts.networks.kinds.whole_film_architecture.WholeFilmArchitecture",
     ),
 }
 
