@@ -58,6 +58,31 @@ class Models:
         """Models whose embeddings a rule makes, as a wildcard's pattern."""
         return _pattern([n for n in self.tabular if getattr(self._config.models[n], "trunk", None)])
 
+    # --------------------------------------------------------------------------------------- names
+
+    def named(self, *, role: str = "", kind: str = "") -> list[str]:
+        """Names of the models, in order: all, or those of a role, or of a kind; of own tables those given."""
+        return [
+            model["name"]
+            for model in self._config.shown_models()
+            if role in ("", model["role"]) and kind in ("", model["kind"])
+        ]
+
+    def shown(self, role: str) -> list[dict[str, Any]]:
+        """The models of a role as scripts that show them are told (``Config.shown_models``)."""
+        return [model for model in self._config.shown_models() if model["role"] == role]
+
+    def tested(self) -> list[str]:
+        """Those that are tested against the baselines: the main network, and the first of the primary
+        contrast.
+        """
+        return list(dict.fromkeys([self.main_network, *(self._config.statistics.primary_contrast or ())[:1]]))
+
+    def networks_compared(self) -> dict[str, str]:
+        """Role of each network, the main network first."""
+        order = sorted(self.networks, key=lambda name: name != self.main_network)
+        return {name: self._config.models[name].role for name in order}
+
     # --------------------------------------------------------------------------------------- files
 
     @staticmethod
@@ -65,6 +90,14 @@ class Models:
         """A model's scores of the set ``name``; of training patients the out-of-fold ones."""
         place = "out_of_fold" if name == TRAIN else f"scores/{name}"
         return f"results/models/{model}/{place}.csv"
+
+    def scores_of(self, models: Sequence[str]) -> list[str]:
+        """The scores of some models in every test set, a model's together."""
+        return [self.scores(model, name) for model in models for name in self.test_sets]
+
+    def masked_scores(self) -> list[str]:
+        """The scores of films with parts covered, of the main network."""
+        return [f"results/models/{self.main_network}/masked/{name}.csv" for name in self.masked_sets()]
 
     def all_scores(self) -> list[str]:
         """The scores of every set and model, a set's models together, in the config's order."""

@@ -63,7 +63,7 @@ class Names:
     ) -> None:
         self._language = language
         self._places = dict(places or {})
-        self._models = dict(models or {})
+        self._models = {name: label for name, label in (models or {}).items() if label != name}
 
     def model(self, name: str) -> str:
         """A model's name, or that of a strategy beside the models."""
