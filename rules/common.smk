@@ -25,6 +25,7 @@ from scripts.workflow.params import (
     center_labels,
     described_centers,
     model_labels,
+    performance_of,
     plain,
 )
 from scripts.workflow.resources import grows, simulation_threads
