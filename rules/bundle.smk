@@ -1,8 +1,6 @@
 # A network as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a
 # study on purpose only.
 
-from scripts.networks.kinds.registry import code_of
-
 
 rule bundle:
     """The bundle of the main network: `make bundle` without MODEL."""
@@ -39,7 +37,7 @@ rule make_bundle:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        code=lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(MODELS.kind(wildcards))),
+        code=MODELS.code_of_bundle(code),
         card=file_hash("scripts/bundle/templates/model_card.md.j2"),
         settings=lambda wildcards: bundle_settings(CFG, wildcards.model),
         facts=lambda wildcards: bundle_facts(CFG, wildcards.model),

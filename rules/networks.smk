@@ -264,7 +264,7 @@ rule embed_films:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=code("scripts/networks/embed_films.py"),
+        code=lambda wildcards: code("scripts/networks/embed_films.py"),
         trunk=MODELS.trunk,
         threads=CFG.networks.cpu_threads,
     shell:

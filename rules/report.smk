@@ -19,9 +19,9 @@ rule record_provenance:
         outputs=recorded_outputs(CFG),
         engine="results/statistics/engine.json",
         listings=per_center(CFG, "private/{center}/listing.csv"),
-        trainings=fold_files(CFG, "trained_on.json"),
+        trainings=[f for name in MODELS.networks for f in MODELS.trained_files("trained_on.json", name)],
         tables=[source for _, _, source, _ in CENTERS.tables_given()],
-        weights=initial_weights(CFG),
+        weights=MODELS.weights_given(),
         key=CENTERS.key(),
     output:
         marked("provenance"),
@@ -62,7 +62,7 @@ rule write_report:
         flow="results/cohort/flow.csv",
         predictions="results/predictions.csv",
         statistics=[f"results/statistics/{name}.csv" for name in STATISTICS],
-        fold_scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
+        fold_scores=[f"results/models/{MODELS.main_network}/scores/{name}.csv" for name in CFG.test_sets],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
         page=marked("report"),

@@ -2,6 +2,10 @@
 # read more, since they look at the models beyond their scores: examine_models and draw_network.
 
 
+# Of own tables there is no network, and no rule that looks at one is asked for.
+NETWORK = f"results/models/{MODELS.main_network}"
+
+
 rule freeze_thresholds:
     """One classification threshold per model, chosen on the training patients' out-of-fold scores only."""
     input:
@@ -133,10 +137,9 @@ rule examine_models:
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
-        scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
-        baselines="results/boosting/baselines.csv",
+        scores=[f"{NETWORK}/scores/{name}.csv" for name in CFG.test_sets],
         exposure="results/intake/exposure.csv",
-        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets(CFG)],
+        masked=[f"{NETWORK}/masked/{name}.csv" for name in MODELS.masked_sets()],
     output:
         folds=marked("statistics/folds"),
         performance=marked("statistics/baseline_performance"),
@@ -155,7 +158,7 @@ rule examine_models:
     params:
         code=code("scripts/statistics/examine_models.py"),
         sets=CFG.test_sets,
-        masked_sets=masked_sets(CFG),
+        masked_sets=MODELS.masked_sets(),
         use_r=CFG.statistics.engine == "r",
         threshold=plain(CFG.statistics.threshold),
         confidence=CFG.statistics.confidence,
@@ -202,7 +205,7 @@ rule draw_figures:
         sets=CFG.test_sets,
         centers=described_centers(CFG),
         labels=center_labels(CFG),
-        model_labels=model_labels(CFG),
+        models=CFG.shown_models(),
         words=words_of(CFG.study.language, "figures", "flow"),
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
@@ -220,10 +223,10 @@ rule draw_network:
     A film is shown only where that is allowed.
     """
     input:
-        histories=fold_files(CFG, "history.csv"),
+        histories=MODELS.trained_files("history.csv", MODELS.main_network),
         shortcuts="results/statistics/shortcuts.csv",
-        cases="results/deep/gradcam/cases.csv",
-        maps="results/deep/gradcam/maps.npz",
+        cases=f"{NETWORK}/gradcam/cases.csv",
+        maps=f"{NETWORK}/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
         training=marked("figures/training"),
@@ -245,8 +248,8 @@ rule draw_network:
     params:
         code=code("scripts/statistics/draw_network.py"),
         sets=CFG.test_sets,
-        spine=list(CFG.deep.masks.spine),
-        border=CFG.deep.masks.border,
+        spine=list(CFG.networks.masks.spine),
+        border=CFG.networks.masks.border,
         show_films=CFG.report.show_films,
         labels=center_labels(CFG),
         words=words_of(CFG.study.language, "figures"),
@@ -286,7 +289,7 @@ rule write_tables:
         sets=CFG.test_sets,
         centers=described_centers(CFG),
         labels=center_labels(CFG),
-        model_labels=model_labels(CFG),
+        models=CFG.shown_models(),
         words=words_of(CFG.study.language, "tables"),
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,

@@ -81,7 +81,7 @@ def make_bundle(
     Parameters
     ----------
     weights : ``weights.pt`` of the network's trainings, in their order
-    performance : the table of ``results/statistics`` that holds the model's AUC and intervals by set
+    performance : ``table2.csv``, or ``folds.csv`` of a model that isn't in it
     films : ``films.npy`` of the internal test set's cache; its first films check the ONNX file
     settings : ``model``, ``label``, ``kind``, ``seed``, ``synthetic``, ``frontal_view``, ``exposure``, and
         ``scoring`` with the config's ``precision``, ``films_per_forward`` and ``cpu_threads``
@@ -89,8 +89,8 @@ def make_bundle(
 
     Raises
     ------
-    StudyError : weights can't be read, ONNX Runtime and PyTorch differ by more than ``TOLERANCE``, or a bundle
-        of version 0.1.0 lies where ``target`` would lie in it
+    StudyError : weights can't be read, ONNX Runtime and PyTorch differ by more than ``TOLERANCE``, or
+        ``target`` would lie in a bundle of version 0.1.0
     """
     refuse_within_bundle(Path(target))
     kind = settings["kind"]

@@ -3,12 +3,12 @@ kind.
 
 =====================
 ==================================================================================================
-``bundle.json``       settings: model, kind, architecture, scoring, preprocessing, exposure rules, view patterns,
-threshold, self-check
+``bundle.json``       settings: model, kind, architecture, scoring, preprocessing, exposure rules, view
+patterns, threshold, self-check
 ``weights/fold_k.pt`` the weights of training k, as in ``results/models/<model>/``;
 ``torch.load(weights_only=True)`` reads them
-``model.onnx``        the ensemble of all trainings for a 16-bit film (``scripts/bundle/ensemble.py``); very large
-ones have ``model.onnx.data`` beside it
+``model.onnx``        the ensemble of all trainings for a 16-bit film (``scripts/bundle/ensemble.py``); very
+large ones have ``model.onnx.data`` beside it
 ``MODEL_CARD.md``     what the model is for and not for, on whom it was trained and tested
 ``MANIFEST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
 =====================

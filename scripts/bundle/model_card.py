@@ -19,6 +19,9 @@ SMALLEST = 5
 
 NOT_SHOWN = "not shown"
 
+ENSEMBLE = "ensemble"
+"""The row of the folds' table that is of all of a network's trainings together."""
+
 _METRICS = (
     ("auc", "AUC", 3, 1),
     ("sensitivity", "Sensitivity, %", 1, 100),
@@ -84,7 +87,10 @@ def _performance(table: pd.DataFrame, model: str, sets: Sequence[str]) -> str:
     """Nothing of a set with a small class is shown; of other sets nothing from which a small cell of the
     confusion matrix follows.
     """
-    frame = table[table["model"] == model].set_index("set")
+    own = table["model"] == model
+    if "fold" in table:
+        own &= table["fold"].astype(str) == ENSEMBLE
+    frame = table[own].set_index("set")
     metrics = [metric for metric in _METRICS if metric[0] in frame.columns]
     rows = []
     for name in sets:
@@ -114,8 +120,7 @@ def model_card(
     ----------
     settings : what ``bundle.json`` holds
     cohort : COHORT of all sets
-    performance : the table of ``results/statistics`` that holds the model's; metrics that it lacks aren't
-        shown
+    performance : ``table2.csv``, or ``folds.csv``, which holds the AUC alone
     facts : ``what`` (the kind in a sentence), ``test_sets`` (names), ``confidence`` (0 to 1), ``init``,
         ``epochs``, ``older_than``, ``op_t_score``, ``interval_months``, ``exclusions``, ``commit``
     """

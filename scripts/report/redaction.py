@@ -55,6 +55,8 @@ def redacted_config(config: Config) -> dict[str, Any]:
     plain["centers"] = [_center(entry) for entry in plain["centers"]]
     plain["study"]["key_file"] = _redact(plain["study"]["key_file"])
     plain["report"]["signed_off_by"] = _redact(plain["report"]["signed_off_by"])
-    if plain["deep"]["init"] not in ("imagenet", "random"):
-        plain["deep"]["init"] = REDACTED
+    for model in plain["models"].values():
+        for key in ("init", "embeddings"):
+            if model.get(key) not in (None, "imagenet", "random"):
+                model[key] = REDACTED
     return plain

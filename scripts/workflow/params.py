@@ -9,8 +9,6 @@ from pydantic import BaseModel
 from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
-from scripts.common.language import Language
-from scripts.common.language.names import labels_of_models
 from scripts.common.study_models import MAIN
 
 
@@ -28,13 +26,6 @@ def center_labels(config: Config) -> dict[str, str]:
     return {c.name: c.label for c in config.centers if c.label}
 
 
-def model_labels(config: Config) -> dict[str, str]:
-    """Model name to the name shown in tables and figures; own tables' models have none but the config's."""
-    if config.tables is not None:
-        return config.tables.labels
-    return labels_of_models(Language(config.study.language))
-
-
 def described_centers(config: Config) -> list[str]:
     """The centres of Table 1, in their order."""
     if config.tables is not None:
@@ -43,11 +34,14 @@ def described_centers(config: Config) -> list[str]:
 
 
 def performance_of(config: Config) -> Callable[[Wildcards], str]:
-    """Input function: the table in which a network's performance stands."""
+    """Input function: the table in which a network's performance stands: Table 2 holds main models alone, that
+    of the folds the AUC of every network.
+    """
 
     def path(wildcards: Wildcards) -> str:
-        name = "table2" if config.models[wildcards.model].role == MAIN else "architectures"
-        return f"results/statistics/{name}.csv"
+        return (
+            f"results/statistics/{'table2' if config.models[wildcards.model].role == MAIN else 'folds'}.csv"
+        )
 
     return path
 

@@ -143,10 +143,11 @@ def test_the_card_gives_no_small_cell_away(inputs, bundle):
 
 
 def test_the_card_of_an_ablation_shows_what_its_table_holds(inputs, bundle):
-    """The comparison of architectures has an AUC and no threshold's numbers."""
+    """The table of the folds has an AUC for each training too, and no threshold's numbers."""
     auc = pd.read_csv(inputs["performance"])[["set", "model", "n", "n_pos", "auc", "auc_low", "auc_high"]]
+    table = pd.concat([auc.assign(fold=0, auc=0.5), auc.assign(fold="ensemble")], ignore_index=True)
     facts = {**inputs["facts"], "commit": "abc123"}
-    card = model_card(bundle.settings, read_table(inputs["cohort"], COHORT), auc, facts)
+    card = model_card(bundle.settings, read_table(inputs["cohort"], COHORT), table, facts)
     assert "| Test set | n | OP | AUC |\n" in card
     assert "| internal_test | 12 | 6 | 0.750 (0.613 to 0.875) |\n" in card
 
