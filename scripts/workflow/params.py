@@ -34,14 +34,13 @@ def described_centers(config: Config) -> list[str]:
 
 
 def performance_of(config: Config) -> Callable[[Wildcards], str]:
-    """Input function: the table in which a network's performance stands: Table 2 holds main models alone, that
+    """Input function: the table with a network's performance. Table 2 holds main models alone, that
     of the folds the AUC of every network.
     """
 
     def path(wildcards: Wildcards) -> str:
-        return (
-            f"results/statistics/{'table2' if config.models[wildcards.model].role == MAIN else 'folds'}.csv"
-        )
+        table = "table2" if config.models[wildcards.model].role == MAIN else "folds"
+        return f"results/statistics/{table}.csv"
 
     return path
 
