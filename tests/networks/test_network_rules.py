@@ -1,4 +1,4 @@
-"""The rules of the deep stage under Snakemake, from PNG films to scores, without the stages around it."""
+"""The rules of the networks under Snakemake, from PNG films to scores, without the stages around it."""
 
 import os
 import subprocess
@@ -8,24 +8,28 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import yaml
 
 from scripts.common.files import write_text
 from scripts.networks.csv_tables import csv_text, read_csv
 
+yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).resolve().parents[2]
 RULES = ("cache_films", "train_fold", "score_out_of_fold", "score_images")
-SCORES = ["results/deep/scores/train.csv", "results/deep/scores/external_1.csv"]
+MODEL = "results/models/deep"
+SCORES = [f"{MODEL}/out_of_fold.csv", f"{MODEL}/scores/external_1.csv"]
 
 
-def small_config(folder, **deep):
-    """The tiny study with two folds, one epoch and one batch of films per centre."""
+def small_config(folder, **machine):
+    """The tiny study with two folds, one epoch and one batch of films per centre, and a network of two seeds
+    beside its first one.
+    """
     config = yaml.safe_load((ROOT / "config" / "tiny.yaml").read_text())
     config["cohort"] = {"folds": 2}
     for center in config["centers"]:
         center["batches"] = 1
-    config["deep"]["training"]["epochs"] = 1
-    config["deep"] |= deep
+    config["models"]["deep"]["training"]["epochs"] = 1
+    config["models"]["twice"] = {"like": "deep", "seeds": 2, "role": "ablation"}
+    config["networks"] = config.get("networks", {}) | machine
     (folder / "small.yaml").write_text(yaml.safe_dump(config))
 
 
@@ -84,14 +88,14 @@ def snakemake(folder, cores, *more):
 def products(folder):
     kept = [
         *SCORES,
-        *(f"results/deep/fold_{k}/{name}" for k in (0, 1) for name in ("weights.pt", "held_out.csv")),
+        *(f"{MODEL}/fold_{k}/{name}" for k in (0, 1) for name in ("weights.pt", "held_out.csv")),
     ]
     return {name: (folder / name).read_bytes() for name in kept}
 
 
 def steps(folder):
     return [
-        (folder / f"logs/train_fold/{k}.log").read_text().split("optimiser steps: ")[1].strip()
+        (folder / f"logs/train_fold/deep_{k}.log").read_text().split("optimiser steps: ")[1].strip()
         for k in (0, 1)
     ]
 
@@ -101,15 +105,17 @@ def test_cores_change_no_byte_and_settings_without_effect_train_nothing(study):
     snakemake(study, 2)
     first = products(study)
     assert steps(study) == ["2", "2"]
-    assert len(read_csv(study / SCORES[0], ("patient_id", "image_id", "deep", "fold"))) == 20
-    assert len(read_csv(study / SCORES[1], ("patient_id", "image_id", "deep", "fold_0", "fold_1"))) == 5
+    assert len(read_csv(study / SCORES[0], ("patient_id", "image_id", "score", "raw", "fold"))) == 20
+    assert (
+        len(read_csv(study / SCORES[1], ("patient_id", "image_id", "score", "raw", "fold_0", "fold_1"))) == 5
+    )
 
     small_config(study, device="cpu", checkpoint_minutes=1.5)
     assert "Nothing to be done" in snakemake(study, 1)
 
     for kept in (study / "state/store").iterdir():
         kept.rename(study / "state" / kept.name)
-    (study / "results/deep/fold_1/weights.pt").unlink()
+    (study / MODEL / "fold_1/weights.pt").unlink()
     snakemake(study, 1, "--forcerun", "train_fold")
     assert steps(study) == ["2", "2"]
     assert products(study) == first
