@@ -299,7 +299,7 @@ CATALOGUE: tuple[Result, ...] = (
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
     _statistic(
-        statistics.BASELINE_PERFORMANCE, suppressed("baselines"), "baselines", "baselines", own=False
+        statistics.BASELINE_PERFORMANCE, suppressed(), "baselines", "baselines", own=False
     ),
     _statistic(statistics.BASELINE_DELONG, suppressed(), "", "baselines", own=False),
     _statistic(statistics.SHORTCUTS, suppressed("shortcuts"), "shortcuts", "shortcuts", own=False),

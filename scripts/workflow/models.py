@@ -14,6 +14,7 @@ from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
 from scripts.common.config.models import order_of
+from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
@@ -138,6 +139,15 @@ class Models:
     def trained_files(self, file: str, model: str) -> list[str]:
         """A file of each training of a network, in the order of ``runs``."""
         return [f"results/models/{model}/fold_{run}/{file}" for run in self.runs(model)]
+
+    def weights_to_pack(self, wildcards: Wildcards) -> list[str]:
+        """The weights of a network for its bundle. Raises ``StudyError`` for a name that is none."""
+        if wildcards.model not in self.networks:
+            raise StudyError(
+                f"MODEL: the study has no network '{wildcards.model}'; its networks are"
+                f" {', '.join(self.networks)}."
+            )
+        return self.trained_files("weights.pt", wildcards.model)
 
     # ------------------------------------------------------------------------------------ networks
 
