@@ -111,10 +111,23 @@ class Models:
         """The weights file that a training starts from; the ImageNet file's content is fixed by its
         checksum.
         """
-        model = self._config.models[wildcards.model]
-        if model.init == "random":
-            return []
+        return self._start(wildcards.model) or []
+
+    def _start(self, name: str) -> str | None:
+        """The weights file that a model starts from; None where it starts from none."""
+        model = self._config.models[name]
+        if getattr(model, "trunk_name", None) is None or model.init == "random":
+            return None
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
+
+    def starts(self) -> dict[str, str]:
+        """Models that start from a weights file, and the file."""
+        found = {name: self._start(name) for name in self._config.models}
+        return {name: path for name, path in found.items() if path is not None}
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """Every training: network and run."""
+        return [(network, run) for network in self.networks for run in self.runs(network)]
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
@@ -191,6 +204,11 @@ class Models:
             return getattr(model, "embeddings", None) or []
 
         return path
+
+    def given_embeddings(self) -> dict[str, str]:
+        """Models whose embeddings the user gave, and the file."""
+        found = {name: getattr(model, "embeddings", None) for name, model in self._config.models.items()}
+        return {name: path for name, path in found.items() if path is not None}
 
     def predictors(self, wildcards: Wildcards) -> list[dict[str, Any]]:
         """The predictors of a model with their types, in its order."""
