@@ -155,23 +155,27 @@ class Models:
         """The weights file that a training starts from; the ImageNet file's content is fixed by its
         checksum.
         """
-        model = self._config.models[wildcards.model]
-        if model.init == "random":
-            return []
-        return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
+        return self._start(wildcards.model) or []
 
-    def weights_given(self) -> list[str]:
-        """Every weights file that a training or an embedding starts from, each once."""
-        files = []
-        for model in self._config.models.values():
-            init, trunk = getattr(model, "init", "random"), getattr(model, "trunk_name", None)
-            if init != "random" and trunk is not None:
-                files.append(imagenet_path(trunk) if init == "imagenet" else init)
-        return [ancient(path) for path in dict.fromkeys(files)]
+    def _start(self, name: str) -> str | None:
+        """The weights file that a model starts from; None where it starts from none."""
+        model = self._config.models[name]
+        if getattr(model, "trunk_name", None) is None or model.init == "random":
+            return None
+        return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
 
     def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
         """Params function: the hash of what makes a bundle of a network's kind."""
         return lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(self.kind(wildcards)))
+
+    def starts(self) -> dict[str, str]:
+        """Models that start from a weights file, and the file."""
+        found = {name: self._start(name) for name in self._config.models}
+        return {name: path for name, path in found.items() if path is not None}
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """Every training: network and run."""
+        return [(network, run) for network in self.networks for run in self.runs(network)]
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
@@ -271,6 +275,11 @@ class Models:
             for name in order_of(self._config.models, list(self.columns))
             if name in self.tabular
         ]
+
+    def given_embeddings(self) -> dict[str, str]:
+        """Models whose embeddings the user gave, and the file."""
+        found = {name: getattr(model, "embeddings", None) for name, model in self._config.models.items()}
+        return {name: path for name, path in found.items() if path is not None}
 
     def predictors(self, wildcards: Wildcards) -> list[dict[str, Any]]:
         """The predictors of a model with their types, in its order."""
