@@ -87,8 +87,8 @@ statistics: setup  ## tables and figures from other scores (PREDICTIONS=, COHORT
 	@python -m scripts.statistics.own_tables --predictions "$(PREDICTIONS)" --cohort "$(COHORT)" --to "$(TO)" \
 	  $(if $(FLOW),--flow "$(FLOW)") $(CONFIG)
 
-bundle: setup  ## the finished run's model as one folder that scores new films: results/bundle
-	@snakemake --cores all $(CONFIG) -- results/bundle
+bundle: setup  ## a network as a folder that scores new films: results/bundle/<MODEL> (default: the main one)
+	@snakemake --cores all $(CONFIG) -- $(if $(MODEL),"results/bundle/$(MODEL)",bundle)
 
 score: TO = scores.csv
 score: setup  ## score DICOM films: make score BUNDLE=<folder> DICOM=<folder> (TO=scores.csv, DEVICE=auto)

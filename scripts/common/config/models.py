@@ -245,7 +245,9 @@ class Architecture(Section):
 class Hybrid(NetworkModel):
     """The paper's network: ResNet-18 on blocks of the film, a Transformer over them."""
 
-    kind: Literal["hybrid"] = Field(description="The paper's network.")
+    kind: Literal["hybrid"] = Field(
+        description="The paper's network: ResNet-18 on blocks of the film, a Transformer over them."
+    )
     architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
     training: HybridTraining = Field(default_factory=HybridTraining, description="Settings of the training.")
 
