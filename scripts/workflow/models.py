@@ -13,6 +13,8 @@ from snakemake.io import ancient
 from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
+from scripts.common.config.models import order_of
+from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
@@ -138,16 +140,42 @@ class Models:
         """A file of each training of a network, in the order of ``runs``."""
         return [f"results/models/{model}/fold_{run}/{file}" for run in self.runs(model)]
 
+    def weights_to_pack(self, wildcards: Wildcards) -> list[str]:
+        """The weights of a network for its bundle. Raises ``StudyError`` for a name that is none."""
+        if wildcards.model not in self.networks:
+            raise StudyError(
+                f"MODEL: the study has no network '{wildcards.model}'; its networks are"
+                f" {', '.join(self.networks)}."
+            )
+        return self.trained_files("weights.pt", wildcards.model)
+
     # ------------------------------------------------------------------------------------ networks
 
     def initial_weights(self, wildcards: Wildcards) -> str | list[str]:
         """The weights file that a training starts from; the ImageNet file's content is fixed by its
         checksum.
         """
-        model = self._config.models[wildcards.model]
-        if model.init == "random":
-            return []
+        return self._start(wildcards.model) or []
+
+    def _start(self, name: str) -> str | None:
+        """The weights file that a model starts from; None where it starts from none."""
+        model = self._config.models[name]
+        if getattr(model, "trunk_name", None) is None or model.init == "random":
+            return None
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
+
+    def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
+        """Params function: the hash of what makes a bundle of a network's kind."""
+        return lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(self.kind(wildcards)))
+
+    def starts(self) -> dict[str, str]:
+        """Models that start from a weights file, and the file."""
+        found = {name: self._start(name) for name in self._config.models}
+        return {name: path for name, path in found.items() if path is not None}
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """Every training: network and run."""
+        return [(network, run) for network in self.networks for run in self.runs(network)]
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
@@ -204,31 +232,62 @@ class Models:
 
     # ------------------------------------------------------------------------------------- tabular
 
-    def models_read(self, wildcards: Wildcards) -> list[str]:
-        """The models whose scores a model predicts from."""
-        return [name for name in self._config.models[wildcards.model].reads if name not in self.columns]
+    def _models_read(self, model: str) -> list[str]:
+        return [name for name in self._config.models[model].reads if name not in self.columns]
 
-    def scores_read(self, name: str | None = None) -> Callable[[Wildcards], list[str]]:
-        """Input function: the scores that a model predicts from, of a set (the wildcard's, or ``name``)."""
-        return lambda wildcards: [
-            self.scores(model, name or wildcards.set) for model in self.models_read(wildcards)
+    def scores_read(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the training patients' scores that a model is fitted to."""
+        return [self.scores(model, TRAIN) for model in self._models_read(wildcards.model)]
+
+    def embeddings(self, wildcards: Wildcards) -> str | list[str]:
+        """Input function: the embeddings of the training films that a model is fitted to."""
+        return self._embeddings(wildcards.model, TRAIN)
+
+    def _embeddings(self, model: str, name: str) -> str | list[str]:
+        entry = self._config.models[model]
+        if getattr(entry, "trunk", None):
+            return f"results/models/{model}/embeddings/{name}.csv"
+        return getattr(entry, "embeddings", None) or []
+
+    def networks_read(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the scores of a set by every network that a tabular model reads."""
+        read = {name for model in self.tabular for name in self._models_read(model)}
+        return [self.scores(name, wildcards.set) for name in self.networks if name in read]
+
+    def all_embeddings(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the embeddings of a set for every model that has some, in the models' order."""
+        return [path for name in self.tabular if (path := self._embeddings(name, wildcards.set))]
+
+    def kinds_in_use(self) -> list[str]:
+        """The modules of the tabular models' kinds."""
+        kinds = sorted({self._config.models[name].kind for name in self.tabular})
+        return [f"scripts/tabular/kinds/{kind}.py" for kind in kinds]
+
+    def described(self) -> list[dict[str, Any]]:
+        """What scoring needs to know of each tabular model, those first whose scores others read."""
+        return [
+            {
+                "name": name,
+                "kind": self._config.models[name].kind,
+                "predictors": self._predictors(name),
+                "embeddings": bool(self._embeddings(name, TRAIN)),
+            }
+            for name in order_of(self._config.models, list(self.columns))
+            if name in self.tabular
         ]
 
-    def embeddings(self, name: str | None = None) -> Callable[[Wildcards], str | list[str]]:
-        """Input function: the embeddings that a model predicts from, of a set likewise."""
-
-        def path(wildcards: Wildcards) -> str | list[str]:
-            model = self._config.models[wildcards.model]
-            if getattr(model, "trunk", None):
-                return f"results/models/{wildcards.model}/embeddings/{name or wildcards.set}.csv"
-            return getattr(model, "embeddings", None) or []
-
-        return path
+    def given_embeddings(self) -> dict[str, str]:
+        """Models whose embeddings the user gave, and the file."""
+        found = {name: getattr(model, "embeddings", None) for name, model in self._config.models.items()}
+        return {name: path for name, path in found.items() if path is not None}
 
     def predictors(self, wildcards: Wildcards) -> list[dict[str, Any]]:
         """The predictors of a model with their types, in its order."""
-        model = self._config.models[wildcards.model]
-        return [self.columns.get(name, _SCORE) | {"name": name} for name in model.reads]
+        return self._predictors(wildcards.model)
+
+    def _predictors(self, model: str) -> list[dict[str, Any]]:
+        names = self._config.models[model].reads
+        return [self.columns.get(name, _SCORE) | {"name": name} for name in names]
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """The settings of a tabular model's fit."""
