@@ -24,7 +24,6 @@ from scripts.workflow.params import (
     bundle_settings,
     center_labels,
     described_centers,
-    model_labels,
     plain,
 )
 from scripts.workflow.resources import grows, simulation_threads
