@@ -62,7 +62,7 @@ def test_no_string_is_a_shipped_models_name():
         ("a.py", 'scores = frame["deep"]\n'),
         (
             "a.smk",
-            'rule a:\n    """A rule."""\n    params:\n        model="deep",\n    shell:\n        "x {input}"\n',
+            'rule a:\n    params:\n        model="deep",\n    shell:\n        "x {input}"\n',
         ),
     ],
 )
