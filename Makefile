@@ -1,7 +1,7 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data handover share \
-  statistics bundle score bench-intake bench-deep bench-statistics bench-scale docs lock clean
+  statistics bundle score bench-intake bench-networks bench-statistics bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -87,8 +87,8 @@ statistics: setup  ## tables and figures from other scores (PREDICTIONS=, COHORT
 	@python -m scripts.statistics.own_tables --predictions "$(PREDICTIONS)" --cohort "$(COHORT)" --to "$(TO)" \
 	  $(if $(FLOW),--flow "$(FLOW)") $(CONFIG)
 
-bundle: setup  ## the finished run's model as one folder that scores new films: results/bundle
-	@snakemake --cores all $(CONFIG) -- results/bundle
+bundle: setup  ## a network as a folder that scores new films: results/bundle/<MODEL> (default: the main one)
+	@snakemake --cores all $(CONFIG) -- $(if $(MODEL),"results/bundle/$(MODEL)",bundle)
 
 score: TO = scores.csv
 score: setup  ## score DICOM films: make score BUNDLE=<folder> DICOM=<folder> (TO=scores.csv, DEVICE=auto)
@@ -100,9 +100,9 @@ bench-intake:  ## speed of the intake against DCMTK and pydicom with Pillow; 20,
 	@envs/setup.sh test
 	@python -m tests.bench.intake --scale
 
-bench-deep:  ## speed of training and scoring (BENCH="--device cuda" on a GPU, "--parts folds")
+bench-networks:  ## speed of training and scoring (BENCH="--device cuda" on a GPU, "--parts folds")
 	@envs/setup.sh test
-	@python -m tests.bench.deep $(BENCH)
+	@python -m tests.bench.networks $(BENCH)
 
 bench-scale:  ## planning of 1,000 to 100,000 films; BENCH=--overhead: Snakemake's share of a run
 	@envs/setup.sh test

@@ -1,37 +1,49 @@
-# The model as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a
+# A network as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a
 # study on purpose only.
 
 
+rule bundle:
+    """The bundle of the main network: `make bundle` without MODEL."""
+    input:
+        f"results/bundle/{MODELS.main_network}",
+
+
 rule make_bundle:
-    """Put all folds' weights, settings, threshold, an ONNX file and a model card into one folder with
-    checksums.
+    """Put all weights of a network, its settings, threshold, an ONNX file and a model card into one folder
+    with checksums.
 
     Only when asked for (`make bundle`). The ONNX file is checked against PyTorch; a difference above 1e-4
     ends the job.
     """
     input:
-        weights=fold_files(CFG, "weights.pt"),
+        weights=MODELS.weights_to_pack,
         thresholds="results/statistics/thresholds.csv",
         cohort="results/cohort/cohort.csv",
-        table2="results/statistics/table2.csv",
+        performance=performance_of(CFG),
         provenance="results/provenance.json",
-        films="state/cache/internal_test/films.npy",
+        films=MODELS.cache("films.npy", "internal_test"),
     output:
-        folder=directory("results/bundle"),
+        folder=directory("results/bundle/{model}"),
     log:
-        "logs/make_bundle.log",
+        "logs/make_bundle/{model}.log",
     benchmark:
-        "benchmarks/make_bundle.tsv"
+        "benchmarks/make_bundle/{model}.tsv"
+    wildcard_constraints:
+        model="[^/]+",
     conda:
         "../envs/osteocxr.yaml"
-    threads: CFG.deep.cpu_threads
+    threads: CFG.networks.cpu_threads
     resources:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        code=code("scripts/bundle/make_bundle.py", "scripts/networks/kinds/hybrid.py"),
+        code=MODELS.code_of_bundle(code),
         card=file_hash("scripts/bundle/templates/model_card.md.j2"),
-        settings=bundle_settings(CFG),
-        facts=bundle_facts(CFG),
+        settings=lambda wildcards: bundle_settings(CFG, wildcards.model),
+        facts=lambda wildcards: bundle_facts(CFG, wildcards.model),
     script:
         "../scripts/bundle/make_bundle.py"
+
+
+localrules:
+    bundle,

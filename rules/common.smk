@@ -24,6 +24,7 @@ from scripts.workflow.params import (
     bundle_settings,
     center_labels,
     described_centers,
+    performance_of,
     plain,
 )
 from scripts.workflow.resources import grows, simulation_threads

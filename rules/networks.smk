@@ -91,14 +91,16 @@ rule train_fold:
         settings=MODELS.training_settings,
     shell:
         "exec python -m scripts.networks.train_fold"
-        ' --cache "$(dirname {input.index:q})" --run {wildcards.run}'
-        " --kind {params.kind} --settings {params.settings:q}"
+        ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --run {wildcards.run}'
+        " --kind {params.kind} --settings {params.settings:q} --weights {input.weights:q}"
         ' --output "$(dirname {output.weights:q})" --device {resources.device}'
         " --checkpoint-minutes {resources.checkpoint_minutes} --log {log:q}"
 
 
 rule score_out_of_fold:
-    """Give every training patient the probability of the fold that did not see the patient."""
+    """Give every training patient the probability of the fold that did not see the patient, the mean over the
+    network's seeds.
+    """
     input:
         index=MODELS.cache("index.csv", "train"),
         held_out=MODELS.trained("held_out.csv"),
@@ -123,7 +125,7 @@ rule score_out_of_fold:
 
 
 rule score_images:
-    """Score the patients of a test set by every fold's network; the deep score is the mean of the
+    """Score the patients of a test set by every training of a network; its score is the mean of the
     probabilities.
     """
     input:
@@ -232,7 +234,8 @@ rule explain_gradcam:
         threads=CFG.networks.cpu_threads,
     shell:
         "exec python -m scripts.networks.explain_gradcam"
-        " --model {wildcards.model} --predictions {input.predictions:q} --thresholds {input.thresholds:q} --set internal_test"
+        " --model {wildcards.model} --predictions {input.predictions:q}"
+        " --thresholds {input.thresholds:q} --set internal_test"
         ' --cache "$(dirname {input.index:q})" --weights {input.weights:q}'
         " --cases {params.cases} --random {params.random} --seed {params.seed}"
         " --cases-csv {output.cases:q} --maps-npz {output.maps:q}"
@@ -264,12 +267,13 @@ rule embed_films:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=code("scripts/networks/embed_films.py"),
+        code=lambda wildcards: code("scripts/networks/embed_films.py"),
         trunk=MODELS.trunk,
         threads=CFG.networks.cpu_threads,
     shell:
         "exec python -m scripts.networks.embed_films"
-        ' --cache "$(dirname {input.index:q})" --trunk {params.trunk} --weights {input.weights:q}'
+        ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --trunk {params.trunk}'
+        " --weights {input.weights:q}"
         " --output {output:q} --device {resources.device} --threads {params.threads} --log {log:q}"
 
 

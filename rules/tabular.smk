@@ -11,8 +11,8 @@ rule fit_model:
     """
     input:
         cohort="results/cohort/train.csv",
-        scores=MODELS.scores_read("train"),
-        embeddings=MODELS.embeddings("train"),
+        scores=MODELS.scores_read,
+        embeddings=MODELS.embeddings,
     output:
         model="results/models/{model}/model.json",
         out_of_fold="results/models/{model}/out_of_fold.csv",
@@ -33,7 +33,6 @@ rule fit_model:
         code=MODELS.code_of_tabular(code, "fit_model"),
         kind=MODELS.kind,
         predictors=MODELS.predictors,
-        models_read=MODELS.models_read,
         settings=MODELS.settings,
         seed=CFG.study.seed,
     script:
@@ -41,20 +40,19 @@ rule fit_model:
 
 
 rule score_model:
-    """Score the patients of one test set by a tabular model."""
+    """Score the patients of one test set by every tabular model, each behind those whose scores it reads."""
     input:
         cohort=SETS.cohort,
-        scores=MODELS.scores_read(),
-        embeddings=MODELS.embeddings(),
-        model="results/models/{model}/model.json",
+        scores=MODELS.networks_read,
+        embeddings=MODELS.all_embeddings,
+        models=[f"results/models/{name}/model.json" for name in MODELS.tabular],
     output:
-        scores="results/models/{model}/scores/{set}.csv",
+        scores=[f"results/models/{name}/scores/{{set}}.csv" for name in MODELS.tabular],
     log:
-        "logs/score_model/{model}_{set}.log",
+        "logs/score_model/{set}.log",
     benchmark:
-        "benchmarks/score_model/{model}_{set}.tsv"
+        "benchmarks/score_model/{set}.tsv"
     wildcard_constraints:
-        model=MODELS.of_tabular(),
         set="|".join(CFG.test_sets),
     conda:
         "../envs/osteocxr.yaml"
@@ -63,10 +61,8 @@ rule score_model:
         mem_mb=grows(1500),
         runtime=grows(15),
     params:
-        code=MODELS.code_of_tabular(code, "score_model"),
-        kind=MODELS.kind,
-        predictors=MODELS.predictors,
-        models_read=MODELS.models_read,
+        code=code("scripts/tabular/score_model.py", *MODELS.kinds_in_use()),
+        models=MODELS.described(),
     script:
         "../scripts/tabular/score_model.py"
 

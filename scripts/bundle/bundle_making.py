@@ -20,6 +20,7 @@ from scripts.bundle.contents import (
     SETTINGS,
     manifest_text,
     open_bundle,
+    refuse_within_bundle,
     settings_text,
     weights_name,
 )
@@ -50,13 +51,14 @@ CHECKED_FILMS = 4
 """Films of the internal test set, besides the pattern films, on which the ONNX file is checked."""
 
 
-def deep_threshold(path: str | Path) -> dict[str, Any]:
-    """``value`` and ``rule`` of the deep model's frozen threshold in ``thresholds.csv``."""
+def frozen_threshold(path: str | Path, model: str) -> dict[str, Any]:
+    """``value`` and ``rule`` of a model's frozen threshold in ``thresholds.csv``."""
     frame = pd.read_csv(path)
-    row = frame[frame["model"] == "deep"]
+    row = frame[frame["model"] == model]
     if len(row) != 1:
         raise StudyError(
-            f"'{path}' holds no threshold of the deep model. Delete the file and run again; it is made anew."
+            f"'{path}' holds no threshold of the model '{model}'. Delete the file and run again; it is made"
+            " anew."
         )
     return {"value": float(row["threshold"].iloc[0]), "rule": str(row["rule"].iloc[0])}
 
@@ -66,7 +68,7 @@ def make_bundle(
     weights: Sequence[str | Path],
     thresholds: str | Path,
     cohort: str | Path,
-    table2: str | Path,
+    performance: str | Path,
     provenance: str | Path,
     films: str | Path,
     settings: Mapping[str, Any],
@@ -78,17 +80,20 @@ def make_bundle(
 
     Parameters
     ----------
-    weights : the folds' ``weights.pt``, in their order
+    weights : ``weights.pt`` of the network's trainings, in their order
+    performance : ``table2.csv``, or ``folds.csv`` of a model that isn't in it
     films : ``films.npy`` of the internal test set's cache; its first films check the ONNX file
-    settings : ``seed``, ``synthetic``, ``frontal_view``, ``exposure``, and ``scoring`` with the config's
-        ``precision`` and
-        ``films_per_forward`` and ``cpu_threads``
+    settings : ``model``, ``label``, ``kind``, ``seed``, ``synthetic``, ``frontal_view``, ``exposure``, and
+        ``scoring`` with the config's ``precision``, ``films_per_forward`` and ``cpu_threads``
     facts : what the model card says of the study (``model_card``), without ``commit``
 
     Raises
     ------
-    StudyError : weights can't be read, or ONNX Runtime and PyTorch differ by more than ``TOLERANCE``
+    StudyError : weights can't be read, ONNX Runtime and PyTorch differ by more than ``TOLERANCE``, or
+        ``target`` would lie in a bundle of version 0.1.0
     """
+    refuse_within_bundle(Path(target))
+    kind = settings["kind"]
     exact_arithmetic(settings["scoring"]["cpu_threads"])
     place = torch.device("cpu")
     networks, trained = load_networks(weights, place)
@@ -111,17 +116,22 @@ def make_bundle(
         export_onnx(ensemble, part / ONNX)
         difference = check_onnx(part / ONNX, ensemble, checked)
         log.say(progress.onnx_agrees(difference, len(checked), TOLERANCE))
-        scorer = Scorer([part / weights_name(k) for k in range(len(weights))], architecture, scoring, place)
+        scorer = Scorer(
+            [part / weights_name(k) for k in range(len(weights))], kind, architecture, scoring, place
+        )
         stated = {
             "software": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
                 "version"
             ],
-            "code": reading_code(),
+            "code": reading_code(kind),
             "versions": {
                 name: record["versions"]["packages"][name]
                 for name in ("torch", "numpy", "pydicom")
                 if name in record["versions"]["packages"]
             },
+            "model": settings["model"],
+            "label": settings["label"],
+            "kind": kind,
             "synthetic": bool(settings["synthetic"]),
             "seed": settings["seed"],
             "folds": len(weights),
@@ -132,7 +142,7 @@ def make_bundle(
                 "frontal_view": settings["frontal_view"],
                 "exposure": settings["exposure"],
             },
-            "threshold": deep_threshold(thresholds),
+            "threshold": frozen_threshold(thresholds, settings["model"]),
             "onnx": {
                 "input": INPUT,
                 "outputs": [PROBABILITY, FOLDS],
@@ -149,7 +159,7 @@ def make_bundle(
         card = model_card(
             stated,
             read_table(cohort, COHORT),
-            pd.read_csv(table2),
+            pd.read_csv(performance),
             {**facts, "commit": record["git"]["commit"]},
         )
         write_text(part / CARD, card)

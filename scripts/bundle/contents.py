@@ -3,12 +3,12 @@ kind.
 
 =====================
 ==================================================================================================
-``bundle.json``       settings: architecture, scoring, preprocessing, exposure rules, view patterns,
-threshold, self-check
-``weights/fold_k.pt`` the weights of each fold, as ``results/deep/fold_k/weights.pt``;
+``bundle.json``       settings: model, kind, architecture, scoring, preprocessing, exposure rules, view
+patterns, threshold, self-check
+``weights/fold_k.pt`` the weights of training k, as in ``results/models/<model>/``;
 ``torch.load(weights_only=True)`` reads them
-``model.onnx``        the ensemble of all folds for a 16-bit film (``scripts/bundle/ensemble.py``); very large
-ones have ``model.onnx.data`` beside it
+``model.onnx``        the ensemble of all trainings for a 16-bit film (``scripts/bundle/ensemble.py``); very
+large ones have ``model.onnx.data`` beside it
 ``MODEL_CARD.md``     what the model is for and not for, on whom it was trained and tested
 ``MANIFEST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
 =====================
@@ -29,14 +29,18 @@ from typing import Any
 from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
 from scripts.common.standards import SHA256_LIST
+from scripts.networks.kinds.registry import HYBRID
 
 SETTINGS = "bundle.json"
 CARD = "MODEL_CARD.md"
 ONNX = "model.onnx"
 
 FORMAT = "osteocxr model bundle"
-VERSION = 1
+VERSION = 2
 """Of the folder's layout and of the keys of ``bundle.json``."""
+
+WITHOUT_KIND = 1
+"""The layout of version 0.1.0 of the software: it knew one kind of network and doesn't name it."""
 
 _LINE = re.compile(
     r"([0-9a-f]{64})  (bundle\.json|MODEL_CARD\.md|model\.onnx|model\.onnx\.data|weights/fold_\d+\.pt)"
@@ -45,6 +49,7 @@ _OWN = {".snakemake_timestamp", SHA256_LIST}
 _KEYS = {
     "software": str,
     "code": str,
+    "kind": str,
     "synthetic": bool,
     "folds": int,
     "architecture": dict,
@@ -128,26 +133,53 @@ def _check_files(folder: Path, listed: Mapping[str, str]) -> None:
         )
 
 
-def bundle_warnings(results: Path = Path("results")) -> list[str]:
-    """A sentence where ``bundle`` in ``results`` is of other weights or another threshold than the run that
-    wrote the rest.
+def refuse_within_bundle(target: Path) -> None:
+    """Refuse to write a bundle into another one's folder, where version 0.1.0 put its only one
+    (``StudyError``): neither would be whole.
     """
-    folder = results / "bundle"
-    if not (folder / SHA256_LIST).is_file():
-        return []
+    if (target.parent / SHA256_LIST).is_file():
+        raise StudyError(
+            f"'{target.parent}' is itself a bundle, as version 0.1.0 wrote it. Move it out of 'results' or"
+            " delete it (docs/upgrading.md), and run 'make bundle' again."
+        )
+
+
+def bundle_warnings(results: Path = Path("results")) -> list[str]:
+    """A sentence for each folder of ``bundle`` in ``results`` that is of other weights or another threshold
+    than the run that wrote the rest, and for a bundle of version 0.1.0, which lies in ``bundle`` itself.
+    """
+    found = []
+    bundles = results / "bundle"
+    if (bundles / SHA256_LIST).is_file():
+        found.append(
+            f"WARNING: {bundles} is a bundle of version 0.1.0. It still scores, but 'make bundle' writes into"
+            " a folder per model there: move it out of 'results', or delete it (docs/upgrading.md)."
+        )
+    made = sorted(path.parent for path in bundles.glob(f"*/{SHA256_LIST}"))
+    if not made:
+        return found
     recorded = json.loads((results / "provenance.json").read_text(encoding="utf-8"))["outputs"]["files"]
     with (results / "statistics" / "thresholds.csv").open(encoding="utf-8", newline="") as stream:
-        threshold = {row["model"]: float(row["threshold"]) for row in csv.DictReader(stream)}["deep"]
-    listed, _ = _listed(folder)
-    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    same = all(
-        listed.get(weights_name(k)) == recorded.get(f"results/deep/fold_{k}/weights.pt")
-        for k in range(settings["folds"])
-    )
-    folds = sum(name.endswith("/weights.pt") for name in recorded)
-    if same and settings["folds"] == folds and settings["threshold"]["value"] == threshold:
-        return []
-    return [f"WARNING: {folder} was made from another model than this run's. 'make bundle' makes it anew."]
+        thresholds = {row["model"]: float(row["threshold"]) for row in csv.DictReader(stream)}
+    for folder in made:
+        model = folder.name
+        own = re.compile(rf"results/models/{re.escape(model)}/[^/]+/weights\.pt")
+        trained = sorted(checksum for name, checksum in recorded.items() if own.fullmatch(name))
+        listed, _ = _listed(folder)
+        settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        if not trained:
+            found.append(
+                f"WARNING: {folder} is of a network that this study doesn't have. Delete or move it."
+            )
+        elif (
+            sorted(checksum for name, checksum in listed.items() if name.startswith("weights/")) != trained
+            or settings["threshold"]["value"] != thresholds[model]
+        ):
+            found.append(
+                f"WARNING: {folder} was made from another network than this run's. 'make bundle"
+                f" MODEL={model}' makes it anew."
+            )
+    return found
 
 
 def open_bundle(folder: str | Path) -> Bundle:
@@ -172,10 +204,12 @@ def open_bundle(folder: str | Path) -> Bundle:
         raise StudyError(
             f"'{folder}' is no model bundle: its {SETTINGS} is absent or of another kind. {_ADVICE}"
         )
-    if settings.get("version") != VERSION:
+    if settings.get("version") == WITHOUT_KIND:
+        settings["kind"] = HYBRID
+    elif settings.get("version") != VERSION:
         raise StudyError(
-            f"The bundle '{folder}' has layout {settings.get('version')!r} and this software reads layout"
-            f" {VERSION}: use the version of the software that made it"
+            f"The bundle '{folder}' has layout {settings.get('version')!r} and this software reads"
+            f" layouts {WITHOUT_KIND} and {VERSION}: use the version of the software that made it"
             f" ({settings.get('software', 'unknown')})."
         )
     if not all(isinstance(settings.get(key), kind) for key, kind in _KEYS.items()):

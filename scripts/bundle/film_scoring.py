@@ -27,11 +27,11 @@ from scripts.common.log import Log
 from scripts.networks.arithmetic import exact_arithmetic
 from scripts.networks.csv_tables import csv_text
 from scripts.networks.fold_networks import FoldNetworks, mean_probability
-from scripts.networks.kinds.registry import HYBRID, architecture_class, code_of, new_network
+from scripts.networks.kinds.registry import architecture_class, code_of, new_network
 from scripts.networks.machine.device import hold_device
 from scripts.networks.trained_networks import load_networks
 
-COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "deep", "positive")
+COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "score", "positive")
 """Columns of the scores before the folds' probabilities (``fold_0`` ...)."""
 
 SELF_CHECK_TOLERANCE = {"fp32": 1e-4, "bf16": 0.02}
@@ -72,6 +72,7 @@ class Scorer:
     def __init__(
         self,
         weights: Sequence[Path],
+        kind: str,
         architecture: Mapping[str, Any],
         scoring: Mapping[str, Any],
         device: torch.device,
@@ -81,7 +82,7 @@ class Scorer:
         Raises ``StudyError``.
         """
         networks, _ = load_networks(weights, device)
-        wanted = new_network(HYBRID, architecture_class(HYBRID)(**architecture)).state_dict()
+        wanted = new_network(kind, architecture_class(kind)(**architecture)).state_dict()
         for path, network in zip(weights, networks):
             if {n: v.shape for n, v in network.state_dict().items()} != {
                 n: v.shape for n, v in wanted.items()
@@ -123,9 +124,9 @@ def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:
     return largest
 
 
-def reading_code() -> str:
-    """Hash of the code that reads films and scores them; a bundle records it."""
-    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py", code_of(HYBRID))
+def reading_code(kind: str) -> str:
+    """Hash of the code that reads films and scores them by a kind of network; a bundle records it."""
+    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py", code_of(kind))
 
 
 def private_path(scores: Path) -> Path:
@@ -203,7 +204,7 @@ def score_folder(
     paths = found_files(folder)
     if not paths:
         raise StudyError(f"There is no file in '{folder}'. Name the folder of the DICOM films with DICOM=.")
-    if settings["code"] != reading_code():
+    if settings["code"] != reading_code(settings["kind"]):
         log.say(progress.another_version(settings["software"]))
     threshold, folds = float(settings["threshold"]["value"]), settings["folds"]
     names, rows, waiting, counts = film_numbers(len(paths)), {}, [], {}
@@ -213,7 +214,9 @@ def score_folder(
     ):
         first = next(films)  # the process that reads films starts before this one fills with networks
         exact_arithmetic(threads or settings["scoring"]["cpu_threads"])
-        scorer = Scorer(bundle.weights, settings["architecture"], settings["scoring"], place)
+        scorer = Scorer(
+            bundle.weights, settings["kind"], settings["architecture"], settings["scoring"], place
+        )
         difference = self_check(scorer, settings["self_check"]["probabilities"])
         log.say(progress.self_check_passed(difference))
         log.say(progress.scoring(len(paths), folds, scorer.precision, scorer.at_once, place.type))

@@ -11,7 +11,7 @@ with rule_log(job.log[0], job.rule) as log:
         weights=list(job.input.weights),
         thresholds=job.input.thresholds,
         cohort=job.input.cohort,
-        table2=job.input.table2,
+        performance=job.input.performance,
         provenance=job.input.provenance,
         films=job.input.films,
         settings=job.params.settings,

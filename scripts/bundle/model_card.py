@@ -19,6 +19,9 @@ SMALLEST = 5
 
 NOT_SHOWN = "not shown"
 
+ENSEMBLE = "ensemble"
+"""The row of the folds' table that is of all of a network's trainings together."""
+
 _METRICS = (
     ("auc", "AUC", 3, 1),
     ("sensitivity", "Sensitivity, %", 1, 100),
@@ -80,32 +83,36 @@ def _patients(cohort: pd.DataFrame, sets: Sequence[str]) -> str:
     )
 
 
-def _performance(table2: pd.DataFrame, sets: Sequence[str]) -> str:
+def _performance(table: pd.DataFrame, model: str, sets: Sequence[str]) -> str:
     """Nothing of a set with a small class is shown; of other sets nothing from which a small cell of the
     confusion matrix follows.
     """
-    frame = table2[table2["model"] == "deep"].set_index("set")
+    own = table["model"] == model
+    if "fold" in table:
+        own &= table["fold"].astype(str) == ENSEMBLE
+    frame = table[own].set_index("set")
+    metrics = [metric for metric in _METRICS if metric[0] in frame.columns]
     rows = []
     for name in sets:
         if name in frame.index:
             row = frame.loc[name].to_dict()
             n, n_pos = int(row["n"]), int(row["n_pos"])
             tp, tn = (
-                0 if pd.isna(row[m]) else round(row[m] * of)
+                0 if pd.isna(row.get(m)) else round(row[m] * of)
                 for m, of in (("sensitivity", n_pos), ("specificity", n - n_pos))
             )
             closed = _small(n, n_pos, n - n_pos)
             hidden = closed or _small(tp, n_pos - tp, tn, n - n_pos - tn)
             shown = [
                 NOT_SHOWN if (closed if m == "auc" else hidden) else _cell(row, m, d, f)
-                for m, _, d, f in _METRICS
+                for m, _, d, f in metrics
             ]
             rows.append([name, count(n), NOT_SHOWN if closed else count(n_pos), *shown])
-    return _table(("Test set", "n", "OP", *(title for _, title, _, _ in _METRICS)), rows)
+    return _table(("Test set", "n", "OP", *(title for _, title, _, _ in metrics)), rows)
 
 
 def model_card(
-    settings: Mapping[str, Any], cohort: pd.DataFrame, table2: pd.DataFrame, facts: Mapping[str, Any]
+    settings: Mapping[str, Any], cohort: pd.DataFrame, performance: pd.DataFrame, facts: Mapping[str, Any]
 ) -> str:
     """The card as Markdown.
 
@@ -113,12 +120,14 @@ def model_card(
     ----------
     settings : what ``bundle.json`` holds
     cohort : COHORT of all sets
-    table2 : ``results/statistics/table2.csv``
-    facts : ``test_sets`` (names), ``confidence`` (0 to 1), ``init``, ``epochs``, ``older_than``,
-        ``op_t_score``, ``interval_months``,
-        ``exclusions``, ``commit``
+    performance : ``table2.csv``, or ``folds.csv``, which holds the AUC alone
+    facts : ``what`` (the kind in a sentence), ``test_sets`` (names), ``confidence`` (0 to 1), ``init``,
+        ``epochs``, ``older_than``, ``op_t_score``, ``interval_months``, ``exclusions``, ``commit``
     """
     sets = list(facts["test_sets"])
-    tables = {"patients": _patients(cohort, ["train", *sets]), "performance": _performance(table2, sets)}
+    tables = {
+        "patients": _patients(cohort, ["train", *sets]),
+        "performance": _performance(performance, settings["model"], sets),
+    }
     template = template_environment(TEMPLATES).get_template("model_card.md.j2")
     return unwrapped(template.render({**settings, **facts, **tables, "smallest": SMALLEST})) + "\n"

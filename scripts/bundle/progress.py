@@ -6,9 +6,9 @@ A leaf (``code_hash.LEAVES``): a reworded line runs nothing again.
 from __future__ import annotations
 
 
-def exporting(folds: int) -> str:
+def exporting(networks: int) -> str:
     """The ONNX file is written."""
-    return f"writing the ensemble of {folds} folds as ONNX"
+    return f"writing the ensemble of {networks} networks as ONNX"
 
 
 def onnx_agrees(difference: float, films: int, allowed: float) -> str:
@@ -16,9 +16,9 @@ def onnx_agrees(difference: float, films: int, allowed: float) -> str:
     return f"ONNX Runtime and PyTorch agree to {difference:.1g} over {films} films (allowed: {allowed:g})"
 
 
-def made(fingerprint: str, folds: int, folder: object) -> str:
+def made(fingerprint: str, networks: int, folder: object) -> str:
     """A bundle is written."""
-    return f"bundle {fingerprint[:16]} of {folds} folds in {folder}"
+    return f"bundle {fingerprint[:16]} of {networks} networks in {folder}"
 
 
 def opened(fingerprint: str, version: str) -> str:

@@ -11,8 +11,10 @@ prints no path but those of the config.
 from __future__ import annotations
 
 import argparse
+import csv
 import functools
 import importlib.metadata
+import json
 import os
 import re
 import shutil
@@ -23,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scripts.common.errors import StudyError
+from scripts.common.standards import SHA256_LIST
 
 if TYPE_CHECKING:
     from scripts.common.config import Config
+    from scripts.common.config.models import Features, NetworkModel
 
 ROOT = Path(__file__).resolve().parents[2]
 GB = 10**9
@@ -46,17 +50,17 @@ NO_CLUSTER = "Could not establish a configuration source"
 TRY_WEIGHTS = """
 import json, sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[3])
+sys.path.insert(0, sys.argv[4])
 from scripts.common.errors import StudyError
-from scripts.networks.kinds.registry import HYBRID, architecture_class, new_network
+from scripts.networks.kinds.registry import architecture_class, new_network
 try:
-    network = new_network(HYBRID, architecture_class(HYBRID)(**json.loads(sys.argv[2])))
+    network = new_network(sys.argv[2], architecture_class(sys.argv[2])(**json.loads(sys.argv[3])))
     network.load_initial(Path(sys.argv[1]).read_bytes())
 except StudyError as error:
     print(error)
 """
-"""Prints why a weights file doesn't fit a network: its path, the architecture as JSON, the repository's
-root.
+"""Prints why a weights file doesn't fit a network: its path, the kind, the architecture as JSON, the
+repository's root.
 """
 
 
@@ -212,25 +216,51 @@ def of_a_cluster() -> bool:
     return answer is not None and NO_CLUSTER not in answer.text
 
 
+def networks_of(config: Config) -> dict[str, NetworkModel]:
+    """The models that are networks, by name; none where a site only hands a centre over, or of own tables."""
+    named = [] if config.handover is not None or config.tables is not None else config.networks_named
+    return {name: config.models[name] for name in named}
+
+
+def embedded_of(config: Config) -> dict[str, Features]:
+    """The models on embeddings of films, likewise."""
+    if config.handover is not None or config.tables is not None:
+        return {}
+    return {name: model for name, model in config.models.items() if model.kind == "features"}
+
+
+def sides_of(config: Config) -> set[int]:
+    """The sides in pixels of the films that models look at."""
+    own = {model.side for model in embedded_of(config).values() if model.trunk is not None}
+    return own | {model.film_side for model in networks_of(config).values()}
+
+
+def on_gpu(config: Config) -> bool:
+    """Whether the networks are trained on a GPU."""
+    machine = config.networks
+    asked = machine.device == "cuda" or (machine.gpus_per_fold > 0 and machine.device == "auto")
+    return asked or (machine.device == "auto" and shutil.which("nvidia-smi") is not None)
+
+
 def check_threads(config: Config | None) -> Iterator[Finding]:
     """Whether a fold would have more threads than this machine has cores."""
     cores = len(os.sched_getaffinity(0))
-    on_cpu = config is not None and (config.deep.device == "cpu" or shutil.which("nvidia-smi") is None)
-    if on_cpu and config.deep.cpu_threads > cores and not of_a_cluster():
+    on_cpu = config is not None and (config.networks.device == "cpu" or shutil.which("nvidia-smi") is None)
+    if on_cpu and config.networks.cpu_threads > cores and not of_a_cluster():
         said = (
-            f"deep.cpu_threads is {config.deep.cpu_threads}, but there are {cores}; on the CPU a fold is then"
-            " many times slower"
+            f"networks.cpu_threads is {config.networks.cpu_threads}, but there are {cores}; on the CPU a fold"
+            " is then many times slower"
         )
-        yield Finding("Cores", "note", said, f"deep: {{cpu_threads: {cores}}}   in the config")
+        yield Finding("Cores", "note", said, f"networks: {{cpu_threads: {cores}}}   in the config")
 
 
 def check_gpu(
     config: Config | None, usable: Callable[[], tuple[int, str] | None] = torch_sees
 ) -> Iterator[Finding]:
     """GPUs, their driver, and whether PyTorch can use them."""
-    demanded = config is not None and config.deep.device == "cuda"
-    asked = config is not None and config.deep.gpus_per_fold > 0
-    wanted = demanded or (asked and config.deep.device != "cpu")
+    demanded = config is not None and config.networks.device == "cuda"
+    asked = config is not None and config.networks.gpus_per_fold > 0
+    wanted = demanded or (asked and config.networks.device != "cpu")
     answer = ask("nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader")
     gpus = (
         [line.split(", ") for line in answer.text.splitlines() if ", " in line]
@@ -247,15 +277,15 @@ def check_gpu(
         return
     if not gpus:
         if wanted and not of_a_cluster():
-            keys = "deep.device: cuda" if demanded else "deep.gpus_per_fold: 1"
+            keys = "networks.device: cuda" if demanded else "networks.gpus_per_fold: 1"
             yield Finding(
                 "GPU",
                 "fix",
                 f"none here, but the config says {keys}",
-                "deep: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU",
+                "networks: {device: auto, gpus_per_fold: 0}   in the config, or run on a machine with a GPU",
             )
         else:
-            yield Finding("GPU", "ok", "none here" if wanted else "none; the network trains on the CPU")
+            yield Finding("GPU", "ok", "none here" if wanted else "none; networks train on the CPU")
         return
     name, driver = f"{len(gpus)} x {gpus[0][0]}", gpus[0][-1].strip()
     seen = usable()
@@ -270,19 +300,19 @@ def check_gpu(
             " CUDA_VISIBLE_DEVICES hides it",
             f"update the NVIDIA driver to one for CUDA {seen[1]}; see also: echo $CUDA_VISIBLE_DEVICES",
         )
-    elif config is not None and config.deep.device == "cpu":
+    elif config is not None and config.networks.device == "cpu":
         yield Finding(
             "GPU",
             "note",
-            f"{name}, unused: the config says deep.device: cpu",
-            "deep: {device: auto, gpus_per_fold: 1}   in the config",
+            f"{name}, unused: the config says networks.device: cpu",
+            "networks: {device: auto, gpus_per_fold: 1}   in the config",
         )
     elif config is not None and not asked:
         yield Finding(
             "GPU",
             "note",
             f"{name}, driver {driver}; folds are not kept to as many as there are GPUs",
-            "deep: {gpus_per_fold: 1}   in the config",
+            "networks: {gpus_per_fold: 1}   in the config",
         )
     elif seen[0] > 1:
         yield Finding(
@@ -310,39 +340,41 @@ def check_bf16(
     config: Config | None, native: Callable[[], bool | None] = torch_has_bf16
 ) -> Iterator[Finding]:
     """Whether a study in bf16 would be computed on a processor that only imitates it."""
-    if config is None or "bf16" not in (config.deep.training.precision, config.deep.scoring.precision):
+    if config is None:
         return
-    on_gpu = (
-        config.deep.device == "cuda"
-        or config.deep.gpus_per_fold > 0
-        or (config.deep.device == "auto" and shutil.which("nvidia-smi"))
-    )
-    if not on_gpu and native() is False:
+    wanted = {
+        f"models.{name}.training.precision": "fp32"
+        for name, model in networks_of(config).items()
+        if model.training.precision == "bf16"
+    }
+    if config.networks.scoring.precision == "bf16":
+        wanted["networks.scoring.precision"] = "trained"
+    if wanted and not on_gpu(config) and native() is False:
         yield Finding(
             "bf16",
             "note",
             "this processor imitates it, about ten times slower than fp32",
-            "deep: {training: {precision: fp32}, scoring: {precision: trained}}   in the config",
+            f"{', '.join(f'{key}: {value}' for key, value in wanted.items())}   in the config",
         )
 
 
 def space_needed(config: Config | None) -> tuple[float, str]:
     """Bytes that a run is likely to write into this folder, and what the number counts.
 
-    A real centre's films are kept twice, as de-identified DICOM and as PNG, and once more at the network's
-    size with two bytes a pixel.
+    A real centre's films are kept twice, as de-identified DICOM and as PNG, and once more at each size that
+    a model looks at, with two bytes a pixel.
     """
     if config is None or config.synthetic:
         return SIMULATED_GB * GB, "a simulated study"
     from scripts.intake.listing import scan_folder
 
-    side = config.deep.architecture.grid * config.deep.architecture.block_size
     n_films, n_bytes = 0, 0
     for center in config.running:
         if Path(center.films).is_dir():
             found = scan_folder(center.films)
             n_films, n_bytes = n_films + len(found), n_bytes + sum(one.size for one in found)
-    return 2 * n_bytes + 2 * side * side * n_films + GB, f"{n_films} films of {n_bytes / GB:.1f} GB in all"
+    cached = sum(2 * side * side for side in sides_of(config)) * n_films
+    return 2 * n_bytes + cached + GB, f"{n_films} films of {n_bytes / GB:.1f} GB in all"
 
 
 def check_disk(config: Config | None) -> Iterator[Finding]:
@@ -431,48 +463,135 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
         yield Finding("Key", "fix", str(error))
 
 
-def check_weights(config: Config) -> Iterator[Finding]:
-    """The file of weights that training starts from."""
-    from scripts.networks.weights_file import IMAGENET, verified_content
-
-    if config.deep.init == "random":
+def check_models(config: Config) -> Iterator[Finding]:
+    """The models that a run makes, and the embeddings that the user brings."""
+    if config.handover is not None or config.tables is not None:
         return
-    if config.deep.init != "imagenet":
-        if Path(config.deep.init).is_file():
-            answer = ask(
-                sys.executable,
-                "-c",
-                TRY_WEIGHTS,
-                config.deep.init,
-                config.deep.architecture.model_dump_json(),
-                str(ROOT),
-                seconds=120,
+    networks, told = networks_of(config), []
+    for name, model in config.models.items():
+        trainings = f", {config.cohort.folds * model.seeds} trainings" if name in networks else ""
+        told.append(f"{name} ({model.kind}{trainings})")
+    yield Finding("Models", "ok", ", ".join(told))
+    for name, model in embedded_of(config).items():
+        if model.embeddings is None or not Path(model.embeddings).is_file():
+            continue  # an absent file is a fault of the paths
+        where = f"models.{name}.embeddings"
+        try:
+            with Path(model.embeddings).open(encoding="utf-8-sig", newline="") as stream:
+                rows = csv.reader(stream)
+                header = [column.strip() for column in next(rows, [])]
+                n = sum(bool(row) for row in rows)
+        except (OSError, UnicodeDecodeError, csv.Error):
+            yield Finding("Models", "fix", f"{where}: '{model.embeddings}' is no CSV in UTF-8")
+            continue
+        if "image_id" not in header or len(header) < 2 or n == 0:
+            yield Finding(
+                "Models",
+                "fix",
+                f"{where}: '{model.embeddings}' needs the column 'image_id', a column per number behind it"
+                " and a row per film",
             )
-            if answer is None or answer.status != 0:
-                yield Finding(
-                    "Weights",
-                    "note",
-                    "PyTorch could not be asked whether the file of 'deep.init' fits",
-                    "make setup",
-                )
-            elif answer.text.strip():
-                yield Finding("Weights", "fix", answer.text.strip())
-            else:
-                yield Finding("Weights", "ok", "the file of 'deep.init' fits the network")
-        return
-    if not IMAGENET.is_file():
-        yield Finding(
-            "Weights",
-            "note",
-            f"'{IMAGENET}' is not there; a run fetches it where there is a network",
-            "snakemake fetch_weights --cores 1   (on a cluster: on the login node, before the run)",
+        else:
+            yield Finding("Models", "ok", f"{where}: {n} films, {len(header) - 1} numbers each")
+
+
+def check_memory(config: Config) -> Iterator[Finding]:
+    """What a training of each network holds in memory, against what this machine has."""
+    from scripts.networks.kinds.registry import architecture_class
+    from scripts.networks.machine.memory import main_memory, training_memory
+
+    place = "cuda" if on_gpu(config) else "cpu"
+    there = main_memory() if place == "cpu" and not of_a_cluster() else None
+    for name, model in networks_of(config).items():
+        training = model.training
+        need = training_memory(
+            architecture_class(model.kind)(**model.geometry), training.batch_size, training.precision, place
         )
-        return
-    try:
-        verified_content(IMAGENET)
-        yield Finding("Weights", "ok", f"{IMAGENET}, checksum right")
-    except StudyError as error:
-        yield Finding("Weights", "fix", str(error), f"rm {IMAGENET} && snakemake fetch_weights --cores 1")
+        of = "GPU memory" if place == "cuda" else "memory"
+        said = f"models.{name}: a training takes about {need.likely / GB:.1f} GB of {of}"
+        if there is None:
+            yield Finding("Memory", "ok", said)
+            continue
+        free, total = there
+        said += f"; {free / GB:.1f} GB of {total / GB:.1f} are free"
+        state = "fix" if need.least > total else "note" if need.likely > free else "ok"
+        line = f"a smaller models.{name}.training.batch_size   in the config" if state != "ok" else ""
+        yield Finding("Memory", state, said, line)
+
+
+def check_weights(config: Config) -> Iterator[Finding]:
+    """The files of weights that networks and embeddings start from."""
+    from scripts.common.weights_files import imagenet_path
+    from scripts.networks.weights_file import verified_content
+
+    networks = networks_of(config)
+    trunks = {name: model for name, model in embedded_of(config).items() if model.trunk is not None}
+    fetched = {m.trunk_name for m in (*networks.values(), *trunks.values()) if m.init == "imagenet"}
+    for trunk in sorted(fetched):
+        path = Path(imagenet_path(trunk))
+        if not path.is_file():
+            yield Finding(
+                "Weights",
+                "note",
+                f"'{path}' is not there; a run fetches it where there is a network",
+                f"snakemake {path} --cores 1   (on a cluster: on the login node, before the run)",
+            )
+            continue
+        try:
+            verified_content(path)
+            yield Finding("Weights", "ok", f"{path}, checksum right")
+        except StudyError as error:
+            yield Finding("Weights", "fix", str(error), f"rm {path} && snakemake {path} --cores 1")
+    for name, model in networks.items():
+        if model.init in ("random", "imagenet") or not Path(model.init).is_file():
+            continue  # an absent file is a fault of the paths
+        given = (model.init, model.kind, json.dumps(model.geometry), str(ROOT))
+        answer = ask(sys.executable, "-c", TRY_WEIGHTS, *given, seconds=120)
+        where = f"models.{name}.init"
+        if answer is None or answer.status != 0:
+            yield Finding(
+                "Weights",
+                "note",
+                f"PyTorch could not be asked whether the file of '{where}' fits",
+                "make setup",
+            )
+        elif answer.text.strip():
+            yield Finding("Weights", "fix", f"{where}: {answer.text.strip()}")
+        else:
+            yield Finding("Weights", "ok", f"the file of '{where}' fits the network")
+
+
+def check_left_over(config: Config) -> Iterator[Finding]:
+    """What version 0.1.0 left here, and models that were taken away: nobody reads it, and nothing deletes
+    it.
+    """
+    from scripts.common.config.upgrade import LEFT_FOLDERS
+
+    former = [Path(name) for name in LEFT_FOLDERS if Path(name).is_dir()]
+    former += [path for path in sorted(Path("state/cache").glob("*/")) if not path.name.isdecimal()]
+    if former:
+        yield Finding(
+            "Left over",
+            "note",
+            "of version 0.1.0, no longer used (the finished trainings are in state/store):"
+            f" {', '.join(map(str, former))}",
+            f"rm -r {' '.join(map(str, former))}   (once this version has run to its end)",
+        )
+    if Path("results/bundle", SHA256_LIST).is_file():
+        yield Finding(
+            "Left over",
+            "note",
+            "results/bundle is a bundle of version 0.1.0; it still scores, and 'make bundle' needs its place",
+            "mv results/bundle <a folder outside of results>",
+        )
+    gone = [path for path in sorted(Path("results/models").glob("*/")) if path.name not in config.models]
+    if gone:
+        yield Finding(
+            "Left over",
+            "note",
+            f"of models that the config doesn't have: {', '.join(map(str, gone))}",
+            f"rm -r {' '.join(map(str, gone))}",
+        )
 
 
 # ------------------------------------------------------------------------------------------------------ SLURM
@@ -560,7 +679,7 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
             "the cluster has no default partition and the profile names none",
             f"slurm_partition: {(sorted(up) or ['<name>'])[0]}   under default-resources in {SLURM_PROFILE}",
         )
-    if config is not None and config.deep.gpus_per_fold > 0:
+    if config is not None and config.networks.gpus_per_fold > 0:
         with_gpu = sorted(
             {name.rstrip("*") for name, available, gres in rows if available == "up" and "gpu" in gres}
         )
@@ -573,8 +692,8 @@ def check_slurm(config: Config | None, profile: Profile | None) -> Iterator[Find
             yield Finding(
                 "SLURM",
                 "fix",
-                "no partition offers a GPU (GRES gpu), but the config says deep.gpus_per_fold: 1",
-                "deep: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES",
+                "no partition offers a GPU (GRES gpu), but the config says networks.gpus_per_fold: 1",
+                "networks: {gpus_per_fold: 0}   in the config, or ask the administrators for the GRES",
             )
         elif not set(folds_go_to) & set(with_gpu):
             yield Finding(
@@ -664,13 +783,17 @@ def examine(files: list[str]) -> Iterator[Finding]:
     if config is not None:
         yield from check_paths_and_key(config, files)
         yield from check_tables(config)
+        yield from check_models(config)
         yield from check_weights(config)
+        yield from check_left_over(config)
     yield from check_r(config)
     yield from check_git()
     yield from check_disk(config)
     yield from check_threads(config)
     yield from check_gpu(config)
     yield from check_bf16(config)
+    if config is not None:
+        yield from check_memory(config)
     yield from check_slurm(
         config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE)
     )
@@ -680,8 +803,8 @@ def described(found: Finding) -> str:
     """A finding as text: a line, and one more for what fixes it."""
     first, *rest = found.said.splitlines() or [""]
     state = "TO FIX" if found.state == "fix" else found.state
-    lines = [f"{state:<6} {found.about:<8} {first}", *(f"{'':16}{line}" for line in rest)]
-    return "\n".join([*lines, f"{'':16}-> {found.line}"] if found.line else lines)
+    lines = [f"{state:<6} {found.about:<9} {first}", *(f"{'':17}{line}" for line in rest)]
+    return "\n".join([*lines, f"{'':17}-> {found.line}"] if found.line else lines)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -216,8 +216,8 @@ TITLES: dict[str, dict[str, str]] = {
     "cohort": {"en": "Included patients", "zh": "纳入患者"},
     "predictions": {"en": "Scores of all models", "zh": "各模型评分"},
     "weights": {"en": "Weights of each fold's network", "zh": "各折网络权重"},
-    "trees": {"en": "Trees of each model", "zh": "各模型的树"},
-    "importance": {"en": "Importance of each model's variables", "zh": "各模型变量重要性"},
+    "fitted_model": {"en": "Fitted tabular models", "zh": "拟合的表格模型"},
+    "variables": {"en": "What each model makes of its variables", "zh": "各模型的变量"},
     "provenance": {"en": "Provenance", "zh": "来源记录"},
     "report": {"en": "The whole report", "zh": "完整报告"},
     "checklist_tripod_ai": {"en": "TRIPOD+AI checklist", "zh": "TRIPOD+AI 清单"},
@@ -299,7 +299,7 @@ CATALOGUE: tuple[Result, ...] = (
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
     _statistic(
-        statistics.BASELINE_PERFORMANCE, suppressed("baselines"), "baselines", "baselines", own=False
+        statistics.BASELINE_PERFORMANCE, suppressed(), "baselines", "baselines", own=False
     ),
     _statistic(statistics.BASELINE_DELONG, suppressed(), "", "baselines", own=False),
     _statistic(statistics.SHORTCUTS, suppressed("shortcuts"), "shortcuts", "shortcuts", own=False),

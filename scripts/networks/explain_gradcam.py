@@ -17,8 +17,12 @@ from scripts.common.vocabulary import INTERNAL_TEST
 def main() -> None:
     """Read the command line and draw the maps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True, help="name of the network")
     parser.add_argument(
-        "--predictions", type=Path, required=True, help="CSV with patient_id, set, label, deep"
+        "--predictions",
+        type=Path,
+        required=True,
+        help="CSV with patient_id, set, label and a column per model",
     )
     parser.add_argument("--thresholds", type=Path, required=True, help="CSV with model, threshold")
     parser.add_argument("--set", default=INTERNAL_TEST, help="set from which cases are chosen")
@@ -39,6 +43,7 @@ def main() -> None:
         from scripts.networks.gradcam import explain_cases
 
         explain_cases(
+            given.model,
             given.predictions,
             given.thresholds,
             given.set,

@@ -16,6 +16,10 @@ class Architecture(Protocol):
     def side(self) -> int:
         """Rows and columns of a film, in pixels."""
 
+    @property
+    def side_key(self) -> str:
+        """The setting of a model that makes films smaller."""
+
     def parameter_count(self) -> int:
         """Number of weights."""
 

@@ -13,7 +13,7 @@ from scripts.networks.film_network import FilmNetwork
 from scripts.networks.scoring import FilmBatches, films_per_forward, for_scoring, probabilities
 
 TRAINED, AUTO = "trained", "auto"
-"""``deep.scoring``: the precision that the networks were trained in; films at once by the geometry."""
+"""``networks.scoring``: the precision that the networks were trained in; films at once by the geometry."""
 
 
 def mean_probability(each: Sequence[float]) -> float:
@@ -22,7 +22,7 @@ def mean_probability(each: Sequence[float]) -> float:
 
 
 def chosen_precision(wanted: str, trained: str) -> str:
-    """``fp32`` or ``bf16`` for ``deep.scoring.precision``."""
+    """``fp32`` or ``bf16`` for ``networks.scoring.precision``."""
     return trained if wanted == TRAINED else wanted
 
 
@@ -35,7 +35,7 @@ class FoldNetworks:
     device : where they and the films lie
     precision : fp32 or bf16
     at_once : films that go through a network together, or ``AUTO`` (``films_per_forward``)
-    advice : what to do where the memory doesn't suffice; None names the keys of ``deep.scoring``
+    advice : what to do where the memory doesn't suffice; None names the keys of ``networks.scoring``
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class FoldNetworks:
             films_per_forward(self._fused[0], device.type, precision) if at_once == AUTO else int(at_once)
         )
         self._advice = advice or (
-            f"Set 'deep.scoring.films_per_forward' to less than {self.at_once}, and run again."
+            f"Set 'networks.scoring.films_per_forward' to less than {self.at_once}, and run again."
             if self.at_once > 1
-            else "Set 'deep.scoring.precision: bf16', or 'deep.device: cpu', and run again."
+            else "Set 'networks.scoring.precision: bf16', or 'networks.device: cpu', and run again."
         )
 
     def __len__(self) -> int:

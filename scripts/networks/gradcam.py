@@ -37,8 +37,8 @@ def heat_map(evidence: Tensor) -> Tensor:
 
 def kind_of(row: Mapping[str, str], threshold: float) -> str:
     """TP, FP, TN or FN (CASE_KINDS); a score at the threshold counts as positive."""
-    right = (float(row["deep"]) >= threshold) == (row["label"] == "1")
-    return ("T" if right else "F") + ("P" if float(row["deep"]) >= threshold else "N")
+    right = (float(row["score"]) >= threshold) == (row["label"] == "1")
+    return ("T" if right else "F") + ("P" if float(row["score"]) >= threshold else "N")
 
 
 def draw_cases(
@@ -67,12 +67,13 @@ def choose_cases(
     for kind in CASE_KINDS:
         of_kind = [row for row in predictions if kind_of(row, threshold) == kind]
         sign = -1 if kind in ("TP", "FP") else 1
-        of_kind.sort(key=lambda row: (sign * float(row["deep"]), row["patient_id"]))
+        of_kind.sort(key=lambda row: (sign * float(row["score"]), row["patient_id"]))
         chosen += [(kind, row) for row in of_kind[:cases]]
     return chosen
 
 
 def explain_cases(
+    model: str,
     predictions: str | Path,
     thresholds: str | Path,
     set_name: str,
@@ -87,7 +88,8 @@ def explain_cases(
     threads: int,
     log: Log,
 ) -> None:
-    """Write ``cases.csv`` (CASES) and ``maps.npz`` for chosen patients of set ``set_name``.
+    """Write ``cases.csv`` (CASES) and ``maps.npz`` for chosen patients of set ``set_name``, by the scores
+    and the threshold of the network ``model``.
 
     ``cases`` of each kind are the most certain ones, ``random`` further ones are drawn by ``seed`` from the
     whole set.
@@ -95,13 +97,17 @@ def explain_cases(
     ``grid`` (the map before it was enlarged). The evidence is the mean over the folds' networks.
     """
     exact_arithmetic(threads)
-    rows = [r for r in read_csv(predictions, ("patient_id", "set", "label", "deep")) if r["set"] == set_name]
+    rows = [
+        {**row, "score": row[model]}
+        for row in read_csv(predictions, ("patient_id", "set", "label", model))
+        if row["set"] == set_name
+    ]
     limits = [
-        float(r["threshold"]) for r in read_csv(thresholds, ("model", "threshold")) if r["model"] == "deep"
+        float(r["threshold"]) for r in read_csv(thresholds, ("model", "threshold")) if r["model"] == model
     ]
     if len(limits) != 1:
         raise StudyError(
-            f"'{thresholds}' needs exactly one row with model 'deep'. Delete the file and run again."
+            f"'{thresholds}' needs exactly one row with model '{model}'. Delete the file and run again."
         )
     chosen = [("certain", *case) for case in choose_cases(rows, limits[0], cases)]
     chosen += [("random", *case) for case in draw_cases(rows, limits[0], random, seed)]
@@ -135,7 +141,7 @@ def explain_cases(
                     film.image_id,
                     film.patient_id,
                     kind,
-                    float(row["deep"]),
+                    float(row["score"]),
                     film.label,
                     limits[0],
                     rule,

@@ -15,12 +15,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 
 from scripts.common.errors import StudyError
-from scripts.common.seeds import sub_seed
 from scripts.networks.arithmetic import autocast, compiled
 from scripts.networks.augmentation import augment
 from scripts.networks.film_network import FilmNetwork
 from scripts.networks.films import Film, FilmStack
-from scripts.networks.kinds.registry import HYBRID, new_network
+from scripts.networks.kinds.registry import new_network
+from scripts.networks.member import Member
 from scripts.networks.scoring import auc, for_scoring, probabilities
 from scripts.networks.settings import Settings
 from scripts.networks.step_clock import StepClock
@@ -31,11 +31,11 @@ class NotCompiled(StudyError):
 
 
 class FoldTraining:
-    """A fold between two steps: all that its next step depends on.
+    """A training between two steps: all that its next step depends on.
 
     Parameters
     ----------
-    fold : its number
+    member : which training of the network
     films : how many it trains on
     initial : content of the weights file to start from, None for random weights
     device : where it is trained
@@ -50,14 +50,17 @@ class FoldTraining:
     """
 
     def __init__(
-        self, fold: int, films: int, settings: Settings, initial: bytes | None, device: torch.device
+        self, member: Member, films: int, settings: Settings, initial: bytes | None, device: torch.device
     ) -> None:
-        refuse_no_batch(films, settings.training.batch_size, fold)
-        self.fold, self.settings = fold, settings
-        torch.manual_seed(sub_seed(settings.seed, "deep", "init", fold))
-        network = new_network(HYBRID, settings.architecture)
+        refuse_no_batch(films, settings.training.batch_size, member)
+        self.member, self.settings = member, settings
+        torch.manual_seed(member.sub_seed(settings.seed, "init"))
+        network = new_network(settings.kind, settings.architecture)
         if initial is not None:
-            network.load_initial(initial)
+            try:
+                network.load_initial(initial)
+            except StudyError as error:
+                raise StudyError(f"{member.key('init')}: {error}") from None
         self.network = network.to(device, memory_format=torch.channels_last)
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
@@ -110,13 +113,13 @@ class FoldTraining:
         return done * self.settings.training.batch_size / max(self.clock.spent, 1e-9)
 
     def _refuse_not_finite(self, losses: Sequence[float]) -> None:
-        options = self.settings.training
+        options, key = self.settings.training, self.member.key
         if not all(map(math.isfinite, losses)):
             raise StudyError(
-                f"Fold {self.fold}: the loss is no longer a finite number. Lower"
-                f" 'deep.training.learning_rate' (now {options.learning_rate:g}), 'deep.training.clip_norm'"
-                f" (now {options.clip_norm:g}) or 'deep.training.weight_decay' (now"
-                f" {options.weight_decay:g})."
+                f"{self.member}: the loss is no longer a finite number. Lower"
+                f" '{key('training.learning_rate')}' (now {options.learning_rate:g}),"
+                f" '{key('training.clip_norm')}' (now {options.clip_norm:g}) or"
+                f" '{key('training.weight_decay')}' (now {options.weight_decay:g})."
             )
 
 
@@ -128,25 +131,26 @@ def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) ->
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
 
 
-def refuse_no_batch(films: int, batch_size: int, fold: int) -> None:
+def refuse_no_batch(films: int, batch_size: int, member: Member) -> None:
     """Raise ``StudyError`` where so many ``films`` don't fill one batch."""
     if films < batch_size:
         raise StudyError(
-            f"Fold {fold} trains on {films} films, which don't fill one batch of 'deep.training.batch_size'"
-            f" ({batch_size}). Lower it."
+            f"{member}: {films} films to train on don't fill one batch of"
+            f" '{member.key('training.batch_size')}' ({batch_size}). Lower it."
         )
 
 
 def epoch_batches(
-    films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int
+    films: Sequence[Film], batch_size: int, seed: int, member: Member, epoch: int
 ) -> list[list[Film]]:
-    """The batches of one epoch: a shuffle that depends on seed, fold and epoch only, cut into whole batches.
+    """The batches of one epoch: a shuffle that depends on seed, member and epoch only, cut into whole
+    batches.
 
     The few films left over wait for the next epoch's shuffle. Raises ``StudyError`` for fewer films than
     ``batch_size``.
     """
-    refuse_no_batch(len(films), batch_size, fold)
-    generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
+    refuse_no_batch(len(films), batch_size, member)
+    generator = torch.Generator().manual_seed(member.sub_seed(seed, "order", epoch))
     order = torch.randperm(len(films), generator=generator).tolist()
     return [
         [films[i] for i in order[n : n + batch_size]]
@@ -194,7 +198,7 @@ def train(
 
     Parameters
     ----------
-    run : the fold as it stands; it moves with the steps
+    run : the training as it stands; it moves with the steps
     stack : the films, on the device of the run
     training, held_out : those that this fold trains on and holds out
 
@@ -204,7 +208,7 @@ def train(
     NotCompiled : ``training.compile`` is asked for and fails
     """
     settings, options, clock, device = run.settings, run.settings.training, run.clock, stack.device
-    network, optimizer, first = run.network, run.optimizer, run.step
+    network, optimizer, member, first = run.network, run.optimizer, run.member, run.step
     forward = compiled(network) if options.compile else network
     clock.start(clock.spent, clock.waited())
 
@@ -214,19 +218,18 @@ def train(
 
     while run.step < run.total:
         epoch, place = divmod(run.step, run.per_epoch)
-        batches = epoch_batches(training, options.batch_size, settings.seed, run.fold, epoch)
+        batches = epoch_batches(training, options.batch_size, settings.seed, member, epoch)
         network.train()
         with contextlib.closing(stack.stream([rows_of(films) for films in batches[place:]])) as stream:
             for films in batches[place:]:
                 with clock.waiting():
                     bits = next(stream)
                 x = stack.standardize(bits, rows_of(films))
-                seed = sub_seed(settings.seed, "deep", "augment", run.fold, run.step)
-                x = augment(x, seed, settings.augmentation)
+                x = augment(x, member.sub_seed(settings.seed, "augment", run.step), settings.augmentation)
                 y = torch.tensor([film.label for film in films], dtype=torch.float32)
                 y = y.to(device, non_blocking=True)
-                torch.manual_seed(sub_seed(settings.seed, "deep", "dropout", run.fold, run.step))
-                with compiling(options.compile and run.step == first):
+                torch.manual_seed(member.sub_seed(settings.seed, "dropout", run.step))
+                with compiling(member, options.compile and run.step == first):
                     with autocast(device, options.precision):
                         outputs = forward(x)
                     loss_global, loss_local = network.loss_terms(outputs, y)
@@ -251,11 +254,11 @@ def train(
                 yield
 
     if run.settled is None:  # the state that it began from was that of the last step
-        score(epoch_batches(training, options.batch_size, settings.seed, run.fold, options.epochs - 1))
+        score(epoch_batches(training, options.batch_size, settings.seed, member, options.epochs - 1))
 
 
 @contextlib.contextmanager
-def compiling(first_step: bool) -> Iterator[None]:
+def compiling(member: Member, first_step: bool) -> Iterator[None]:
     """Raise ``NotCompiled`` where the first step, in which the network is compiled, fails for another reason
     than memory.
     """
@@ -266,7 +269,7 @@ def compiling(first_step: bool) -> Iterator[None]:
             raise
         cause = next(iter(str(error).strip().splitlines()), "")[:200]
         raise NotCompiled(
-            "'deep.training.compile' is true, but PyTorch can't compile the network here"
+            f"'{member.key('training.compile')}' is true, but PyTorch can't compile the network here"
             f" ({type(error).__name__}: {cause}). Set it to false, or install what compiling needs: a C++"
             " compiler (apt-get install -y g++)."
         ) from error

@@ -1,4 +1,4 @@
-"""The deep scores of a set with parts of its films covered.
+"""A network's scores of a set with parts of its films covered.
 
 The networks are only applied; nothing is trained.
 """
@@ -37,7 +37,7 @@ def score_masked(
     Works on a set that no fold trained on. ``weights`` are the folds' files, in the order of the folds;
     ``spine`` and
     ``border`` say what is covered (``visible_part``). ``precision`` and ``at_once`` are the config's
-    ``deep.scoring``, as for the unmasked scores that these are compared with (``score_set``).
+    ``networks.scoring``, as for the unmasked scores that these are compared with (``score_set``).
     """
     exact_arithmetic(threads)
     with hold_device(device, log.say) as place:

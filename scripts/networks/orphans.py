@@ -2,7 +2,7 @@
 
     python -m scripts.networks.orphans [--state state]
 
-A fold holds the lock ``state/locks/fold_<k>.lock`` while it trains. A process is found by this lock, never by
+A training holds the lock ``state/locks/<model>, fold <k>.lock``. A process is found by this lock, never by
 its name, so that no training of another study is named, and one of a run that is going on is told apart. It
 looks at this machine and this user alone.
 """
@@ -28,7 +28,7 @@ class Holder(NamedTuple):
 
     Attributes
     ----------
-    lock : the lock's name, ``fold_0`` or ``gpu-0``
+    lock : the lock's name, ``<model>, fold 0`` or ``gpu-0``
     pid : the process
     minutes : how long it has been at work
     run : the process of the run that it belongs to, where that is going on
@@ -40,7 +40,7 @@ class Holder(NamedTuple):
     run: int | None
 
     def sentence(self) -> str:
-        what = f"{self.lock.replace('_', ' ')}: process {self.pid}, at work for {self.minutes:.0f} minutes"
+        what = f"{self.lock}: process {self.pid}, at work for {self.minutes:.0f} minutes"
         if self.run is not None:
             return f"{what}, belongs to a run that is going on (process {self.run}); leave it alone."
         return f"{what}, is left over from a run that was killed. To end it: kill {self.pid}"

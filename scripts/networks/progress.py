@@ -17,7 +17,7 @@ class FoldProgress:
 
     Parameters
     ----------
-    fold : its number
+    member : which training of which network
     first, total : steps made before, and in all
     per_epoch : steps of an epoch
     """
@@ -25,8 +25,8 @@ class FoldProgress:
     SELDOM = 300
     """Seconds between two lines within an epoch."""
 
-    def __init__(self, log: Log, fold: int, first: int, total: int, per_epoch: int) -> None:
-        self._log, self._fold, self._first = log, fold, first
+    def __init__(self, log: Log, member: object, first: int, total: int, per_epoch: int) -> None:
+        self._log, self._member, self._first = log, member, first
         self._total, self._per_epoch = total, per_epoch
         self._began = self._spoken = time.monotonic()
 
@@ -48,14 +48,14 @@ class FoldProgress:
 
         def within() -> str:
             return (
-                f"fold {self._fold}: epoch {epoch}/{epochs}, step {done}/{self._per_epoch}, loss"
+                f"{self._member}: epoch {epoch}/{epochs}, step {done}/{self._per_epoch}, loss"
                 f" {loss():.3f}, {films_per_s():.1f} films/s, {duration(left)} left"
             )
 
         if done == self._per_epoch:
             _, mean, of_film, of_blocks, area, _, speed, wait = history[-1]
             self._log.say(
-                f"fold {self._fold}: epoch {epoch}/{epochs}, loss {mean:.3f} (global {of_film:.3f}, local"
+                f"{self._member}: epoch {epoch}/{epochs}, loss {mean:.3f} (global {of_film:.3f}, local"
                 f" {of_blocks:.3f}), held-out AUC {area:.3f}, {speed:.1f} films/s, {wait:.1%} of the time"
                 f" waiting for films, {duration(left)} left"
             )
@@ -67,9 +67,9 @@ class FoldProgress:
             self._log.live(within)
 
 
-def begun(fold: int, training: int, held_out: int, device: str) -> str:
+def begun(member: object, training: int, held_out: int, device: str) -> str:
     """How many films a fold trains on and holds out."""
-    return f"fold {fold}: {training} training and {held_out} held-out films on {device}"
+    return f"{member}: {training} training and {held_out} held-out films on {device}"
 
 
 def film_array(size: int, on_device: bool) -> str:
@@ -82,9 +82,14 @@ def optimiser_steps(steps: int) -> str:
     return f"optimiser steps: {steps}"
 
 
-def from_store(fold: int) -> str:
+def from_store(member: object) -> str:
     """A finished fold is taken."""
-    return f"fold {fold}: nothing changed since it was trained; its files are taken from the store"
+    return f"{member}: nothing changed since it was trained; its files are taken from the store"
+
+
+def adopted() -> str:
+    """A finished fold is from an earlier release."""
+    return "an earlier release trained this fold, with the same result; its files are taken over"
 
 
 def fold_damaged(folder: object) -> str:
@@ -92,9 +97,9 @@ def fold_damaged(folder: object) -> str:
     return f"the stored fold {folder} is damaged; it is ignored and the fold is trained again"
 
 
-def stopped(fold: int) -> str:
+def stopped(member: object) -> str:
     """A signal ended the training."""
-    return f"fold {fold}: stopped by a signal; the state is saved. Run the same command again to go on."
+    return f"{member}: stopped by a signal; the state is saved. Run the same command again to go on."
 
 
 def state_ignored(path: object) -> str:
@@ -120,19 +125,20 @@ def another_process() -> str:
     )
 
 
-def hardly_learns(learning_rate: float) -> str:
-    """Random weights meet the rate of pretrained ones."""
+def hardly_learns(learning_rate: float, key: Callable[[str], str]) -> str:
+    """Random weights meet the rate of pretrained ones; ``key`` gives a setting's key of the config."""
     return (
         f"WARNING: random weights and a learning rate of {learning_rate:g}: the network will hardly learn."
-        " Set 'deep.init: imagenet' or raise 'deep.training.learning_rate' (0.01 works for random weights)."
+        f" Set '{key('init')}: imagenet' or raise '{key('training.learning_rate')}' (0.01 works for random"
+        " weights)."
     )
 
 
-def learned_nothing(fold: int) -> str:
+def learned_nothing(member: object, key: Callable[[str], str]) -> str:
     """All held-out films have one score."""
     return (
-        f"WARNING: fold {fold} gives all held-out films the same score: it has learned nothing that could be"
-        " used. Look at history.csv; lower 'deep.training.learning_rate', or start from other weights."
+        f"WARNING: {member}: all held-out films get the same score: it has learned nothing that could be"
+        f" used. Look at history.csv; lower '{key('training.learning_rate')}', or start from other weights."
     )
 
 
@@ -154,17 +160,21 @@ def memory(likely: int, device: str, free: int, short: str) -> str:
     return f"WARNING: {line}: the training may be ended for lack of memory. {short}."
 
 
-def memory_advice(batch_size: int, fits: int, fits_in_bf16: int) -> str:
+def memory_advice(
+    batch_size: int, fits: int, fits_in_bf16: int, side_key: str, key: Callable[[str], str]
+) -> str:
     """What to do where a training of ``batch_size`` films is short of memory: the largest batches that fit, 0
     where none does or the precision is bf16 already.
+
+    ``side_key`` is the setting of the films' side; ``key`` gives a setting's key of the config.
     """
     ways = []
     if fits:
-        ways.append(f"lower 'deep.training.batch_size' (now {batch_size}; {fits} would fit)")
+        ways.append(f"lower '{key('training.batch_size')}' (now {batch_size}; {fits} would fit)")
     if fits_in_bf16:
         smaller = "" if fits_in_bf16 == batch_size else f" with a batch_size of {fits_in_bf16}"
-        ways.append(f"set 'deep.training.precision: bf16'{smaller}")
-    ways.append("take a machine with more memory" if ways else "lower 'deep.architecture.block_size'")
+        ways.append(f"set '{key('training.precision')}: bf16'{smaller}")
+    ways.append("take a machine with more memory" if ways else f"lower '{key(side_key)}'")
     text = ", or ".join(ways)
     return text[0].upper() + text[1:]
 
@@ -180,8 +190,8 @@ def slow_bf16(key: str) -> str:
 def too_many_threads(threads: int, cores: int) -> str:
     """More threads than cores."""
     return (
-        f"WARNING: 'deep.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which makes it"
-        f" many times slower. Set 'deep.cpu_threads: {cores}'."
+        f"WARNING: 'networks.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which"
+        f" makes it many times slower. Set 'networks.cpu_threads: {cores}'."
     )
 
 
@@ -203,6 +213,11 @@ def gpus_taken(count: int) -> str:
 def scoring(films: int, networks: int, precision: str, at_once: int, device: str) -> str:
     """How a set is scored."""
     return f"{films} films, {networks} networks, {precision}, {at_once} film(s) at once on {device}"
+
+
+def embedding(films: int, trunk: str, device: str) -> str:
+    """A set's films are embedded."""
+    return f"{films} films through {trunk} on {device}"
 
 
 def downloading(name: str) -> str:

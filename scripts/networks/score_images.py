@@ -1,8 +1,8 @@
-"""Score the films of a test set by every fold's network.
+"""Score the films of a test set by every training of a network.
 
 A command, so that it runs where PyTorch and NumPy are all there is:
 ``python -m scripts.networks.score_images --cache state/cache/internal_test --weights
-results/deep/fold_*/weights.pt --output ...``
+results/models/<name>/fold_*/weights.pt --output ...``
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def main() -> None:
         "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the set"
     )
     parser.add_argument(
-        "--weights", type=Path, required=True, nargs="+", help="weights.pt of every fold, in their order"
+        "--weights", type=Path, required=True, nargs="+", help="fold_<run>/weights.pt of every training"
     )
     parser.add_argument("--output", type=Path, required=True, help="CSV of the scores")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")

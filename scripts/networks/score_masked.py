@@ -1,7 +1,7 @@
 """Score the films of a set with the spine, the border or all but the spine covered, by every fold's network.
 
 A command, so that it runs where PyTorch and NumPy are all there is: ``python -m scripts.networks.score_masked
---cache state/cache/internal_test --weights results/deep/fold_*/weights.pt --output ...``
+--cache state/cache/internal_test --weights results/models/<name>/fold_*/weights.pt --output ...``
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""The deep scores of a test set: every fold's probability and their mean."""
+"""A network's scores of a test set: the probability by every training and their mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from scripts.common.contracts.networks import SET_SCORES
+from scripts.common.contracts.models import SET_SCORES
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.networks import progress
@@ -27,18 +27,19 @@ def score_set(
     precision: str = TRAINED,
     at_once: str = AUTO,
 ) -> None:
-    """Write ``patient_id, image_id, deep, fold_0 ...``: each fold's probability and ``deep``, their mean.
+    """Write SET_SCORES: ``score``, the mean of the trainings' probabilities, the same as ``raw``, and each
+    probability in a column ``fold_<run>``.
 
-    Works on a set that no fold trained on. ``weights`` are the folds' files, in the order of the folds;
-    ``precision`` and
-    ``at_once`` are the config's ``deep.scoring`` (``precision``, ``films_per_forward``). Raises
-    ``StudyError`` where a weights file or the cache can't be read, or the memory doesn't suffice.
+    Works on a set that no fold trained on. ``weights`` are the trainings' files; each one's folder names its
+    column. ``precision`` and ``at_once`` are the config's ``networks.scoring`` (``precision``,
+    ``films_per_forward``). Raises ``StudyError`` where a weights file or the cache can't be read, or the
+    memory doesn't suffice.
     """
     exact_arithmetic(threads)
     with hold_device(device, log.say) as place:
         networks, trained = load_networks(weights, place)
         folds = FoldNetworks(networks, place, chosen_precision(precision, trained), at_once)
-        warn_of_slow_bf16(place, folds.precision, "deep.scoring.precision", log.say)
+        warn_of_slow_bf16(place, folds.precision, "networks.scoring.precision", log.say)
         stack = FilmStack(cache, folds.side, place)
         log.say(progress.scoring(len(stack), len(folds), folds.precision, folds.at_once, place.type))
 
@@ -48,8 +49,9 @@ def score_set(
                 for film, row in zip(
                     films, folds.probabilities(stack, [film.row for film in films]).tolist()
                 ):
-                    yield (film.patient_id, film.image_id, mean_probability(row), *row)
+                    score = mean_probability(row)
+                    yield (film.patient_id, film.image_id, score, score, *row)
 
         rows = list(log.progress(scored(), len(stack), "films"))
-    header = (*SET_SCORES, *(f"fold_{k}" for k in range(len(folds))))
+    header = (*SET_SCORES, *(Path(path).parent.name for path in weights))
     write_text(output, csv_text(header, rows))

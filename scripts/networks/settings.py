@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import StudyError
-from scripts.networks.kinds.registry import HYBRID, architecture_class
+from scripts.networks.kinds.registry import architecture_class
 
 if TYPE_CHECKING:
     from scripts.networks.film_network import Architecture
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """``deep.training`` of the config; docs/configuration.md has the meaning of each key."""
+    """``training`` of a network; docs/configuration.md has the meaning of each key.
+
+    ``local_weight`` is 0 for a kind without local heads.
+    """
 
     epochs: int
     batch_size: int
@@ -34,7 +37,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """``deep.augmentation`` of the config.
+    """``augmentation`` of a network.
 
     Attributes
     ----------
@@ -58,6 +61,7 @@ class Augmentation:
 class Settings:
     """All that decides a fold's numbers beside its films: ``init`` is random, imagenet or a weights file."""
 
+    kind: str
     seed: int
     init: str
     cpu_threads: int
@@ -66,42 +70,65 @@ class Settings:
     augmentation: Augmentation
 
     def plain(self) -> dict[str, Any]:
-        """As in the JSON of the command line."""
-        return dataclasses.asdict(self)
+        """As in the JSON of the command line, without what ``stored`` leaves out."""
+        plain = {name: value for name, value in dataclasses.asdict(self).items() if name != "kind"}
+        return plain | {"architecture": stored(self.architecture)}
 
 
-def _built(kind: type, given: object, where: str) -> Any:
-    """An instance of a dataclass from a table of exactly its fields."""
+def stored(architecture: Architecture) -> dict[str, Any]:
+    """An architecture as weights files and keys of folds hold it, sorted by name.
+
+    A field that has a default stands there where it differs from it alone, so that a further field changes
+    no file and no key of a network that doesn't use it.
+    """
+    fields = sorted(dataclasses.fields(architecture), key=lambda field: field.name)
+    values = {field.name: getattr(architecture, field.name) for field in fields}
+    return {field.name: values[field.name] for field in fields if values[field.name] != field.default}
+
+
+def _built(section: type, given: object, where: str, **known: object) -> Any:
+    """An instance of a dataclass from a table of its fields but for those ``known``; only fields with a
+    default may be absent.
+    """
     if not isinstance(given, Mapping):
         raise StudyError(f"{where} must be a table of keys. Pass the JSON that the rule train_fold passes.")
-    names = {field.name for field in dataclasses.fields(kind)}
-    for what, keys in (("has an unknown key", given.keys() - names), ("lacks the key", names - given.keys())):
+    fields = [field for field in dataclasses.fields(section) if field.name not in known]
+    names = {field.name for field in fields}
+    needed = {field.name for field in fields if field.default is dataclasses.MISSING}
+    for what, keys in (
+        ("has an unknown key", given.keys() - names),
+        ("lacks the key", needed - given.keys()),
+    ):
         if keys:
             raise StudyError(
                 f"{where} {what} '{min(keys)}'. Its keys are {', '.join(sorted(names))}; pass the JSON that"
                 " the rule train_fold passes."
             )
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    values = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    return section(**values, **known)
 
 
-def settings_of(given: object) -> Settings:
-    """Settings from plain tables; raises ``StudyError`` where a key is unknown or absent."""
-    top = _built(Settings, given, "--settings")
-    kinds = {
-        "architecture": architecture_class(HYBRID),
+def settings_of(given: object, kind: str) -> Settings:
+    """Settings of a kind of network from plain tables; raises ``StudyError`` where a key is unknown or
+    absent.
+    """
+    top = _built(Settings, given, "--settings", kind=kind)
+    sections = {
+        "architecture": architecture_class(kind),
         "training": Training,
         "augmentation": Augmentation,
     }
-    sections = {
-        name: _built(kind, getattr(top, name), f"'{name}' of --settings") for name, kind in kinds.items()
+    built = {
+        name: _built(section, getattr(top, name), f"'{name}' of --settings")
+        for name, section in sections.items()
     }
-    return dataclasses.replace(top, **sections)
+    return dataclasses.replace(top, **built)
 
 
-def read_settings(text: str) -> Settings:
+def read_settings(text: str, kind: str) -> Settings:
     """Settings from JSON, as the rule ``train_fold`` passes them; raises ``StudyError``."""
     try:
         given = json.loads(text)
     except ValueError:
         raise StudyError("--settings is no JSON. Pass what the rule train_fold passes.") from None
-    return settings_of(given)
+    return settings_of(given, kind)

@@ -1,8 +1,8 @@
-"""Train the network on all folds but one and score the one held out.
+"""Train a network on all folds but one and score the one held out.
 
 A command, so that it runs on a GPU node that has PyTorch and NumPy only:
-``python -m scripts.networks.train_fold --cache state/cache/train --fold 0 --settings '{...}' --output
-results/deep/fold_0``
+``python -m scripts.networks.train_fold --cache state/cache/<side>/train --model <name> --run 0 --kind hybrid
+--settings '{...}' --output results/models/<name>/fold_0``
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.common.log import rule_log
+from scripts.networks.kinds.registry import KINDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,11 +22,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the training set"
     )
-    parser.add_argument("--fold", type=int, required=True, help="the fold that is held out, from 0")
+    parser.add_argument("--model", required=True, help="name of the network, for messages")
+    parser.add_argument(
+        "--run", required=True, help="the fold that is held out, from 0; of a further seed 0_seed_1"
+    )
+    parser.add_argument("--kind", choices=tuple(KINDS), required=True, help="kind of the network")
     parser.add_argument(
         "--settings",
         required=True,
         help="JSON: seed, init, cpu_threads, architecture, training, augmentation",
+    )
+    parser.add_argument(
+        "--weights", type=Path, nargs="?", help="file of weights to start from, unless init is random"
     )
     parser.add_argument(
         "--output",
@@ -46,14 +54,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from scripts.networks import progress
         from scripts.networks.fold_training import train_fold
         from scripts.networks.machine.locks import hold_one
+        from scripts.networks.member import Member
         from scripts.networks.settings import read_settings
 
-        lock = given.state / "locks" / f"fold_{given.fold}.lock"
+        member = Member.of_run(given.model, given.run)
+        lock = given.state / "locks" / f"{member}.lock"
         with hold_one([lock], progress.another_process(), log.say):
             return train_fold(
                 given.cache,
-                given.fold,
-                read_settings(given.settings),
+                member,
+                read_settings(given.settings, given.kind),
+                given.weights,
                 given.output,
                 given.state,
                 given.device,

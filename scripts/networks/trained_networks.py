@@ -20,7 +20,8 @@ def load_networks(weights: Sequence[str | Path], device: torch.device) -> tuple[
     for path in weights:
         try:
             found = torch.load(path, map_location="cpu", weights_only=True)
-            network = new_network(HYBRID, architecture_class(HYBRID)(**found["architecture"]))
+            kind = found.get("kind", HYBRID)
+            network = new_network(kind, architecture_class(kind)(**found["architecture"]))
             network.load_state_dict(found["model"])
             precision = found["precision"]
         except Exception:

@@ -7,7 +7,6 @@ code.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -21,8 +20,9 @@ from scripts.common.code_hash import code_hash
 from scripts.common.files import atomic_folder, atomic_path, write_text
 from scripts.networks import progress
 from scripts.networks.film_network import FilmNetwork
-from scripts.networks.kinds.registry import HYBRID, code_of
-from scripts.networks.settings import Settings
+from scripts.networks.kinds.registry import HYBRID, code_of, kind_of
+from scripts.networks.member import Member
+from scripts.networks.settings import Settings, stored
 
 PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 """The files of a finished fold."""
@@ -39,19 +39,25 @@ def trained_on(record: Mapping) -> dict[str, bytes]:
     return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
 
 
-def fold_key(data: str, settings: Settings, fold: int, initial: bytes | None) -> str:
-    """Key of a fold, 32 hex digits.
+def fold_key(data: str, settings: Settings, member: Member, initial: bytes | None) -> str:
+    """Key of a training, 32 hex digits: of what decides its weights, which the model's name doesn't.
 
     The versions of PyTorch and NumPy and the device are left out on purpose: a finished fold is not trained
     again because a library was updated or the run moved to another machine. Both are recorded beside the
     weights.
     """
+    code = code_hash("scripts/networks/loop.py", code_of(settings.kind))
+    return key_of(data, settings, initial, code, run=member.run, kind=settings.kind)
+
+
+def key_of(data: str, settings: Settings, initial: bytes | None, code: str, **which: object) -> str:
+    """The digits of a key; ``which`` says which training of what network it is."""
     parts = {
         "data": data,
         "settings": {name: value for name, value in settings.plain().items() if name != "init"},
-        "fold": fold,
         "initial": "random" if initial is None else hashlib.sha256(initial).hexdigest(),
-        "code": code_hash("scripts/networks/loop.py", code_of(HYBRID)),
+        "code": code,
+        **which,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -100,17 +106,19 @@ class SavedState:
 
 
 def weights_bytes(network: FilmNetwork, precision: str, fold: int) -> bytes:
-    """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold`` and ``model``; the same weights give
-    the same bytes.
+    """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold``, ``model`` and, but for the hybrid's,
+    ``kind``; the same weights give the same bytes.
     """
+    kind = kind_of(network)
     model = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     buffer = io.BytesIO()
     torch.save(
         {
-            "architecture": dict(sorted(dataclasses.asdict(network.architecture).items())),
+            "architecture": stored(network.architecture),
             "precision": precision,
             "fold": fold,
             "model": model,
+            **({} if kind == HYBRID else {"kind": kind}),
         },
         buffer,
     )

@@ -1,4 +1,4 @@
-"""The ImageNet weights file: where it lies, its checksum, its download."""
+"""Files of weights to start from: their checksum, their download."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ from scripts.common.files import atomic_path
 from scripts.common.log import Log
 from scripts.networks import progress
 
-IMAGENET = Path("weights/resnet18-f37072fd.pth")
-"""torchvision's ResNet-18 (IMAGENET1K_V1); the name holds the first eight hex digits of the file's
-SHA-256.
-"""
-
 
 def _by_hand(target: Path) -> str:
+    backbone = target.stem.rpartition("-")[0]
     return (
-        f"Fetch torchvision's ResNet-18 file '{target.name}' on a machine with a network (its address: python"
-        ' -c "from torchvision.models import ResNet18_Weights as w; print(w.IMAGENET1K_V1.url)") and put'
-        f" it at '{target}', or set 'deep.init: random'."
+        f"Fetch torchvision's file '{target.name}' on a machine with a network (its address: python -c 'from"
+        f' torchvision.models import get_model_weights; print(get_model_weights("{backbone}").IMAGENET1K_V1'
+        f".url)') and put it at '{target}', or set the model's 'init' to 'random'."
     )
 
 
@@ -50,18 +46,22 @@ def verified_content(path: Path) -> bytes:
     return content
 
 
-def initial_content(init: str) -> bytes | None:
-    """Content of the weights file that ``deep.init`` names; None for ``random``."""
+def initial_content(init: str, weights: Path | None, key: str) -> bytes | None:
+    """Content of the weights file that a network starts from; None for ``random``.
+
+    ``init`` is the setting, ``weights`` the file and ``key`` the setting's key of the config.
+    """
     if init == "random":
         return None
+    if weights is None:
+        raise StudyError(f"{key} is '{init}', but no file was given. Pass it as --weights.")
     if init == "imagenet":
-        return verified_content(IMAGENET)
+        return verified_content(weights)
     try:
-        return Path(init).read_bytes()
+        return weights.read_bytes()
     except OSError:
         raise StudyError(
-            f"'deep.init' names the file '{init}', which is not there. Correct the path or set 'deep.init:"
-            " random'."
+            f"{key}: the file '{weights}' is not there. Correct the path or give 'random'."
         ) from None
 
 

@@ -6,13 +6,13 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from scripts.common.catalogue import CATALOGUE, ROOT, never_shared
+from scripts.common.config.upgrade import LEFT_FOLDERS
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import signed_off
 from scripts.common.vocabulary import INTERNAL_TEST, REDACTED, TRAIN
@@ -72,11 +72,19 @@ def _checked(results: Path, name: str, provenance: dict[str, Any]) -> bytes:
     return content
 
 
-def _of_models(results: Path, provenance: dict[str, Any], made: bool) -> list[str]:
-    """Tables of single models: those that the run made, or those that are left from another one."""
-    globs = [re.sub(r"{\w+}", "*", pattern) for pattern in TABLES if "{" in pattern]
-    found = [path.relative_to(results).as_posix() for pattern in globs for path in results.glob(pattern)]
-    return [name for name in found if (f"{ROOT}{name}" in provenance["outputs"]["files"]) == made]
+def _left_over(results: Path, provenance: dict[str, Any]) -> list[str]:
+    """Folders of models that the run did not make, and those that version 0.1.0 had for its models."""
+    folders = [path.relative_to(results).as_posix() for path in sorted(results.glob("models/*/"))]
+    made = tuple(provenance["outputs"]["files"])
+    gone = [name for name in folders if not any(file.startswith(f"{ROOT}{name}/") for file in made)]
+    former = [name.removeprefix(ROOT) for name in LEFT_FOLDERS if name.startswith(ROOT)]
+    return [*gone, *(name for name in former if (results / name).is_dir())]
+
+
+def _of_age(provenance: dict[str, Any]) -> list[str]:
+    """Names of the models that predict from the age alone."""
+    models = provenance["config"]["models"]
+    return [name for name, entry in models.items() if entry.get("predictors") == ["age"]]
 
 
 def _tables(
@@ -85,7 +93,7 @@ def _tables(
     """Every table that may go in, found or counted: name to rows and columns."""
     found: dict[str, tuple[Table, tuple[str, ...]]] = {}
     statistics = {p.relative_to(results).as_posix() for p in results.glob("statistics/*.csv")}
-    for name in sorted({*statistics, *_of_models(results, provenance, True), "cohort/flow.csv"}):
+    for name in sorted({*statistics, "cohort/flow.csv"}):
         content = _checked(results, name, provenance) if rules_of(name) else b""
         header = next(csv.reader(io.StringIO(content.decode("utf-8", "replace"))), [])
         found[name] = (_rows(content, name), tuple(header))
@@ -172,7 +180,7 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
                 chosen.members[name] = _checked(results, name, provenance)
     centers = [entry["name"] for entry in provenance["config"]["centers"]]
     cohort = _rows(_checked(results, "cohort/cohort.csv", provenance), "cohort/cohort.csv")
-    sets: Sets = sets_of(cohort, smallest)
+    sets: Sets = sets_of(cohort, smallest, _of_age(provenance))
     center_of = {row["set"]: row.get("center") or row["set"] for row in cohort}
     sharings = {row.name: row.sharing for row in CATALOGUE}
     never = never_shared()
@@ -193,7 +201,7 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
             unknown[name] = [column for column in columns if column not in rules.columns]
             for column in unknown[name]:
                 chosen.left_out[f"column '{column}' of {name}"] = UNKNOWN_COLUMN
-    chosen.left_out |= dict.fromkeys(_of_models(results, provenance, False), LEFT_FROM_ANOTHER)
+    chosen.left_out |= {f"{name}/*": LEFT_FROM_ANOTHER for name in _left_over(results, provenance)}
     complete: set[str] = set()
     for name, rows in suppressed(tables, sets, keep_outcomes).items():
         sharing = sharings.get(name.removesuffix(".csv"))

@@ -83,7 +83,8 @@ class Sets:
     ``size`` holds patients and patients with osteoporosis by set; ``closed`` the sets in which either class
     is small, and with one of the development centre's sets the other, since their sum is known. ``gaps`` and
     ``sexes`` name what of Table 1 would give a small cell of one of a centre's sets away: variables with
-    their centres, and centres. ``decisions`` says which breakdowns are hidden.
+    their centres, and centres. ``of_age`` names the models that predict from the age alone: whom one calls
+    positive are a part of a set like those by age. ``decisions`` says which breakdowns are hidden.
     """
 
     size: dict[str, tuple[int, int]]
@@ -91,6 +92,7 @@ class Sets:
     smallest: int
     gaps: frozenset[tuple[str, str]] = frozenset()
     sexes: frozenset[str] = frozenset()
+    of_age: frozenset[str] = frozenset()
     decisions: Decisions = field(default_factory=Decisions)
 
     def small(self, *counts: int) -> bool:
@@ -102,9 +104,9 @@ MEASURED = ("age", "sex", "bmd", "t_score", *BODY)
 """Variables of Table 1."""
 
 
-def sets_of(patients: Iterable[Row], smallest: int) -> Sets:
+def sets_of(patients: Iterable[Row], smallest: int, of_age: Iterable[str] = ()) -> Sets:
     """The sets of a cohort table: ``set`` and ``label``, and where they stand there ``center`` and the
-    variables of Table 1.
+    variables of Table 1. ``of_age`` names the models that predict from the age alone.
     """
     size: dict[str, tuple[int, int]] = {}
     absent: dict[tuple[str, str], dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
@@ -128,7 +130,13 @@ def sets_of(patients: Iterable[Row], smallest: int) -> Sets:
         if found.small(*_within_each_other([absent[center, variable][name, label] for variable in BODY])):
             gaps |= {(center, variable) for variable in BODY}
     uneven = {center for (center, *_), count in sexes.items() if found.small(count)}
-    return replace(found, closed=frozenset(closed), gaps=frozenset(gaps), sexes=frozenset(uneven))
+    return replace(
+        found,
+        closed=frozenset(closed),
+        gaps=frozenset(gaps),
+        sexes=frozenset(uneven),
+        of_age=frozenset(of_age),
+    )
 
 
 def _within_each_other(counts: list[int]) -> list[int]:
@@ -163,6 +171,11 @@ def hide_outcomes(row: Row, contract: Contract, sets: Sets) -> None:
         if small in row:
             row[small] = f"<{sets.smallest}"
     _hide(row, contract.that_tell("of_both"))
+
+
+def _called_by(model: str) -> str:
+    """The part of a set whom a model calls positive, as a closed unit."""
+    return f"called positive by {model}"
 
 
 def close_row(row: Row, keys: Iterable[str]) -> None:
@@ -220,15 +233,7 @@ def _by_set(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
         if not keep_outcomes:
             hide_outcomes(row, rules.contract, sets)
         _hide(row, [column for column in rules.counts if sets.small(whole(row.get(column, "")) or 0)])
-
-
-def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
-    """As ``_by_set``; whom the baseline ``age`` calls positive are all patients from some age on, a part like
-    those by age.
-    """
-    _by_set(rows, rules, sets, keep_outcomes)
-    for row in rows:
-        if row["model"] == "age" and (row["set"], AGE_BASELINE) in sets.decisions.closed:
+        if (row["set"], _called_by(row.get("model", ""))) in sets.decisions.closed:
             _hide(row, rules.outcomes)
 
 
@@ -259,7 +264,9 @@ def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
                 kept.append(row)
             seen.add(place)
         else:
-            if not keep_outcomes and (row["set"], unit, row.get("model", "")) in sets.decisions.outcomes:
+            model = row.get("model", "")
+            by_age = (row["set"], _called_by(model)) in sets.decisions.closed
+            if by_age or (not keep_outcomes and (row["set"], unit, model) in sets.decisions.outcomes):
                 _hide(row, rules.outcomes)
             kept.append(row)
     rows[:] = kept
@@ -419,7 +426,6 @@ def _as_it_is(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> Non
     """No column counts people."""
 
 
-AGE_BASELINE = "called positive by age"
 CAPPED = "ages given as 90"
 
 _FAMILIES = {"sex": "sex", "age": "age", "manufacturer": "manufacturer"}
@@ -447,7 +453,6 @@ _MAKERS = Breakdown(
 
 WAYS: dict[str, tuple[Callable[[Table, Rules, Sets, bool], None], Breakdown | None]] = {
     "set": (_by_set, None),
-    "baselines": (_baselines, None),
     "thresholds": (_thresholds, None),
     "subgroups": (_parts, _SUBGROUPS),
     "populations": (_parts, _POPULATIONS),
@@ -501,12 +506,13 @@ def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
     for unit in units_of(tables, how):
         if unit.family == "age" and (unit.of_set, unit.name) not in closed:
             ages[unit.of_set] += unit.compared(unit.sizes)
-    for row in tables.get("statistics/baseline_performance.csv", []):
-        cells = cells_of(row) if row["model"] == "age" else None
-        if cells and any(
-            sets.small(abs(cells[0] - op), abs(cells[2] - non_op)) for op, non_op in ages[row["set"]]
-        ):
-            closed.add((row["set"], AGE_BASELINE))
+    for name in ("statistics/table2.csv", "statistics/baseline_performance.csv"):
+        for row in tables.get(name, []):
+            cells = cells_of(row) if row["model"] in sets.of_age else None
+            if cells and any(
+                sets.small(abs(cells[0] - op), abs(cells[2] - non_op)) for op, non_op in ages[row["set"]]
+            ):
+                closed.add((row["set"], _called_by(row["model"])))
     for row in tables.get("statistics/missing.csv", []):
         n_capped = whole(row["n_capped"]) or 0
         if n_capped and any(sets.small(abs(sum(part) - n_capped)) for part in ages[row["set"]]):

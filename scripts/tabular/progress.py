@@ -11,9 +11,9 @@ def fitted(model: str, kind: str, variables: int, patients: int, folds: int) -> 
     return f"{model} ({kind}): {variables} variables, {patients} patients, {folds} folds"
 
 
-def scored(model: str, name: str, patients: int) -> str:
-    """The patients of a set have a model's scores."""
-    return f"{model}, {name}: {patients} patients scored"
+def scored(name: str, patients: int, models: int) -> str:
+    """The patients of a set have all models' scores."""
+    return f"{name}: {patients} patients scored by {models} models"
 
 
 def merged(name: str, patients: int, models: int) -> str:

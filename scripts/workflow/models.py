@@ -13,6 +13,8 @@ from snakemake.io import ancient
 from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
+from scripts.common.config.models import order_of
+from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
@@ -57,6 +59,31 @@ class Models:
         """Models whose embeddings a rule makes, as a wildcard's pattern."""
         return _pattern([n for n in self.tabular if getattr(self._config.models[n], "trunk", None)])
 
+    # --------------------------------------------------------------------------------------- names
+
+    def named(self, *, role: str = "", kind: str = "") -> list[str]:
+        """Names of the models, in order: all, or those of a role, or of a kind; of own tables those given."""
+        return [
+            model["name"]
+            for model in self._config.shown_models()
+            if role in ("", model["role"]) and kind in ("", model["kind"])
+        ]
+
+    def shown(self, role: str) -> list[dict[str, Any]]:
+        """The models of a role as scripts that show them are told (``Config.shown_models``)."""
+        return [model for model in self._config.shown_models() if model["role"] == role]
+
+    def tested(self) -> list[str]:
+        """Those that are tested against the baselines: the main network, and the first of the primary
+        contrast.
+        """
+        return list(dict.fromkeys([self.main_network, *(self._config.statistics.primary_contrast or ())[:1]]))
+
+    def networks_compared(self) -> dict[str, str]:
+        """Role of each network, the main network first."""
+        order = sorted(self.networks, key=lambda name: name != self.main_network)
+        return {name: self._config.models[name].role for name in order}
+
     # --------------------------------------------------------------------------------------- files
 
     @staticmethod
@@ -64,6 +91,14 @@ class Models:
         """A model's scores of the set ``name``; of training patients the out-of-fold ones."""
         place = "out_of_fold" if name == TRAIN else f"scores/{name}"
         return f"results/models/{model}/{place}.csv"
+
+    def scores_of(self, models: Sequence[str]) -> list[str]:
+        """The scores of some models in every test set, a model's together."""
+        return [self.scores(model, name) for model in models for name in self.test_sets]
+
+    def masked_scores(self) -> list[str]:
+        """The scores of films with parts covered, of the main network."""
+        return [f"results/models/{self.main_network}/masked/{name}.csv" for name in self.masked_sets()]
 
     def all_scores(self) -> list[str]:
         """The scores of every set and model, a set's models together, in the config's order."""
@@ -105,6 +140,15 @@ class Models:
         """A file of each training of a network, in the order of ``runs``."""
         return [f"results/models/{model}/fold_{run}/{file}" for run in self.runs(model)]
 
+    def weights_to_pack(self, wildcards: Wildcards) -> list[str]:
+        """The weights of a network for its bundle. Raises ``StudyError`` for a name that is none."""
+        if wildcards.model not in self.networks:
+            raise StudyError(
+                f"MODEL: the study has no network '{wildcards.model}'; its networks are"
+                f" {', '.join(self.networks)}."
+            )
+        return self.trained_files("weights.pt", wildcards.model)
+
     # ------------------------------------------------------------------------------------ networks
 
     def initial_weights(self, wildcards: Wildcards) -> str | list[str]:
@@ -119,6 +163,10 @@ class Models:
         if getattr(model, "trunk_name", None) is None or model.init == "random":
             return None
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
+
+    def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
+        """Params function: the hash of what makes a bundle of a network's kind."""
+        return lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(self.kind(wildcards)))
 
     def starts(self) -> dict[str, str]:
         """Models that start from a weights file, and the file."""
@@ -184,26 +232,49 @@ class Models:
 
     # ------------------------------------------------------------------------------------- tabular
 
-    def models_read(self, wildcards: Wildcards) -> list[str]:
-        """The models whose scores a model predicts from."""
-        return [name for name in self._config.models[wildcards.model].reads if name not in self.columns]
+    def _models_read(self, model: str) -> list[str]:
+        return [name for name in self._config.models[model].reads if name not in self.columns]
 
-    def scores_read(self, name: str | None = None) -> Callable[[Wildcards], list[str]]:
-        """Input function: the scores that a model predicts from, of a set (the wildcard's, or ``name``)."""
-        return lambda wildcards: [
-            self.scores(model, name or wildcards.set) for model in self.models_read(wildcards)
+    def scores_read(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the training patients' scores that a model is fitted to."""
+        return [self.scores(model, TRAIN) for model in self._models_read(wildcards.model)]
+
+    def embeddings(self, wildcards: Wildcards) -> str | list[str]:
+        """Input function: the embeddings of the training films that a model is fitted to."""
+        return self._embeddings(wildcards.model, TRAIN)
+
+    def _embeddings(self, model: str, name: str) -> str | list[str]:
+        entry = self._config.models[model]
+        if getattr(entry, "trunk", None):
+            return f"results/models/{model}/embeddings/{name}.csv"
+        return getattr(entry, "embeddings", None) or []
+
+    def networks_read(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the scores of a set by every network that a tabular model reads."""
+        read = {name for model in self.tabular for name in self._models_read(model)}
+        return [self.scores(name, wildcards.set) for name in self.networks if name in read]
+
+    def all_embeddings(self, wildcards: Wildcards) -> list[str]:
+        """Input function: the embeddings of a set for every model that has some, in the models' order."""
+        return [path for name in self.tabular if (path := self._embeddings(name, wildcards.set))]
+
+    def kinds_in_use(self) -> list[str]:
+        """The modules of the tabular models' kinds."""
+        kinds = sorted({self._config.models[name].kind for name in self.tabular})
+        return [f"scripts/tabular/kinds/{kind}.py" for kind in kinds]
+
+    def described(self) -> list[dict[str, Any]]:
+        """What scoring needs to know of each tabular model, those first whose scores others read."""
+        return [
+            {
+                "name": name,
+                "kind": self._config.models[name].kind,
+                "predictors": self._predictors(name),
+                "embeddings": bool(self._embeddings(name, TRAIN)),
+            }
+            for name in order_of(self._config.models, list(self.columns))
+            if name in self.tabular
         ]
-
-    def embeddings(self, name: str | None = None) -> Callable[[Wildcards], str | list[str]]:
-        """Input function: the embeddings that a model predicts from, of a set likewise."""
-
-        def path(wildcards: Wildcards) -> str | list[str]:
-            model = self._config.models[wildcards.model]
-            if getattr(model, "trunk", None):
-                return f"results/models/{wildcards.model}/embeddings/{name or wildcards.set}.csv"
-            return getattr(model, "embeddings", None) or []
-
-        return path
 
     def given_embeddings(self) -> dict[str, str]:
         """Models whose embeddings the user gave, and the file."""
@@ -212,8 +283,11 @@ class Models:
 
     def predictors(self, wildcards: Wildcards) -> list[dict[str, Any]]:
         """The predictors of a model with their types, in its order."""
-        model = self._config.models[wildcards.model]
-        return [self.columns.get(name, _SCORE) | {"name": name} for name in model.reads]
+        return self._predictors(wildcards.model)
+
+    def _predictors(self, model: str) -> list[dict[str, Any]]:
+        names = self._config.models[model].reads
+        return [self.columns.get(name, _SCORE) | {"name": name} for name in names]
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """The settings of a tabular model's fit."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel
+from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
+from scripts.common.study_models import MAIN
 
 
 def plain(section: BaseModel) -> dict[str, Any]:
@@ -30,25 +33,42 @@ def described_centers(config: Config) -> list[str]:
     return [c.name for c in (config.development, *config.external)]
 
 
-def bundle_settings(config: Config) -> dict[str, Any]:
-    """What a model bundle freezes, so that new films are scored as the study's were."""
+def performance_of(config: Config) -> Callable[[Wildcards], str]:
+    """Input function: the table with a network's performance. Table 2 holds main models alone, that
+    of the folds the AUC of every network.
+    """
+
+    def path(wildcards: Wildcards) -> str:
+        table = "table2" if config.models[wildcards.model].role == MAIN else "folds"
+        return f"results/statistics/{table}.csv"
+
+    return path
+
+
+def bundle_settings(config: Config, model: str) -> dict[str, Any]:
+    """What a network's bundle freezes, so that new films are scored as the study's were."""
     return {
+        "model": model,
+        "label": config.models[model].shown(model, "en"),
+        "kind": config.models[model].kind,
         "seed": config.study.seed,
         "synthetic": config.synthetic,
-        "scoring": {**plain(config.deep.scoring), "cpu_threads": config.deep.cpu_threads},
+        "scoring": {**plain(config.networks.scoring), "cpu_threads": config.networks.cpu_threads},
         "frontal_view": plain(config.intake.frontal_view),
         "exposure": plain(config.intake.exposure),
     }
 
 
-def bundle_facts(config: Config) -> dict[str, Any]:
+def bundle_facts(config: Config, model: str) -> dict[str, Any]:
     """What a bundle's model card tells; no path and no hospital's name."""
-    init = config.deep.init
+    network = config.models[model]
+    init = network.init
     return {
+        "what": type(network).model_fields["kind"].description,
         "test_sets": config.test_sets,
         "confidence": config.statistics.confidence,
         "init": init if init in ("random", "imagenet") else "a file",
-        "epochs": config.deep.training.epochs,
+        "epochs": network.training.epochs,
         "older_than": config.cohort.older_than,
         "op_t_score": config.cohort.op_t_score,
         "interval_months": config.cohort.interval_months,

@@ -109,7 +109,7 @@ def products(config: Config, centers: Centers) -> list[str]:
         "results/cohort/internal_test.csv",
         *(f"state/cache/{side}/{name}/index.csv" for side in models.sides() for name in sets),
         *models.all_scores(),
-        *(f"results/models/{models.main_network}/masked/{name}.csv" for name in models.masked_sets()),
+        *models.masked_scores(),
         f"results/models/{models.main_network}/gradcam/cases.csv",
         *_results(config, lambda row: row.made == PRODUCT),
     ]

@@ -38,11 +38,12 @@ from scripts.networks.augmentation import augment
 from scripts.networks.films import FilmStack, split_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.loop import FoldTraining, train
+from scripts.networks.member import Member
 from scripts.networks.scoring import films_per_forward, probabilities
 from scripts.networks.settings import Settings
-from tests.bench import deep, naive_network
+from tests.bench import naive_network, networks
 
-BATCH = deep.TRAINING["batch_size"]
+BATCH = networks.TRAINING["batch_size"]
 
 
 @dataclass
@@ -68,7 +69,7 @@ def write_films(folder: Path, n: int, threads: int) -> list[Path]:
     """A film cache of ``n`` different films at the paper's size in ``folder``, and the paths of 64 PNG films
     for the naive script.
     """
-    side, rng = deep.side(), np.random.default_rng(1)
+    side, rng = networks.side(), np.random.default_rng(1)
     base = cv2.GaussianBlur(rng.normal(size=(side, side)).astype(np.float32), (0, 0), 3)
     base = (20000 + 9000 * base / base.std()).clip(0, 65535).astype(np.uint16)
     stripes = np.arange(side, dtype=np.uint16) % 512
@@ -94,7 +95,7 @@ def write_films(folder: Path, n: int, threads: int) -> list[Path]:
         csv.writer(file).writerows(
             [("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256"), *rows]
         )
-    large = cv2.resize(base, (deep.COLUMNS, deep.ROWS))
+    large = cv2.resize(base, (networks.COLUMNS, networks.ROWS))
     paths = [folder / f"film{k:03d}.png" for k in range(64)]
 
     def write(k: int) -> None:
@@ -108,6 +109,7 @@ def write_films(folder: Path, n: int, threads: int) -> list[Path]:
 def gpu_tests(found: Findings, seconds: int) -> None:
     """The tests marked ``gpu``, in a process of their own; what they print is kept in ``gpu_tests.txt``."""
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/networks"]
+    command += ["--continue-on-collection-errors"]  # a bare node lacks what some tests without a GPU need
     began, report = time.monotonic(), found.folder / "gpu_tests.txt"
     with report.open("w") as file, contextlib.suppress(subprocess.TimeoutExpired):
         subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds, check=False)
@@ -120,13 +122,13 @@ def roofs(found: Findings, device: torch.device) -> None:
     """What this card gives: a large matrix product, the fastest convolution of the network's, a copy; and the
     convolutions alone.
     """
-    product, copy = deep.product_roof(device), deep.copy_roof(device)
+    product, copy = networks.product_roof(device), networks.copy_roof(device)
     found.say("roofs", {
         "matrix product bf16, TFLOP/s": round(product / 1e12), "copy, TB/s": round(copy / 1e12, 2),
-        **{f"convolution {kind}, TFLOP/s": round(deep.convolution_roof(device, kind,
+        **{f"convolution {kind}, TFLOP/s": round(networks.convolution_roof(device, kind,
         8) / 1e12) for kind in ("bf16", "fp32")},
     })  # fmt: skip
-    alone = deep.convolutions_alone(device, "bf16", 8)
+    alone = networks.convolutions_alone(device, "bf16", 8)
     found.say(
         "convolutions alone, bf16, films/s", {"training": round(alone[0], 1), "scoring": round(alone[1], 1)}
     )
@@ -136,10 +138,10 @@ def speed(found: Findings, name: str, stack: FilmStack, options: Settings, steps
     """Films per second of ``steps`` steps of the real loop, and the memory that they took."""
     torch.cuda.reset_peak_memory_stats()
     began = time.monotonic()
-    took, _ = deep.timed_training(stack, options, steps)
+    took, _ = networks.timed_training(stack, options, steps)
     rate = BATCH * steps / took
     found.say(name, {
-        "films/s": round(rate, 1), "TFLOP/s": round(rate * deep.TRAINING_FLOP / 1e12, 1),
+        "films/s": round(rate, 1), "TFLOP/s": round(rate * networks.TRAINING_FLOP / 1e12, 1),
         "allocated, GiB": round(torch.cuda.max_memory_allocated() / 2**30, 2),
         "reserved, GiB": round(torch.cuda.max_memory_reserved() / 2**30, 2),
         "with the start, s": round(time.monotonic() - began, 1),
@@ -152,7 +154,7 @@ def epoch(found: Findings, name: str, stack: FilmStack) -> None:
     """
     steps = len(split_fold(stack.films, 0)[0]) // BATCH + 1
     began = time.monotonic()
-    _, history = deep.timed_training(stack, deep.settings("bf16", epochs=1000, norm_batches=8), steps)
+    _, history = networks.timed_training(stack, networks.settings("bf16", epochs=1000, norm_batches=8), steps)
     row = dict(zip(HISTORY, history[0]))
     found.say(
         name,
@@ -186,7 +188,7 @@ def state_after(stack: FilmStack, options: Settings, stops: list[int]) -> dict:
     training, held_out = split_fold(stack.films, 0)
     state: dict | None = None
     for stop in stops:
-        run = FoldTraining(0, len(training), options, None, stack.device)
+        run = FoldTraining(Member("bench", 0), len(training), options, None, stack.device)
         if state is not None:
             run.load(state)
         with contextlib.closing(train(run, stack, training, held_out)) as steps:
@@ -199,7 +201,7 @@ def state_after(stack: FilmStack, options: Settings, stops: list[int]) -> dict:
 
 def resume(found: Findings, stack: FilmStack, precision: str) -> None:
     """Whether six steps in one go and six steps with two stops end with the same bits."""
-    options = deep.settings(precision, epochs=1000)
+    options = networks.settings(precision, epochs=1000)
     whole, broken = state_after(stack, options, [6]), state_after(stack, options, [2, 5, 6])
     found.say(
         f"resume at the paper's size, {precision}: same bits",
@@ -209,7 +211,7 @@ def resume(found: Findings, stack: FilmStack, precision: str) -> None:
 
 def scoring(found: Findings, stack: FilmStack, precision: str, n: int) -> None:
     """Films per second of scoring ``n`` films with one network."""
-    fused = deep.scoring_network().to(stack.device)
+    fused = networks.scoring_network().to(stack.device)
     at_once = films_per_forward(fused, "cuda", precision)
     probabilities([fused], stack, range(n), precision)
     began = time.perf_counter()
@@ -217,15 +219,15 @@ def scoring(found: Findings, stack: FilmStack, precision: str, n: int) -> None:
     rate = n / (time.perf_counter() - began)
     found.say(
         f"scoring {precision}, {at_once} films at once",
-        {"films/s": round(rate, 1), "TFLOP/s": round(rate * deep.SCORING_FLOP / 1e12, 1)},
+        {"films/s": round(rate, 1), "TFLOP/s": round(rate * networks.SCORING_FLOP / 1e12, 1)},
     )
 
 
 def agreement(found: Findings, cache: Path, stack: FilmStack) -> None:
     """The largest difference between the scores of three films on the CPU (fp32) and on the GPU."""
     torch.manual_seed(1)
-    fused = deep.scoring_network()
-    here = probabilities([fused], FilmStack(cache, deep.side()), range(3), "fp32")
+    fused = networks.scoring_network()
+    here = probabilities([fused], FilmStack(cache, networks.side()), range(3), "fp32")
     fused = fused.to(stack.device)
     found.say("largest difference of a score from the CPU's", {
         kind: float(np.abs(probabilities([fused], stack, range(3), kind) - here).max()) for kind in ("fp32",
@@ -238,7 +240,7 @@ def naive(found: Findings, paths: list[Path], threads: int, steps: int) -> None:
     workers, fp32.
     """
     made = naive_network.train(
-        paths, [k % 2 for k in range(len(paths))], deep.side(), BATCH, steps + 2, threads, "cuda"
+        paths, [k % 2 for k in range(len(paths))], networks.side(), BATCH, steps + 2, threads, "cuda"
     )
     next(made), next(made)
     torch.cuda.synchronize()
@@ -251,7 +253,7 @@ def naive(found: Findings, paths: list[Path], threads: int, steps: int) -> None:
         {"films/s": round(BATCH * steps / (time.perf_counter() - began), 1), "workers": threads},
     )
     began = time.perf_counter()
-    naive_network.score(paths[:32], deep.side(), BATCH, threads, "cuda")
+    naive_network.score(paths[:32], networks.side(), BATCH, threads, "cuda")
     found.say("naive script, scoring fp32", {"films/s": round(32 / (time.perf_counter() - began), 1)})
 
 
@@ -262,7 +264,7 @@ def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) 
     Where the launches take as long as the step, the host is what limits it.
     """
     torch.manual_seed(1)
-    options = deep.settings("bf16")
+    options = networks.settings("bf16")
     network = HybridNetwork(options.architecture).to(stack.device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
@@ -319,7 +321,7 @@ def replayed(found: Findings, stack: FilmStack, batch: int = 8, rounds: int = 40
     """
     torch.manual_seed(1)
     torch.set_deterministic_debug_mode("default")
-    network = HybridNetwork(deep.settings("bf16").architecture)
+    network = HybridNetwork(networks.settings("bf16").architecture)
     network = network.to(stack.device, memory_format=torch.channels_last).train()
     labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
     x = stack.batch(range(batch))
@@ -365,7 +367,7 @@ def without_determinism(found: Findings, stack: FilmStack, steps: int) -> None:
             found,
             "training bf16, any algorithm, chosen by trial (not what a study runs)",
             stack,
-            deep.settings("bf16", epochs=1000),
+            networks.settings("bf16", epochs=1000),
             steps,
         )
     finally:
@@ -397,8 +399,11 @@ def main() -> None:
         cache = Path(folder)
         paths = write_films(cache, given.films, given.threads)
         found.say("films written", given.films)
-        held, read = FilmStack(cache, deep.side(), "cuda", 0), FilmStack(cache, deep.side(), "cuda", 10**15)
-        bf16, steps = deep.settings("bf16", epochs=1000), given.steps
+        held, read = (
+            FilmStack(cache, networks.side(), "cuda", 0),
+            FilmStack(cache, networks.side(), "cuda", 10**15),
+        )
+        bf16, steps = networks.settings("bf16", epochs=1000), given.steps
         parts: list[tuple[int, str, Callable[[], object]]] = [
             (15, "training", lambda: speed(found, "training bf16, films on the GPU", held, bf16, steps)),
             (20, "roofs", lambda: roofs(found, held.device)),
@@ -415,7 +420,7 @@ def main() -> None:
                     found,
                     "training bf16 compiled, films on the GPU",
                     held,
-                    deep.settings("bf16", True, epochs=1000),
+                    networks.settings("bf16", True, epochs=1000),
                     steps,
                 ),
             ),
@@ -423,7 +428,11 @@ def main() -> None:
                 20,
                 "fp32",
                 lambda: speed(
-                    found, "training fp32, films on the GPU", held, deep.settings("fp32", epochs=1000), steps
+                    found,
+                    "training fp32, films on the GPU",
+                    held,
+                    networks.settings("fp32", epochs=1000),
+                    steps,
                 ),
             ),
             (40, "naive", lambda: naive(found, paths, given.threads, 20)),
@@ -432,7 +441,7 @@ def main() -> None:
             (20, "determinism", lambda: without_determinism(found, held, steps)),
             (30, "step", lambda: [step_parts(found, held, n) for n in (8, 16, 32)]),
             (20, "graph", lambda: replayed(found, held)),
-            (30, "profile", lambda: deep.where_the_time_goes(held, 5)),
+            (30, "profile", lambda: networks.where_the_time_goes(held, 5)),
         ]
         for need, name, work in parts:
             if given.only and name not in given.only.split(","):

@@ -1,5 +1,5 @@
-"""The paper's network and training as one would first write them, for comparison: ``tests.bench.deep`` times
-it.
+"""The paper's network and training as one would first write them, for comparison: ``tests.bench.networks``
+times it.
 
 It is written fairly, as a careful author of a single-use script would: torchvision's ResNet-18 with a
 one-channel first layer, a DataLoader with workers, Pillow and torchvision's transforms on each film in each

@@ -19,9 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.common.seeds import sub_seed
 from scripts.networks.augmentation import draw_changes
 from scripts.networks.loop import learning_rate
+from scripts.networks.member import Member
 from scripts.networks.settings import Augmentation
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from tests.bench.screened_networks import LiteTrunk, ScreenedNetwork, share_between_films
@@ -137,13 +137,15 @@ def schedule(
     per_epoch = len(training) // settings.batch
     rows = []
     for epoch in range(epochs):
-        generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
+        generator = torch.Generator().manual_seed(Member("bench", fold).sub_seed(seed, "order", epoch))
         order = torch.randperm(len(training), generator=generator).numpy()[: per_epoch * settings.batch]
         rows.append(training[order].reshape(per_epoch, settings.batch))
     chosen = np.concatenate(rows)
     total = len(chosen)
     drawn = [
-        draw_changes(settings.batch, sub_seed(seed, "deep", "augment", fold, k), Augmentation(**AUGMENTATION))
+        draw_changes(
+            settings.batch, Member("bench", fold).sub_seed(seed, "augment", k), Augmentation(**AUGMENTATION)
+        )
         for k in range(total)
     ]
     matrices, contrast, brightness = (torch.stack(part).to(device) for part in zip(*drawn))
@@ -239,7 +241,7 @@ class Training:
         epochs = settings.epochs_of(task)
         with self.on_stream():
             plan = schedule(settings, inner.labels, training, epochs, seed, self.fold, self.device)
-            torch.manual_seed(sub_seed(seed, "deep", "init", self.fold))
+            torch.manual_seed(Member("bench", self.fold).sub_seed(seed, "init"))
             architecture = ARCHITECTURE | {
                 "grid": settings.grid,
                 "block_size": settings.block,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import torch
 from pydicom.dataset import Dataset, FileMetaDataset
 
 from scripts.bundle.bundle_making import make_bundle
-from scripts.bundle.contents import open_bundle
+from scripts.bundle.contents import FORMAT, SETTINGS, manifest_text, open_bundle
 from scripts.common.config import Exposure, FrontalView
 from scripts.common.contracts.cohort import COHORT
+from scripts.common.files import write_text
 from scripts.common.log import Log
+from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import write_table
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
@@ -28,6 +31,7 @@ ARCHITECTURE = {
 }  # fmt: skip
 SIDE = 96
 FACTS = {
+    "what": "A network of blocks.",
     "test_sets": ["internal_test", "external_1"],
     "confidence": 0.95,
     "init": "random",
@@ -66,7 +70,7 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
             )
         )
     np.save(folder / "films.npy", rng.integers(0, 65536, (6, SIDE, SIDE), np.uint16))
-    (folder / "thresholds.csv").write_text("model,threshold,rule\ndeep,0.4375,youden\nclinical,0.2,youden\n")
+    (folder / "thresholds.csv").write_text("model,threshold,rule\nplain,0.4375,youden\nother,0.2,youden\n")
     rows = []
     for name, n in (("train", 40), ("internal_test", 12), ("external_1", 9)):
         for i in range(n):
@@ -89,7 +93,7 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
     table2 = [
         {"set": s, "model": m, "n": n, "n_pos": p, **metrics}
         for s, n, p in (("internal_test", 12, 6), ("external_1", 9, 3))
-        for m in ("deep", "clinical")
+        for m in ("plain", "other")
     ]
     pd.DataFrame(table2).to_csv(folder / "table2.csv", index=False)
     (folder / "provenance.json").write_text(
@@ -99,10 +103,13 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
         "weights": weights,
         "thresholds": folder / "thresholds.csv",
         "cohort": folder / "cohort.csv",
-        "table2": folder / "table2.csv",
+        "performance": folder / "table2.csv",
         "provenance": folder / "provenance.json",
         "films": folder / "films.npy",
         "settings": {
+            "model": "plain",
+            "label": "Plain film",
+            "kind": "hybrid",
             "seed": 7,
             "synthetic": synthetic,
             "scoring": {"precision": "trained", "films_per_forward": "auto", "cpu_threads": 1},
@@ -133,6 +140,19 @@ def made(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def bundle(made):
     return open_bundle(made)
+
+
+def as_of_0_1_0(made: Path, folder: Path) -> Path:
+    """A copy of the bundle in the layout that version 0.1.0 wrote: no model and no kind in its settings."""
+    shutil.copytree(made, folder)
+
+    settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    later = ("model", "label", "kind", "format", "version")
+    settings = {key: value for key, value in settings.items() if key not in later}
+    settings |= {"software": "0.1.0", "code": "of version 0.1.0", "format": FORMAT, "version": 1}
+    write_text(folder / SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")
+    write_text(folder / SHA256_LIST, manifest_text(folder))
+    return folder
 
 
 def chest(seed: int, shape: tuple[int, int] = (230, 210)) -> np.ndarray:

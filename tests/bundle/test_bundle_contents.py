@@ -28,7 +28,7 @@ from scripts.common.tables import read_table
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.trained_networks import load_networks
-from tests.bundle.conftest import write_inputs
+from tests.bundle.conftest import as_of_0_1_0, write_inputs
 
 WHOLE = {
     "MANIFEST.sha256",
@@ -45,6 +45,7 @@ def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
     done = subprocess.run(["sha256sum", "-c", SHA256_LIST], cwd=made, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.count(": OK") == len(WHOLE) - 1
     settings = bundle.settings
+    assert (settings["model"], settings["kind"]) == ("plain", "hybrid")
     assert settings["threshold"] == {"value": 0.4375, "rule": "youden"}
     assert settings["scoring"] == {"precision": "fp32", "films_per_forward": "auto", "cpu_threads": 1}
     assert (
@@ -68,6 +69,8 @@ def test_nothing_of_patients_and_no_path_of_this_machine_is_in_it(made, tmp_path
 def test_the_card_says_what_it_must(made):
     card = (made / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert card.index("**SYNTHETIC.**") < 100
+    assert "Plain film, the study's model `plain`, of the kind `hybrid`. A network of blocks." in card
+    assert "`block_size` 32" in card
     for heading in (
         "Model details",
         "Intended use",
@@ -92,7 +95,7 @@ def test_the_card_says_what_it_must(made):
 
 
 def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
-    table2 = pd.read_csv(inputs["table2"])
+    table2 = pd.read_csv(inputs["performance"])
     facts = {**inputs["facts"], "commit": "abc123"}
     cards = [
         model_card({**bundle.settings, "synthetic": s}, read_table(inputs["cohort"], COHORT), table2, facts)
@@ -114,7 +117,7 @@ def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
 def test_the_card_follows_the_study(inputs, bundle, changes, said):
     facts = {**inputs["facts"], "commit": "abc123", **changes}
     card = model_card(
-        bundle.settings, read_table(inputs["cohort"], COHORT), pd.read_csv(inputs["table2"]), facts
+        bundle.settings, read_table(inputs["cohort"], COHORT), pd.read_csv(inputs["performance"]), facts
     )
     assert said in card and not set("{}") & set(card) and "\n\n\n" not in card
 
@@ -123,7 +126,7 @@ def test_the_card_gives_no_small_cell_away(inputs, bundle):
     """Neither a count of 1 to 4, nor the rest of a set that gives it away, nor a share of the confusion
     matrix with such a cell.
     """
-    table2, cohort = pd.read_csv(inputs["table2"]), read_table(inputs["cohort"], COHORT)
+    table2, cohort = pd.read_csv(inputs["performance"]), read_table(inputs["cohort"], COHORT)
     facts = {**inputs["facts"], "commit": "abc123"}
     large = table2.assign(n=120, n_pos=60)
     assert "| internal_test | 120 | 60 | 0.750 (0.613 to 0.875) | 75.0 (61.3 to 87.5) |" in model_card(
@@ -137,6 +140,16 @@ def test_the_card_gives_no_small_cell_away(inputs, bundle):
     train = cohort["set"] == "train"
     cohort.loc[train, "sex"] = ["M"] * 3 + ["F"] * (int(train.sum()) - 3)
     assert "| train | 40 | 14 (35.0 %) | not shown |" in model_card(bundle.settings, cohort, large, facts)
+
+
+def test_the_card_of_an_ablation_shows_what_its_table_holds(inputs, bundle):
+    """The table of the folds has an AUC for each training too, and no threshold's numbers."""
+    auc = pd.read_csv(inputs["performance"])[["set", "model", "n", "n_pos", "auc", "auc_low", "auc_high"]]
+    table = pd.concat([auc.assign(fold=0, auc=0.5), auc.assign(fold="ensemble")], ignore_index=True)
+    facts = {**inputs["facts"], "commit": "abc123"}
+    card = model_card(bundle.settings, read_table(inputs["cohort"], COHORT), table, facts)
+    assert "| Test set | n | OP | AUC |\n" in card
+    assert "| internal_test | 12 | 6 | 0.750 (0.613 to 0.875) |\n" in card
 
 
 def cut_weights(folder):
@@ -249,7 +262,11 @@ def test_a_bf16_study_and_weights_beyond_one_file(tmp_path, monkeypatch):
     opened = open_bundle(tmp_path / "bundle")
     assert opened.settings["scoring"]["precision"] == "bf16"
     scorer = Scorer(
-        opened.weights, opened.settings["architecture"], opened.settings["scoring"], torch.device("cpu")
+        opened.weights,
+        "hybrid",
+        opened.settings["architecture"],
+        opened.settings["scoring"],
+        torch.device("cpu"),
     )
     assert self_check(scorer, opened.settings["self_check"]["probabilities"]) == 0
     assert (tmp_path / "bundle/model.onnx.data").stat().st_size > 100_000
@@ -258,43 +275,71 @@ def test_a_bf16_study_and_weights_beyond_one_file(tmp_path, monkeypatch):
     assert check_onnx(tmp_path / "bundle/model.onnx", Ensemble(networks), pattern_films(96)) <= 1e-4
 
 
+def test_a_bundle_of_version_0_1_0_holds_the_one_kind_that_there_was(made, tmp_path):
+    opened = open_bundle(as_of_0_1_0(made, tmp_path / "old"))
+    assert opened.settings["kind"] == "hybrid" and "model" not in opened.settings
+
+
+def test_no_bundle_is_written_into_a_bundle_of_version_0_1_0(made, inputs, tmp_path):
+    old = as_of_0_1_0(made, tmp_path / "bundle")
+    with pytest.raises(StudyError, match="is itself a bundle, as version 0.1.0 wrote it"):
+        make_bundle(**inputs, target=old / "plain")
+    open_bundle(old)
+
+
 def write_results(folder: Path, made: Path) -> dict[str, str]:
-    """A run's results with a copy of the bundle ``made``, whose weights and threshold are the run's; returns
-    the recorded checksums.
+    """A run's results with two copies of the bundle ``made``, whose weights and threshold are those of the
+    run's networks; returns the recorded checksums.
     """
     (folder / "statistics").mkdir(parents=True)
-    shutil.copytree(made, folder / "bundle")
-    files = {
-        f"results/deep/fold_{k}/weights.pt": sha256_of(path)
-        for k, path in enumerate(open_bundle(made).weights)
-    }
+    files = {"results/predictions.csv": "cc"}
+    for model in ("plain", "second"):
+        shutil.copytree(made, folder / "bundle" / model)
+        files |= {
+            f"results/models/{model}/fold_{run}/weights.pt": sha256_of(path)
+            for run, path in zip(("0", "0_seed_1"), open_bundle(made).weights)
+        }
     value = open_bundle(made).settings["threshold"]["value"]
     (folder / "statistics/thresholds.csv").write_text(
-        f"model,threshold,rule\nclinical,0.1,youden\ndeep,{value!r},youden\n", encoding="utf-8"
+        f"model,threshold,rule\nother,0.1,youden\nplain,{value!r},youden\nsecond,{value!r},youden\n",
+        encoding="utf-8",
     )
-    (folder / "provenance.json").write_text(
-        json.dumps({"outputs": {"files": {"results/predictions.csv": "cc", **files}}}), encoding="utf-8"
-    )
+    record(folder, files)
     return files
 
 
-def test_a_bundle_of_this_run_needs_no_warning(made, tmp_path):
+def record(folder: Path, files: dict[str, str]) -> None:
+    (folder / "provenance.json").write_text(json.dumps({"outputs": {"files": files}}), encoding="utf-8")
+
+
+def test_bundles_of_this_run_need_no_warning(made, tmp_path):
     write_results(tmp_path, made)
     assert bundle_warnings(tmp_path) == []
     shutil.rmtree(tmp_path / "bundle")
     assert bundle_warnings(tmp_path) == []
 
 
-@pytest.mark.parametrize("change", ["weights", "one fold more", "threshold"])
-def test_a_bundle_of_an_earlier_model_is_warned_of(made, tmp_path, change):
+@pytest.mark.parametrize("change", ["weights", "one training more", "threshold"])
+def test_a_bundle_of_an_earlier_network_is_warned_of(made, tmp_path, change):
     files = write_results(tmp_path, made)
     if change == "threshold":
         path = tmp_path / "statistics/thresholds.csv"
-        path.write_text("model,threshold,rule\ndeep,0.25,youden\n", encoding="utf-8")
+        rows = path.read_text(encoding="utf-8")
+        path.write_text(rows.replace("plain,0.4375", "plain,0.25"), encoding="utf-8")
     else:
-        files[
-            "results/deep/fold_1/weights.pt" if change == "weights" else "results/deep/fold_2/weights.pt"
-        ] = "ee"
-        (tmp_path / "provenance.json").write_text(json.dumps({"outputs": {"files": files}}), encoding="utf-8")
+        run = "0" if change == "weights" else "1"
+        record(tmp_path, {**files, f"results/models/plain/fold_{run}/weights.pt": "ee"})
     (said,) = bundle_warnings(tmp_path)
-    assert "was made from another model" in said and "make bundle" in said
+    assert "bundle/plain was made from another network" in said and "make bundle MODEL=plain" in said
+
+
+def test_bundles_of_what_is_no_more_are_warned_of(made, tmp_path):
+    """A network that was taken away, and the folder where version 0.1.0 put its only bundle."""
+    files = write_results(tmp_path, made)
+    record(tmp_path, {name: value for name, value in files.items() if "second" not in name})
+    (said,) = bundle_warnings(tmp_path)
+    assert "bundle/second is of a network that this study doesn't have" in said
+    shutil.rmtree(tmp_path / "bundle")
+    as_of_0_1_0(made, tmp_path / "bundle")
+    (said,) = bundle_warnings(tmp_path)
+    assert "is a bundle of version 0.1.0" in said and "docs/upgrading.md" in said

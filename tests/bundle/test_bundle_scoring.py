@@ -24,7 +24,7 @@ from scripts.networks.csv_tables import read_csv
 from scripts.networks.film_cache import resize_film
 from scripts.networks.scoring import for_scoring
 from scripts.networks.trained_networks import load_networks
-from tests.bundle.conftest import chest
+from tests.bundle.conftest import as_of_0_1_0, chest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -43,7 +43,7 @@ EXPECTED = {
 
 def by_path(target: Path) -> dict[str, dict[str, str]]:
     path_of = {row["film"]: row["path"] for row in read_csv(private_path(target), ("film", "path"))}
-    rows = read_csv(target, ("film", "status", "reason", "verdict", "deep", "positive", "fold_0", "fold_1"))
+    rows = read_csv(target, ("film", "status", "reason", "verdict", "score", "positive", "fold_0", "fold_1"))
     assert sorted(path_of) == [row["film"] for row in rows]
     return {path_of[row["film"]]: row for row in rows}
 
@@ -62,11 +62,13 @@ def test_every_file_gets_a_row_and_the_right_ones_a_score(made, films, tmp_path,
     for row in rows.values():
         folds = [row["fold_0"], row["fold_1"]]
         if row["status"] != "accepted":
-            assert [row["deep"], row["positive"], *folds] == [""] * 4
+            assert [row["score"], row["positive"], *folds] == [""] * 4
             continue
-        assert float(row["deep"]) == pytest.approx(np.mean([float(p) for p in folds]), abs=1e-15)
-        assert row["positive"] == str(int(float(row["deep"]) >= 0.4375))
-    assert rows["IM3"]["deep"] == rows["IM1"]["deep"], "MONOCHROME1 of the inverted picture is the same film"
+        assert float(row["score"]) == pytest.approx(np.mean([float(p) for p in folds]), abs=1e-15)
+        assert row["positive"] == str(int(float(row["score"]) >= 0.4375))
+    assert rows["IM3"]["score"] == rows["IM1"]["score"], (
+        "MONOCHROME1 of the inverted picture is the same film"
+    )
     assert rows["white"]["verdict"] == "reject"
 
 
@@ -217,6 +219,7 @@ def test_weights_of_another_architecture_are_refused(made, tmp_path, bundle):
     with pytest.raises(StudyError, match="another architecture"):
         Scorer(
             bundle.weights,
+            "hybrid",
             {**settings["architecture"], "head_hidden": 8},
             settings["scoring"],
             torch.device("cpu"),
@@ -232,6 +235,15 @@ def test_other_code_than_the_makers_is_said(made, tmp_path, films, capsys):
     (copy / SHA256_LIST).write_text(manifest_text(copy))
     main(["--bundle", str(copy), "--dicom", str(films), "--to", str(tmp_path / "scores.csv")])
     assert "WARNING: another version of the software" in capsys.readouterr().err
+
+
+def test_a_bundle_of_version_0_1_0_gives_the_scores_that_it_gave(made, films, tmp_path, silent):
+    old = open_bundle(as_of_0_1_0(made, tmp_path / "old"))
+    score_folder(open_bundle(made), films, tmp_path / "new.csv", "cpu", None, silent)
+    score_folder(old, films, tmp_path / "old.csv", "cpu", None, silent)
+    new, same = by_path(tmp_path / "new.csv"), by_path(tmp_path / "old.csv")
+    assert sum(bool(row["score"]) for row in new.values()) > 3
+    assert {p: {**r, "film": ""} for p, r in new.items()} == {p: {**r, "film": ""} for p, r in same.items()}
 
 
 def test_the_command_needs_no_workflow_and_no_r(made, films, tmp_path):

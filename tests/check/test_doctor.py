@@ -26,11 +26,12 @@ from scripts.check.doctor import (
     read_profile,
 )
 from scripts.check.table_faults import table_faults
-from scripts.common.config import Architecture, Center, FrontalView, read_config
+from scripts.common.config import Center, FrontalView, read_config
+from scripts.common.config.files import laid_over
+from scripts.common.config.models import Architecture, Features
 from scripts.common.key import make_key
-from scripts.networks.kinds.hybrid import HybridNetwork
-from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
-from scripts.networks.weights_file import IMAGENET
+from scripts.common.weights_files import imagenet_path
+from scripts.networks.kinds.registry import architecture_class, new_network
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = Profile(partitions={}, status_command="squeue", first_look=40, asks_gres=False)
@@ -59,6 +60,20 @@ def study(**changes):
     for section, keys in changes.items():
         raw.setdefault(section, {}).update(keys)
     return read_config(raw)
+
+
+def on_machine(config, **machine):
+    """The study of ``config`` on another machine."""
+    return config.model_copy(update={"networks": config.networks.model_copy(update=machine)})
+
+
+def network(**settings):
+    """The study with other settings of its network."""
+    raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return study(models={NETWORK: laid_over(raw["models"][NETWORK], settings)})
+
+
+NETWORK = read_config(yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))).main_network
 
 
 def only(findings):
@@ -142,32 +157,31 @@ def gpu(config, seen=None):
 
 def test_no_gpu(command):
     assert gpu(study()).state == "ok"
-    assert gpu(study(deep={"device": "cuda"})).state == "fix"
-    found = gpu(study(deep={"gpus_per_fold": 1}))
+    assert gpu(study(networks={"device": "cuda"})).state == "fix"
+    found = gpu(study(networks={"gpus_per_fold": 1}))
     assert found.state == "fix" and "gpus_per_fold: 0" in found.line
-    assert gpu(study(deep={"gpus_per_fold": 1, "device": "cpu"})).state == "ok"
+    assert gpu(study(networks={"gpus_per_fold": 1, "device": "cpu"})).state == "ok"
     command("sinfo", f"{doctor.NO_CLUSTER}\n", 1)  # SLURM's programs alone make no cluster
     assert (
-        gpu(study(deep={"gpus_per_fold": 1})).state == "fix"
-        and gpu(study(deep={"device": "cuda"})).state == "fix"
+        gpu(study(networks={"gpus_per_fold": 1})).state == "fix"
+        and gpu(study(networks={"device": "cuda"})).state == "fix"
     )
     command("sinfo")  # a login node: its GPUs are elsewhere
-    assert gpu(study(deep={"gpus_per_fold": 1})).state == "ok"
+    assert gpu(study(networks={"gpus_per_fold": 1})).state == "ok"
 
 
 def test_a_processor_that_imitates_bf16(command):
-    slow = study(deep={"training": {"precision": "bf16"}})
+    slow = network(training={"precision": "bf16"})
     found = only(check_bf16(slow, lambda: False))
-    assert found.state == "note" and "ten times slower" in found.said and "precision: fp32" in found.line
+    assert found.state == "note" and "ten times slower" in found.said
+    assert f"models.{NETWORK}.training.precision: fp32" in found.line
     assert not list(check_bf16(slow, lambda: True))
     assert not list(check_bf16(slow, lambda: None))
     assert not list(check_bf16(study(), lambda: False))
-    assert not list(
-        check_bf16(study(deep={"training": {"precision": "bf16"}, "gpus_per_fold": 1}), lambda: False)
-    )
+    assert not list(check_bf16(on_machine(slow, gpus_per_fold=1), lambda: False))
     command("nvidia-smi", TWO)
     assert not list(check_bf16(slow, lambda: False))
-    assert list(check_bf16(study(deep={"training": {"precision": "bf16"}, "device": "cpu"}), lambda: False))
+    assert list(check_bf16(on_machine(slow, device="cpu"), lambda: False))
 
 
 def test_pytorch_is_asked_for_bf16_as_it_is_installed(monkeypatch):
@@ -188,13 +202,13 @@ def test_pytorch_is_asked_for_bf16_as_it_is_installed(monkeypatch):
 def test_a_driver_that_does_not_work(command, prints, status):
     command("nvidia-smi", prints, status)
     assert gpu(study()).state == "note"
-    found = gpu(study(deep={"gpus_per_fold": 1}))
+    found = gpu(study(networks={"gpus_per_fold": 1}))
     assert found.state == "fix" and "nvidia-smi" in found.line
 
 
 def test_gpus_and_what_pytorch_sees_of_them(command):
     command("nvidia-smi", TWO)
-    on = study(deep={"gpus_per_fold": 1})
+    on = study(networks={"gpus_per_fold": 1})
     found = gpu(on, (2, "12.8"))
     assert found.state == "ok" and "2 x NVIDIA A100" in found.said and "gpu=2" in found.line
     assert gpu(on, (1, "12.8")) == doctor.Finding("GPU", "ok", "2 x NVIDIA A100-SXM4-40GB, driver 535.183.01")
@@ -207,7 +221,7 @@ def test_gpus_and_what_pytorch_sees_of_them(command):
     assert gpu(study(), (0, "13.0")).state == "note"
     assert gpu(on, None).line == "make setup"
     assert "gpus_per_fold: 1" in gpu(study(), (2, "12.8")).line
-    assert "deep.device: cpu" in gpu(study(deep={"device": "cpu"}), (2, "12.8")).said
+    assert "networks.device: cpu" in gpu(study(networks={"device": "cpu"}), (2, "12.8")).said
 
 
 def test_pytorch_is_asked_as_it_is_installed(monkeypatch):
@@ -270,19 +284,28 @@ def real_config(folder):
 
 def test_space_follows_from_the_films(folder):
     config = real_config(folder)
-    side = config.deep.architecture.grid * config.deep.architecture.block_size
+    side = config.models[NETWORK].film_side
     needed, counted = doctor.space_needed(config)
     assert needed == 2 * 3000 + 3 * 2 * side**2 + 10**9 and counted.startswith("3 films")
+    second = config.models[NETWORK].model_copy(update={"architecture": Architecture(grid=2, block_size=32)})
+    config.models["second"] = second
+    assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2, "its films are cached at another size"
+    config.models["third"] = second
+    assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2, "two networks share a cache"
 
 
 def test_config_and_paths(folder):
     config, findings = doctor.read(["config.yaml"])
     assert config is not None and only(findings).state == "ok"
-    (folder / "wrong.yaml").write_text("deep: {trainng: {}}\n")
+    (folder / "wrong.yaml").write_text(f"models: {{{NETWORK}: {{trainng: {{}}}}}}\n")
     config, findings = doctor.read(["config.yaml", "wrong.yaml"])
     assert (
         config is None and only(findings).state == "fix" and "did you mean 'training'" in only(findings).said
     )
+    (folder / "old.yaml").write_text("deep: {device: cpu}\nboosting: {depth: 4}\n")
+    config, findings = doctor.read(["config.yaml", "old.yaml"])
+    assert config is None and "deep.device: this key of version 0.1.0 has moved" in only(findings).said
+    assert "networks.device (docs/upgrading.md)" in only(findings).said
     _, findings = doctor.read(["config.yaml", "absent.yaml"])
     assert "'absent.yaml' can't be opened" in only(findings).said
     config = real_config(folder)
@@ -310,40 +333,96 @@ def test_another_key_than_that_of_the_results(folder):
 
 
 def test_weights(folder):
-    assert not list(doctor.check_weights(study(deep={"init": "random"})))
-    config = study(deep={"init": "imagenet", "architecture": {"trunk_width": 64}})
+    assert not list(doctor.check_weights(network(init="random")))
+    config = network(init="imagenet", architecture={"trunk_width": 64})
+    config.models["embedded"] = Features(kind="features", trunk="resnet18")
+    path = Path(imagenet_path("resnet18"))
+    found = only(doctor.check_weights(config))  # one file for both
+    assert found.state == "note" and f"snakemake {path} " in found.line
+    (folder / path).parent.mkdir()
+    (folder / path).write_bytes(b"cut")
     found = only(doctor.check_weights(config))
-    assert found.state == "note" and "snakemake fetch_weights" in found.line
-    (folder / IMAGENET).parent.mkdir()
-    (folder / IMAGENET).write_bytes(b"cut")
-    found = only(doctor.check_weights(config))
-    assert found.state == "fix" and "cut or another file" in found.said and str(IMAGENET) in found.line
+    assert found.state == "fix" and "cut or another file" in found.said and str(path) in found.line
 
 
 def test_a_weights_file_is_tried_before_a_run(folder):
     architecture = {"grid": 2, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 2}
-    network = HybridNetwork(HybridArchitecture(**Architecture(**architecture).model_dump()))
-    torch.save(network.trunk.state_dict(), folder / "trunk.pt")
-    torch.save({"model": network.state_dict()}, folder / "weights.pt")
-    fits = study(deep={"init": "trunk.pt", "architecture": architecture})
-    assert only(doctor.check_weights(fits)).state == "ok"
+    fits = network(init="trunk.pt", architecture=architecture)
+    built = new_network("hybrid", architecture_class("hybrid")(**fits.models[NETWORK].geometry))
+    torch.save(built.trunk.state_dict(), folder / "trunk.pt")
+    torch.save({"model": built.state_dict()}, folder / "weights.pt")
+    found = only(doctor.check_weights(fits))
+    assert found.state == "ok" and f"models.{NETWORK}.init" in found.said
     for init, changes, said in (
         ("weights.pt", {}, "holds a trained network"),
         ("trunk.pt", {"trunk_width": 16}, "another architecture"),
     ):
-        found = only(
-            doctor.check_weights(study(deep={"init": init, "architecture": {**architecture, **changes}}))
-        )
-        assert found.state == "fix" and said in found.said
+        config = network(init=init, architecture={**architecture, **changes})
+        found = only(doctor.check_weights(config))
+        assert found.state == "fix" and said in found.said and f"models.{NETWORK}.init" in found.said
+
+
+def test_models_are_listed_with_their_trainings_and_embeddings(folder):
+    config = network(seeds=2)
+    first = only(doctor.check_models(config))
+    assert f"{NETWORK} (hybrid, {2 * config.cohort.folds} trainings)" in first.said
+    assert [name for name in config.models if f"{name} (" not in first.said] == []
+    config.models["head"] = Features(kind="features", embeddings="e.csv")
+    assert only(doctor.check_models(config)).said.endswith("head (features)"), (
+        "an absent file is for the paths"
+    )
+    for text, state, said in (
+        ("image_id,e0,e1\nI1,0.5,1\nI2,0.25,2\n", "ok", "models.head.embeddings: 2 films, 2 numbers each"),
+        ("file,e0\nI1,0.5\n", "fix", "needs the column 'image_id'"),
+        ("image_id,e0\n", "fix", "a row per film"),
+    ):
+        (folder / "e.csv").write_text(text)
+        _, found = doctor.check_models(config)
+        assert (found.state, said in found.said) == (state, True)
+        assert "I1" not in found.said
+
+
+def test_memory_of_each_training(folder, monkeypatch, command):
+    config = study()
+    config.models["second"] = network(architecture={"trunk_width": 64}).models[NETWORK]
+    for free, total, states in (
+        (10**13, 10**13, ["ok", "ok"]),
+        (10**6, 10**13, ["note", "note"]),
+        (10**6, 10**6, ["fix", "fix"]),
+    ):
+        monkeypatch.setattr("scripts.networks.machine.memory.main_memory", lambda there=(free, total): there)
+        found = list(doctor.check_memory(config))
+        assert [one.state for one in found] == states
+        assert f"models.{NETWORK}: a training takes about" in found[0].said
+        assert "models.second:" in found[1].said
+        assert all(bool(one.line) == (one.state != "ok") for one in found)
+    command("nvidia-smi", TWO)
+    assert "GB of GPU memory" in list(doctor.check_memory(config))[0].said
+
+
+def test_what_version_0_1_0_and_models_of_before_left_is_told_and_kept(folder):
+    config = study()
+    for name in (NETWORK, "of_before"):
+        (folder / "results/models" / name).mkdir(parents=True)
+    (folder / "state/cache/96/train").mkdir(parents=True)
+    (found,) = doctor.check_left_over(config)
+    assert found.line == "rm -r results/models/of_before"
+    for name in ("results/deep", "results/boosting", "state/cache/train", "results/bundle"):
+        (folder / name).mkdir(parents=True)
+    (folder / "results/bundle/MANIFEST.sha256").write_text("")
+    former, bundle, _ = doctor.check_left_over(config)
+    assert former.line.startswith("rm -r results/deep results/boosting state/cache/train ")
+    assert "bundle of version 0.1.0" in bundle.said
+    assert all((folder / name).is_dir() for name in ("results/deep", "state/cache/train"))
 
 
 def test_more_threads_than_cores(monkeypatch, command):
     monkeypatch.setattr(doctor.os, "sched_getaffinity", lambda _: {0, 1})
-    found = only(doctor.check_threads(study(deep={"cpu_threads": 4})))
+    found = only(doctor.check_threads(study(networks={"cpu_threads": 4})))
     assert found.state == "note" and "there are 2" in found.said and "cpu_threads: 2" in found.line
-    assert not list(doctor.check_threads(study(deep={"cpu_threads": 2})))
+    assert not list(doctor.check_threads(study(networks={"cpu_threads": 2})))
     command("nvidia-smi", TWO)
-    assert not list(doctor.check_threads(study(deep={"cpu_threads": 4})))
+    assert not list(doctor.check_threads(study(networks={"cpu_threads": 4})))
 
 
 # ---------------------------------------------------------------------------------------------------------
@@ -389,7 +468,7 @@ def slurm(command, config, profile, partitions=PARTITIONS, settings=NO_ACCOUNTIN
 
 def test_a_cluster_as_it_should_be(command):
     bad, found = slurm(
-        command, study(deep={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"})
+        command, study(networks={"gpus_per_fold": 1}), PROFILE._replace(partitions={"train_fold": "gpu"})
     )
     assert (
         bad == []
@@ -400,7 +479,7 @@ def test_a_cluster_as_it_should_be(command):
         "--gres"
         in slurm(
             command,
-            study(deep={"gpus_per_fold": 1}),
+            study(networks={"gpus_per_fold": 1}),
             PROFILE._replace(partitions={"train_fold": "gpu"}, asks_gres=True),
         )[1][1].said
     )
@@ -429,7 +508,7 @@ def test_partitions(command):
 
 
 def test_gpus_of_a_cluster(command):
-    folds = study(deep={"gpus_per_fold": 1})
+    folds = study(networks={"gpus_per_fold": 1})
     bad, _ = slurm(command, folds, PROFILE)
     assert (
         "partition 'cpu', which has no GPU" in only(bad).said

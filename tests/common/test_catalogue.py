@@ -52,8 +52,8 @@ def test_a_way_of_sharing_must_be_known_and_explained():
 
 
 def test_a_row_stands_for_every_name():
-    files = result("boosting/{model}/importance").files({"model": ["a", "b"]})
-    assert files == [f"results/boosting/{name}/importance.csv" for name in ("a", "b")]
+    files = result("models/{tabular}/variables").files({"tabular": ["a", "b"]})
+    assert files == [f"results/models/{name}/variables.csv" for name in ("a", "b")]
     assert result("figures/roc").files(formats=["pdf"]) == [
         f"results/figures/roc.{suffix}" for suffix in ("pdf", "png", "svg")
     ]

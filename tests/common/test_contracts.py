@@ -11,7 +11,7 @@ from scripts.common.code_hash import ROOT, code_hash, import_graph
 from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.contracts.contract import Column, Contract, key, person, size
 from scripts.common.contracts.every import CONTRACTS, contract_of
-from scripts.common.contracts.networks import OUT_OF_FOLD, SET_SCORES
+from scripts.common.contracts.models import OUT_OF_FOLD, SET_SCORES
 from scripts.common.contracts.statistics import DELONG, TABLE2
 from scripts.common.tables import read_table, write_table
 
@@ -42,8 +42,8 @@ def test_a_contract_is_its_columns_with_their_types():
 
 
 def test_a_file_has_the_contract_that_names_it_most_closely():
-    assert contract_of("results/deep/scores/train.csv") is OUT_OF_FOLD
-    assert contract_of("results/deep/scores/external_1.csv") is SET_SCORES
+    assert contract_of("results/models/deep/out_of_fold.csv") is OUT_OF_FOLD
+    assert contract_of("results/models/deep/scores/external_1.csv") is SET_SCORES
     assert contract_of("results/cohort/external_1/selected.csv") is COHORT
     assert contract_of("results/statistics/a/delong.csv") is None
     assert contract_of("results/statistics/delong.csv") is DELONG

@@ -127,7 +127,6 @@ def test_a_missing_tesseract_ends_the_run_before_any_job(monkeypatch):
         "centers": [
             {"name": "a", "role": "development", "simulate": {"like": "internal", "n_op": 8, "n_non_op": 8}}
         ],
-        "deep": {"init": "random"},
     }
     monkeypatch.setenv("PATH", "/nowhere")
     check_paths(read_config(raw))

@@ -15,6 +15,7 @@ from scripts.networks.fold_training import train_fold
 from scripts.networks.kinds.hybrid import HybridNetwork, LocalHeads
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import NotCompiled, compiling
+from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 
 
@@ -60,12 +61,13 @@ def test_a_network_that_cannot_be_compiled_is_never_trained_uncompiled(
     settings["training"]["compile"] = True
     settings["architecture"]["layers"] = 1
     with pytest.raises(
-        StudyError, match=r"'deep\.training\.compile' is true.*Set it to false, or install"
+        StudyError, match=r"'models\.net\.training\.compile' is true.*Set it to false, or install"
     ) as caught:
         train_fold(
             cache,
-            0,
-            settings_of(settings),
+            Member("net", 0),
+            settings_of(settings, "hybrid"),
+            None,
             tmp_path / "out",
             tmp_path / "state",
             "cpu",
@@ -77,9 +79,12 @@ def test_a_network_that_cannot_be_compiled_is_never_trained_uncompiled(
 
 
 def test_only_the_first_step_compiles():
-    with pytest.raises(NotCompiled, match=r"RuntimeError: no g\+\+ here\)"), compiling(True):
+    with (
+        pytest.raises(NotCompiled, match=r"RuntimeError: no g\+\+ here\)"),
+        compiling(Member("net", 0), True),
+    ):
         raise RuntimeError("no g++ here\nmore of it")
-    with pytest.raises(RuntimeError), compiling(False):
+    with pytest.raises(RuntimeError), compiling(Member("net", 0), False):
         raise RuntimeError("no compiling in a later step")
 
 
@@ -96,7 +101,17 @@ def test_a_compiler_that_a_signal_ended_is_no_missing_compiler(cache, settings, 
     monkeypatch.setattr("scripts.networks.loop.compiled", ended)
     settings["training"]["compile"] = True
     log = Log(tmp_path / "log.txt", "test", echo=False)
-    status = train_fold(cache, 0, settings_of(settings), tmp_path / "out", tmp_path / "state", "cpu", 5, log)
+    status = train_fold(
+        cache,
+        Member("net", 0),
+        settings_of(settings, "hybrid"),
+        None,
+        tmp_path / "out",
+        tmp_path / "state",
+        "cpu",
+        5,
+        log,
+    )
     assert status == 143 and "stopped by a signal" in (tmp_path / "log.txt").read_text()
     assert not (tmp_path / "out").exists()
 
@@ -110,8 +125,9 @@ def test_a_compiled_training_repeats_on_a_gpu(cache, settings, tmp_path):
         log = Log(None, "test", echo=False)
         train_fold(
             cache,
-            0,
-            settings_of(settings),
+            Member("net", 0),
+            settings_of(settings, "hybrid"),
+            None,
             tmp_path / name,
             tmp_path / f"state_{name}",
             "cuda",

@@ -14,6 +14,7 @@ from scripts.common.log import Log
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.films import FilmStack
 from scripts.networks.fold_training import train_fold
+from scripts.networks.member import Member
 from scripts.networks.settings import Augmentation, settings_of
 from scripts.networks.step_clock import StepClock
 
@@ -23,8 +24,9 @@ BATCHES = [[5, 3, 38], [0, 1, 2], [39, 4, 17], [6, 7, 8], [9, 10, 11]]
 def train(cache, settings, folder):
     train_fold(
         cache,
-        0,
-        settings_of(settings),
+        Member("net", 0),
+        settings_of(settings, "hybrid"),
+        None,
         folder / "out",
         folder / "state",
         "cpu",

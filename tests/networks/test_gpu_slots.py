@@ -68,13 +68,15 @@ def test_a_cpu_job_with_more_threads_than_cores_is_warned(monkeypatch):
     said = []
     for device, threads in (("cpu", 2), ("cuda", 8), ("cpu", 4)):
         warn_of_too_many_threads(torch.device(device), threads, said.append)
-    assert len(said) == 1 and "'deep.cpu_threads' is 4" in said[0] and "deep.cpu_threads: 2" in said[0]
+    assert (
+        len(said) == 1 and "'networks.cpu_threads' is 4" in said[0] and "networks.cpu_threads: 2" in said[0]
+    )
 
 
 def test_a_demanded_gpu_that_is_absent_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_kind("auto") == choose_kind("cpu") == "cpu"
-    with pytest.raises(StudyError, match=r"deep\.device"):
+    with pytest.raises(StudyError, match=r"networks\.device"):
         choose_kind("cuda")
     with hold_device("auto", print) as device:
         assert device.type == "cpu"

@@ -44,7 +44,7 @@ def test_a_film_is_normalised_once_not_block_by_block():
 
 def patients(scores, labels):
     return [
-        {"patient_id": f"p{n}", "deep": str(s), "label": str(y)}
+        {"patient_id": f"p{n}", "score": str(s), "label": str(y)}
         for n, (s, y) in enumerate(zip(scores, labels))
     ]
 
@@ -69,7 +69,7 @@ def test_a_random_sample_depends_on_no_order_and_on_no_score():
     drawn = [row["patient_id"] for _, row in draw_cases(rows, 0.5, 5, 7)]
     assert len(set(drawn)) == 5
     assert [row["patient_id"] for _, row in draw_cases(rows[::-1], 0.5, 5, 7)] == drawn
-    turned = [{**row, "deep": str(1 - float(row["deep"]))} for row in rows]
+    turned = [{**row, "score": str(1 - float(row["score"]))} for row in rows]
     assert [row["patient_id"] for _, row in draw_cases(turned, 0.5, 5, 7)] == drawn
     assert [row["patient_id"] for _, row in draw_cases(rows, 0.5, 5, 8)] != drawn
     newer = [row["patient_id"] for _, row in draw_cases([*rows, *patients([0.5], [1])], 0.5, 5, 7)]
@@ -93,11 +93,12 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     index = read_csv(cache / "index.csv", ())
     rows = [(r["patient_id"], "internal_test", r["label"], 0.02 * int(r["row"])) for r in index]
     rows += [("stranger", "external_1", 1, 0.99)]
-    write_text(tmp_path / "predictions.csv", csv_text(("patient_id", "set", "label", "deep"), rows))
-    write_text(tmp_path / "thresholds.csv", "model,threshold,rule\nclinical,0.9,youden\ndeep,0.4,youden\n")
+    write_text(tmp_path / "predictions.csv", csv_text(("patient_id", "set", "label", "net"), rows))
+    write_text(tmp_path / "thresholds.csv", "model,threshold,rule\nother,0.9,youden\nnet,0.4,youden\n")
 
     def explain(name):
         explain_cases(
+            "net",
             tmp_path / "predictions.csv",
             tmp_path / "thresholds.csv",
             "internal_test",
@@ -115,7 +116,7 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
 
     explain("a")
     cases = read_csv(
-        tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen")
+        tmp_path / "a.csv", ("set", "image_id", "patient_id", "kind", "score", "label", "threshold", "chosen")
     )
     maps = np.load(tmp_path / "a.npz", allow_pickle=False)
     assert [c["kind"] for c in cases[:8]] == ["TP", "TP", "FP", "FP", "TN", "TN", "FN", "FN"]

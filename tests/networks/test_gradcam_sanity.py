@@ -22,6 +22,7 @@ from scripts.networks.gradcam import heat_map
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import FoldTraining, train
+from scripts.networks.member import Member
 from scripts.networks.scoring import auc
 from scripts.networks.settings import settings_of
 
@@ -95,7 +96,7 @@ def trained(patch_films):
             "training": training,
             "augmentation": augmentation,
         }
-        run = FoldTraining(0, len(learnt), settings_of(settings), None, stack.device)
+        run = FoldTraining(Member("net", 0), len(learnt), settings_of(settings, "hybrid"), None, stack.device)
         for _ in train(run, stack, learnt, fresh):
             pass
         assert auc([f.label for f in fresh], run.held_out) > 0.95

@@ -20,6 +20,7 @@ from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.fold_training import train_fold
+from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +30,6 @@ import json, os, sys
 import torch._dynamo  # which PyTorch imports at an optimizer's first step
 import scripts.networks.fold_training
 from scripts.networks.train_fold import main
-from scripts.networks.settings import settings_of
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
@@ -56,8 +56,12 @@ class Training:
         arguments = [
             "--cache",
             cache,
-            "--fold",
+            "--model",
+            "net",
+            "--run",
             "0",
+            "--kind",
+            "hybrid",
             "--settings",
             json.dumps(settings),
             "--output",
@@ -114,7 +118,17 @@ def train_here(cache, settings, folder, device="cpu"):
     path = folder / "log.txt"
     log = Log(path, "test", echo=False)
     try:
-        status = train_fold(cache, 0, settings_of(settings), folder / "out", folder / "state", device, 5, log)
+        status = train_fold(
+            cache,
+            Member("net", 0),
+            settings_of(settings, "hybrid"),
+            None,
+            folder / "out",
+            folder / "state",
+            device,
+            5,
+            log,
+        )
     finally:
         log.close()
     return status, path.read_text()
@@ -261,7 +275,17 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(cache, settings, tmp_path
     with pytest.raises(
         StudyError, match=r"^The disk is full.*could not write in '.*Free some space"
     ) as caught:
-        train_fold(cache, 0, settings_of(settings), place["output"], place["state"], "cpu", 0, log)
+        train_fold(
+            cache,
+            Member("net", 0),
+            settings_of(settings, "hybrid"),
+            None,
+            place["output"],
+            place["state"],
+            "cpu",
+            0,
+            log,
+        )
     assert str(caught.value).count("\n") == 0
     if os.path.ismount(little_space):
         assert str(little_space / what) in str(caught.value)
@@ -285,8 +309,12 @@ def test_out_of_memory_is_one_sentence_with_the_keys_to_lower(cache, settings, t
     arguments = [
         "--cache",
         cache,
-        "--fold",
+        "--model",
+        "net",
+        "--run",
         "0",
+        "--kind",
+        "hybrid",
         "--settings",
         json.dumps(settings),
         "--output",
@@ -302,5 +330,5 @@ def test_out_of_memory_is_one_sentence_with_the_keys_to_lower(cache, settings, t
     assert (
         len(errors) == 1
         and "out of memory on the CPU" in errors[0]
-        and "'deep.training.batch_size' (now 8)" in errors[0]
+        and "'models.net.training.batch_size' (now 8)" in errors[0]
     )

@@ -73,7 +73,7 @@ def test_scores_change_only_where_the_film_is_covered(settings, make_cache, tmp_
     assert [row["image_id"] for row in masked] == [row["image_id"] for row in whole]
     for mask in MASKS:
         assert all(0 < float(row[mask]) < 1 for row in masked)
-        assert sum(float(a[mask]) != float(b["deep"]) for a, b in zip(masked, whole)) > 9
+        assert sum(float(a[mask]) != float(b["score"]) for a, b in zip(masked, whole)) > 9
     index = read_csv(cache / "index.csv", ())
     films = np.load(cache / "films.npy")
     left, right = round(0.35 * 96), round(0.65 * 96)
@@ -91,10 +91,10 @@ def test_scores_change_only_where_the_film_is_covered(settings, make_cache, tmp_
     score_set(blank, paths, tmp_path / "blank.csv", "cpu", 1, log)
     score_masked(blank, paths, tmp_path / "blank_masked.csv", SPINE, BORDER, "cpu", 1, log)
     a, b = read_csv(tmp_path / "blank.csv", ()), read_csv(tmp_path / "blank_masked.csv", ())
-    assert [float(row["deep"]) for row in a] == pytest.approx(
+    assert [float(row["score"]) for row in a] == pytest.approx(
         [float(row["spine_only"]) for row in b], abs=1e-12
     )
-    assert [float(row["deep"]) for row in a] == pytest.approx(
+    assert [float(row["score"]) for row in a] == pytest.approx(
         [float(row["flanks_masked"]) for row in b], abs=1e-12
     )
     flat = {round(float(row["spine_masked"]), 9) for row in b}

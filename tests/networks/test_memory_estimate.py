@@ -13,25 +13,29 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture, trunk_activations
+from scripts.networks.kinds.registry import new_network
+from scripts.networks.kinds.whole_film_architecture import WholeFilmArchitecture
 from scripts.networks.machine.memory import (
     check_memory,
     job_memory_mb,
     main_memory,
     training_memory,
 )
+from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
+KEY = Member("net", 0).key
 PAPER = HybridArchitecture(
     grid=6, block_size=256, trunk_width=64, layers=6, heads=8, mlp_ratio=4, dropout=0.1, head_hidden=256
 )
 
 
-def saved_bytes(architecture, films, precision):
+def saved_bytes(kind, architecture, films, precision):
     """Bytes of all storages that the layers save for the backward pass, weights and their bf16 copies left
     out.
     """
-    network = HybridNetwork(architecture).to(memory_format=torch.channels_last).train()
+    network = new_network(kind, architecture).to(memory_format=torch.channels_last).train()
     shapes = {tuple(p.shape) for p in network.parameters()} | {
         tuple(p.t().shape) for p in network.parameters() if p.dim() == 2
     }
@@ -60,15 +64,37 @@ def test_the_papers_geometry_gives_the_measured_sizes():
 
 
 @pytest.mark.parametrize(
-    "changes", [{}, {"block_size": 40, "layers": 3}, {"grid": 2, "trunk_width": 16, "head_hidden": 7}]
+    "changes",
+    [
+        {},
+        {"block_size": 40, "layers": 3},
+        {"grid": 2, "trunk_width": 16, "head_hidden": 7},
+        {"layers": 0},
+        {"positions": "none"},
+        {"local_heads": False},
+    ],
 )
 def test_layers_are_counted_as_the_network_has_them(settings, changes):
     architecture = HybridArchitecture(**settings["architecture"] | changes)
     assert architecture.parameter_count() == sum(p.numel() for p in HybridNetwork(architecture).parameters())
     for precision in ("fp32", "bf16"):
         counted = training_memory(architecture, 2, precision, "cpu").activations
-        assert counted == pytest.approx(saved_bytes(architecture, 2, precision), rel=0.05), precision
+        assert counted == pytest.approx(saved_bytes("hybrid", architecture, 2, precision), rel=0.05), (
+            precision
+        )
     assert trunk_activations(256, 64, 2) < trunk_activations(256, 64, 4) < trunk_activations(256, 128, 4)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "densenet121"])
+def test_a_backbones_table_is_near_what_it_saves(backbone):
+    for side, over in ((96, 0.05), (200, 0.35)):  # a side counts as the next multiple of 32
+        architecture = WholeFilmArchitecture(backbone, side, 0.0)
+        network = new_network("whole_film", architecture)
+        assert architecture.parameter_count() == sum(p.numel() for p in network.parameters())
+        for precision in ("fp32", "bf16"):
+            counted = training_memory(architecture, 2, precision, "cpu").activations
+            held = saved_bytes("whole_film", architecture, 2, precision)
+            assert 0.97 * held < counted < (1 + over) * held, (side, precision)
 
 
 def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, settings, tmp_path):
@@ -84,8 +110,12 @@ def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, setting
     arguments = [
         "--cache",
         cache,
-        "--fold",
+        "--model",
+        "net",
+        "--run",
         "0",
+        "--kind",
+        "hybrid",
         "--settings",
         json.dumps(settings),
         "--output",
@@ -99,7 +129,7 @@ def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, setting
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout) * 1024
-    architecture = settings_of(settings).architecture
+    architecture = settings_of(settings, "hybrid").architecture
     need = training_memory(architecture, 8, "fp32", "cpu")
     assert need.likely == pytest.approx(peak, rel=0.25)
     assert need.least < peak < job_memory_mb(architecture, 8, "fp32", False) * 1e6 * 1.1
@@ -107,30 +137,35 @@ def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, setting
 
 
 def test_advice_names_what_to_lower_and_refuses_only_what_cannot_fit(settings):
-    settings = replace(settings_of(settings), architecture=PAPER)
+    settings = replace(settings_of(settings, "hybrid"), architecture=PAPER)
     need = training_memory(PAPER, 8, "fp32", "cuda")
-    line = check_memory(settings, need, 60 * 10**9, 80 * 10**9)
+    line = check_memory(settings, need, 60 * 10**9, 80 * 10**9, KEY)
     assert line == f"memory: about {need.likely / 1e9:.1f} GB needed on the GPU, 60.0 GB free"
-    short = check_memory(settings, need, 6 * 10**9, 80 * 10**9)
-    assert short.startswith("WARNING: memory") and "'deep.training.batch_size' (now 8; 4 would fit)" in short
-    assert "'deep.training.precision: bf16'" in short
-    assert check_memory(settings, need, 2 * 10**9, need.least).startswith("WARNING")
+    short = check_memory(settings, need, 6 * 10**9, 80 * 10**9, KEY)
+    assert (
+        short.startswith("WARNING: memory")
+        and "'models.net.training.batch_size' (now 8; 4 would fit)" in short
+    )
+    assert "'models.net.training.precision: bf16'" in short
+    assert check_memory(settings, need, 2 * 10**9, need.least, KEY).startswith("WARNING")
     with pytest.raises(
         StudyError, match=r"can't fit: it holds at least 8\.8 GB at once, and the GPU has 6\.0 GB.*batch_size"
     ):
-        check_memory(settings, need, 6 * 10**9, 6 * 10**9)
+        check_memory(settings, need, 6 * 10**9, 6 * 10**9, KEY)
     with pytest.raises(StudyError, match=r"block_size"):
-        check_memory(settings, need, 10**9, 10**9)
+        check_memory(settings, need, 10**9, 10**9, KEY)
     settings = replace(settings, training=replace(settings.training, precision="bf16"))
     assert "bf16" not in check_memory(
-        settings, training_memory(PAPER, 8, "bf16", "cuda"), 3 * 10**9, 80 * 10**9
+        settings, training_memory(PAPER, 8, "bf16", "cuda"), 3 * 10**9, 80 * 10**9, Member("net", 0).key
     )
 
 
 def test_what_would_fit_does_fit(settings):
-    settings = replace(settings_of(settings), architecture=PAPER)
+    settings = replace(settings_of(settings, "hybrid"), architecture=PAPER)
     for free in (3e9, 5e9, 7e9):
-        line = check_memory(settings, training_memory(PAPER, 8, "fp32", "cuda"), int(free), 10**11)
+        line = check_memory(
+            settings, training_memory(PAPER, 8, "fp32", "cuda"), int(free), 10**11, Member("net", 0).key
+        )
         batch = int(line.split("now 8; ")[1].split()[0])
         assert (
             training_memory(PAPER, batch, "fp32", "cuda").likely

@@ -9,7 +9,7 @@ from torch import nn
 
 from scripts.common.errors import StudyError
 from scripts.networks.arithmetic import exact_arithmetic
-from scripts.networks.initial_weights import trunk_weights
+from scripts.networks.initial_weights import fill_resnet18
 from scripts.networks.kinds.hybrid import EncoderLayer, HybridNetwork, LocalHeads, cut_blocks
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.resnet import Trunk
@@ -114,7 +114,7 @@ def test_trunk_takes_resnet18_and_a_grey_image_fed_three_times_gives_the_same():
     torch.manual_seed(2)
     resnet = torchvision.models.resnet18(weights=None).eval()
     trunk = Trunk(64).eval()
-    trunk.load_state_dict(trunk_weights(resnet.state_dict()))
+    fill_resnet18(trunk, saved(resnet.state_dict()))
     grey = torch.randn(2, 1, 64, 64)
     x = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(grey.expand(-1, 3, -1, -1)))))
     expected = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(x))))
@@ -155,7 +155,7 @@ def test_weights_that_are_no_numbers_are_refused(settings):
 
 @pytest.mark.parametrize("content", [b"no weights at all", saved([1, 2]), saved({"model": {"x": 3}})])
 def test_a_file_that_holds_no_weights_is_refused(settings, content):
-    with pytest.raises(StudyError, match=r"deep\.init"):
+    with pytest.raises(StudyError, match=r"weights file .*Give 'imagenet', 'random'"):
         hybrid(settings).load_initial(content)
 
 

@@ -107,7 +107,7 @@ def test_precision_and_films_at_once_are_the_configs(settings, cache, tmp_path, 
             precision,
             at_once,
         )
-        got[precision] = np.array([float(row["deep"]) for row in read_csv(tmp_path / "scores.csv", ())])
+        got[precision] = np.array([float(row["score"]) for row in read_csv(tmp_path / "scores.csv", ())])
         assert (
             f"{'fp32' if precision == 'fp32' else 'bf16'}, {3 if at_once == '3' else 1} film(s) at once"
             in (tmp_path / "log").read_text()
@@ -148,22 +148,24 @@ def test_auc_counts_pairs():
     assert np.isnan(auc([1, 1], [0.1, 0.2]))
 
 
-def test_a_test_sets_score_is_the_mean_of_the_folds_probabilities(settings, cache, tmp_path):
+def test_a_test_sets_score_is_the_mean_of_the_trainings_probabilities(settings, cache, tmp_path):
     paths = []
-    for fold in range(3):
-        path = tmp_path / f"{fold}.pt"
+    for fold, run in enumerate(("fold_0", "fold_1_seed_1", "fold_2")):
+        path = tmp_path / run / "weights.pt"
+        path.parent.mkdir()
         path.write_bytes(weights_bytes(trained_like(settings, fold), settings["training"]["precision"], fold))
         paths.append(path)
     score_set(cache, paths, tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False))
     rows = read_csv(tmp_path / "scores.csv", ())
-    assert list(rows[0]) == ["patient_id", "image_id", "deep", "fold_0", "fold_1", "fold_2"]
+    assert list(rows[0]) == ["patient_id", "image_id", "score", "raw", "fold_0", "fold_1_seed_1", "fold_2"]
     assert [row["image_id"] for row in rows] == [f"image{n:03d}" for n in range(40)]
     stack = FilmStack(cache, 96)
     expected = probabilities([for_scoring(trained_like(settings, 1))], stack, range(40), "fp32")[:, 0]
-    assert [float(row["fold_1"]) for row in rows] == expected.tolist()
+    assert [float(row["fold_1_seed_1"]) for row in rows] == expected.tolist()
     for row in rows:
-        assert float(row["deep"]) == pytest.approx(
-            np.mean([float(row[f"fold_{k}"]) for k in range(3)]), abs=1e-15
+        assert row["raw"] == row["score"]
+        assert float(row["score"]) == pytest.approx(
+            np.mean([float(row[name]) for name in list(row)[4:]]), abs=1e-15
         )
 
 
@@ -174,28 +176,34 @@ def test_cut_weights_are_refused_with_a_sentence(settings, cache, tmp_path):
         score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False))
 
 
-def held_out(folder, fold, images):
-    path = folder / f"held_out_{fold}.csv"
-    rows = [(f"patient{i:03d}", f"image{i:03d}", fold, i % 2, 0.1 + i / 100) for i in images]
-    write_text(path, csv_text(("patient_id", "image_id", "fold", "label", "deep"), rows))
+def held_out(folder, run, fold, images, more=0.0):
+    path = folder / "net" / f"fold_{run}" / "held_out.csv"
+    rows = [(f"patient{i:03d}", f"image{i:03d}", fold, i % 2, 0.1 + i / 100 + more) for i in images]
+    write_text(path, csv_text(("patient_id", "image_id", "fold", "label", "score"), rows))
     return path
 
 
 def test_training_patients_get_the_score_of_the_fold_that_held_them_out(cache, tmp_path):
     index = read_csv(cache / "index.csv", ())
     folds = {k: [int(r["row"]) for r in index if r["fold"] == str(k)] for k in range(5)}
-    paths = [held_out(tmp_path, k, folds[k]) for k in range(5)]
+    paths = [held_out(tmp_path, k, k, folds[k]) for k in range(5)]
     collect_out_of_fold(cache / "index.csv", paths, tmp_path / "train.csv")
-    rows = read_csv(tmp_path / "train.csv", ("patient_id", "image_id", "deep", "fold"))
-    assert len(rows) == 40
-    assert [float(r["deep"]) for r in rows] == [0.1 + i / 100 for i in range(40)]
+    rows = read_csv(tmp_path / "train.csv", ("patient_id", "image_id", "score", "raw", "fold"))
+    assert len(rows) == 40 and all(row["raw"] == row["score"] for row in rows)
+    assert [float(r["score"]) for r in rows] == [0.1 + i / 100 for i in range(40)]
+    assert [r["fold"] for r in rows] == [r["fold"] for r in index]
 
-    lacking = [*paths[:4], held_out(tmp_path, 9, folds[4])]
-    with pytest.raises(StudyError, match="not scored by the fold"):
-        collect_out_of_fold(cache / "index.csv", lacking, tmp_path / "again.csv")
-    with pytest.raises(StudyError, match="another fold has scored"):
-        collect_out_of_fold(cache / "index.csv", [*paths, paths[0]], tmp_path / "again.csv")
-    with pytest.raises(StudyError, match="not in the training set"):
-        collect_out_of_fold(
-            cache / "index.csv", [*paths, held_out(tmp_path, 7, [77])], tmp_path / "again.csv"
-        )
+    seeds = [*paths, *(held_out(tmp_path, f"{k}_seed_1", k, folds[k], 0.2) for k in range(5))]
+    collect_out_of_fold(cache / "index.csv", seeds, tmp_path / "seeds.csv")
+    means = [float(r["score"]) for r in read_csv(tmp_path / "seeds.csv", ())]
+    assert means == pytest.approx([0.2 + i / 100 for i in range(40)], abs=1e-12)
+
+    wrong = {
+        "scores a film of another fold": [*paths[:4], held_out(tmp_path, 9, 9, folds[4])],
+        "scored 0 to 1 times": paths[:4],
+        "scored 1 to 2 times": [*paths, seeds[-1]],
+        "not in the training set": [*paths, held_out(tmp_path, 7, 4, [77])],
+    }
+    for said, given in wrong.items():
+        with pytest.raises(StudyError, match=f"{said}.*Delete '{tmp_path / 'net'}' and run again"):
+            collect_out_of_fold(cache / "index.csv", given, tmp_path / "again.csv")

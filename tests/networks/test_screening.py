@@ -14,6 +14,7 @@ from scripts.networks.films import FilmStack, split_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import FoldTraining, train
+from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 from tests.bench import screened_training, screening, screening_recipes
 from tests.bench.screened_networks import Changes, LiteTrunk, ScreenedNetwork, share_between_films
@@ -88,7 +89,7 @@ def test_the_loop_is_the_shipped_one(tiny, settings, monkeypatch):
     settings["training"] |= {"epochs": 4, "batch_size": 5, "learning_rate": 0.01}
     stack = FilmStack(folder, 96)
     training, held_out = split_fold(stack.films, 0)
-    ended = FoldTraining(0, len(training), settings_of(settings), None, stack.device)
+    ended = FoldTraining(Member("net", 0), len(training), settings_of(settings, "hybrid"), None, stack.device)
     for _ in train(ended, stack, training, held_out):
         pass
     last = ended.history[-1]

@@ -11,7 +11,7 @@ from scripts.networks.settings import Settings, read_settings
 def test_json_comes_back_the_same(settings):
     """The fold's key and the store's record are made of it."""
     text = json.dumps(settings, sort_keys=True)
-    read = read_settings(text)
+    read = read_settings(text, "hybrid")
     assert isinstance(read, Settings) and read.augmentation.crop_scale == (0.9, 1.1)
     assert json.dumps(read.plain(), sort_keys=True) == text
 
@@ -34,10 +34,10 @@ def test_json_comes_back_the_same(settings):
 def test_a_key_too_many_or_too_few_is_refused(settings, change, said):
     change(settings)
     with pytest.raises(StudyError) as caught:
-        read_settings(json.dumps(settings))
+        read_settings(json.dumps(settings), "hybrid")
     assert str(caught.value).startswith(said) and "\n" not in str(caught.value)
 
 
 def test_what_is_no_json_is_refused():
     with pytest.raises(StudyError, match="is no JSON"):
-        read_settings("{")
+        read_settings("{", "hybrid")

@@ -14,6 +14,7 @@ from scripts.networks.csv_tables import csv_text, read_csv
 from scripts.networks.fold_training import train_fold
 from scripts.networks.gradcam import explain_cases
 from scripts.networks.masked_scores import score_masked
+from scripts.networks.member import Member
 from scripts.networks.out_of_fold import collect_out_of_fold
 from scripts.networks.set_scores import score_set
 from scripts.networks.settings import settings_of
@@ -41,7 +42,7 @@ def everything(cache, settings, folder):
     log = Log(folder / "log.txt", "test", echo=False)
     folds = [folder / f"fold_{k}" for k in (0, 1)]
     for k, out in enumerate(folds):
-        train_fold(cache, k, settings, out, folder / "state", "cpu", 5, log)
+        train_fold(cache, Member("net", k), settings, None, out, folder / "state", "cpu", 5, log)
     weights = [out / "weights.pt" for out in folds]
     score_set(cache, weights, folder / "scores.csv", "cpu", 1, log)
     score_masked(cache, weights, folder / "masked.csv", (0.35, 0.65), 0.08, "cpu", 1, log)
@@ -52,13 +53,13 @@ def everything(cache, settings, folder):
         folder / "index.csv", [out / "held_out.csv" for out in folds], folder / "out_of_fold.csv"
     )
     rows = [
-        (row["patient_id"], "internal_test", films[row["patient_id"]]["label"], float(row["deep"]))
+        (row["patient_id"], "internal_test", films[row["patient_id"]]["label"], float(row["score"]))
         for row in read_csv(folder / "scores.csv", ())
     ]
-    write_text(folder / "predictions.csv", csv_text(("patient_id", "set", "label", "deep"), rows))
-    write_text(folder / "thresholds.csv", csv_text(("model", "threshold"), [("deep", 0.5)]))
+    write_text(folder / "predictions.csv", csv_text(("patient_id", "set", "label", "net"), rows))
+    write_text(folder / "thresholds.csv", csv_text(("model", "threshold"), [("net", 0.5)]))
     explain_cases(
-        folder / "predictions.csv", folder / "thresholds.csv", "internal_test", cache, weights,
+        "net", folder / "predictions.csv", folder / "thresholds.csv", "internal_test", cache, weights,
         1, 2, 3, folder / "cases.csv", folder / "maps.npz", "cpu", 1, log,
     )  # fmt: skip
     log.close()
@@ -75,7 +76,7 @@ def everything(cache, settings, folder):
 def talkative(settings):
     """Settings that are warned about, in memory and rate."""
     settings["training"]["learning_rate"] = 1e-4
-    return settings_of(json.loads(json.dumps(settings)))
+    return settings_of(json.loads(json.dumps(settings)), "hybrid")
 
 
 def test_words_change_no_byte(cache, talkative, tmp_path, monkeypatch):

@@ -16,12 +16,14 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
-from scripts.networks import compute_device, loop
+from scripts.networks import loop
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.films import FilmStack, data_hash, split_fold
 from scripts.networks.fold_training import train_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.loop import epoch_batches, learning_rate
+from scripts.networks.machine import device as compute_device
+from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 from scripts.networks.training_store import SavedState, Store, fold_key
 
@@ -33,7 +35,15 @@ def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
     path = folder / "log.txt"
     log = Log(path, "test", echo=False)
     status = train_fold(
-        cache, fold, settings_of(settings), folder / "out", folder / "state", "cpu", checkpoint_minutes, log
+        cache,
+        Member("net", fold),
+        settings_of(settings, "hybrid"),
+        None,
+        folder / "out",
+        folder / "state",
+        "cpu",
+        checkpoint_minutes,
+        log,
     )
     log.close()
     return status, path.read_text()
@@ -45,8 +55,12 @@ def command(cache, settings, folder, minutes="5", *, before=""):
     arguments = [
         "--cache",
         cache,
-        "--fold",
+        "--model",
+        "net",
+        "--run",
         "0",
+        "--kind",
+        "hybrid",
         "--settings",
         json.dumps(settings),
         "--output",
@@ -86,7 +100,7 @@ def test_loss_is_global_plus_mean_local(settings):
         torch.tensor([[0.1, 2.0, -1.0], [0.5, -0.5, 1.5]]),
     )
     labels = torch.tensor([1.0, 0.0])
-    network = HybridNetwork(settings_of(settings).architecture)
+    network = HybridNetwork(settings_of(settings, "hybrid").architecture)
     loss_global, loss_local = network.loss_terms((global_logits, local_logits), labels)
 
     def cross_entropy(z, y):
@@ -109,15 +123,16 @@ def test_learning_rate_warms_up_and_falls_to_zero():
 
 def test_batches_are_whole_shuffled_and_repeatable(cache):
     films, _ = split_fold(FilmStack(cache, 96).films, 0)
-    batches = epoch_batches(films, 5, 7, 0, 0)
+    batches = epoch_batches(films, 5, 7, Member("net", 0), 0)
     assert [len(b) for b in batches] == [5] * 6
     assert len({f.image_id for b in batches for f in b}) == 30
-    assert batches == epoch_batches(films, 5, 7, 0, 0)
-    assert batches != epoch_batches(films, 5, 7, 0, 1)
+    assert batches == epoch_batches(films, 5, 7, Member("net", 0), 0)
+    assert batches != epoch_batches(films, 5, 7, Member("net", 0), 1)
     with pytest.raises(
-        StudyError, match=r"Fold 2 trains on 3 films.*'deep\.training\.batch_size' \(5\)\. Lower it"
+        StudyError,
+        match=r"net, fold 2: 3 films to train on.*'models\.net\.training\.batch_size' \(5\)\. Lower it",
     ):
-        epoch_batches(films[:3], 5, 7, 2, 0)
+        epoch_batches(films[:3], 5, 7, Member("net", 2), 0)
 
 
 def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monkeypatch):
@@ -150,7 +165,7 @@ def test_it_learns_a_texture_and_its_scores_are_out_of_fold(make_cache, settings
     cache = make_cache(tmp_path / "cache", 100, 96, seed=1)
     settings["training"]["epochs"] = 6
     status, log = run(cache, settings, tmp_path)
-    rows = read_csv(tmp_path / "out" / "held_out.csv", ("patient_id", "image_id", "fold", "label", "deep"))
+    rows = read_csv(tmp_path / "out" / "held_out.csv", ("patient_id", "image_id", "fold", "label", "score"))
     history = read_csv(tmp_path / "out" / "history.csv", ())
     assert status == 0 and len(rows) == 20 and {row["fold"] for row in rows} == {"0"}
     assert list(history[0]) == [
@@ -187,7 +202,7 @@ def test_measured_norms_are_those_of_the_batches_and_leave_the_training_alone(ca
     stack = FilmStack(cache, 96)
     films, _ = split_fold(stack.films, 0)
     means, variances = [], []
-    for batch in epoch_batches(films, 8, settings["seed"], 0, epoch=1)[:2]:
+    for batch in epoch_batches(films, 8, settings["seed"], Member("net", 0), epoch=1)[:2]:
         blocks = (
             stack.batch([film.row for film in batch])
             .double()
@@ -239,13 +254,13 @@ def test_a_damaged_store_is_trained_again(cache, settings, tmp_path):
 def test_the_key_follows_data_settings_and_start_but_not_what_changes_no_number(cache, settings):
     films = FilmStack(cache, 96).films
     data = data_hash(*split_fold(films, 0))
-    settings = settings_of(settings)
-    key = fold_key(data, settings, 0, None)
-    assert key == fold_key(data, replace(settings, init="imagenet"), 0, None)
-    assert key != fold_key(data, replace(settings, seed=8), 0, None)
-    assert key != fold_key(data, settings, 1, None)
-    assert key != fold_key(data, settings, 0, b"weights")
-    assert key != fold_key(data_hash(*split_fold(films, 1)), settings, 0, None)
+    settings = settings_of(settings, "hybrid")
+    key = fold_key(data, settings, Member("net", 0), None)
+    assert key == fold_key(data, replace(settings, init="imagenet"), Member("net", 0), None)
+    assert key != fold_key(data, replace(settings, seed=8), Member("net", 0), None)
+    assert key != fold_key(data, settings, Member("net", 1), None)
+    assert key != fold_key(data, settings, Member("net", 0), b"weights")
+    assert key != fold_key(data_hash(*split_fold(films, 1)), settings, Member("net", 0), None)
     assert data == data_hash(*split_fold(films[::-1], 0))
     # patients who change places between two folds that are trained on alike change nothing
     swapped = [f if f.fold in (0, 4) else type(f)(**{**f.__dict__, "fold": 4 - f.fold}) for f in films]
@@ -257,7 +272,7 @@ def test_a_cut_or_foreign_state_is_ignored_with_a_message(cache, settings, tmp_p
     (tmp_path / "plain").mkdir()
     run(cache, settings, tmp_path / "plain")
     films = FilmStack(cache, 96).films
-    key = fold_key(data_hash(*split_fold(films, 0)), settings_of(settings), 0, None)
+    key = fold_key(data_hash(*split_fold(films, 0)), settings_of(settings, "hybrid"), Member("net", 0), None)
     state = SavedState(tmp_path / "state" / "train", key, "cpu")
     if content is None:
         other = SavedState(tmp_path / "other", "another key", "cpu")
@@ -322,7 +337,7 @@ def test_it_runs_where_only_torch_and_numpy_are(cache, settings, tmp_path):
 
 def test_a_loss_that_explodes_names_the_key_to_change(cache, settings, tmp_path):
     settings["training"] |= {"learning_rate": 1e30, "clip_norm": 1e30, "warmup_fraction": 0}
-    with pytest.raises(StudyError, match=r"deep\.training\.learning_rate"):
+    with pytest.raises(StudyError, match=r"models\.net\.training\.learning_rate"):
         run(cache, settings, tmp_path)
     assert not (tmp_path / "out" / "weights.pt").exists()
 
@@ -338,7 +353,7 @@ def test_bf16_on_a_processor_without_it_is_warned_about(cache, settings, tmp_pat
     monkeypatch.setattr(compute_device, "has_bf16", lambda: native)
     settings["training"] |= {"precision": "bf16", "epochs": 1}
     _, log = run(cache, settings, tmp_path)
-    assert ("no bf16 arithmetic" in log and "deep.training.precision: fp32" in log) is not native
+    assert ("no bf16 arithmetic" in log and "models.net.training.precision: fp32" in log) is not native
 
 
 def test_neither_fp32_nor_a_gpu_is_warned_about(monkeypatch):
@@ -395,4 +410,4 @@ def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path):
 def test_scores_that_are_one_for_all_are_warned_of(cache, settings, tmp_path):
     settings["training"].update(learning_rate=1e3, epochs=2)
     status, log = run(cache, settings, tmp_path)
-    assert status == 0 and "gives all held-out films the same score" in log
+    assert status == 0 and "all held-out films get the same score" in log

@@ -9,7 +9,8 @@ import pytest
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
-from scripts.networks.weights_file import IMAGENET, fetch_weights, initial_content, verified_content
+from scripts.common.weights_files import IMAGENET, imagenet_path
+from scripts.networks.weights_file import fetch_weights, initial_content, verified_content
 
 CONTENT = b"weights " * 50_000
 NAME = f"resnet18-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
@@ -55,7 +56,7 @@ def test_a_good_file_arrives(server, tmp_path):
 def test_a_wrong_answer_leaves_nothing_and_says_how_to_place_the_file(server, tmp_path, path, said):
     with pytest.raises(StudyError, match=said) as error:
         fetch_weights(f"{server}/{path}", tmp_path / NAME, QUIET)
-    assert "put it at" in str(error.value) and "deep.init: random" in str(error.value)
+    assert "put it at" in str(error.value) and "'random'" in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -67,19 +68,23 @@ def test_no_server_says_how_to_place_the_file(server, tmp_path):
 
 def test_an_absent_cut_or_misnamed_file_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StudyError, match="are not there.*deep.init: random"):
-        initial_content("imagenet")
-    IMAGENET.parent.mkdir()
-    IMAGENET.write_bytes(CONTENT)
+    imagenet, mine, key = Path(imagenet_path("densenet121")), Path("mine.pth"), "models.net.init"
+    with pytest.raises(StudyError, match=r"are not there.*get_model_weights\(\"densenet121\"\).*'random'"):
+        initial_content("imagenet", imagenet, key)
+    imagenet.parent.mkdir()
+    imagenet.write_bytes(CONTENT)
     with pytest.raises(StudyError, match="cut or another file"):
-        initial_content("imagenet")
-    with pytest.raises(StudyError, match="names the file 'mine.pth'"):
-        initial_content("mine.pth")
-    Path("mine.pth").write_bytes(b"x")
-    assert initial_content("mine.pth") == b"x"
-    assert initial_content("random") is None
+        initial_content("imagenet", imagenet, key)
+    with pytest.raises(StudyError, match=r"models\.net\.init: the file 'mine.pth' is not there"):
+        initial_content("mine.pth", mine, key)
+    mine.write_bytes(b"x")
+    assert initial_content("mine.pth", mine, key) == b"x"
+    assert initial_content("random", None, key) is None
+    with pytest.raises(StudyError, match=r"models\.net\.init is 'imagenet'.*Pass it as --weights"):
+        initial_content("imagenet", None, key)
 
 
-def test_the_papers_file_has_torchvisions_name():
-    torchvision = pytest.importorskip("torchvision")
-    assert torchvision.models.ResNet18_Weights.IMAGENET1K_V1.url.endswith(IMAGENET.name)
+def test_the_files_have_torchvisions_names():
+    models = pytest.importorskip("torchvision").models
+    for backbone, file in IMAGENET.items():
+        assert models.get_model_weights(backbone).IMAGENET1K_V1.url.endswith(f"/{file}")

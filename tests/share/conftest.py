@@ -10,7 +10,7 @@ import pytest
 
 from scripts.share.suppression import TABLES, rules_of
 
-OWN_TABLES = [name.format(model="clinical") for name in TABLES if not name.startswith("intake/")]
+OWN_TABLES = [name for name in TABLES if not name.startswith("intake/")]
 
 
 def write_csv(path: Path, columns, *rows) -> None:
@@ -29,7 +29,11 @@ def record(folder: Path, show_films: str = "not_burned_in") -> None:
     }
     content = {
         "synthetic": False,
-        "config": {"centers": [{"name": "internal"}], "report": {"show_films": show_films}},
+        "config": {
+            "centers": [{"name": "internal"}],
+            "models": {"film": {"kind": "hybrid"}, "years": {"kind": "logistic", "predictors": ["age"]}},
+            "report": {"show_films": show_films},
+        },
         "outputs": {"method": "SHA-256", "files": sums},
     }
     (results / "provenance.json").write_text(json.dumps(content))
@@ -61,7 +65,7 @@ def run(tmp_path) -> Path:
     )  # fmt: skip
     write_csv(
         results / "statistics/table2.csv", TABLES["statistics/table2.csv"].columns,
-        {"set": "internal_test", "model": "deep", "n": 50, "n_pos": 20, "auc": 0.91, "sensitivity": 0.85,
+        {"set": "internal_test", "model": "film", "n": 50, "n_pos": 20, "auc": 0.91, "sensitivity": 0.85,
         "specificity": 0.8,
          "tp": 17, "fn": 3, "tn": 24, "fp": 6},
     )  # fmt: skip
@@ -76,7 +80,7 @@ def run(tmp_path) -> Path:
         ("table", "reason", "n_rows"),
         {"table": "dxa", "reason": "other_site", "n_rows": 40},
     )
-    write_csv(results / "predictions.csv", ("patient_id", "deep"), {"patient_id": f"P{1:016X}", "deep": 0.3})
+    write_csv(results / "predictions.csv", ("patient_id", "film"), {"patient_id": f"P{1:016X}", "film": 0.3})
     (results / "statistics/engine.json").write_text('{"engine": "numpy"}')
     for name in (
         "figures/flow.svg",
@@ -84,7 +88,10 @@ def run(tmp_path) -> Path:
         "figures/gradcam.png",
         "tables/table1.docx",
         "report.html",
-        "deep/fold_0/weights.pt",
+        "models/film/fold_0/weights.pt",
+        "models/film/scores/internal_test.csv",
+        "models/years/model.json",
+        "models/years/variables.csv",
     ):
         (results / name).parent.mkdir(parents=True, exist_ok=True)
         (results / name).write_bytes(b"a picture of " + name.encode())

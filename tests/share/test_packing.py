@@ -91,7 +91,7 @@ def test_a_figure_that_the_packer_does_not_know_or_the_run_did_not_make_is_left_
     assert b"figures/flow.pdf: the run did not make it" in found["README.txt"]
 
 
-@pytest.mark.parametrize("name", [name for name in OWN_TABLES if not name.startswith("boosting/")])
+@pytest.mark.parametrize("name", OWN_TABLES)
 def test_a_table_that_was_changed_or_not_recorded_is_refused(run, name):
     path = run / "results" / name
     path.write_text(path.read_text() + "\n")
@@ -104,15 +104,16 @@ def test_a_table_that_was_changed_or_not_recorded_is_refused(run, name):
         packed(run)
 
 
-def test_a_table_of_a_model_that_the_run_does_not_have_is_left_out_and_named(run):
-    record(run)
-    left = run / "results/boosting/of_before/importance.csv"
-    left.parent.mkdir()
-    left.write_text((run / "results/boosting/clinical/importance.csv").read_text())
+def test_what_is_left_of_models_that_the_run_does_not_have_is_left_out_and_named(run):
+    """A model that was taken away since, and the folders of version 0.1.0."""
+    for name in ("models/of_before/scores/internal_test.csv", "deep/fold_0/weights.pt", "boosting/a/b.csv"):
+        (run / "results" / name).parent.mkdir(parents=True)
+        (run / "results" / name).write_text("of an earlier run")
     found = packed(run)
-    assert "boosting/clinical/importance.csv" in found
-    assert "boosting/of_before/importance.csv" not in found
-    assert b"boosting/of_before/importance.csv: the run did not make it" in found["README.txt"]
+    assert not [name for name in found if name.startswith(("models/", "deep/", "boosting/"))]
+    for folder in ("models/of_before", "deep", "boosting"):
+        assert f"{folder}/*: the run did not make it".encode() in found["README.txt"]
+    assert b"models/film/*" not in found["README.txt"] and b"models/years/*" not in found["README.txt"]
 
 
 def test_checksums_of_tables_with_hidden_cells_are_not_told(run):

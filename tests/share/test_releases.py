@@ -165,7 +165,7 @@ def shared(run):
     path = run / "results/cohort/cohort.csv"
     cohort = pd.read_csv(path, dtype=str).assign(center="internal", **measured)
     cohort.to_csv(path, index=False)
-    cohort[["patient_id"]].assign(deep="0.3").to_csv(run / "results/predictions.csv", index=False)
+    cohort[["patient_id"]].assign(film="0.3").to_csv(run / "results/predictions.csv", index=False)
     write_csv(run / "results/cohort/internal/excluded.csv", ("patient_id", "reason"), *(
         {"patient_id": f"P{900 + k:016X}", "reason": "no_film"} for k in range(20)
     ))  # fmt: skip
@@ -187,7 +187,7 @@ OTHER_DATA = {
     ),
     "one other score": (
         "predictions.csv",
-        lambda f: f.__setitem__("deep", ["0.9", *f["deep"][1:]]),
+        lambda f: f.__setitem__("film", ["0.9", *f["film"][1:]]),
         "1 of the included patients' scores of 'internal/train/",
     ),
     "another reason": (
@@ -226,7 +226,7 @@ def test_the_same_run_new_scores_of_all_and_a_simulated_centre_are_no_difference
     assert (shared / "again.tar.gz").read_bytes() and len(list((shared / "private" / FOLDER).iterdir())) == 1
     edited(
         shared / "results/predictions.csv",
-        lambda f: f.__setitem__("deep", [str(k / 1000) for k in range(len(f))]),
+        lambda f: f.__setitem__("film", [str(k / 1000) for k in range(len(f))]),
     )
     record(shared)
     pack(shared / "results", shared / "private", shared / "retrained.tar.gz")
@@ -247,7 +247,7 @@ def test_the_record_is_private_holds_no_value_and_is_left_by_no_failure(shared, 
     assert "HOSP" not in text and "no_film" not in text and "KOWALSKI" not in text
     edited(
         shared / "results/predictions.csv",
-        lambda f: f.__setitem__("deep", [str(k / 1000) for k in range(len(f))]),
+        lambda f: f.__setitem__("film", [str(k / 1000) for k in range(len(f))]),
     )
     record(shared)
     with pytest.raises(OSError, match="first.tar.gz"):

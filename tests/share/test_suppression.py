@@ -121,7 +121,7 @@ def test_flow_leaves_out_what_it_notes_of_the_included():
 def metrics(**given):
     row = {
         "set": "internal_test",
-        "model": "deep",
+        "model": "film",
         "n": 50,
         "n_pos": 20,
         "auc": 0.9,
@@ -181,7 +181,7 @@ def test_cells_are_counted_back_from_rates_where_they_do_not_stand():
     (row,) = packed(
         "statistics/thresholds.csv",
         {
-            "model": "deep",
+            "model": "film",
             "threshold": 0.4,
             "rule": "youden",
             "sensitivity": 0.95,
@@ -197,7 +197,7 @@ def test_a_set_with_a_small_class_is_closed_in_every_table():
     sizes = {**BIG, "external_1": (40, 3)}
     row = {
         "set": "external_1",
-        "model": "deep",
+        "model": "film",
         "n": 40,
         "n_pos": 3,
         "auc": 0.9,
@@ -218,7 +218,7 @@ def test_a_set_with_a_small_class_is_closed_in_every_table():
         )
     (out,) = packed(
         "statistics/net_benefit.csv",
-        {"set": "external_1", "model": "deep", "threshold": 0.1, "net_benefit": 0.05},
+        {"set": "external_1", "model": "film", "threshold": 0.1, "net_benefit": 0.05},
         sizes=sizes,
         keep=True,
     )
@@ -251,7 +251,7 @@ def test_a_subgroup_with_one_small_level_is_closed_as_a_block():
     def level(group, name, n, n_pos):
         return {
             "set": "internal_test",
-            "model": "deep",
+            "model": "film",
             "subgroup": group,
             "level": name,
             "n": n,

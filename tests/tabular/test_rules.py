@@ -1,4 +1,5 @@
-"""The rules of the cohort and boosting stages on hand-made intake tables and deep scores, run by Snakemake.
+"""The rules of the cohort and tabular stages on hand-made intake tables, scores of networks and embeddings,
+run by Snakemake.
 
 They run in a copy of the repository that holds these two stages only.
 """
@@ -17,17 +18,25 @@ import pytest
 
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import DXA, FILMS, HEADER_AGES, PATIENTS, SET_ASIDE
+from scripts.common.contracts.models import SET_SCORES
 from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import EXCLUSIONS
+from scripts.workflow.models import Models
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = ("cohort", "boosting")
+STAGES = ("cohort", "tabular")
+NETWORKS = ("deep", "second")
 CENTERS = {"internal": 60, "external_1": 14}
 CONFIG = """
 centers:
   - {name: internal, role: development, simulate: {like: internal, n_op: 20, n_non_op: 30}}
   - {name: external_1, role: external, simulate: {like: external_1, n_op: 8, n_non_op: 6}}
-boosting: {trees: 30}
+models:
+  clinical: {trees: 30}
+  combined: {trees: 30}
+  second: {like: deep, role: ablation}
+  head: {kind: features, embeddings: embeddings.csv, penalties: [10, 1000]}
+  stacked: {kind: logistic, role: baseline, predictors: [age, second, head, combined]}
 """
 
 
@@ -74,16 +83,23 @@ def write_intake(folder, center, n, first=0):
     )
 
 
-def write_deep_scores(folder, name, path):
+def write_scores(folder, name, path):
+    """Scores of both networks for the patients of a set."""
     cohort = read_table(path, COHORT)
-    draw = np.random.default_rng(len(name))
-    deep = np.clip(0.3 + 0.3 * cohort["label"].astype(float) + draw.normal(0, 0.1, len(cohort)), 0, 1)
-    table = cohort[["patient_id", "image_id"]].assign(deep=deep)
-    write_table(
-        table,
-        folder / f"results/deep/scores/{name}.csv",
-        {"patient_id": "text", "image_id": "text", "deep": "float"},
-    )
+    for model in NETWORKS:
+        draw = np.random.default_rng([len(name), len(model)])
+        score = np.clip(0.3 + 0.3 * cohort["label"].astype(float) + draw.normal(0, 0.1, len(cohort)), 0, 1)
+        table = cohort[["patient_id", "image_id"]].assign(score=score, raw=score)
+        write_table(table, folder / Models.scores(model, name), SET_SCORES)
+
+
+def write_embeddings(folder):
+    """An embedding of every film of the cohort."""
+    images = read_table(folder / "results/cohort/cohort.csv", COHORT)["image_id"]
+    draw = np.random.default_rng(5)
+    table = pd.DataFrame(draw.normal(size=(len(images), 3)), columns=["a", "b", "c"])
+    table.insert(0, "image_id", images)
+    table.to_csv(folder / "embeddings.csv", index=False)
 
 
 def copy_of_two_stages(folder):
@@ -127,10 +143,12 @@ def study(tmp_path_factory):
     copy_of_two_stages(folder)
     for center, n in CENTERS.items():
         write_intake(folder, center, n)
-    finished(snakemake(folder, "results/cohort/cohort.csv", "results/boosting/clinical/model.ubj"))
+    (folder / "embeddings.csv").write_text("image_id,a\n")  # the config is read before there is a cohort
+    finished(snakemake(folder, "results/cohort/cohort.csv", "results/models/clinical/model.json"))
+    write_embeddings(folder)
     for name in ("train", "internal_test"):
-        write_deep_scores(folder, name, folder / f"results/cohort/{name}.csv")
-    write_deep_scores(folder, "external_1", folder / "results/cohort/external_1/selected.csv")
+        write_scores(folder, name, folder / f"results/cohort/{name}.csv")
+    write_scores(folder, "external_1", folder / "results/cohort/external_1/selected.csv")
     finished(snakemake(folder, "results/predictions.csv"))
     return folder
 
@@ -159,7 +177,11 @@ def test_one_prediction_per_included_patient(study):
     predictions = read_table(study / "results/predictions.csv", PREDICTIONS)
     cohort = read_table(study / "results/cohort/cohort.csv", COHORT)
     assert sorted(predictions["patient_id"]) == sorted(cohort["patient_id"])
-    assert predictions[["deep", "clinical", "combined"]].notna().all().all()
+    models = [*predictions.columns[5:]]
+    assert models == [
+        *("deep", "clinical", "combined", "age", "logistic", "osta", "second", "head", "stacked")
+    ]  # fmt: skip
+    assert predictions[models].apply(lambda scores: scores.between(0, 1).all()).all()
     train = predictions["set"] == "train"
     assert (
         set(predictions.loc[train, "fold"]) == set(range(5)) and predictions.loc[~train, "fold"].isna().all()
@@ -185,16 +207,16 @@ def test_test_patients_have_no_part_in_training(study, tmp_path):
     for name, path in paths.items():
         table = read_table(copy / path, COHORT)
         write_table(table.assign(label=1 - table["label"], age=90, bmi=15.0), copy / path, COHORT)
-        scores = pd.read_csv(copy / f"results/deep/scores/{name}.csv")
-        scores.assign(deep=0.5).to_csv(copy / f"results/deep/scores/{name}.csv", index=False)
+        for model in NETWORKS:
+            scores = pd.read_csv(copy / Models.scores(model, name))
+            scores.assign(score=0.5).to_csv(copy / Models.scores(model, name), index=False)
+    fitted = ("clinical", "combined", "age", "osta", "head", "stacked")
     trained = [
-        f"results/boosting/{m}/{f}"
-        for m in ("clinical", "combined")
-        for f in ("model.ubj", "out_of_fold.csv", "importance.csv")
+        f"results/models/{m}/{f}" for m in fitted for f in ("model.json", "out_of_fold.csv", "variables.csv")
     ]
     for path in trained:
         (copy / path).unlink()
-    finished(snakemake(copy, "results/boosting/clinical/model.ubj", "results/boosting/combined/model.ubj"))
+    finished(snakemake(copy, *(f"results/models/{model}/model.json" for model in fitted)))
     for path in trained:
         assert (copy / path).read_bytes() == (study / path).read_bytes(), path
 

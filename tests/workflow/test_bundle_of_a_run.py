@@ -105,17 +105,17 @@ def test_the_search_finds_an_identifier_in_a_bundle(bundled, tmp_path):
 
 def test_new_films_get_the_runs_own_scores_to_the_last_bit(bundled, scored):
     """On the same machine, processor and threads; the texts of the numbers are compared."""
-    own = pd.read_csv(bundled.path / "results/deep/scores/external_1.csv", dtype=str)
+    own = pd.read_csv(bundled.path / "results/models/deep/scores/external_1.csv", dtype=str)
     both = own.merge(scored, on="image_id", suffixes=("", "_new"), validate="one_to_one")
     assert len(both) == len(own) > 10
-    for column in ("deep", *(f"fold_{k}" for k in range(5))):
+    for column in ("score", *(f"fold_{k}" for k in range(5))):
         assert (both[column] == both[f"{column}_new"]).all(), column
     threshold = (
         pd.read_csv(bundled.path / "results/statistics/thresholds.csv")
         .set_index("model")
         .loc["deep", "threshold"]
     )
-    assert (both["positive"] == (own["deep"].astype(float) >= threshold).astype(int).astype(str)).all()
+    assert (both["positive"] == (own["score"].astype(float) >= threshold).astype(int).astype(str)).all()
 
 
 def test_every_file_has_the_status_that_the_run_gave_it(bundled, scored):
@@ -169,8 +169,8 @@ def test_the_onnx_file_gives_the_runs_scores(bundled):
     )
     for name in ("internal_test", "external_1"):
         mean, each = session.run(None, {"film": np.load(bundled.path / f"state/cache/{name}/films.npy")})
-        own = pd.read_csv(bundled.path / f"results/deep/scores/{name}.csv")
-        np.testing.assert_allclose(mean, own["deep"], rtol=0, atol=1e-4)
+        own = pd.read_csv(bundled.path / f"results/models/deep/scores/{name}.csv")
+        np.testing.assert_allclose(mean, own["score"], rtol=0, atol=1e-4)
         np.testing.assert_allclose(each, own[[f"fold_{k}" for k in range(5)]], rtol=0, atol=1e-4)
 
 

@@ -11,8 +11,9 @@ from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
 from scripts.common.errors import StudyError
-from scripts.workflow import networks, params
+from scripts.workflow import params
 from scripts.workflow.centers import Centers
+from scripts.workflow.models import Models
 from scripts.workflow.resources import grows, simulation_threads
 from scripts.workflow.sets import Sets
 from scripts.workflow.validation import refusing
@@ -135,9 +136,11 @@ def test_sets_read_their_own_centre_and_cohort_alone():
 
 
 def test_settings_of_a_training_hold_no_key_of_the_machine():
-    base = networks.training_settings(shipped())
-    look = shipped(deep={"device": "cpu", "checkpoint_minutes": 1, "gpus_per_fold": 0})
-    assert networks.training_settings(look) == base
+    def settings(**sections):
+        return Models(shipped(**sections)).training_settings(of(model="deep"))
+
+    base = settings()
+    assert settings(networks={"device": "cpu", "checkpoint_minutes": 1, "gpus_per_fold": 0}) == base
     assert set(json.loads(base)) == {
         "seed",
         "init",
@@ -146,18 +149,21 @@ def test_settings_of_a_training_hold_no_key_of_the_machine():
         "training",
         "augmentation",
     }
-    assert networks.training_settings(shipped(study={"seed": 5})) != base
+    assert settings(study={"seed": 5}) != base
 
 
 def test_where_a_gpu_is_asked_for_the_cpu_is_not_taken_in_silence():
-    assert networks.device_asked(shipped(deep={"gpus_per_fold": 1})) == "cuda"
-    assert networks.device_asked(shipped(deep={"gpus_per_fold": 0})) == "auto"
-    assert networks.device_asked(shipped(deep={"gpus_per_fold": 1, "device": "cpu"})) == "cpu"
+    def asked(**machine):
+        return Models(shipped(networks=machine)).device_asked()
+
+    assert asked(gpus_per_fold=1) == "cuda" and asked(gpus_per_fold=0) == "auto"
+    assert asked(gpus_per_fold=1, device="cpu") == "cpu"
 
 
 def test_a_bundles_facts_tell_no_path(tmp_path):
     weights = str(tmp_path / "hospital.pth")
-    assert params.bundle_facts(shipped(deep={"init": weights}))["init"] == "a file"
+    config = shipped(models={"deep": {"init": weights}})
+    assert params.bundle_facts(config, "deep")["init"] == "a file"
 
 
 def test_resources_grow_with_attempts_and_threads_with_patients():

@@ -100,8 +100,8 @@ def test_jobs_do_not_grow_with_films(study):
 @pytest.mark.parametrize(
     ("overlay", "said"),
     [
-        ({"deep": {"trainng": {}}}, "did you mean 'training'"),
-        ({"deep": {"training": {"epochs": "many"}}}, "deep.training.epochs"),
+        ({"models": {"deep": {"trainng": {}}}}, "did you mean 'training'"),
+        ({"models": {"deep": {"training": {"epochs": "many"}}}}, "models.deep.training.epochs"),
         (
             {
                 "centers": [
@@ -126,12 +126,7 @@ def test_every_table_that_can_be_shared_is_recorded(study):
     text = study.snakemake("-n", "results/provenance.json")
     job = text[text.index("rule record_provenance:") :].split("input: ")[1]
     inputs = set(job.splitlines()[0].split(", "))
-    tables = {
-        f"results/{name}".format(model=model)
-        for model in ("clinical", "combined")
-        for name in TABLES
-        if not name.startswith("intake/")
-    }
+    tables = {f"results/{name}" for name in TABLES if not name.startswith("intake/")}
     counted = {
         f"results/intake/{name}"
         for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")

@@ -25,6 +25,8 @@ from tests.workflow.documented import without_test_packages
 
 TABLE2_METRICS = ["auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"]
 
+MODELS = ("deep", "clinical", "combined", "age", "logistic", "osta")
+
 CONTRACT = {
     "results/intake/files.csv": ["center", "image_id", "status", "reason"],
     "results/intake/exposure.csv": ["center", "image_id", "verdict", "reason"],
@@ -55,9 +57,7 @@ CONTRACT = {
         "set",
         "fold",
         "label",
-        "deep",
-        "clinical",
-        "combined",
+        *MODELS,
     ],
     "results/statistics/thresholds.csv": ["model", "threshold", "rule"],
     "results/statistics/table1.csv": ["center", "variable", "op", "non_op", "statistic", "test", "p_value"],
@@ -81,8 +81,13 @@ CONTRACT = {
         "engine",
     ],
     "results/statistics/net_benefit.csv": ["set", "model", "threshold", "net_benefit"],
-    **{f"results/deep/fold_{k}/held_out.csv": ["patient_id", "deep"] for k in range(5)},
-    **{f"results/deep/fold_{k}/history.csv": ["epoch", "lr"] for k in range(5)},
+    **{
+        f"results/models/{model}/{name}.csv": ["patient_id", "image_id", "score", "raw"]
+        for model in MODELS
+        for name in ("out_of_fold", "scores/internal_test", "scores/external_1")
+    },
+    **{f"results/models/deep/fold_{k}/held_out.csv": ["patient_id", "score"] for k in range(5)},
+    **{f"results/models/deep/fold_{k}/history.csv": ["epoch", "lr"] for k in range(5)},
 }
 
 
@@ -110,8 +115,8 @@ def test_every_table_fits_its_contract(finished):
 
 def test_what_is_promised_is_the_contract():
     for name, columns in CONTRACT.items():
-        if not name.startswith("results/deep/"):
-            assert set(columns) <= {*contract_of(name).promised, "deep", "clinical", "combined"}, name
+        if not name.startswith("results/models/"):
+            assert set(columns) <= {*contract_of(name).promised, *MODELS}, name
 
 
 def test_other_files_of_the_contract(finished):
@@ -121,7 +126,7 @@ def test_other_files_of_the_contract(finished):
     for name in ("table1.docx", "table2.docx"):
         assert zipfile.ZipFile(finished.path / "results/tables" / name).testzip() is None
     for k in range(5):
-        assert (finished.path / f"results/deep/fold_{k}/weights.pt").stat().st_size > 10_000
+        assert (finished.path / f"results/models/deep/fold_{k}/weights.pt").stat().st_size > 10_000
     provenance = json.loads((finished.path / "results/provenance.json").read_text())
     assert {"config", "seeds"} <= provenance.keys() or "seed" in json.dumps(provenance)
     assert (finished.path / "results/report.html").stat().st_size > 50_000
@@ -146,7 +151,7 @@ def test_values_of_the_contract(finished):
     assert (cohort["bmi"] - cohort["weight_kg"] / (cohort["height_cm"] / 100) ** 2).abs().max() < 0.01
     predictions = pd.read_csv(finished.path / "results/predictions.csv")
     assert sorted(predictions["patient_id"]) == sorted(cohort["patient_id"])
-    assert predictions[["deep", "clinical", "combined"]].apply(lambda s: s.between(0, 1).all()).all()
+    assert predictions[list(MODELS)].apply(lambda s: s.between(0, 1).all()).all()
 
 
 def test_sizes_are_those_that_were_simulated(finished):

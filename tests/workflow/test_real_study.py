@@ -143,7 +143,7 @@ def test_new_patients_of_an_external_centre_rescore_that_centre_alone(real, tmp_
     workbook.save(folder / "tables/clinical_data.xlsx")
     printed = study.snakemake("-n")
     planned = study.jobs()
-    assert not {"train_fold", "fit_xgboost", "split_cohort"} & planned.keys()
+    assert not {"train_fold", "fit_model", "split_cohort"} & planned.keys()
     assert all(
         planned[rule] == 1
         for rule in (
@@ -156,7 +156,7 @@ def test_new_patients_of_an_external_centre_rescore_that_centre_alone(real, tmp_
         )
     )
     assert all(
-        planned[rule] == 1 for rule in ("cache_films", "score_images", "score_xgboost", "merge_predictions")
+        planned[rule] == 1 for rule in ("cache_films", "score_images", "score_model", "merge_predictions")
     )
     named = {
         part

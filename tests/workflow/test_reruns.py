@@ -13,7 +13,7 @@ import pytest
 
 from scripts.common.code_hash import LEAVES
 
-COSTLY = {"train_fold", "fit_xgboost", "cache_films"}
+COSTLY = {"train_fold", "fit_model", "cache_films"}
 OF_ONE_CENTRE = [
     "simulate_center",
     "list_films",
@@ -25,7 +25,7 @@ OF_ONE_CENTRE = [
     "cache_films",
     "score_images",
     "score_masked",
-    "score_xgboost",
+    "score_model",
 ]
 SAME_BYTES = [
     "results/predictions.csv",
@@ -140,8 +140,8 @@ def test_a_changed_figure_setting_only_draws(duplicate):
 def test_a_changed_label_or_device_trains_nothing(duplicate):
     def change(raw):
         raw["centers"][0]["label"] = "Another name"
-        raw["deep"]["device"] = "cpu"
-        raw["deep"]["checkpoint_minutes"] = 1
+        raw["networks"]["device"] = "cpu"
+        raw["networks"]["checkpoint_minutes"] = 1
 
     duplicate.edit_config(change)
     assert not COSTLY & duplicate.jobs().keys()
@@ -166,7 +166,7 @@ def test_a_readers_table_changes_its_centre_alone(duplicate):
     (duplicate.path / "review.csv").write_text(f"image_id,verdict\n{gone['image_id']},reject\n")
     duplicate.edit_config(lambda raw: raw["centers"][1].update(review="review.csv"))
     planned = duplicate.jobs()
-    assert not {"train_fold", "fit_xgboost", "deidentify", "convert_png"} & planned.keys()
+    assert not {"train_fold", "fit_model", "deidentify", "convert_png"} & planned.keys()
     assert all(
         planned[rule] == 1
         for rule in ("read_review", "screen_exposure", "select_cohort", "cache_films", "score_images")
@@ -265,17 +265,17 @@ def test_a_new_external_centre_trains_nothing(duplicate):
 
     steps_before = duplicate.optimiser_steps()
     assert steps_before > 0
-    weights = (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns
+    weights = (duplicate.path / "results/models/deep/fold_0/weights.pt").stat().st_mtime_ns
     duplicate.edit_config(add)
     planned = duplicate.jobs()
-    assert not {"train_fold", "fit_xgboost"} & planned.keys()
+    assert not {"train_fold", "fit_model"} & planned.keys()
     assert planned["cache_films"] == 1 and planned["score_images"] == 1 and planned["deidentify"] == 1
     assert all(planned[rule] == 1 for rule in OF_ONE_CENTRE if rule in planned), (
         "more than the new centre is read or scored"
     )
     duplicate.snakemake()
     assert duplicate.optimiser_steps() == steps_before
-    assert (duplicate.path / "results/deep/fold_0/weights.pt").stat().st_mtime_ns == weights
+    assert (duplicate.path / "results/models/deep/fold_0/weights.pt").stat().st_mtime_ns == weights
     assert "external_3" in (duplicate.path / "results/statistics/table2.csv").read_text()
     assert "Nothing to be done" in duplicate.snakemake()
 
@@ -284,13 +284,13 @@ def test_results_deleted_are_republished_on_one_core_without_training_to_the_sam
     """All of them, from the intake to the report, by one core instead of two: films are read and cached
     again, the folds come out of state/store.
 
-    ``tests/networks/test_deep_rules.py`` trains on one core and on two.
+    ``tests/networks/test_network_rules.py`` trains on one core and on two.
     """
     results = duplicate.path / "results"
     kept = [
         *SAME_BYTES,
         *(
-            f"results/deep/fold_{k}/{name}"
+            f"results/models/deep/fold_{k}/{name}"
             for k in range(5)
             for name in ("weights.pt", "history.csv", "held_out.csv")
         ),
@@ -310,8 +310,8 @@ LOST = {
     "results/intake/external_1/patients.csv": "pseudonymize_tables",
     "results/intake/internal/png/batch_0.csv": "convert_png",
     "state/cache/train/index.csv": "cache_films",
-    "results/deep/fold_0/weights.pt": "train_fold",
-    "results/boosting/combined/model.ubj": "fit_xgboost",
+    "results/models/deep/fold_0/weights.pt": "train_fold",
+    "results/models/combined/model.json": "fit_model",
 }
 
 

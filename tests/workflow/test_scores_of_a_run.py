@@ -32,14 +32,16 @@ def cohort(finished):
 
 @pytest.fixture(scope="module")
 def training_films(finished):
-    side = torch.load(finished.path / "results/deep/fold_0/weights.pt", weights_only=True)["architecture"]
-    return FilmStack(finished.path / "state/cache/train", side["grid"] * side["block_size"])
+    side = torch.load(finished.path / "results/models/deep/fold_0/weights.pt", weights_only=True)[
+        "architecture"
+    ]
+    return FilmStack(finished.path / "state/cache/192/train", side["grid"] * side["block_size"])
 
 
 def networks_of(study, folds):
     exact_arithmetic(1)
     networks, precision = load_networks(
-        [study.path / f"results/deep/fold_{k}/weights.pt" for k in folds], torch.device("cpu")
+        [study.path / f"results/models/deep/fold_{k}/weights.pt" for k in folds], torch.device("cpu")
     )
     return [for_scoring(network) for network in networks], precision
 
@@ -64,18 +66,20 @@ def test_the_folds_networks_saw_training_patients_only(cohort, training_films):
 
 def test_no_patient_was_scored_by_a_fold_that_trained_on_him(finished, cohort, training_films):
     train = cohort[cohort["set"] == "train"]
-    out_of_fold = read(finished, "deep/scores/train.csv").set_index("patient_id")
+    out_of_fold = read(finished, "models/deep/out_of_fold.csv").set_index("patient_id")
     predictions = read(finished, "predictions.csv").set_index("patient_id")
     scored = []
     for k in FOLDS:
         trained_on, _ = split_fold(training_films.films, k)
-        held_out = read(finished, f"deep/fold_{k}/held_out.csv")
+        held_out = read(finished, f"models/deep/fold_{k}/held_out.csv")
         assert set(held_out["patient_id"]) == set(train.loc[train["fold"] == k, "patient_id"])
         assert not set(held_out["patient_id"]) & {film.patient_id for film in trained_on}
         assert (held_out["fold"] == k).all()
         for row in held_out.itertuples():
             assert (
-                out_of_fold.loc[row.patient_id, "deep"] == row.deep == predictions.loc[row.patient_id, "deep"]
+                out_of_fold.loc[row.patient_id, "score"]
+                == row.score
+                == predictions.loc[row.patient_id, "deep"]
             )
             assert out_of_fold.loc[row.patient_id, "fold"] == k
         scored += list(held_out["patient_id"])
@@ -87,7 +91,7 @@ def test_the_published_weights_are_of_the_training_that_held_those_patients_out(
     that very hash.
     """
     for k in FOLDS:
-        weights = (finished.path / f"results/deep/fold_{k}/weights.pt").read_bytes()
+        weights = (finished.path / f"results/models/deep/fold_{k}/weights.pt").read_bytes()
         places = [
             p.parent
             for p in (finished.path / "state/store").glob("*/weights.pt")
@@ -110,24 +114,24 @@ def test_out_of_fold_scores_come_out_again_from_the_folds_weights(finished, trai
     row_of = {film.image_id: film.row for film in training_films.films}
     networks, precision = networks_of(finished, FOLDS)
     for k in FOLDS:
-        held_out = read(finished, f"deep/fold_{k}/held_out.csv")
+        held_out = read(finished, f"models/deep/fold_{k}/held_out.csv")
         rows = [row_of[image] for image in held_out["image_id"]]
         again = probabilities(networks, training_films, rows, precision)
-        assert (again[:, k] == held_out["deep"].to_numpy()).all()
+        assert (again[:, k] == held_out["score"].to_numpy()).all()
         for other in set(FOLDS) - {k}:
-            assert (again[:, other] != held_out["deep"].to_numpy()).any()
+            assert (again[:, other] != held_out["score"].to_numpy()).any()
 
 
 @pytest.mark.parametrize("name", ["internal_test", "external_1", "external_2"])
 def test_test_scores_are_the_mean_of_all_folds_and_come_out_again(finished, cohort, name):
-    scores = read(finished, f"deep/scores/{name}.csv")
+    scores = read(finished, f"models/deep/scores/{name}.csv")
     assert sorted(scores["patient_id"]) == sorted(cohort.loc[cohort["set"] == name, "patient_id"])
     networks, precision = networks_of(finished, FOLDS)
-    stack = FilmStack(finished.path / f"state/cache/{name}", 192)
+    stack = FilmStack(finished.path / f"state/cache/192/{name}", 192)
     assert [film.image_id for film in stack.films] == list(scores["image_id"])
     columns = [f"fold_{k}" for k in FOLDS]
     assert (probabilities(networks, stack, range(len(stack)), precision) == scores[columns].to_numpy()).all()
-    np.testing.assert_allclose(scores["deep"], scores[columns].mean(axis=1), rtol=0, atol=1e-15)
+    np.testing.assert_allclose(scores["score"], scores[columns].mean(axis=1), rtol=0, atol=1e-15)
 
 
 def test_the_folds_table_has_the_ensembles_auc_of_table_2(finished):

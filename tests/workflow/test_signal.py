@@ -73,21 +73,21 @@ def test_without_the_density_signal_the_score_says_no_more_than_age_and_sex(fres
                     }
                 ],
                 "cohort": {"test_fraction": 0.4},
-                "deep": {"training": {"epochs": 6}},
+                "models": {"deep": {"training": {"epochs": 6}}},
             }
         )
     )
-    study.snakemake("--", "results/deep/fold_0/held_out.csv", "state/cache/internal_test/index.csv")
+    fold, cache = "results/models/deep/fold_0", "state/cache/384/internal_test"
+    study.snakemake("--", f"{fold}/held_out.csv", f"{cache}/index.csv")
     subprocess.run(
-        [sys.executable, "-m", "scripts.networks.score_images", "--cache", "state/cache/internal_test",
-        "--weights",
-         "results/deep/fold_0/weights.pt", "--output", "unseen.csv", "--device", "cpu", "--threads", "1"],
+        [sys.executable, "-m", "scripts.networks.score_images", "--cache", cache, "--weights",
+         f"{fold}/weights.pt", "--output", "unseen.csv", "--device", "cpu", "--threads", "1"],
         cwd=study.path, check=True, capture_output=True,
     )  # fmt: skip
     scores = pd.concat(
         [
-            pd.read_csv(study.path / "results/deep/fold_0/held_out.csv")[["patient_id", "deep"]],
-            pd.read_csv(study.path / "unseen.csv")[["patient_id", "deep"]],
+            pd.read_csv(study.path / fold / "held_out.csv")[["patient_id", "score"]],
+            pd.read_csv(study.path / "unseen.csv")[["patient_id", "score"]],
         ]
     )
     cohort = pd.concat(
@@ -95,7 +95,7 @@ def test_without_the_density_signal_the_score_says_no_more_than_age_and_sex(fres
     )
     both = cohort.merge(scores, on="patient_id")
     assert len(both) == 80 + 24
-    auc = roc_auc_score(both["label"], both["deep"])
+    auc = roc_auc_score(both["label"], both["score"])
     by_age = roc_auc_score(both["label"], both["age"])
     by_sex = roc_auc_score(both["label"], both["sex"] == "F")
     chance = 0.5 + 1.96 * np.sqrt((len(both) + 1) / (12 * both["label"].sum() * (both["label"] == 0).sum()))

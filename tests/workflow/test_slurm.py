@@ -40,8 +40,7 @@ SHORT_WAITS = [
 
 MADE_ON_SLURM = [
     *(
-        "results/deep",
-        "results/boosting",
+        "results/models",
         "results/statistics",
         "results/figures",
         "results/tables",
@@ -193,7 +192,7 @@ def run(finished, cluster, tmp_path_factory) -> Run:
     """
 
     def change(raw):
-        raw["deep"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
+        raw["networks"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
 
     site = {rule: {"slurm_partition": "gpu"} for rule in GPU_RULES}
     run = Run(study_for_slurm(finished, tmp_path_factory.mktemp("slurm") / "study", change, site), cluster)
@@ -281,7 +280,9 @@ def test_the_numbers_are_those_of_a_local_run(run, finished):
         "results/cohort/flow.csv",
         "results/intake/files.csv",
     ]
-    names += [f"results/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "held_out.csv")]
+    names += [
+        f"results/models/deep/fold_{k}/{name}" for k in range(5) for name in ("weights.pt", "held_out.csv")
+    ]
     names += sorted(
         str(p.relative_to(finished.path)) for p in (finished.path / "results/statistics").glob("*.csv")
     )
@@ -349,8 +350,8 @@ def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
     """Two folds that would train for days: one may have a minute, the other too little memory."""
 
     def change(raw):
-        raw["deep"]["training"]["epochs"] = 100_000
-        raw["deep"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
+        raw["models"]["deep"]["training"]["epochs"] = 100_000
+        raw["networks"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
 
     site = {
         "train_fold": {
@@ -364,7 +365,9 @@ def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
     limited = Run(
         study_for_slurm(finished, tmp_path_factory.mktemp("limits") / "study", change, site), cluster
     )
-    main = limited.begin("--retries", "0", "results/deep/fold_0/weights.pt", "results/deep/fold_1/weights.pt")
+    main = limited.begin(
+        "--retries", "0", "results/models/deep/fold_0/weights.pt", "results/models/deep/fold_1/weights.pt"
+    )
     jobs = wait_for("two jobs", lambda: len(found := limited.fold_jobs("RUNNING")) == 2 and found, main)
     limited.gpus = sorted(cluster.facts(number)["GRES"] for number in jobs.values())
     assert main.wait(timeout=600) == 1

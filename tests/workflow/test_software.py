@@ -17,7 +17,7 @@ from scripts.networks.csv_tables import csv_text
 from scripts.workflow.commands import command_prefix
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = "results/deep/fold_0/weights.pt"
+TARGET = "results/models/deep/fold_0/weights.pt"
 ONLY = ("--allowed-rules", "cache_films", "train_fold", "--")
 
 # As much of conda as Snakemake calls. Activation replaces the active environment in PATH where it stands, so
@@ -83,7 +83,7 @@ def study(fresh_study):
     def small(raw):
         raw["cohort"] = {"folds": 2}
         raw["centers"][0]["batches"] = 1
-        raw["deep"]["training"]["epochs"] = 1
+        raw["models"]["deep"]["training"]["epochs"] = 1
 
     study.edit_config(small)
     films, cohort = [], []

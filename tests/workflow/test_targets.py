@@ -8,8 +8,10 @@ import pytest
 import yaml
 
 from scripts.common.config import Config, read_config
+from scripts.common.config.files import laid_over
 from scripts.workflow import targets
 from scripts.workflow.centers import Centers
+from scripts.workflow.models import Models
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,9 +27,7 @@ LAST_FILES = {
 def shipped(**changes) -> Config:
     """The shipped config with some sections' keys changed."""
     raw = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
-    for section, keys in changes.items():
-        raw.setdefault(section, {}).update(keys)
-    return read_config(raw)
+    return read_config(laid_over(raw, changes))
 
 
 def test_final_outputs_hold_every_format_of_a_figure_and_the_report_last():
@@ -50,19 +50,21 @@ def test_what_is_written_after_the_record_is_not_recorded():
 def test_products_hold_every_fold_set_and_batch(folds):
     config = shipped(cohort={"folds": folds})
     found = targets.products(config, Centers(config))
-    assert [f for f in found if f.endswith("weights.pt")] == targets.fold_files(config, "weights.pt")
-    assert len(targets.fold_files(config, "weights.pt")) == folds
+    weights = [f"results/models/deep/fold_{fold}/weights.pt" for fold in range(folds)]
+    assert [f for f in found if f.endswith("weights.pt")] == weights
     for name in ("train", *config.test_sets):
-        assert f"state/cache/{name}/index.csv" in found and f"results/deep/scores/{name}.csv" in found
+        assert f"state/cache/384/{name}/index.csv" in found
+        place = "out_of_fold" if name == "train" else f"scores/{name}"
+        assert {f"results/models/{model}/{place}.csv" for model in config.models} <= set(found)
     for center in config.centers:
         batches = [f for f in found if f.startswith(f"results/intake/{center.name}/png/")]
         assert len(batches) == (center.batches or config.intake.batches)
 
 
 def test_masked_scores_are_asked_for_where_they_are_wanted():
-    assert targets.masked_sets(shipped()) == ["internal_test"]
-    config = shipped(deep={"masks": {"sets": "all"}})
-    assert targets.masked_sets(config) == config.test_sets
+    assert Models(shipped()).masked_sets() == ["internal_test"]
+    config = shipped(networks={"masks": {"sets": "all"}})
+    assert Models(config).masked_sets() == config.test_sets
 
 
 def test_flow_diagram_is_marked_for_snakemakes_report_once():

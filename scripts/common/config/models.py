@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
+from scripts.common.backbones import backbone_for
 from scripts.common.config.files import laid_over
 from scripts.common.config.section import Fraction, Positive, Section
 from scripts.common.vocabulary import (
@@ -142,7 +143,7 @@ class HybridTraining(Training):
     local_weight: float = Field(
         1.0,
         ge=0,
-        description="Weight of the mean local loss beside the global loss; 0: the global loss alone.",
+        description="Weight of the mean local loss beside the global loss; 0: no heads on the blocks.",
     )
 
 
@@ -230,7 +231,8 @@ class Architecture(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the Transformer.")
     head_hidden: int = Field(256, ge=1, description="Hidden width of the global head and of each local head.")
     positions: Literal["learned", "none"] = Field(
-        "learned", description="Encoding of the blocks' places that is added to their features."
+        "learned",
+        description="Encoding of the blocks' places, added to their features before the Transformer.",
     )
 
     @model_validator(mode="after")
@@ -243,7 +245,9 @@ class Architecture(Section):
 class Hybrid(NetworkModel):
     """The paper's network: ResNet-18 on blocks of the film, a Transformer over them."""
 
-    kind: Literal["hybrid"] = Field(description="The paper's network.")
+    kind: Literal["hybrid"] = Field(
+        description="The paper's network: ResNet-18 on blocks of the film, a Transformer over them."
+    )
     architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
     training: HybridTraining = Field(default_factory=HybridTraining, description="Settings of the training.")
 
@@ -257,7 +261,8 @@ class Hybrid(NetworkModel):
 
     @property
     def geometry(self) -> dict[str, Any]:
-        return self.architecture.model_dump(mode="json")
+        local_heads = self.training.local_weight > 0
+        return self.architecture.model_dump(mode="json") | {"local_heads": local_heads}
 
     @model_validator(mode="after")
     def _init_fits(self) -> Hybrid:
@@ -296,6 +301,11 @@ class WholeFilm(NetworkModel):
     @property
     def geometry(self) -> dict[str, Any]:
         return {"backbone": self.backbone, "side": self.side, "dropout": self.dropout}
+
+    @model_validator(mode="after")
+    def _takes_the_film(self) -> WholeFilm:
+        backbone_for(self.backbone, self.side)
+        return self
 
 
 # ------------------------------------------------------------------------------------ tabular models

@@ -23,12 +23,17 @@ def check_paths(config: Config, files: dict[str, dict[str, Any]] | None = None) 
             read_key(config.study.key_file)
         except StudyError as error:
             faults.append((("study", "key_file"), str(error)))
-    if config.deep.init not in ("imagenet", "random") and not Path(config.deep.init).is_file():
-        said = (
-            f"deep.init: there is no file '{config.deep.init}'; use imagenet, random or the path of a file of"
-            " ResNet-18 weights."
-        )
-        faults.append((("deep", "init"), said))
+    for name, model in config.models.items() if config.tables is None else ():
+        init, embeddings = getattr(model, "init", "random"), getattr(model, "embeddings", None)
+        if init not in ("imagenet", "random") and not Path(init).is_file():
+            said = (
+                f"models.{name}.init: there is no file '{init}'; use imagenet, random or the path of a file"
+                f" of {model.trunk_name}'s weights."
+            )
+            faults.append((("models", name, "init"), said))
+        if embeddings is not None and not Path(embeddings).is_file():
+            said = f"models.{name}.embeddings: there is no file '{embeddings}'."
+            faults.append((("models", name, "embeddings"), said))
     if config.intake.ocr.enabled and shutil.which("tesseract") is None:
         said = (
             "intake.ocr is on, but the program 'tesseract' is not installed. Run: apt-get install -y"

@@ -32,17 +32,3 @@ class Section(BaseModel):
             if meant & {int, float} and bool not in meant:
                 raise ValueError(f"{str(value).lower()} does not fit; it should be a number")
         return value
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _beside_the_defaults(cls, value: Any, info: ValidationInfo) -> Any:
-        """Keep a mapping's defaults for the keys that aren't given, as a section does.
-
-        A default that is given to another key (a colour, in whatever case) is not kept, so that no two keys
-        share it unasked.
-        """
-        default = cls.model_fields[info.field_name].default if info.field_name is not None else None
-        if not isinstance(value, dict) or not isinstance(default, dict):
-            return value
-        taken = {str(one).casefold() for one in value.values()}
-        return {key: one for key, one in default.items() if str(one).casefold() not in taken} | value

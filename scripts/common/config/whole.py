@@ -71,7 +71,10 @@ class Config(Section):
     def labels(self) -> dict[str, str]:
         """The names that figures show and the config gives, by their keys."""
         shown = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
-        if self.tables is not None:
+        if self.tables is None:
+            language = self.study.language
+            shown |= {f"models.{name}.label": m.shown(name, language) for name, m in self.models.items()}
+        else:
             shown |= {f"tables.labels.{key}": label for key, label in self.tables.labels.items()}
             shown |= {
                 f"tables.{kind}: '{name}'": name
@@ -86,6 +89,9 @@ class Config(Section):
         variable.
         """
         named = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        named |= {
+            f"models.{n}.label": f"{m.label.en} {m.label.zh}" for n, m in self.models.items() if m.label
+        }
         named |= {"statistics.prevalences: label": " ".join(one.label for one in self.statistics.prevalences)}
         if self.tables is not None:
             named |= {f"tables.labels.{key}": f"{key} {label}" for key, label in self.tables.labels.items()}

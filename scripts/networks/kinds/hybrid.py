@@ -14,7 +14,7 @@ from torch.optim.swa_utils import update_bn
 
 from scripts.networks.cpu_trunk import FusedTrunk, can_fuse
 from scripts.networks.film_network import FilmNetwork
-from scripts.networks.initial_weights import load_trunk
+from scripts.networks.initial_weights import fill_resnet18
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.resnet import BasicBlock, Trunk
 
@@ -76,13 +76,19 @@ def cut_blocks(films: Tensor, grid: int) -> Tensor:
     return rows.transpose(2, 3).reshape(n * grid * grid, 1, block, block)
 
 
+def _drawn(tokens: int, width: int) -> nn.Parameter:
+    """Learnable tokens ``(1, tokens, width)``, small at the start."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, tokens, width), std=0.02))
+
+
 class HybridNetwork(FilmNetwork):
     """Global and local logits of osteoporosis for z-scored films.
 
     Every block of a ``grid`` x ``grid`` partition goes through the shared trunk; the mean of its last map is
     the block's feature. A learnable [BMD] token is put in front, learnable positions are added, ``layers``
     Post-Norm layers follow; a head on the token gives the global logit, a head of its own on every block a
-    local one.
+    local one. Without layers there is neither token nor positions, and the global head is on the mean of the
+    blocks' features.
     """
 
     def __init__(self, architecture: HybridArchitecture) -> None:
@@ -90,10 +96,8 @@ class HybridNetwork(FilmNetwork):
         grid, width, hidden = architecture.grid, architecture.feature_width, architecture.head_hidden
         self.grid = grid
         self.trunk = Trunk(architecture.trunk_width)
-        self.token = nn.Parameter(torch.empty(1, 1, width))
-        self.positions = nn.Parameter(torch.empty(1, grid * grid + 1, width))
-        nn.init.trunc_normal_(self.token, std=0.02)
-        nn.init.trunc_normal_(self.positions, std=0.02)
+        self.token = _drawn(1, width) if architecture.layers else None
+        self.positions = _drawn(grid * grid + 1, width) if architecture.adds_positions else None
         self.dropout = nn.Dropout(architecture.dropout)
         self.encoder = nn.Sequential(
             *(
@@ -102,35 +106,40 @@ class HybridNetwork(FilmNetwork):
             )
         )
         self.global_head = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1))
-        self.local_heads = LocalHeads(grid * grid, width, hidden)
+        self.local_heads = LocalHeads(grid * grid, width, hidden) if architecture.local_heads else None
 
     def feature_maps(self, films: Tensor) -> Tensor:
         """Films ``(n, 1, side, side)`` to the trunk's maps ``(n * grid**2, 8 * trunk_width, h, h)``."""
         return self.trunk(cut_blocks(films, self.grid))
 
-    def logits(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Block features ``(n, grid**2, 8 * trunk_width)`` to global ``(n,)`` and local ``(n, grid**2)``
-        logits.
+    def logits(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Block features ``(n, grid**2, 8 * trunk_width)`` to global ``(n,)`` and, where there are local
+        heads, local ``(n, grid**2)`` logits.
         """
         n = features.shape[0]
-        x = torch.cat([self.token.expand(n, -1, -1), features], dim=1) + self.positions
+        x = features if self.token is None else torch.cat([self.token.expand(n, -1, -1), features], dim=1)
+        x = x if self.positions is None else x + self.positions
         x = self.encoder(self.dropout(x))
-        return self.global_head(x[:, 0]).squeeze(-1), self.local_heads(x[:, 1:])
+        film, blocks = (x.mean(1), x) if self.token is None else (x[:, 0], x[:, 1:])
+        logits = self.global_head(film).squeeze(-1)
+        return (logits,) if self.local_heads is None else (logits, self.local_heads(blocks))
 
-    def _logits_of_maps(self, maps: Tensor) -> tuple[Tensor, Tensor]:
+    def _logits_of_maps(self, maps: Tensor) -> tuple[Tensor, ...]:
         return self.logits(maps.mean((2, 3)).view(-1, self.grid**2, maps.shape[1]))
 
-    def forward(self, films: Tensor) -> tuple[Tensor, Tensor]:
-        """Films ``(n, 1, side, side)`` to global ``(n,)`` and local ``(n, grid**2)`` logits."""
+    def forward(self, films: Tensor) -> tuple[Tensor, ...]:
+        """Films ``(n, 1, side, side)`` to the logits of ``logits``."""
         return self._logits_of_maps(self.feature_maps(films))
 
-    def loss_terms(self, outputs: tuple[Tensor, Tensor], labels: Tensor) -> tuple[Tensor, Tensor]:
+    def loss_terms(self, outputs: tuple[Tensor, ...], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Binary cross-entropy of the global logits, and its mean over the local ones.
 
         Every block of a film has the film's label ``(n,)``.
         """
-        global_logits, local_logits = outputs
-        loss_global = F.binary_cross_entropy_with_logits(global_logits.float(), labels)
+        loss_global = F.binary_cross_entropy_with_logits(outputs[0].float(), labels)
+        if self.local_heads is None:
+            return loss_global, torch.zeros_like(loss_global)
+        local_logits = outputs[1]
         every_block = labels[:, None].expand_as(local_logits)
         return loss_global, F.binary_cross_entropy_with_logits(local_logits.float(), every_block)
 
@@ -172,11 +181,11 @@ class HybridNetwork(FilmNetwork):
         maps = self.feature_maps(films).detach().float()
         h = maps.shape[-1]
         features = maps.mean((2, 3)).view(n, grid * grid, -1).requires_grad_()
-        logits, _ = self.logits(features)
+        logits = self.logits(features)[0]
         (alpha,) = torch.autograd.grad(logits.sum(), features)
         evidence = (maps * alpha.reshape(n * grid * grid, -1, 1, 1) / (h * h)).sum(1)
         return evidence.view(n, grid, grid, h, h).transpose(2, 3).reshape(n, grid * h, grid * h)
 
     def load_initial(self, content: bytes) -> None:
         """A ResNet-18, as torchvision saves it, for the trunk."""
-        load_trunk(self.trunk, content)
+        fill_resnet18(self.trunk, content)

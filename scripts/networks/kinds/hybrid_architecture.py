@@ -10,14 +10,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HybridArchitecture:
-    """``deep.architecture`` of the config.
+    """``architecture`` of a model of this kind in the config.
 
     Attributes
     ----------
     grid, block_size : blocks per side of a film, and pixels per side of a block
     trunk_width : channels of the trunk's first stage; a block's feature has ``8 * trunk_width`` values
-    layers, heads, mlp_ratio, dropout : of the Transformer
+    layers, heads, mlp_ratio, dropout : of the Transformer; without layers there is no Transformer, and the
+        global head takes the mean of the blocks' features
     head_hidden : hidden width of each head
+    positions : ``learned`` or ``none``
+    local_heads : whether every block has a head, which a local loss trains
     """
 
     grid: int
@@ -28,11 +31,23 @@ class HybridArchitecture:
     mlp_ratio: float
     dropout: float
     head_hidden: int
+    positions: str = "learned"
+    local_heads: bool = True
+
+    @property
+    def adds_positions(self) -> bool:
+        """Whether the blocks' places are added to their features, which the Transformer alone looks at."""
+        return self.layers > 0 and self.positions == "learned"
 
     @property
     def side(self) -> int:
         """Rows and columns of a film, in pixels."""
         return self.grid * self.block_size
+
+    @property
+    def side_key(self) -> str:
+        """The setting of a model that makes films smaller."""
+        return "architecture.block_size"
 
     @property
     def feature_width(self) -> int:
@@ -52,7 +67,9 @@ class HybridArchitecture:
         hidden = int(width * self.mlp_ratio)
         layer = 4 * width * (width + 1) + 2 * width * hidden + hidden + width + 4 * width
         one_head = width * head + head + head + 1
-        return trunk + width * (blocks + 2) + self.layers * layer + (blocks + 1) * one_head
+        tokens = (self.layers > 0) + self.adds_positions * (blocks + 1)
+        heads = 1 + self.local_heads * blocks
+        return trunk + width * tokens + self.layers * layer + heads * one_head
 
     def activations(self, value: int) -> int:
         """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number."""

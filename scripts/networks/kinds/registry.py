@@ -21,12 +21,19 @@ class Kind(NamedTuple):
 
 
 HYBRID = "hybrid"
-"""The paper's network."""
+"""The paper's network, and the kind of a weights file that names none: version 0.1.0 had no other."""
+
+WHOLE_FILM = "whole_film"
+"""A torchvision backbone over the whole film."""
 
 KINDS = {
     HYBRID: Kind(
         "scripts.networks.kinds.hybrid.HybridNetwork",
         "scripts.networks.kinds.hybrid_architecture.HybridArchitecture",
+    ),
+    WHOLE_FILM: Kind(
+        "scripts.networks.kinds.whole_film.WholeFilmNetwork",
+        "scripts.networks.kinds.whole_film_architecture.WholeFilmArchitecture",
     ),
 }
 
@@ -44,6 +51,12 @@ def architecture_class(kind: str) -> type[Architecture]:
 def new_network(kind: str, architecture: Architecture) -> FilmNetwork:
     """A network of a kind with random weights, drawn from PyTorch's generator."""
     return _named(KINDS[kind].network)(architecture)
+
+
+def kind_of(network: FilmNetwork) -> str:
+    """The kind of a network."""
+    dotted = f"{type(network).__module__}.{type(network).__qualname__}"
+    return next(kind for kind, named in KINDS.items() if named.network == dotted)
 
 
 def code_of(kind: str) -> str:

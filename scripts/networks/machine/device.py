@@ -16,7 +16,7 @@ from scripts.networks.machine.slots import hold_slot, slots_folder
 
 
 def choose_kind(wanted: str) -> str:
-    """``cpu`` or ``cuda`` for ``deep.device``.
+    """``cpu`` or ``cuda`` for ``networks.device``.
 
     Raises ``StudyError`` when a GPU is demanded and none is usable.
     """
@@ -24,9 +24,9 @@ def choose_kind(wanted: str) -> str:
         return "cpu"
     if not torch.cuda.is_available():
         raise StudyError(
-            "A GPU is asked for ('deep.device: cuda', 'deep.gpus_per_fold: 1', or DEVICE=cuda for a bundle),"
-            " but PyTorch sees none here. Run on a GPU node, or ask for none: 'deep: {device: auto,"
-            " gpus_per_fold: 0}' (DEVICE=cpu)."
+            "A GPU is asked for ('networks.device: cuda', 'networks.gpus_per_fold: 1', or DEVICE=cuda for a"
+            " bundle), but PyTorch sees none here. Run on a GPU node, or ask for none: 'networks: {device:"
+            " auto, gpus_per_fold: 0}' (DEVICE=cpu)."
         )
     return "cuda"
 
@@ -78,7 +78,7 @@ def _names_of_visible(count: int) -> list[str]:
 
 @contextlib.contextmanager
 def hold_device(wanted: str, say: Callable[[str], None]) -> Iterator[torch.device]:
-    """Yield the device for ``deep.device`` (auto, cpu or cuda); a GPU is this job's alone while the block
+    """Yield the device for ``networks.device`` (auto, cpu or cuda); a GPU is this job's alone while the block
     runs.
 
     Under SLURM the scheduler has given the job its GPU, so the first visible one is taken without a lock.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,9 +156,11 @@ def own_memory() -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def check_memory(settings: Settings, need: MemoryNeed, free: int, total: int) -> str:
+def check_memory(
+    settings: Settings, need: MemoryNeed, free: int, total: int, key: Callable[[str], str]
+) -> str:
     """A line on the memory of a training before it starts; a warning that names the keys to lower where it is
-    short.
+    short; ``key`` gives the config's key of a setting.
 
     Raises ``StudyError`` where the training can't fit even in an empty memory of ``total`` bytes.
     """
@@ -179,7 +181,9 @@ def check_memory(settings: Settings, need: MemoryNeed, free: int, total: int) ->
             )
 
         in_bf16 = fitting("bf16") if wanted.precision == "fp32" else 0
-        return progress.memory_advice(wanted.batch_size, fitting(wanted.precision), in_bf16)
+        return progress.memory_advice(
+            wanted.batch_size, fitting(wanted.precision), in_bf16, settings.architecture.side_key, key
+        )
 
     if need.least > total:
         raise StudyError(

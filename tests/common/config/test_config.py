@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scripts.common.config import Config, Figures, check_paths, read_config
+from scripts.common.config import Config, check_paths, read_config
 from scripts.common.config.files import SHIPPED_NAMES, laid_over
 from scripts.common.config.reference import reference_page, schema_text
 from scripts.common.config.section import Section
@@ -39,7 +39,8 @@ def test_shipped_configs_are_valid(shipped, overlay):
 
 def test_the_papers_network_alone_is_that_of_its_scale(shipped):
     alone = load("config/paper_network.yaml")
-    assert set(alone) == {"deep"} and alone["deep"] == load("config/paper.yaml")["deep"]
+    whole = load("config/paper.yaml")
+    assert alone == {key: whole[key] for key in ("networks", "models")}
     real = laid_over(shipped, load("config/example_real.yaml"))
     files = {"config.yaml": real, "config/paper_network.yaml": alone}
     assert read_config(laid_over(real, alone), files).centers == read_config(real).centers
@@ -80,29 +81,6 @@ def test_every_shipped_file_with_centres_is_known_as_such():
     assert {Path(name).name for name in SHIPPED_WITH_CENTRES} == set(SHIPPED_NAMES)
 
 
-def below(section: type[Section]) -> list[type[Section]]:
-    """All classes of sections."""
-    return [one for near in section.__subclasses__() for one in (near, *below(near))]
-
-
-MAPPINGS = [
-    (section, name, field.default)
-    for section in below(Section)
-    for name, field in section.model_fields.items()
-    if isinstance(field.default, dict) and field.default
-]
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "default"), MAPPINGS, ids=[f"{one[0].__name__}.{one[1]}" for one in MAPPINGS]
-)
-def test_a_mapping_keeps_the_defaults_of_the_keys_that_are_not_given(section, key, default):
-    first, *others = default
-    given = section.model_validate({key: {first: "#123456"}})
-    assert getattr(given, key) == default | {first: "#123456"}
-    assert getattr(section(), key) == default == getattr(section.model_validate({key: {}}), key)
-
-
 def sections_with_defaults(model=Config):
     """Every section that can be left out, with the class that it belongs to and its key."""
     for name, field in model.model_fields.items():
@@ -124,12 +102,6 @@ def test_a_section_keeps_the_defaults_of_the_keys_that_are_not_given(model, key,
         assert field.annotation.model_validate({name: default[name]}).model_dump(by_alias=True) == default
 
 
-def test_a_default_colour_given_to_another_model_is_free_no_more():
-    assert Figures(colors={"deep": "#e69f00"}).colors == {"deep": "#e69f00", "combined": "#009E73"}
-    both = {"deep": "#E69F00", "clinical": "#E69F00"}
-    assert Figures(colors=both).colors == {**both, "combined": "#009E73"}
-
-
 def test_users_centres_replace_the_synthetic_ones(shipped):
     config = read_config(laid_over(shipped, load("config/example_real.yaml")))
     assert [c.name for c in config.centers] == ["hospital_a", "hospital_b"]
@@ -139,22 +111,30 @@ def test_users_centres_replace_the_synthetic_ones(shipped):
 IMAGES = {"path": "t.csv", "columns": {"file": "F", "patient_id": "P", "film_date": "D", "view": "V"}}
 
 FAULTS = {
-    "misspelt key": (lambda c: c["deep"].update(trainng={}), "deep.trainng", "did you mean 'training'"),
+    "misspelt key": (
+        lambda c: c["models"]["deep"].update(trainng={}),
+        "models.deep.trainng",
+        "did you mean 'training'",
+    ),
     "misspelt section": (lambda c: c.update(statistic={}), "statistic", "did you mean 'statistics'"),
     "misspelt nested key": (
-        lambda c: c["deep"]["training"].update(lerning_rate=1),
-        "deep.training.lerning_rate",
+        lambda c: c["models"]["deep"]["training"].update(lerning_rate=1),
+        "models.deep.training.lerning_rate",
         "did you mean 'learning_rate'",
     ),
-    "wrong type": (lambda c: c["deep"]["training"].update(epochs="many"), "deep.training.epochs", "'many'"),
+    "wrong type": (
+        lambda c: c["models"]["deep"]["training"].update(epochs="many"),
+        "models.deep.training.epochs",
+        "'many'",
+    ),
     "yes for a whole number": (
-        lambda c: c["deep"]["training"].update(norm_batches=True),
-        "deep.training.norm_batches",
+        lambda c: c["models"]["deep"]["training"].update(norm_batches=True),
+        "models.deep.training.norm_batches",
         "true does not fit; it should be a number",
     ),
     "no for a number": (
-        lambda c: c["deep"]["training"].update(learning_rate=False),
-        "deep.training.learning_rate",
+        lambda c: c["models"]["deep"]["training"].update(learning_rate=False),
+        "models.deep.training.learning_rate",
         "false does not fit; it should be a number",
     ),
     "yes for a number or nothing": (
@@ -163,23 +143,23 @@ FAULTS = {
         "true does not fit",
     ),
     "a border of no pixel": (
-        lambda c: c["deep"].update(masks={"border": 1e-4}),
-        "deep",
-        "masks.border is less than a pixel",
+        lambda c: c["networks"].update(masks={"border": 1e-4}),
+        "networks.masks.border",
+        "less than a pixel",
     ),
     "a spine of no column": (
-        lambda c: c["deep"].update(masks={"spine": [0.5, 0.5001]}),
-        "deep",
-        "masks.spine covers 0 of the film",
+        lambda c: c["networks"].update(masks={"spine": [0.5, 0.5001]}),
+        "networks.masks.spine",
+        "covers 0 of the film",
     ),
     "infinite": (
-        lambda c: c["deep"]["training"].update(learning_rate=float("inf")),
-        "deep.training.learning_rate",
+        lambda c: c["models"]["deep"]["training"].update(learning_rate=float("inf")),
+        "models.deep.training.learning_rate",
         "finite",
     ),
     "a momentum that forgets nothing": (
-        lambda c: c["deep"]["training"].update(momentum=1),
-        "deep.training.momentum",
+        lambda c: c["models"]["deep"]["training"].update(momentum=1),
+        "models.deep.training.momentum",
         "less than 1",
     ),
     "out of range": (lambda c: c["cohort"].update(test_fraction=1.5), "cohort.test_fraction", "1.5"),
@@ -208,7 +188,7 @@ FAULTS = {
     "contrast of another model": (
         lambda c: c["statistics"].update(primary_contrast=["deep", "net"]),
         "statistics.primary_contrast",
-        "there is no model 'net'",
+        "there is no main model 'net'",
     ),
     "contrast of one model": (
         lambda c: c["statistics"].update(primary_contrast=["deep", "deep"]),
@@ -314,11 +294,19 @@ FAULTS = {
         "centers[external_1].simulate.n_op",
         "needed",
     ),
-    "heads": (lambda c: c["deep"]["architecture"].update(heads=7), "deep.architecture", "must divide"),
+    "heads": (
+        lambda c: c["models"]["deep"]["architecture"].update(heads=7),
+        "models.deep.architecture",
+        "must divide",
+    ),
     "empty list of centres": (lambda c: c.update(centers=[]), "centers", ""),
     "centres not a list": (lambda c: c.update(centers={"a": 1}), "centers", "list"),
-    "section without keys": (lambda c: c.update(deep=None), "deep", "a section of keys"),
-    "text for a section": (lambda c: c["deep"].update(training="fast"), "deep.training", "a section of keys"),
+    "section without keys": (lambda c: c.update(networks=None), "networks", "a section of keys"),
+    "text for a section": (
+        lambda c: c["models"]["deep"].update(training="fast"),
+        "models.deep.training",
+        "a section of keys",
+    ),
 }
 
 
@@ -335,12 +323,12 @@ def test_a_fault_is_one_clear_sentence(shipped, fault):
 
 
 def test_several_faults_are_all_said(shipped):
-    shipped["deep"]["training"]["epochs"] = 0
-    shipped["boostng"] = {}
+    shipped["models"]["deep"]["training"]["epochs"] = 0
+    shipped["netwrks"] = {}
     with pytest.raises(StudyError) as refusal:
         read_config(shipped)
     assert "2 faults" in str(refusal.value)
-    assert "deep.training.epochs" in str(refusal.value) and "'boosting'" in str(refusal.value)
+    assert "models.deep.training.epochs" in str(refusal.value) and "'networks'" in str(refusal.value)
 
 
 def test_a_real_study_needs_a_key(shipped):
@@ -504,12 +492,12 @@ def test_a_fault_is_said_to_be_in_the_file_that_holds_it(shipped):
     own, overlay = shipped, load("config/example_real.yaml")
     overlay["centers"][1]["dxa"].pop("path")
     overlay["statistics"] = {"engne": "r"}
-    own["boosting"] = {"trees": 0}
+    own["models"]["clinical"]["trees"] = 0
     files = {"config.yaml": own, "mine.yaml": overlay}
     with pytest.raises(StudyError) as refusal:
         read_config(laid_over(own, overlay), files)
     said = str(refusal.value)
-    assert "config.yaml: boosting.trees" in said
+    assert "config.yaml: models.clinical.trees" in said
     assert "mine.yaml: centers[hospital_b].dxa.path" in said and "mine.yaml: statistics.engne" in said
 
 

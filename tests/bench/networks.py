@@ -1,5 +1,5 @@
-"""Speed of the deep stage at the paper's size against a naive script, other runtimes and the machine: ``make
-bench-deep``.
+"""Speed of training and scoring at the paper's size against a naive script, other runtimes and the machine:
+``make bench-networks``.
 
 The network is the paper's (36 blocks of 256 x 256 pixels, 34.97 million parameters), with random weights.
 Parts (``--parts``):
@@ -16,7 +16,7 @@ Parts (``--parts``):
 - cache: ``cache_films`` on films of 2500 x 2048, films per second of one thread, and the memory that is the
   process's own.
 - folds (not by default): the five folds of the shipped configuration, two side by side, from
-  ``state/cache/train`` of a finished run.
+  ``state/cache`` of a finished run.
 
 Each way runs in a process of its own, so that none finds its memory taken by another. A share of the roof
 counts 490.0 GFLOP a film and training step and 164.6 GFLOP a film scored. On a GPU (``--device cuda``)
@@ -60,6 +60,7 @@ from scripts.networks.films import FilmStack, split_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import FoldTraining, train
+from scripts.networks.member import Member
 from scripts.networks.resnet import Trunk
 from scripts.networks.scoring import films_per_forward, for_scoring, probabilities
 from scripts.networks.settings import Settings, settings_of
@@ -114,7 +115,8 @@ def settings(precision: str, compiled: bool = False, **changes: object) -> Setti
             "architecture": ARCHITECTURE,
             "training": training,
             "augmentation": AUGMENTATION,
-        }
+        },
+        "hybrid",
     )
 
 
@@ -254,7 +256,7 @@ def timed_training(stack: FilmStack, options: Settings, steps: int) -> tuple[flo
     history so far.
     """
     training, held_out = split_fold(stack.films, 0)
-    run = FoldTraining(0, len(training), options, None, stack.device)
+    run = FoldTraining(Member("bench", 0), len(training), options, None, stack.device)
     ends: list[float] = []
     with contextlib.closing(train(run, stack, training, held_out)) as made:
         for _ in made:
@@ -491,19 +493,21 @@ def bench_cache(folder: Path, n: int) -> None:
     )
 
 
-def bench_folds(cache: Path) -> None:
+def bench_folds() -> None:
     """The five folds of the shipped configuration on a finished run's cache, each a command of its own, two
     at a time.
     """
+    from snakemake.iocontainers import Wildcards
+
     from scripts.common.config import read_config
     from scripts.common.config.files import read_config_file
+    from scripts.workflow.models import Models
 
-    if not (cache / "films.npy").exists():
-        raise SystemExit("the part 'folds' needs a finished run of the shipped study here: make demo")
     config = read_config(read_config_file("config.yaml"))
-    options = {"seed": config.study.seed, "init": config.deep.init, "cpu_threads": config.deep.cpu_threads}
-    for section in ("architecture", "training", "augmentation"):
-        options[section] = getattr(config.deep, section).model_dump(mode="json")
+    models, network = Models(config), Wildcards(fromdict={"model": config.main_network})
+    cache = Path(models.cache("films.npy", "train")(network))
+    if not cache.exists():
+        raise SystemExit("the part 'folds' needs a finished run of the shipped study here: make demo")
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as pool:
 
         def fold(number: int) -> None:
@@ -512,13 +516,17 @@ def bench_folds(cache: Path) -> None:
                 "-m",
                 "scripts.networks.train_fold",
                 "--cache",
-                str(cache),
-                "--fold",
+                str(cache.parent),
+                "--model",
+                "bench",
+                "--run",
                 str(number),
+                "--kind",
+                models.kind(network),
             ]
             command += [
                 "--settings",
-                json.dumps(options),
+                models.training_settings(network),
                 "--output",
                 f"{folder}/{number}",
                 "--state",
@@ -618,7 +626,7 @@ def main() -> None:
         if "cache" in parts:
             bench_cache(Path(folder), 48)
     if "folds" in parts:
-        bench_folds(Path("state/cache/train"))
+        bench_folds()
 
 
 if __name__ == "__main__":

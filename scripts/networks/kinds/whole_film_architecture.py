@@ -1,0 +1,58 @@
+"""The geometry of a backbone over the whole film, and how large the network is that it makes.
+
+Plain Python: the rules count memory by it, and must not import PyTorch for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scripts.common.backbones import Backbone, backbone_for
+from scripts.common.errors import StudyError
+
+
+@dataclass(frozen=True)
+class WholeFilmArchitecture:
+    """``backbone``, ``side`` and ``dropout`` of a model of this kind in the config.
+
+    Attributes
+    ----------
+    backbone : torchvision's name
+    side : rows and columns of a film, in pixels
+    dropout : share of the features that is left out in training
+
+    Raises
+    ------
+    StudyError : there is no such backbone, or it can't take films of this side
+    """
+
+    backbone: str
+    side: int
+    dropout: float
+
+    def __post_init__(self) -> None:
+        self._counted()
+
+    @property
+    def side_key(self) -> str:
+        """The setting of a model that makes films smaller."""
+        return "side"
+
+    def _counted(self) -> Backbone:
+        try:
+            return backbone_for(self.backbone, self.side)
+        except ValueError as error:
+            raise StudyError(f"The architecture's {error}.") from None
+
+    def parameter_count(self) -> int:
+        """Number of weights of the network, its last layer included."""
+        return self._counted().parameters
+
+    def activations(self, value: int) -> int:
+        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number.
+
+        Counted at 512 x 512 pixels and scaled by the area. Maps are rounded up at every halving, so the side
+        counts as a multiple of 32.
+        """
+        found, side = self._counted(), -(-self.side // 32) * 32
+        return round(side**2 * (value * found.saved_numbers + found.saved_bytes))

@@ -1,0 +1,111 @@
+"""What the rules ask of the models: files, order, predictors, code of kinds."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from snakemake.iocontainers import Wildcards
+
+from scripts.workflow.models import Models
+from scripts.workflow.targets import products
+from tests.workflow.test_targets import shipped
+
+MORE = {
+    "second": {"like": "deep", "label": "Second", "seeds": 2, "architecture": {"grid": 4}},
+    "head": {"kind": "features", "trunk": "resnet18", "side": 224},
+    "given": {"kind": "features", "embeddings": "e.csv"},
+    "top": {"kind": "trees", "predictors": ["age", "second", "combined", "head"], "role": "baseline"},
+}
+
+
+def of(**names):
+    return Wildcards(fromdict=names)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return Models(shipped(models=MORE))
+
+
+def test_scores_of_every_model_and_set_together(models):
+    files = models.all_scores()
+    names = ["deep", "clinical", "combined", "age", "logistic", "osta", "second", "head", "given", "top"]
+    assert files[: len(names)] == [f"results/models/{name}/out_of_fold.csv" for name in names]
+    assert len(files) == 4 * len(names) and files[-1] == "results/models/top/scores/external_2.csv"
+
+
+def test_networks_of_one_side_share_a_cache(models):
+    assert models.sides() == [224, 256, 384]
+    path = models.cache("films.npy")
+    assert path(of(model="deep", set="train")) == "state/cache/384/train/films.npy"
+    assert path(of(model="second", set="external_1")) == "state/cache/256/external_1/films.npy"
+    assert models.cache("index.csv", "train")(of(model="head")) == "state/cache/224/train/index.csv"
+
+
+def test_each_seed_is_a_training_of_its_own(models):
+    assert models.runs("deep") == ["0", "1", "2", "3", "4"]
+    assert models.runs("second")[:3] == ["0", "0_seed_1", "1"] and len(models.runs("second")) == 10
+    assert (
+        models.trained("weights.pt")(of(model="second"))[1]
+        == "results/models/second/fold_0_seed_1/weights.pt"
+    )
+
+
+def test_who_reads_whom(models):
+    assert models.scores_read(of(model="clinical")) == []
+    assert models.scores_read(of(model="top")) == [
+        f"results/models/{name}/out_of_fold.csv" for name in ("second", "combined", "head")
+    ]
+    assert models.networks_read(of(set="external_1")) == [
+        f"results/models/{name}/scores/external_1.csv" for name in ("deep", "second")
+    ]
+    order = [one["name"] for one in models.described()]
+    assert order.index("top") > max(map(order.index, ("combined", "head"))) and "deep" not in order
+
+
+def test_predictors_with_their_types_and_embeddings_with_their_files(models):
+    found = models.predictors(of(model="top"))
+    assert [(one["name"], one["type"]) for one in found] == [
+        ("age", "number"), ("second", "score"), ("combined", "score"), ("head", "score"),
+    ]  # fmt: skip
+    assert models.predictors(of(model="osta"))[1]["name"] == "weight_kg"
+    assert models.embeddings(of(model="head")) == "results/models/head/embeddings/train.csv"
+    assert models.embeddings(of(model="given")) == "e.csv" and models.embeddings(of(model="osta")) == []
+    assert models.all_embeddings(of(set="external_2")) == [
+        "results/models/head/embeddings/external_2.csv",
+        "e.csv",
+    ]
+
+
+def test_a_networks_settings_hold_its_own_alone(models):
+    settings = {name: json.loads(models.training_settings(of(model=name))) for name in ("deep", "second")}
+    assert settings["second"]["architecture"] == settings["deep"]["architecture"] | {"grid": 4}
+    assert settings["second"]["training"] == settings["deep"]["training"]
+    for one in settings.values():
+        assert one.keys() == {"seed", "init", "cpu_threads", "architecture", "training", "augmentation"}
+    fewer = {name: None for name in ("clinical", "combined", "osta")} | {"second": MORE["second"]}
+    without = Models(shipped(models=fewer, statistics={"primary_contrast": ["deep", "second"]}))
+    assert json.loads(without.training_settings(of(model="deep"))) == settings["deep"]
+
+
+def test_the_code_of_a_network_is_that_of_its_kind_alone(models):
+    asked = []
+    models.code_of_network(lambda *files: asked.append(files), "train_fold")(of(model="deep"))
+    assert asked == [("scripts/networks/train_fold.py", "scripts/networks/kinds/hybrid.py")]
+    assert models.kinds_in_use() == [
+        f"scripts/tabular/kinds/{k}.py" for k in ("features", "logistic", "osta", "trees")
+    ]
+
+
+def test_every_model_is_asked_for(models):
+    from scripts.workflow.centers import Centers
+
+    config = shipped(models=MORE)
+    found = set(products(config, Centers(config)))
+    assert {f"results/models/second/fold_{run}/weights.pt" for run in models.runs("second")} <= found
+    assert {f"results/models/{name}/model.json" for name in models.tabular} <= found
+    assert (
+        "results/models/deep/gradcam/cases.csv" in found
+        and "results/models/second/gradcam/cases.csv" not in found
+    )
