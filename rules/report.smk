@@ -4,7 +4,7 @@ from scripts.common.templates import templates_hash
 from scripts.report.checklists import CHECKLISTS
 from scripts.report.prose import TEMPLATES
 from scripts.report.redaction import redacted_config
-from scripts.report.run_files import FIGURES, STATISTICS
+from scripts.report.run_files import FIGURES
 from scripts.report.sections import GROUPS
 
 
@@ -19,9 +19,10 @@ rule record_provenance:
         outputs=recorded_outputs(CFG),
         engine="results/statistics/engine.json",
         listings=per_center(CFG, "private/{center}/listing.csv"),
-        trainings=[f for name in MODELS.networks for f in MODELS.trained_files("trained_on.json", name)],
+        trainings=[f"results/models/{m}/fold_{run}/trained_on.json" for m, run in MODELS.trainings()],
         tables=[source for _, _, source, _ in CENTERS.tables_given()],
-        weights=MODELS.weights_given(),
+        weights=list(MODELS.starts().values()),
+        embeddings=list(MODELS.given_embeddings().values()),
         key=CENTERS.key(),
     output:
         marked("provenance"),
@@ -42,6 +43,9 @@ rule record_provenance:
         synthetic=CFG.synthetic,
         centers=[c.name for c in CFG.centers],
         tables=[[center, kind, inside] for center, kind, _, inside in CENTERS.tables_given()],
+        trainings=[list(of) for of in MODELS.trainings()],
+        weights=list(MODELS.starts()),
+        embeddings=list(MODELS.given_embeddings()),
     script:
         "../scripts/report/record_provenance.py"
 
@@ -61,8 +65,8 @@ rule write_report:
         cohort="results/cohort/cohort.csv",
         flow="results/cohort/flow.csv",
         predictions="results/predictions.csv",
-        statistics=[f"results/statistics/{name}.csv" for name in STATISTICS],
-        fold_scores=[f"results/models/{MODELS.main_network}/scores/{name}.csv" for name in CFG.test_sets],
+        statistics=[f"results/statistics/{name}.csv" for name in reported_statistics(CFG)],
+        **{f"scores_of_{m}": [MODELS.scores(m, name) for name in CFG.test_sets] for m in MODELS.networks},
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
         page=marked("report"),
@@ -84,7 +88,11 @@ rule write_report:
         checklists=templates_hash(CHECKLISTS),
         words=words_of(CFG.study.language, *GROUPS),
         labels={c.name: c.label for c in CFG.centers},
+        models=CFG.shown_models(),
+        main_network=MODELS.main_network,
+        networks=MODELS.networks,
         test_sets=CFG.test_sets,
+        statistics=reported_statistics(CFG),
         figures=list(FIGURES),
     script:
         "../scripts/report/write_report.py"

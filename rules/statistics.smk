@@ -1,9 +1,6 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Two rules
-# read more, since they look at the models beyond their scores: examine_models and draw_network.
-
-
-# Of own tables there is no network, and no rule that looks at one is asked for.
-NETWORK = f"results/models/{MODELS.main_network}"
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Three rules
+# read more, since they look at the models beyond their scores: examine_models, compare_networks, draw_network.
+# A rule that computes is given the models' names; labels and colours reach only those that draw.
 
 
 rule freeze_thresholds:
@@ -24,6 +21,7 @@ rule freeze_thresholds:
         runtime=grows(10),
     params:
         code=code("scripts/statistics/freeze_thresholds.py"),
+        models=MODELS.named(),
         threshold=plain(CFG.statistics.threshold),
     script:
         "../scripts/statistics/freeze_thresholds.py"
@@ -85,6 +83,7 @@ rule evaluate_models:
         runtime=grows(20),
     params:
         code=code("scripts/statistics/evaluate_models.py"),
+        models=MODELS.named(role="main"),
         sets=CFG.test_sets,
         confidence=CFG.statistics.confidence,
         bootstrap=CFG.statistics.bootstrap,
@@ -118,6 +117,7 @@ rule compare_auc:
         runtime=grows(20),
     params:
         code=code("scripts/statistics/compare_auc.py"),
+        models=MODELS.named(role="main"),
         sets=CFG.test_sets,
         use_r=CFG.statistics.engine == "r",
         confidence=CFG.statistics.confidence,
@@ -127,19 +127,21 @@ rule compare_auc:
 
 
 rule examine_models:
-    """What else there is to know of the models: each fold's own AUC, baselines at frozen thresholds, the
-    shortcut audit.
+    """What else there is to know of the models: the AUC of each training of a network, baselines at frozen
+    thresholds, the shortcut audit.
 
-    Baselines are age alone, logistic regression and OSTA, with DeLong tests of the models against them. The
-    audit tells how much device, film size, brightness and exposure explain of the deep score, and its AUC
+    The main network and the first model of the primary contrast are tested against the baselines. The audit
+    tells how much device, film size, brightness and exposure explain of the main network's score, and its AUC
     with parts of the film covered.
     """
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
-        scores=[f"{NETWORK}/scores/{name}.csv" for name in CFG.test_sets],
+        thresholds="results/statistics/thresholds.csv",
+        network_scores=MODELS.scores_of(MODELS.networks),
+        osta_scores=MODELS.scores_of(MODELS.named(kind="osta")),
         exposure="results/intake/exposure.csv",
-        masked=[f"{NETWORK}/masked/{name}.csv" for name in MODELS.masked_sets()],
+        masked=MODELS.masked_scores(),
     output:
         folds=marked("statistics/folds"),
         performance=marked("statistics/baseline_performance"),
@@ -159,13 +161,47 @@ rule examine_models:
         code=code("scripts/statistics/examine_models.py"),
         sets=CFG.test_sets,
         masked_sets=MODELS.masked_sets(),
+        main_network=MODELS.main_network,
+        networks=MODELS.networks,
+        baselines=MODELS.named(role="baseline"),
+        osta=MODELS.named(kind="osta"),
+        tested=MODELS.tested(),
         use_r=CFG.statistics.engine == "r",
-        threshold=plain(CFG.statistics.threshold),
         confidence=CFG.statistics.confidence,
         bootstrap=CFG.statistics.bootstrap,
         seed=CFG.study.seed,
     script:
         "../scripts/statistics/examine_models.py"
+
+
+rule compare_networks:
+    """The study's networks side by side: weights, time of training, AUC and its test against the main network,
+    calibration. Asked for where there is more than one.
+    """
+    input:
+        predictions="results/predictions.csv",
+        trainings=[file for name in MODELS.networks for file in MODELS.trained_files("trained_on.json", name)],
+    output:
+        architectures=marked("statistics/architectures"),
+    log:
+        "logs/compare_networks.log",
+    benchmark:
+        "benchmarks/compare_networks.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(2000),
+        runtime=grows(20),
+    params:
+        code=code("scripts/statistics/compare_networks.py"),
+        sets=CFG.test_sets,
+        roles=MODELS.networks_compared(),
+        trained=[name for name in MODELS.networks for _ in MODELS.runs(name)],
+        use_r=CFG.statistics.engine == "r",
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/compare_networks.py"
 
 
 rule draw_figures:
@@ -205,7 +241,7 @@ rule draw_figures:
         sets=CFG.test_sets,
         centers=described_centers(CFG),
         labels=center_labels(CFG),
-        models=CFG.shown_models(),
+        models=MODELS.shown("main"),
         words=words_of(CFG.study.language, "figures", "flow"),
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
@@ -217,16 +253,16 @@ rule draw_figures:
 
 
 rule draw_network:
-    """The deep network's figures: training curves, the shortcut audit, and films of chosen cases beside their
-    heat maps.
+    """The networks' figures: training curves of all, and of the main one the shortcut audit, and films of
+    chosen cases beside their heat maps.
 
     A film is shown only where that is allowed.
     """
     input:
-        histories=MODELS.trained_files("history.csv", MODELS.main_network),
+        histories=[file for name in MODELS.networks for file in MODELS.trained_files("history.csv", name)],
         shortcuts="results/statistics/shortcuts.csv",
-        cases=f"{NETWORK}/gradcam/cases.csv",
-        maps=f"{NETWORK}/gradcam/maps.npz",
+        cases=f"results/models/{MODELS.main_network}/gradcam/cases.csv",
+        maps=f"results/models/{MODELS.main_network}/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
         training=marked("figures/training"),
@@ -248,6 +284,9 @@ rule draw_network:
     params:
         code=code("scripts/statistics/draw_network.py"),
         sets=CFG.test_sets,
+        models=[model for model in CFG.shown_models() if model["network"]],
+        main_network=MODELS.main_network,
+        trainings=[[name, run] for name in MODELS.networks for run in MODELS.runs(name)],
         spine=list(CFG.networks.masks.spine),
         border=CFG.networks.masks.border,
         show_films=CFG.report.show_films,
@@ -289,7 +328,7 @@ rule write_tables:
         sets=CFG.test_sets,
         centers=described_centers(CFG),
         labels=center_labels(CFG),
-        models=CFG.shown_models(),
+        models=MODELS.shown("main"),
         words=words_of(CFG.study.language, "tables"),
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scripts.common.contracts import cohort, intake, report, statistics, tabular
@@ -20,6 +20,9 @@ ROOT = "results/"
 FINAL, PRODUCT, LAST = "final", "product", "last"
 """When a result is made: asked for by name; on the way there; by the report's rule, after the provenance
 record that holds the checksums of the others."""
+
+SEVERAL_NETWORKS = "several networks"
+"""What a study must have for a result to be made; most ask for nothing."""
 
 WAYS = ("whole", "redacted", "suppressed", "counted", "derived", "counting", "films", "never")
 """Ways of sharing: as it is; without what could tell; with small cells hidden; only counts of its rows; where
@@ -108,6 +111,7 @@ class Result:
     shown_as : suffix of the file that the report shows
     own : whether it is made of own tables too (``make statistics``)
     made : FINAL, PRODUCT or LAST
+    only_with : what the study must have (SEVERAL_NETWORKS); empty: nothing
     """
 
     name: str
@@ -121,6 +125,7 @@ class Result:
     shown_as: str = "svg"
     own: bool = False
     made: str = FINAL
+    only_with: str = ""
 
     @property
     def stem(self) -> str:
@@ -146,6 +151,10 @@ class Result:
             for chosen in itertools.product(*((names or {})[wildcard] for wildcard in wildcards))
         ]
         return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
+
+    def made_with(self, study_has: Collection[str]) -> bool:
+        """Whether it is made of a study that has ``study_has`` (of SEVERAL_NETWORKS)."""
+        return not self.only_with or self.only_with in study_has
 
     def file(self, suffix: str = "") -> str:
         """The file with ``suffix``; where none is given the first one, of a figure the SVG."""
@@ -194,6 +203,7 @@ TITLES: dict[str, dict[str, str]] = {
     "baseline_performance": {"en": "Performance of the baselines", "zh": "基线方法效能"},
     "baseline_delong": {"en": "DeLong tests against the baselines", "zh": "与基线方法的 DeLong 检验"},
     "shortcuts": {"en": "Shortcut audit", "zh": "捷径学习检查"},
+    "architectures": {"en": "Comparison of architectures", "zh": "网络架构比较"},
     "roc": {"en": "ROC curves", "zh": "ROC 曲线"},
     "decision_curves": {"en": "Decision curves", "zh": "决策曲线"},
     "forest": {"en": "Forest plot of the subgroups", "zh": "亚组森林图"},
@@ -243,12 +253,14 @@ def _statistic(
     place: str = "",
     own: bool = True,
     made: str = FINAL,
+    only_with: str = "",
 ) -> Result:
     """A table of ``results/statistics``."""
     path = contract.path.removeprefix(ROOT).removesuffix(".csv")
     category = "Tables" if caption else ""
     stem = path.rsplit("/", 1)[-1]
-    return Result(path, "csv", stem, sharing, contract, caption, category, place, own=own, made=made)
+    told = (path, "csv", stem, sharing, contract, caption, category, place)
+    return Result(*told, own=own, made=made, only_with=only_with)
 
 
 CATALOGUE: tuple[Result, ...] = (
@@ -291,6 +303,10 @@ CATALOGUE: tuple[Result, ...] = (
     ),
     _statistic(statistics.BASELINE_DELONG, suppressed(), "", "baselines", own=False),
     _statistic(statistics.SHORTCUTS, suppressed("shortcuts"), "shortcuts", "shortcuts", own=False),
+    _statistic(
+        *(statistics.ARCHITECTURES, suppressed(), "architectures", "architectures"),
+        own=False, only_with=SEVERAL_NETWORKS,
+    ),
     Result("intake/files", "csv", "files", Sharing("counted"), intake.FILES),
     Result("intake/exposure", "csv", "exposure", Sharing("counted"), intake.EXPOSURE),
     Result(
@@ -367,12 +383,14 @@ def shown_figures() -> dict[str, str]:
     return {row.stem: f"{row.stem}.{row.shown_as}" for row in figures() if row.place}
 
 
-def shown_statistics() -> dict[str, Contract]:
-    """Tables of ``results/statistics`` that the study's report reads, by stem."""
+def shown_statistics(study_has: Collection[str] = ()) -> dict[str, Contract]:
+    """Tables of ``results/statistics`` that the study's report reads, by stem; those that are made only of
+    studies with something where that is in ``study_has``.
+    """
     return {
         row.stem: row.contract
         for row in CATALOGUE
-        if row.place and row.contract is not None and row.folder == "statistics"
+        if row.place and row.contract is not None and row.folder == "statistics" and row.made_with(study_has)
     }
 
 

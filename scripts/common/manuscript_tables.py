@@ -212,7 +212,7 @@ def table_2(
     head.append(words.say("f1"))
     notes = [
         words.say("note2", level=f"{percentage(confidence)}%"),
-        *_threshold_notes(thresholds, words, names),
+        *_threshold_notes(thresholds[thresholds["model"].isin(table2["model"])], words, names),
     ]
     if reference is not None:
         shown = names.model(reference)

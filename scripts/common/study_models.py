@@ -9,6 +9,9 @@ from typing import Any
 MAIN, BASELINE, ABLATION = "main", "baseline", "ablation"
 """Roles: in Table 2 and all figures; in a table of its own; in the comparison of architectures alone."""
 
+PUBLISHED = "_published"
+"""Ends the name of the row of an OSTA at its published cut-off (Koh et al. 2001)."""
+
 
 @dataclass(frozen=True)
 class StudyModel:

@@ -47,15 +47,6 @@ OLDEST_AGE = 90
 CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
 """The paper's five clinical variables, in the order in which the models know them."""
 
-MODELS = ("deep", "clinical", "combined")
-"""The models of a study: the network, the trees on the clinical variables, the trees on both."""
-
-BASELINES = ("age", "logistic", "osta")
-"""The models that the study's own are held against: age alone, logistic regression, OSTA."""
-
-OSTA_PUBLISHED = "osta_published"
-"""OSTA at its published cut-off (Koh et al. 2001), a row of its own beside ``osta`` at the frozen one."""
-
 EVERYONE_POSITIVE = "everyone_positive"
 """The row of Table 2 that calls every patient positive."""
 

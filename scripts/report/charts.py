@@ -66,18 +66,21 @@ def _figure(panels: int, height: float, width: float) -> tuple[Figure, np.ndarra
 
 
 def score_distributions(
-    scores: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]], words: dict[str, str]
+    scores: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]],
+    words: dict[str, str],
+    size: tuple[float, float],
 ) -> bytes:
-    """Histograms of the deep score (0 to 1) of patients with and without osteoporosis, a panel per set, as
+    """Histograms of a network's score (0 to 1) of patients with and without osteoporosis, a panel per set, as
     SVG.
 
     Parameters
     ----------
     scores: title, scores of shape (n,), labels (0/1) of shape (n,), and single folds' scores of shape (n,
-    folds) or None, of each set. words: ``deep_score``, ``share_of_patients``, ``op``, ``non_op`` and
-    ``single_folds``.
+    folds) or None, of each set. words: ``score_axis``, ``share_of_patients``, ``op``, ``non_op`` and
+    ``single_folds``. size: width and height of a panel, inches.
     """
-    figure, axes = _figure(max(len(scores), 1), 1.7, 2.1)
+    width, height = size
+    figure, axes = _figure(max(len(scores), 1), height, width)
     edges = np.linspace(0, 1, 21)
     for axis, (title, score, label, folds) in zip(axes, scores):
         for value, color, name in ((0, _NON_OP, words["non_op"]), (1, _OP, words["op"])):
@@ -93,7 +96,7 @@ def score_distributions(
                     )
         if folds is not None:
             axis.plot([], [], color="#555555", lw=1, ls="--", label=words["single_folds"])
-        axis.set(title=title, xlim=(0, 1), xlabel=words["deep_score"])
+        axis.set(title=title, xlim=(0, 1), xlabel=words["score_axis"])
         axis.legend(fontsize=6.5, loc="upper center")
         axis.set_xticks([0, 0.5, 1])
         axis.set_ylim(0, 1.45 * max(axis.get_ylim()[1], 0.05))

@@ -6,7 +6,8 @@ sections of the config as it was resolved.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +16,9 @@ import pandas as pd
 from scripts.common.numbers import is_missing
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import SLACK
+from scripts.common.study_models import ABLATION, MAIN, StudyModel
 from scripts.common.vocabulary import (
     ACCEPTED,
-    CLINICAL,
-    MODELS,
     OLDEST_AGE,
     QUARANTINED,
     REJECTED,
@@ -28,6 +28,9 @@ from scripts.report.run_files import RunFiles
 
 MOST_SET_ASIDE = 0.02
 """Above this share of a centre's patients with a pair, the limits name those set aside without a label."""
+
+NO_SETTINGS = ("label", "role", "like", "predictors", "embeddings")
+"""Keys of a model in which models that are told together may differ."""
 
 UNEVEN = 3.0
 """Folds are said to spread unevenly where the largest SD of a fold's logits is more than so many times the
@@ -66,27 +69,33 @@ class Group:
 
 @dataclass(frozen=True)
 class Model:
-    """A model: ``predictors`` are columns of the cohort, ``scores`` the models whose scores it reads."""
+    """A model with its part of the config: ``predictors`` are columns of the cohort, ``scores`` the models
+    whose scores it reads.
+    """
 
     name: str
     label: str
     kind: str
+    settings: Mapping[str, Any]
     predictors: tuple[str, ...] = ()
     scores: tuple[Model, ...] = ()
 
-    @property
-    def word(self) -> str:
-        """The name in running text."""
-        return self.name.replace("_", " ")
+
+@dataclass(frozen=True)
+class Alike:
+    """Models of one kind with the same settings, which are told together."""
+
+    kind: str
+    settings: Mapping[str, Any]
+    models: tuple[Model, ...]
 
 
 @dataclass(frozen=True)
 class Network(Model):
-    """A network with its settings and what its scores show.
+    """A network and what its scores show.
 
     Attributes
     ----------
-    init : ``random``, ``imagenet`` or ``file``
     precision : of scoring
     threshold : frozen; None where there is none
     performance : rows of Table 2 with ``label`` of the set, for the test sets that have one
@@ -95,13 +104,8 @@ class Network(Model):
     failures : counts ``fp``, ``fn``, ``tp`` and ``tn`` over all test sets; None without a threshold
     flat_folds : folds with one score for all their held-out patients
     spread : smallest and largest SD of a fold's logits, where the folds spread unevenly; else None
-    flat_sets : labels of test sets with one score for all patients
     """
 
-    architecture: Mapping[str, Any] = None  # type: ignore[assignment]
-    training: Mapping[str, Any] = None  # type: ignore[assignment]
-    augmentation: Mapping[str, Any] = None  # type: ignore[assignment]
-    init: str = ""
     precision: str = ""
     threshold: float | None = None
     performance: tuple[Mapping[str, Any], ...] = ()
@@ -110,12 +114,23 @@ class Network(Model):
     failures: Mapping[str, int] | None = None
     flat_folds: tuple[str, ...] = ()
     spread: tuple[float, float] | None = None
-    flat_sets: tuple[str, ...] = ()
+
+    @property
+    def init(self) -> str:
+        """``random``, ``imagenet`` or ``file``."""
+        return start_of(self.settings)
 
     @property
     def side(self) -> int:
         """Of the films that it reads, in pixels."""
-        return self.architecture["grid"] * self.architecture["block_size"]
+        if self.kind == "hybrid":
+            return self.settings["architecture"]["grid"] * self.settings["architecture"]["block_size"]
+        return self.settings["side"]
+
+
+def start_of(settings: Mapping[str, Any]) -> str:
+    """What a trunk starts from: ``random``, ``imagenet``, or ``file`` for weights of the user's own."""
+    return settings["init"] if settings["init"] in ("random", "imagenet") else "file"
 
 
 @dataclass(frozen=True)
@@ -128,9 +143,9 @@ class SetAside:
     stay: int
 
 
-def _network(run: RunFiles, name: str, label: str, sets: Mapping[str, str]) -> Network:
-    deep = run.config["deep"]
-    precision, init = deep["scoring"]["precision"], deep["init"]
+def _network(run: RunFiles, model: StudyModel, label: str, sets: Mapping[str, str]) -> Network:
+    name, settings = model.name, run.config["models"][model.name]
+    precision = run.config["networks"]["scoring"]["precision"]
     tests = run.predictions[run.predictions["set"].isin(run.sets[1:])]
     table2 = run.statistics["table2"]
     of_set = table2[table2["model"] == name].set_index("set").to_dict("index")
@@ -142,20 +157,15 @@ def _network(run: RunFiles, name: str, label: str, sets: Mapping[str, str]) -> N
         positive, op = tests[name] >= threshold, tests["label"] == 1
         kinds = {"fp": positive & ~op, "fn": ~positive & op, "tp": positive & op, "tn": ~positive & ~op}
         failures = {kind: int(rows.sum()) for kind, rows in kinds.items()}
-    spreads = run.fold_spreads
+    spreads = run.fold_spreads(name)
     flat = spreads["highest"] - spreads["lowest"] < SAME_SCORE
     sd = spreads.loc[~flat, "sd_logit"]
-    of_tests = tests.groupby("set")[name].agg(["size", "min", "max"])
-    same = of_tests[(of_tests["size"] > 1) & (of_tests["max"] - of_tests["min"] < SAME_SCORE)].index
     return Network(
         name,
         label,
-        "hybrid",
-        architecture=deep["architecture"],
-        training=deep["training"],
-        augmentation=deep["augmentation"],
-        init=init if init in ("random", "imagenet") else "file",
-        precision=deep["training"]["precision"] if precision == "trained" else precision,
+        model.kind,
+        settings,
+        precision=settings["training"]["precision"] if precision == "trained" else precision,
         threshold=threshold,
         performance=tuple({"label": sets[s], **of_set[s]} for s in run.sets[1:] if s in of_set),
         slopes=tuple(
@@ -169,8 +179,50 @@ def _network(run: RunFiles, name: str, label: str, sets: Mapping[str, str]) -> N
         failures=failures,
         flat_folds=tuple(str(fold) for fold in spreads.index[flat]),
         spread=(sd.min(), sd.max()) if len(sd) and sd.max() > UNEVEN * sd.min() else None,
-        flat_sets=tuple(sets[s] for s in run.sets[1:] if s in same),
     )
+
+
+def _models(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Model]:
+    """All models by name, in the config's order."""
+    by_name = {model.name: model for model in run.models}
+    columns = set(run.cohort.columns)
+    found: dict[str, Model] = {}
+
+    def of(name: str) -> Model:
+        if name not in found:
+            model = by_name[name]
+            if model.network:
+                found[name] = _network(run, model, labels[name], sets)
+            else:
+                read = tuple(of(n) for n in model.predictors if n not in columns)
+                own = tuple(n for n in model.predictors if n in columns)
+                settings = run.config["models"][name]
+                found[name] = Model(name, labels[name], model.kind, settings, own, read)
+        return found[name]
+
+    return {name: of(name) for name in by_name}
+
+
+def _alike(models: Sequence[Model]) -> tuple[Alike, ...]:
+    """Tabular models by kind and settings, in the order of the first of each."""
+    groups: dict[str, list[Model]] = {}
+    for model in models:
+        own = {key: value for key, value in model.settings.items() if key not in NO_SETTINGS}
+        groups.setdefault(json.dumps([model.kind, own], sort_keys=True), []).append(model)
+    return tuple(Alike(of[0].kind, of[0].settings, tuple(of)) for of in groups.values())
+
+
+def _flat_sets(
+    run: RunFiles, models: Sequence[Model], sets: Mapping[str, str]
+) -> tuple[tuple[str, Model], ...]:
+    """Test sets, each with a model that gives all their patients one score."""
+    tests = run.predictions[run.predictions["set"].isin(run.sets[1:])].groupby("set")
+    found = []
+    for model in models:
+        of = tests[model.name].agg(["size", "min", "max"])
+        flat = of.index[(of["size"] > 1) & (of["max"] - of["min"] < SAME_SCORE)]
+        found += [(sets[name], model) for name in run.sets[1:] if name in flat]
+    return tuple(found)
 
 
 def _set_aside(run: RunFiles) -> tuple[SetAside, ...]:
@@ -200,8 +252,15 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     Of the config the sections stand as they are. Further names that don't tell all by themselves:
 
     sets : the training set, the internal test set, then the external ones
+    models : those with the role main, in the config's order
     main : the network that the card and the audits look at
-    trees, variables : the models of boosted trees, and the columns that any model reads
+    networks, ablations : networks that are told for themselves, the main one first; those that only stand in
+        the comparison of architectures
+    tabular, variables : the other models, those alike together, and the columns that any of them reads
+    kinds : the kinds of all models
+    stacked : models that read other models' scores
+    contrast : labels of the declared main comparison; None where there is none
+    flat_sets : label of a test set, and a model that gives all its patients one score
     found : patients in tables and films; None where the flow doesn't tell
     files : counts by status, and ``reader`` for those that a reader rejected
     steps : patients by step of the flow, over all centres
@@ -209,19 +268,18 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     makers : manufacturers of devices among the included
     missing : included patients without a value, by variable, where there are some
     drifted : whether today's share of the internal test set differs from the declared one
-    thresholds : label of a model and its frozen threshold
+    thresholds : label of a main model and its frozen threshold
     pairs, bounded : rows of Table 2 for the models, and those of them whose AUC has an interval
     calibrations, slopes : rows of the calibration table, and those with a slope
     """
     config, cohort, files = run.config, run.cohort, run.files
-    network, clinical, combined = MODELS
-    deep = _network(run, network, labels[network], sets)
-    trees = (
-        Model(clinical, labels[clinical], "trees", CLINICAL),
-        Model(combined, labels[combined], "trees", CLINICAL, (deep,)),
-    )
-    models = (deep, *trees)
-    variables = tuple(dict.fromkeys(name for model in models for name in model.predictors))
+    every = _models(run, sets, labels)
+    roles = {model.name: model.role for model in run.models}
+    main = every[run.main_network]
+    models = tuple(model for name, model in every.items() if roles[name] == MAIN)
+    networks = tuple(every[name] for name in run.networks)
+    tabular = tuple(model for model in every.values() if not isinstance(model, Network))
+    variables = tuple(dict.fromkeys(name for model in tabular for name in model.predictors))
     statistics = run.statistics
     table2 = statistics["table2"]
     table2 = table2[table2["model"].isin([model.name for model in models])]
@@ -232,7 +290,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     of_set = {name: cohort[cohort["set"] == name] for name in run.sets}
     train = of_set["train"]
     analyses = set(statistics["sensitivity"]["analysis"].dropna()) - {"main"}
-    first, second = config["statistics"]["primary_contrast"]
+    contrast = config["statistics"]["primary_contrast"]
     return {
         "synthetic": run.synthetic,
         "centers": tuple(
@@ -247,16 +305,21 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
             Group(sets[name], len(part), int((part["label"] == 1).sum())) for name, part in of_set.items()
         ),
         "models": models,
-        "networks": (deep,),
-        "main": deep,
-        "trees": trees,
+        "main": main,
+        "networks": networks,
+        "ablations": tuple(
+            model for name, model in every.items() if roles[name] == ABLATION and name not in run.networks
+        ),
+        "tabular": _alike(tabular),
+        "kinds": {model.kind for model in every.values()},
+        "stacked": tuple(model for model in tabular if model.scores),
         "variables": variables,
-        "contrast": (labels.get(first, first), labels.get(second, second)),
+        "contrast": contrast and tuple(every[name].label for name in contrast),
+        "flat_sets": _flat_sets(run, tuple(every.values()), sets),
         "study": config["study"],
         "cohort": config["cohort"],
         "exposure": config["intake"]["exposure"],
         "ocr": config["intake"]["ocr"],
-        "boosting": config["boosting"],
         "statistics": config["statistics"],
         "strata": run.strata,
         "drifted": abs(run.strata.test_share - config["cohort"]["test_fraction"]) > SLACK,
@@ -283,7 +346,9 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "missing": {name: int(absent[name]) for name in variables if absent.get(name, 0) > 0},
         "set_aside": _set_aside(run),
         "thresholds": tuple(
-            (labels.get(row.model, row.model), row.threshold) for row in statistics["thresholds"].itertuples()
+            (every[row.model].label, row.threshold)
+            for row in statistics["thresholds"].itertuples()
+            if roles[row.model] == MAIN
         ),
         "pairs": len(table2),
         "bounded": int(table2["auc_low"].notna().sum()),

@@ -18,7 +18,7 @@ from jinja2 import Environment
 from scripts.common import numbers as fmt
 from scripts.common.templates import template_environment, unwrapped
 from scripts.common.vocabulary import NO_VALUE
-from scripts.report.facts import Group
+from scripts.report.facts import Group, start_of
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
@@ -54,6 +54,7 @@ def _environment(language: str) -> Environment:
         "sizes": _sizes,
         "thresholds": _thresholds,
     }
+    environment.globals["start"] = start_of
     words = environment.get_template("words.j2").module
     environment.globals |= {name: value for name, value in vars(words).items() if name[0] != "_"}
     return environment

@@ -86,14 +86,16 @@ def listing_checksum(path: str | Path, key: StudyKey) -> dict[str, Any]:
     return {"files": len(lines), "checksum": key.checksum("\n".join(lines).encode("utf-8"))}
 
 
-def trained_on(records: Sequence[str | Path]) -> dict[str, dict[str, str]]:
-    """Device and PyTorch version that trained each fold, by the files that stand beside the weights.
+def trained_on(records: Sequence[tuple[str, str, str | Path]]) -> dict[str, dict[str, dict[str, str]]]:
+    """Device and PyTorch version of each training, by network and fold, from the files that stand beside the
+    weights.
 
     What the config asks for says nothing of it: a finished fold is taken from the store on whatever machine.
     """
-    return {
-        str(fold): json.loads(Path(path).read_text(encoding="utf-8")) for fold, path in enumerate(records)
-    }
+    found: dict[str, dict[str, dict[str, str]]] = {}
+    for network, run, path in records:
+        found.setdefault(network, {})[run] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return found
 
 
 def file_sha256(path: str | Path) -> str:
@@ -109,10 +111,11 @@ def provenance(
     key: StudyKey,
     listings: Mapping[str, str],
     tables: Sequence[tuple[str, str, str]],
-    weights: Sequence[str],
+    weights: Sequence[tuple[str, str]],
+    embeddings: Sequence[tuple[str, str]],
     engine: Mapping[str, Any],
     outputs: Sequence[str],
-    trainings: Sequence[str | Path],
+    trainings: Sequence[tuple[str, str, str | Path]],
     requirements: str | Path,
     root: Path = ROOT,
 ) -> dict[str, Any]:
@@ -123,10 +126,11 @@ def provenance(
     config: the redacted config.
     listings: centre to its listing of films.
     tables: centre, kind (patients, dxa, review) and source file. Two kinds may share one file.
-    weights: files that the network starts from (none for random weights).
+    weights: model and file of weights that it starts from (none for random weights).
+    embeddings: model and file of embeddings that the user gave for it.
     engine: ``engine`` of the DeLong tests, and the versions ``R`` and ``pROC`` where it is R.
     outputs: result files, relative to the working folder.
-    trainings: ``trained_on.json`` of every fold, in their order.
+    trainings: network, fold (and seed) and ``trained_on.json`` of every training.
     requirements: the file with the pinned packages.
     """
     inputs = {}
@@ -155,10 +159,11 @@ def provenance(
         "inputs": {
             "method": (
                 "HMAC-SHA256 with the study key over the files' SHA-256; films: over the list of their paths"
-                " and sizes"
+                " and sizes; weights: SHA-256"
             ),
             "centers": inputs,
-            "weights": sorted({file_sha256(path) for path in weights}),
+            "embeddings": {name: key.checksum(Path(path).read_bytes()) for name, path in embeddings},
+            "weights": {name: file_sha256(path) for name, path in weights},
         },
         "outputs": {"method": "SHA-256", "files": sums},
         "trained_on": trained_on(trainings),

@@ -22,10 +22,11 @@ with rule_log(job.log[0], job.rule) as log:
             (center, kind, str(Path(source) / inside) if inside else source)
             for (center, kind, inside), source in zip(job.params.tables, job.input.tables)
         ],
-        weights=[job.input.weights] if isinstance(job.input.weights, str) else job.input.weights,
+        weights=list(zip(job.params.weights, job.input.weights)),
+        embeddings=list(zip(job.params.embeddings, job.input.embeddings)),
         engine=json.loads(Path(job.input.engine).read_text(encoding="utf-8")),
         outputs=job.input.outputs,
-        trainings=job.input.trainings,
+        trainings=[(*of, path) for of, path in zip(job.params.trainings, job.input.trainings)],
         requirements=ROOT / "envs" / "requirements.txt",
     )
     write_text(job.output[0], provenance_text(record))

@@ -49,14 +49,17 @@ def redacted_config(config: Config) -> dict[str, Any]:
 
     Of a centre the allow-listed keys are kept: its short name, role, simulation, id rules and batches. The
     enrolment period is redacted, since with it shifted dates tell part of the shift. Paths, labels, sheets,
-    column names and codings, the key file's path, a weights file's path and the name of whoever signed off
-    are replaced by ``[redacted]``; a key that is not given stays None."""
+    column names and codings, the key file's path, the paths of models' weights and embeddings and the name of
+    whoever signed off are replaced by ``[redacted]``; a key that is not given stays None. Names and labels of
+    models stay.
+    """
     plain = config.model_dump(mode="json", by_alias=True)
     plain["centers"] = [_center(entry) for entry in plain["centers"]]
     plain["study"]["key_file"] = _redact(plain["study"]["key_file"])
     plain["report"]["signed_off_by"] = _redact(plain["report"]["signed_off_by"])
     for model in plain["models"].values():
-        for key in ("init", "embeddings"):
-            if model.get(key) not in (None, "imagenet", "random"):
-                model[key] = REDACTED
+        if model.get("init", "random") not in ("imagenet", "random"):
+            model["init"] = REDACTED
+        if model.get("embeddings"):
+            model["embeddings"] = REDACTED
     return plain

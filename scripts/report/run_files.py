@@ -18,7 +18,9 @@ from scripts.common.errors import StudyError
 from scripts.common.language.names import titled
 from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
+from scripts.common.study_models import ABLATION, StudyModel, labels_of, study_models
 from scripts.common.tables import read_table
+from scripts.common.vocabulary import TRAIN
 
 STATISTICS = shown_statistics()
 """Tables of ``results/statistics`` that the report reads, by name."""
@@ -34,11 +36,15 @@ FILM_COLUMNS = ["image_id", "status", "burned_in", "verdict", "verdict_reason"]
 
 @dataclass(frozen=True)
 class RunFiles:
-    """The run's results, as frames. ``centers`` and ``sets`` are in the config's order."""
+    """The run's results, as frames. ``centers``, ``sets`` and ``models`` are in the config's order;
+    ``fold_scores`` are by network and set.
+    """
 
     centers: list[str]
     sets: list[str]
     labels: dict[str, str]
+    models: list[StudyModel]
+    main_network: str
     files: pd.DataFrame
     films: dict[str, pd.DataFrame]
     contact_sheets: dict[tuple[str, str], Path]
@@ -46,7 +52,7 @@ class RunFiles:
     flow: pd.DataFrame
     predictions: pd.DataFrame
     statistics: dict[str, pd.DataFrame]
-    fold_scores: dict[str, pd.DataFrame]
+    fold_scores: dict[tuple[str, str], pd.DataFrame]
     figures: dict[str, Path]
     provenance: dict[str, Any]
 
@@ -60,20 +66,30 @@ class RunFiles:
         return bool(self.provenance["synthetic"])
 
     @property
-    def fold_spreads(self) -> pd.DataFrame:
-        """A row per fold of its out-of-fold deep scores: ``n``, ``n_pos``, SPREAD (quantiles of the
+    def networks(self) -> list[str]:
+        """The networks that are shown for themselves, the main network first; ablations aren't."""
+        names = [one.name for one in self.models if one.network and one.role != ABLATION]
+        return sorted({self.main_network, *names}, key=[self.main_network, *names].index)
+
+    @property
+    def model_labels(self) -> dict[str, str]:
+        """Models as the reader sees them."""
+        return labels_of(self.models)
+
+    def fold_spreads(self, model: str) -> pd.DataFrame:
+        """A row per fold of a model's out-of-fold scores: ``n``, ``n_pos``, SPREAD (quantiles of the
         probability) and ``sd_logit``.
         """
-        train = self.predictions[self.predictions["set"] == "train"]
+        train = self.predictions[self.predictions["set"] == TRAIN]
         rows = {}
         for fold, part in train.groupby("fold"):
-            score = np.clip(part["deep"].to_numpy(float), CLIP, 1 - CLIP)
-            quantiles = dict(zip(SPREAD, np.quantile(part["deep"].to_numpy(float), (0, 0.25, 0.5, 0.75, 1))))
+            score = part[model].to_numpy(float)
+            clipped = np.clip(score, CLIP, 1 - CLIP)
             rows[int(fold)] = {
                 "n": len(part),
                 "n_pos": int(part["label"].sum()),
-                **quantiles,
-                "sd_logit": float(np.log(score / (1 - score)).std()),
+                **dict(zip(SPREAD, np.quantile(score, (0, 0.25, 0.5, 0.75, 1)))),
+                "sd_logit": float(np.log(clipped / (1 - clipped)).std()),
             }
         return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "n_pos", *SPREAD, "sd_logit"])
 
@@ -119,6 +135,8 @@ def read_films(path: str | Path) -> pd.DataFrame:
 def read_run(
     *,
     labels: Mapping[str, str | None],
+    models: Sequence[Mapping[str, Any]],
+    main_network: str,
     test_sets: Sequence[str],
     files: str | Path,
     films: Sequence[str | Path],
@@ -128,7 +146,7 @@ def read_run(
     flow: str | Path,
     predictions: str | Path,
     statistics: Mapping[str, str | Path],
-    fold_scores: Sequence[str | Path],
+    fold_scores: Mapping[str, Sequence[str | Path]],
     figures: Mapping[str, str | Path],
     provenance: str | Path,
 ) -> RunFiles:
@@ -136,7 +154,8 @@ def read_run(
 
     ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets.
 
-    ``fold_scores`` are the folds' probabilities of the test sets, in the order of ``test_sets``.
+    ``models`` are those of the config (``Config.shown_models``). ``fold_scores`` are, by network, its
+    scores of the test sets, in the order of ``test_sets``.
     """
     centers = list(labels)
     sheets = {}
@@ -144,8 +163,10 @@ def read_run(
         sheets.update({(center, verdict): Path(path) for center, path in zip(centers, paths)})
     return RunFiles(
         centers=centers,
-        sets=["train", *test_sets],
+        sets=[TRAIN, *test_sets],
         labels={name: label for name, label in labels.items() if label},
+        models=study_models(models),
+        main_network=main_network,
         files=read_table(files, FILES),
         films={center: read_films(path) for center, path in zip(centers, films)},
         contact_sheets=sheets,
@@ -153,7 +174,11 @@ def read_run(
         flow=read_table(flow, FLOW),
         predictions=read_table(predictions, PREDICTIONS),
         statistics=read_statistics(statistics),
-        fold_scores={name: read_fold_scores(path) for name, path in zip(test_sets, fold_scores, strict=True)},
+        fold_scores={
+            (network, name): read_fold_scores(path)
+            for network, paths in fold_scores.items()
+            for name, path in zip(test_sets, paths, strict=True)
+        },
         figures={name: Path(path) for name, path in figures.items()},
         provenance=json.loads(Path(provenance).read_text(encoding="utf-8")),
     )

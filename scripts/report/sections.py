@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from scripts.common import numbers as fmt
 from scripts.common.catalogue import CATALOGUE
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.language import Language
-from scripts.common.language.names import STRATEGIES, Names, labels_of_models
+from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import Entry, ManuscriptTable, engine_text, rule_text, table_1, table_2
 from scripts.common.numbers import percentage
 from scripts.common.scores import ONE_SCORE
+from scripts.common.study_models import BASELINE, MAIN, with_role
 from scripts.common.vocabulary import (
     ACCEPTED,
     EVERYONE_POSITIVE,
@@ -35,6 +37,9 @@ from scripts.report.run_files import SPREAD, RunFiles
 GROUPS = ("flow", "tables", "report")
 """The groups of words that the report shows, beside the common ones."""
 
+LARGE, SMALL = (2.1, 1.7), (1.5, 1.2)
+"""Width and height, inches, of a panel of the main network's scores, and of another's."""
+
 LONG_TABLE = 20
 """A table with more rows than this is collapsed."""
 
@@ -49,8 +54,8 @@ POINTS = ("sensitivity_minus_main", "specificity_minus_main")
 
 TEXTS = {
     "set", "model", "center", "variable", "reason", "step", "status", "rule", "note", "variables", "model_a",
-    "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value", "metric",
-    "manufacturer", "part", "against", "item", "topic", "answer", "fold",
+    "model_b", "file", "sha256", "package", "version", "input", "checksum", "belongs_to", "group", "value",
+    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role",
 }  # fmt: skip
 """Columns of texts; they stand at the left and sort as texts."""
 
@@ -114,17 +119,17 @@ class Report:
     def __init__(self, run: RunFiles, language: str | None = None) -> None:
         self.run = run
         self.words = Language(language or run.config["study"]["language"], *GROUPS)
-        models = labels_of_models(self.words)
-        self.names = Names(self.words, run.labels, models)
+        self.names = Names(self.words, run.labels, run.model_labels)
         self._shown: set[str] = set()
         self.confidence = run.config["statistics"]["confidence"]
         self.level = f"{percentage(self.confidence)}%"
         self.sets = {name: self.names.set(name) for name in run.sets}
-        self.models = {name: self.names.model(name) for name in (*models, *STRATEGIES)}
+        self.main = self.names.model(run.main_network)
+        self.models = {model.name: self.names.model(model.name) for model in run.models}
         self.prose = Prose(self.words.code, facts_of(run, self.sets, self.models))
 
     def sections(self) -> list[Section]:
-        """All sections in reading order."""
+        """All sections in reading order; one with nothing in it is left out."""
         builders = [
             self.summary,
             self.flow,
@@ -144,6 +149,7 @@ class Report:
             self.gradcam,
             self.training,
             self.scores,
+            self.architectures,
             self.model_card,
             self.methods,
             self.software,
@@ -154,6 +160,7 @@ class Report:
         sections = [
             Section(name, self.words.say(f"section_{name}"), [*blocks, *self._further(name)])
             for name, blocks in built.items()
+            if blocks
         ]
         titles = {section.id: section.title for section in sections}
         titles |= {
@@ -240,8 +247,13 @@ class Report:
         return [*blocks, *self._contrast(), Paragraph(words.say("sort_hint"), "note needs-script")]
 
     def _contrast(self) -> list[Any]:
-        """The declared main comparison in every test set where it was tested, as a table."""
-        first, second = self.run.config["statistics"]["primary_contrast"]
+        """The declared main comparison in every test set where it was tested, as a table; nothing where none
+        is declared.
+        """
+        contrast = self.run.config["statistics"]["primary_contrast"]
+        if contrast is None:
+            return []
+        first, second = contrast
         rows = []
         for row in self._test_rows(self._frame("delong")).to_dict("records"):
             if {row["model_a"], row["model_b"]} != {first, second}:
@@ -442,11 +454,12 @@ class Report:
         return _table(id, table.caption, columns, rows, table.notes, LONG_MAIN_TABLE)
 
     def table2(self) -> list[Any]:
-        words = self.words
+        words, frozen = self.words, self._frame("thresholds")
+        frozen = frozen[frozen["model"].isin(with_role(self.run.models, MAIN))]
         table = table_2(
             self._frame("table2"),
             self._frame("delong"),
-            self._frame("thresholds"),
+            frozen,
             self.engine,
             self.run.sets[1:],
             self.confidence,
@@ -459,7 +472,7 @@ class Report:
                 number_cell(row["threshold"], fmt.decimal),
                 self._rule(row["rule"]),
             ]
-            for row in self._frame("thresholds").to_dict("records")
+            for row in frozen.to_dict("records")
         ]
         return [
             self._manuscript("table-2", table),
@@ -538,7 +551,9 @@ class Report:
         return _table(id, caption, columns, rows, notes, LONG_MAIN_TABLE)
 
     def baselines(self) -> list[Any]:
-        """Baselines beside the models, and the models tested against them."""
+        """Baselines beside the models, and the models tested against them; nothing where there is none."""
+        if not with_role(self.run.models, BASELINE):
+            return []
         words = self.words
         frame = self._test_rows(self._frame("baseline_performance"))
         fractions = ["sensitivity", "specificity", "ppv", "npv"]
@@ -571,6 +586,8 @@ class Report:
         caption = words.say("baselines_caption", level=self.level)
         shown = frame.drop(columns=["accuracy_ci_method", "f1_ci_method"], errors="ignore")
         notes = [words.say("baselines_note"), *self._interval_methods(shown)]
+        if "osta" in {model.kind for model in self.run.models}:
+            notes.insert(1, words.say("published_note"))
         note = words.say("baseline_delong_note", engine=self._engine())
         return [
             _table("table-baselines", caption, columns, rows, notes, LONG_MAIN_TABLE),
@@ -711,6 +728,10 @@ class Report:
         if key == "level":
             maker = row["subgroup"] == "manufacturer"
             return text_cell(value if maker else self.words.say(f"level_{row['subgroup']}_{value}"))
+        if key == "role":
+            return text_cell(self.words.say(f"role_{value}"))
+        if key == "training_minutes":
+            return number_cell(value, lambda minutes: fmt.decimal(minutes, 1))
         if key in ("p_value", "p_holm"):
             return number_cell(value, fmt.p_value)
         if key in (*SHARES, *POINTS):
@@ -720,14 +741,14 @@ class Report:
         return any_cell(value)
 
     def shortcuts(self) -> list[Any]:
-        """What else than bone could carry the deep score."""
+        """What else than bone could carry the main network's score."""
         words = self.words
         frame = self._frame("shortcuts")
         order = {name: i for i, name in enumerate(self.run.sets)}
         frame = frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
         return [
-            Paragraph(words.say("shortcuts_text")),
-            self._figure("shortcuts", words.say("shortcuts_caption")),
+            Paragraph(words.say("shortcuts_text", model=self.main)),
+            self._figure("shortcuts", words.say("shortcuts_caption", model=self.main)),
             self._explained(frame[frame["analysis"] == "variables"]),
             self._within_manufacturer(frame[frame["analysis"] == "within_manufacturer"]),
             self._covered(frame[frame["analysis"] == "masked"]),
@@ -739,7 +760,7 @@ class Report:
         return cells + [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count)]
 
     def _explained(self, frame: pd.DataFrame) -> Table:
-        """How much of the deep score each group of variables explains."""
+        """How much of the main network's score each group of variables explains."""
         words, rows = self.words, []
         for row in frame.to_dict("records"):
             cells = self._shortcut_cells(row, words.say(f"group_{row['subject']}"))
@@ -768,7 +789,7 @@ class Report:
         columns += [Column(words.say("auc_of_variables")), Column(words.say("note"), False, prose=True)]
         return _table(
             "table-explained",
-            words.say("explained_caption"),
+            words.say("explained_caption", model=self.main),
             columns,
             rows,
             [words.say("explained_note")],
@@ -776,7 +797,7 @@ class Report:
         )
 
     def _within_manufacturer(self, frame: pd.DataFrame) -> Table:
-        """The deep score's AUC among films of one manufacturer."""
+        """The main network's AUC among films of one manufacturer."""
         words, rows = self.words, []
         for row in frame.to_dict("records"):
             rows.append(
@@ -791,7 +812,8 @@ class Report:
             *self._titles("manufacturer", "n", "n_pos", "auc"),
         ]
         columns.append(Column(words.say("note"), False, prose=True))
-        return _table("table-within-manufacturer", words.say("within_manufacturer_caption"), columns, rows)
+        caption = words.say("within_manufacturer_caption", model=self.main)
+        return _table("table-within-manufacturer", caption, columns, rows)
 
     def _covered(self, frame: pd.DataFrame) -> Table:
         """The AUC with parts of the film covered, and paired differences."""
@@ -810,12 +832,12 @@ class Report:
             rows.append(cells)
         columns = [*self._titles("set"), Column(words.say("part"), False), *self._titles("n", "n_pos", "auc")]
         columns += [Column(words.say("against"), False), *self._titles("difference", "p_value")]
-        masks = self.run.config["deep"]["masks"]
+        masks = self.run.config["networks"]["masks"]
         left, right = (percentage(edge) for edge in masks["spine"])
         note = words.say(
             "covered_note", left=left, right=right, border=percentage(masks["border"]), engine=self._engine()
         )
-        return _table("table-covered", words.say("covered_caption"), columns, rows, [note])
+        return _table("table-covered", words.say("covered_caption", model=self.main), columns, rows, [note])
 
     def gradcam(self) -> list[Any]:
         return [
@@ -831,85 +853,104 @@ class Report:
         ]
 
     def _spread(self) -> Table:
-        """Where each fold's out-of-fold scores lie."""
+        """Where the out-of-fold scores of each network's folds lie."""
         words, rows = self.words, []
-        for fold, spread in self.run.fold_spreads.iterrows():
-            cells = [
-                text_cell(words.say("fold_number", n=fold)),
-                number_cell(spread["n"], fmt.count),
-                number_cell(spread["n_pos"], fmt.count),
-            ]
-            rows.append(cells + [number_cell(spread[name], fmt.decimal) for name in (*SPREAD, "sd_logit")])
-        columns = [Column(words.say("fold"), False), *self._titles("n", "n_pos", *SPREAD, "sd_logit")]
+        for model in self.run.networks:
+            for fold, spread in self.run.fold_spreads(model).iterrows():
+                cells = [text_cell(self.names.model(model)), text_cell(words.say("fold_number", n=fold))]
+                cells += [number_cell(spread[name], fmt.count) for name in ("n", "n_pos")]
+                cells += [number_cell(spread[name], fmt.decimal) for name in (*SPREAD, "sd_logit")]
+                rows.append(cells)
+        columns = self._titles("model", "fold", "n", "n_pos", *SPREAD, "sd_logit")
         return _table("table-spread", words.say("spread_caption"), columns, rows, [words.say("spread_note")])
 
     def scores(self) -> list[Any]:
-        words, run = self.words, self.run
-        panels, rows = [], []
+        """Distributions of the networks' scores, the main network's large."""
+        words, blocks, rows = self.words, [], []
+        keys = ("share_of_patients", "op", "non_op", "single_folds")
+        for model in self.run.networks:
+            shown, main = self.names.model(model), model == self.run.main_network
+            chart = {key: words.say(key) for key in keys} | {"score_axis": words.say("score_of", model=shown)}
+            drawing = score_distributions(self._panels(model), chart, LARGE if main else SMALL)
+            caption = words.say("scores_caption", model=shown)
+            id = "figure-scores" if main else f"figure-scores-{model}"
+            blocks.append(Figure(id, caption, data_uri(drawing, ".svg"), caption, narrow=not main))
+            rows += self._quartiles(model)
+        columns = self._titles("model", "set", "group", "n", "mean_sd", "quartiles")
+        blocks.append(_table("table-scores", words.say("scores_table_caption"), columns, rows))
+        return [*blocks, Paragraph(words.say("scores_note"), "note"), self._folds()]
+
+    def _panels(self, model: str) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray | None]]:
+        """Of each set with patients: title, scores, labels, and single folds' scores of test sets."""
+        run, panels = self.run, []
         for name in run.sets:
             part = run.predictions[run.predictions["set"] == name]
-            score, label = part["deep"].to_numpy(float), part["label"].to_numpy(int)
             folds = None
-            if name in run.fold_scores:
-                of_patient = run.fold_scores[name].set_index("patient_id").reindex(part["patient_id"])
+            if (model, name) in run.fold_scores:
+                of_patient = run.fold_scores[model, name].set_index("patient_id").reindex(part["patient_id"])
                 folds = of_patient.to_numpy(float)
             if len(part):
+                score, label = part[model].to_numpy(float), part["label"].to_numpy(int)
                 panels.append((self.names.set_of_scores(name), score, label, folds))
+        return panels
+
+    def _quartiles(self, model: str) -> list[list[Cell]]:
+        """Mean, SD and quartiles of a network's scores: a row per set and label."""
+        words, rows = self.words, []
+        for name in self.run.sets:
+            part = self.run.predictions[self.run.predictions["set"] == name]
             for value, group in ((1, words.say("op_long")), (0, words.say("non_op_long"))):
-                values = pd.Series(score[label == value])
-                q = [fmt.decimal(values.quantile(x)) for x in (0.25, 0.5, 0.75)] if len(values) else None
-                rows.append(
-                    [
-                        text_cell(self.names.set_of_scores(name)),
-                        text_cell(group),
-                        number_cell(len(values), fmt.count),
-                        (
-                            Cell(f"{fmt.decimal(values.mean())} ({fmt.decimal(values.std())})", values.mean())
-                            if q
-                            else text_cell(None)
-                        ),
-                        Cell(f"{q[1]} ({q[0]}–{q[2]})", values.median()) if q else text_cell(None),
+                values = part.loc[part["label"] == value, model].astype(float)
+                cells = [
+                    text_cell(text) for text in (self.names.model(model), self.names.set_of_scores(name))
+                ]
+                cells += [text_cell(group), number_cell(len(values), fmt.count)]
+                if len(values):
+                    q = [fmt.decimal(values.quantile(x)) for x in (0.25, 0.5, 0.75)]
+                    mean = f"{fmt.decimal(values.mean())} ({fmt.decimal(values.std())})"
+                    cells += [
+                        Cell(mean, values.mean()),
+                        Cell(f"{q[1]} ({q[0]}–{q[2]})", values.median()),
                     ]
-                )
-        keys = ("deep_score", "share_of_patients", "op", "non_op", "single_folds")
-        chart = {key: words.say(key) for key in keys}
-        caption = words.say("scores_caption")
-        return [
-            Figure("figure-scores", caption, data_uri(score_distributions(panels, chart), ".svg"), caption),
-            _table(
-                "table-scores",
-                words.say("scores_table_caption"),
-                self._titles("set", "group", "n", "mean_sd", "quartiles"),
-                rows,
-            ),
-            Paragraph(words.say("scores_note"), "note"),
-            self._folds(),
-        ]
+                else:
+                    cells += [text_cell(None), text_cell(None)]
+                rows.append(cells)
+        return rows
 
     def _folds(self) -> Table:
-        """The AUC of each fold alone and of the ensemble: a row per test set."""
+        """The AUC of each training of a network alone and of its ensemble: a row per network, set and
+        training.
+        """
+        words = self.words
         frame = self._frame("folds").astype({"fold": str})
-        folds = list(dict.fromkeys(frame["fold"]))
+        frame = frame[frame["model"].isin(self.run.networks)]
         rows = []
-        for name in dict.fromkeys(self._test_rows(frame)["set"]):
-            part = frame[frame["set"] == name].set_index("fold")
-            first = part.iloc[0]
-            cells = [
-                text_cell(self.names.set(name)),
-                number_cell(first["n"], fmt.count),
-                number_cell(first["n_pos"], fmt.count),
-            ]
-            rows.append(
-                cells
-                + [
-                    interval_cell(part.loc[f], "auc", fmt.auc) if f in part.index else text_cell(None)
-                    for f in folds
+        for model in self.run.networks:
+            for row in self._test_rows(frame[frame["model"] == model]).to_dict("records"):
+                cells = [text_cell(self.names.model(model)), text_cell(self.names.set(row["set"]))]
+                cells += [
+                    text_cell(words.say("ensemble") if row["fold"] == "ensemble" else self._run(row["fold"]))
                 ]
-            )
-        titles = [self.words.say(f) if f == "ensemble" else self.words.say("fold_number", n=f) for f in folds]
-        columns = [*self._titles("set", "n", "n_pos"), *(Column(title) for title in titles)]
-        notes = [self.words.say("folds_note"), *self._interval_methods(frame)]
-        return _table("table-folds", self.words.say("folds_caption", level=self.level), columns, rows, notes)
+                cells += [number_cell(row[name], fmt.count) for name in ("n", "n_pos")]
+                rows.append([*cells, interval_cell(row, "auc", fmt.auc)])
+        columns = self._titles("model", "set", "fold", "n", "n_pos", "auc")
+        notes = [words.say("folds_note"), *self._interval_methods(frame)]
+        return _table("table-folds", words.say("folds_caption", level=self.level), columns, rows, notes)
+
+    def _run(self, run: str) -> str:
+        """A training by its fold, and by its seed where a fold has several."""
+        fold, _, seed = run.partition("_seed_")
+        said = self.words.say("fold_number", n=fold)
+        return self.words.say("seed_of_fold", fold=said, seed=seed) if seed else said
+
+    def architectures(self) -> list[Any]:
+        """All networks side by side; nothing where there is one alone."""
+        if "architectures" not in self.run.statistics:
+            return []
+        words = self.words
+        caption = words.say("architectures_caption", model=self.main, level=self.level)
+        note = words.say("architectures_note", model=self.main, engine=self._engine())
+        return [self._measures("architectures", "table-architectures", caption, [note])]
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []
@@ -941,11 +982,15 @@ class Report:
         ]
 
     def _trained_on(self) -> str:
-        """Device and PyTorch of each fold's training."""
+        """Device and PyTorch of each network's trainings."""
         words, parts = self.words, []
-        for fold, of in sorted(self.run.provenance["trained_on"].items()):
-            made = f"{of['device']}, PyTorch {of['torch']}"
-            parts.append(f"{words.say('fold_number', n=fold)}: {made}")
+        trained = self.run.provenance["trained_on"]
+        for model in (one.name for one in self.run.models if one.name in trained):
+            runs: dict[str, list[str]] = {}
+            for run, of in sorted(trained[model].items()):
+                runs.setdefault(f"{of['device']}, PyTorch {of['torch']}", []).append(self._run(run))
+            for made, of_device in runs.items():
+                parts.append(f"{self.names.model(model)}: {made} ({', '.join(of_device)})")
         return words.say("list_separator").join(parts)
 
     def checksums(self) -> list[Any]:
@@ -963,13 +1008,18 @@ class Report:
             [text_cell(self.names.center(center)), text_cell(what), Cell(value)]
             for center, what, value in inputs
         ]
+        rows += [
+            [text_cell(self.names.model(model)), text_cell(words.say(f"input_{kind}")), Cell(value)]
+            for kind in ("weights", "embeddings")
+            for model, value in record["inputs"][kind].items()
+        ]
         outputs = [[text_cell(name), Cell(value)] for name, value in record["outputs"]["files"].items()]
         return [
             Paragraph(words.say("checksums_text")),
             Table(
                 "table-inputs",
                 words.say("inputs_caption"),
-                self._titles("center", "input", "keyed"),
+                self._titles("belongs_to", "input", "checksum"),
                 rows,
                 collapsed=True,
             ),
@@ -991,7 +1041,7 @@ class Report:
         return [
             Table(
                 "table-model-card",
-                self.words.say("model_card_caption"),
+                self.words.say("model_card_caption", model=self.main),
                 columns,
                 rows,
                 [self.words.say("model_card_note")],

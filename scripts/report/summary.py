@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.common.scores import ONE_SCORE
-from scripts.common.vocabulary import MODELS
+from scripts.common.contracts.cohort import PREDICTIONS as COLUMNS
+from scripts.common.scores import SAME_SCORE
+from scripts.common.vocabulary import EVERYONE_POSITIVE
 
 TABLE2 = Path("results/statistics/table2.csv")
+PREDICTIONS = Path("results/predictions.csv")
+
+ACROSS = 3
+"""Models side by side; further ones stand in a block below."""
 
 
-def score_warnings(table2: Path = TABLE2) -> list[str]:
-    """A sentence for each set and model whose score is the same for all patients."""
-    with table2.open(encoding="utf-8", newline="") as stream:
-        flat = [
-            row
-            for row in csv.DictReader(stream)
-            if row["model"] in MODELS and row["auc_ci_method"] == ONE_SCORE
-        ]
+def score_warnings(predictions: Path = PREDICTIONS) -> list[str]:
+    """A sentence for each set and model, of whatever role, whose score is the same for all patients."""
+    ranges: dict[tuple[str, str], tuple[float, float, int]] = {}
+    with predictions.open(encoding="utf-8", newline="") as stream:
+        table = csv.DictReader(stream)
+        models = [name for name in table.fieldnames or () if name not in COLUMNS]
+        for row in table:
+            for model in models:
+                score = float(row[model])
+                low, high, n = ranges.get((row["set"], model), (score, score, 0))
+                ranges[row["set"], model] = min(low, score), max(high, score), n + 1
     return [
-        f"WARNING: in {row['set']} the {row['model']} score is the same for all patients; nothing made from"
-        " it means anything."
-        for row in flat
+        f"WARNING: in {name} the {model} score is the same for all patients; nothing made from it means"
+        " anything."
+        for (name, model), (low, high, n) in ranges.items()
+        if n > 1 and high - low < SAME_SCORE
     ]
 
 
@@ -33,15 +43,26 @@ def _cell(row: dict[str, str]) -> str:
     return f"{float(row['auc']):.3f}{bounds}" if row["auc"] else "-"
 
 
-def summary(rows: list[dict[str, str]]) -> str:
-    """The AUCs with their intervals as a text table; ``rows`` are those of ``table2.csv``."""
-    lines = [f"{'set':<16}{'patients (OP)':>16}" + "".join(f"{model + ' AUC':>26}" for model in MODELS)]
+def _block(rows: Sequence[dict[str, str]], models: Sequence[str]) -> list[str]:
+    """A line per set with the AUCs of some models, below their names."""
+    widths = [max(26, len(model) + 6) for model in models]
+    titles = "".join(f"{model + ' AUC':>{width}}" for model, width in zip(models, widths))
+    lines = [f"{'set':<16}{'patients (OP)':>16}{titles}"]
     for name in dict.fromkeys(row["set"] for row in rows):
         part = {row["model"]: row for row in rows if row["set"] == name}
-        cells = [_cell(part[m]) for m in MODELS]
-        size = f"{part['deep']['n']} ({part['deep']['n_pos']})"
-        lines.append(f"{name:<16}{size:>16}" + "".join(f"{cell:>26}" for cell in cells))
-    return "\n".join(lines)
+        cells = "".join(f"{_cell(part[model]):>{width}}" for model, width in zip(models, widths))
+        size = f"{part[models[0]]['n']} ({part[models[0]]['n_pos']})"
+        lines.append(f"{name:<16}{size:>16}{cells}")
+    return lines
+
+
+def summary(rows: list[dict[str, str]]) -> str:
+    """The AUCs of the main models with their intervals as a text table; ``rows`` are those of
+    ``table2.csv``.
+    """
+    models = [m for m in dict.fromkeys(row["model"] for row in rows) if m != EVERYONE_POSITIVE]
+    blocks = [_block(rows, models[start : start + ACROSS]) for start in range(0, len(models), ACROSS)]
+    return "\n\n".join("\n".join(lines) for lines in blocks)
 
 
 if __name__ == "__main__":

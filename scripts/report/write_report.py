@@ -7,12 +7,14 @@ from scripts.common.files import write_text
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
 from scripts.report.render import checklist_tables, report_html
-from scripts.report.run_files import STATISTICS, read_run
+from scripts.report.run_files import read_run
 
 job = snakemake
 with rule_log(job.log[0], job.rule) as log:
     run = read_run(
         labels=job.params.labels,
+        models=job.params.models,
+        main_network=job.params.main_network,
         test_sets=job.params.test_sets,
         files=job.input.files,
         films=job.input.films,
@@ -21,8 +23,8 @@ with rule_log(job.log[0], job.rule) as log:
         cohort=job.input.cohort,
         flow=job.input.flow,
         predictions=job.input.predictions,
-        statistics=dict(zip(STATISTICS, job.input.statistics)),
-        fold_scores=job.input.fold_scores,
+        statistics=dict(zip(job.params.statistics, job.input.statistics)),
+        fold_scores={name: job.input[f"scores_of_{name}"] for name in job.params.networks},
         figures=dict(zip(job.params.figures, job.input.figures)),
         provenance=job.input.provenance,
     )

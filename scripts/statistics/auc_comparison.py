@@ -14,7 +14,7 @@ import pandas as pd
 from scripts.common.contracts.statistics import DELONG
 from scripts.common.errors import StudyError
 from scripts.statistics.delong import Comparison, auc_with_covariance, compare, holm
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import arrays
 
 _METHODS = {"": "DeLong, Wald", "same ranking": "exact: same ranking"}
 

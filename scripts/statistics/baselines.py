@@ -10,87 +10,88 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from scripts.common.contracts import tabular
+from scripts.common.contracts.models import SET_SCORES
 from scripts.common.contracts.statistics import BASELINE_PERFORMANCE, DELONG
-from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
+from scripts.common.study_models import PUBLISHED
 from scripts.common.tables import read_table
-from scripts.common.vocabulary import BASELINES, EVERYONE_POSITIVE, OSTA_PUBLISHED
+from scripts.common.vocabulary import EVERYONE_POSITIVE
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE
 from scripts.statistics.performance import performance_table
-from scripts.statistics.thresholds import freeze
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import arrays
 
-PROBABILITIES = ("age", "logistic")
-
-AGAINST = ("deep", "combined")
-"""Models that are tested against each baseline."""
+PUBLISHED_CUT = (1.0, "published")
+"""OSTA's cut-off on minus the index (an index of -1 or below; Koh et al. 2001), and the name of its rule."""
 
 
-def with_baselines(predictions: pd.DataFrame, path: str | Path) -> pd.DataFrame:
-    """The predictions with the baselines' scores beside them.
+def with_published(
+    predictions: pd.DataFrame, osta: Sequence[str], scores: Mapping[tuple[str, str], str | Path]
+) -> pd.DataFrame:
+    """The predictions with a column ``<model>_published`` for each OSTA: minus its index, where it is known.
 
-    ``StudyError`` unless both hold the same patients.
+    ``scores`` gives the file (SET_SCORES) of a model and test set. ``StudyError`` unless it holds the set's
+    patients, each once.
     """
-    table = read_table(path, tabular.BASELINES.only("patient_id", "center", "set", "label", *BASELINES))
-    both = predictions.merge(
-        table, on=["center", "patient_id", "set", "label"], how="outer", indicator=True, validate="one_to_one"
-    )
-    if (both["_merge"] != "both").any() or both[list(BASELINES)].isna().any().any():
-        raise StudyError(
-            f"'{path}' and the predictions are not of the same patients: the files are of different runs; run"
-            " again."
-        )
-    return both.drop(columns="_merge")
-
-
-def baseline_thresholds(frame: pd.DataFrame, rule: str, value: float | None) -> dict[str, tuple[float, str]]:
-    """Threshold and rule of each baseline, from the train rows of ``frame`` alone.
-
-    A fixed probability (rule ``value``) has no meaning for OSTA, which then takes the largest Youden index.
-    """
-    frozen = freeze(frame, PROBABILITIES, rule, value).to_dict("records")
-    other = ("youden", None) if rule == "value" else (rule, value)
-    frozen += freeze(frame, ["osta"], *other).to_dict("records")
-    cuts = {row["model"]: (row["threshold"], row["rule"]) for row in frozen}
-    return cuts | {OSTA_PUBLISHED: (1.0, "published")}
+    frame = predictions.assign(**{name + PUBLISHED: NONE for name in osta})
+    for (model, name), path in scores.items():
+        table = read_table(path, SET_SCORES.only("patient_id", "raw"))
+        inside = frame["set"] == name
+        who = frame.loc[inside, "patient_id"]
+        if sorted(table["patient_id"]) != sorted(who) or table["raw"].isna().any():
+            raise StudyError(
+                f"'{path}' does not hold exactly the patients of 'results/predictions.csv'. Delete the file"
+                " and run again; it is made anew."
+            )
+        frame.loc[inside, model + PUBLISHED] = who.map(table.set_index("patient_id")["raw"])
+    return frame
 
 
 def baseline_performance(
     frame: pd.DataFrame,
+    baselines: Sequence[str],
     sets: Sequence[str],
     cuts: Mapping[str, tuple[float, str]],
     confidence: float,
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``BASELINE_PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the
-    published one.
+    """``BASELINE_PERFORMANCE``: every baseline in every test set at its frozen threshold, each OSTA also at
+    the published one.
+
+    ``frame`` comes from ``with_published``, ``cuts`` are the baselines' thresholds and rules.
     """
-    scored = frame.assign(**{OSTA_PUBLISHED: rounded(frame["osta"])})
-    names = [*BASELINES, OSTA_PUBLISHED]
-    thresholds = {name: cut for name, (cut, _) in cuts.items()}
-    table = performance_table(scored, names, sets, thresholds, confidence, replicates, seed)
+    published = {name: PUBLISHED_CUT for name in frame.columns if name.endswith(PUBLISHED)}
+    names = list(baselines)
+    for name in published:
+        model = name.removesuffix(PUBLISHED)
+        names.insert(names.index(model) + 1 if model in names else len(names), name)
+    chosen = {**cuts, **published}
+    thresholds = {name: chosen[name][0] for name in names}
+    table = performance_table(frame, names, sets, thresholds, confidence, replicates, seed)
     table = table[table["model"] != EVERYONE_POSITIVE].reset_index(drop=True)
     brier = []
     for row in table.itertuples():
-        part = scored[scored["set"] == row.set]
-        known = row.model in PROBABILITIES and len(part)
+        part = frame[frame["set"] == row.set]
+        known = row.model not in published and len(part)
         brier.append(float(np.mean((part[row.model] - part["label"].astype(float)) ** 2)) if known else NONE)
-    return table.assign(rule=[cuts[name][1] for name in table["model"]], brier=brier)[
-        list(BASELINE_PERFORMANCE)
-    ]
+    rules = [chosen[name][1] for name in table["model"]]
+    return table.assign(rule=rules, brier=brier)[list(BASELINE_PERFORMANCE)]
 
 
 def baseline_delong(
-    frame: pd.DataFrame, sets: Sequence[str], confidence: float, proc: object | None
+    frame: pd.DataFrame,
+    tested: Sequence[str],
+    baselines: Sequence[str],
+    sets: Sequence[str],
+    confidence: float,
+    proc: object | None,
 ) -> pd.DataFrame:
-    """``DELONG``: the deep and the combined model against each baseline; Holm's adjustment over these tests
-    of a set.
+    """``DELONG``: the ``tested`` models against each baseline; Holm's adjustment over these tests of a
+    set.
     """
-    names = [*AGAINST, *BASELINES]
-    pairs = [(model, baseline) for model in AGAINST for baseline in BASELINES]
+    names = [*tested, *baselines]
+    pairs = [(model, baseline) for model in tested for baseline in baselines]
     rows = []
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], names)

@@ -13,7 +13,7 @@ from scipy.special import expit, ndtri
 
 from scripts.common.contracts.statistics import CALIBRATION, CALIBRATION_CURVE
 from scripts.statistics.performance import wilson
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import arrays
 
 FEWEST = 20
 """Fewest events and non-events for a smoothed curve."""

@@ -7,16 +7,14 @@ from scripts.common.files import write_text
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
 from scripts.statistics.auc_comparison import delong_table, engine_record
-from scripts.statistics.waist import read_predictions
+from scripts.statistics.proc import asked_proc
+from scripts.statistics.scored_cohort import read_predictions
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given = snakemake.params
-    predictions, models = read_predictions(snakemake.input.predictions)
-    proc = None
-    if given.use_r and len(models) > 1:
-        from scripts.statistics.proc import Proc
-
-        proc = Proc()
+    models = given.models
+    predictions = read_predictions(snakemake.input.predictions, models)
+    proc = asked_proc(given.use_r and len(models) > 1)
     table = delong_table(predictions, models, given.sets, given.primary_contrast, given.confidence, proc)
     write_table(table, snakemake.output.delong, DELONG)
     write_text(snakemake.output.engine, json.dumps(engine_record(proc), indent=2, sort_keys=True) + "\n")

@@ -18,6 +18,7 @@ from scripts.common.numbers import count, percentage, with_interval
 from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.calibration import FEWEST
 from scripts.statistics.decision_curves import best_strategies
+from scripts.statistics.scored_cohort import arrays
 from scripts.statistics.style import (
     GREY,
     INK,
@@ -32,7 +33,6 @@ from scripts.statistics.style import (
     panels,
     shared_legend,
 )
-from scripts.statistics.waist import arrays
 
 
 @dataclass(frozen=True)

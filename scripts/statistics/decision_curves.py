@@ -13,7 +13,7 @@ from scripts.common.contracts.statistics import BEST_MODEL, NET_BENEFIT
 from scripts.common.seeds import sub_seed
 from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.performance import BOOTSTRAP
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import arrays
 
 TIE = 1e-12
 

@@ -7,18 +7,20 @@ from scripts.common.contracts.statistics import CALIBRATION_CURVE, NET_BENEFIT, 
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.log import rule_log
+from scripts.common.study_models import labels_of, study_models
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc
 from scripts.statistics.flow_diagram import draw_flow
 from scripts.statistics.forest_figure import draw_forest
-from scripts.statistics.waist import read_predictions
+from scripts.statistics.scored_cohort import read_predictions
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, read, out = snakemake.params, snakemake.input, snakemake.output
     words = Language.of(given.words)
-    names = Names(words, given.labels, given.model_labels)
-    predictions, models = read_predictions(read.predictions)
+    shown = study_models(given.models)
+    models, names = [model.name for model in shown], Names(words, given.labels, labels_of(shown))
+    predictions = read_predictions(read.predictions, models)
     style.apply(words, given.font_size, given.dpi, names.shown(models, given.sets, given.centers))
     look = Look(models, given.sets, words, names, given.colors, given.synthetic, given.confidence)
     table2 = read_table(read.table2, TABLE2)

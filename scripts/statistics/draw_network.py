@@ -1,4 +1,5 @@
-"""Heat maps, folds' histories and the shortcut audit in; the figures of the deep network out.
+"""The trainings' histories, and the main network's heat maps and shortcut audit in; the networks' figures
+out.
 
 A film is shown only where allowed.
 """
@@ -8,6 +9,7 @@ from scripts.common.contracts.statistics import SHORTCUTS
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.log import rule_log
+from scripts.common.study_models import labels_of, study_models
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
@@ -17,12 +19,16 @@ from scripts.statistics.training_figure import draw_training
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, read, out = snakemake.params, snakemake.input, snakemake.output
     words = Language.of(given.words)
-    names = Names(words, given.labels)
-    style.apply(words, given.font_size, given.dpi, names.shown(sets=given.sets))
+    models = study_models(given.models)
+    names = Names(words, given.labels, labels_of(models))
+    order = sorted((model.name for model in models), key=lambda name: name != given.main_network)
+    style.apply(words, given.font_size, given.dpi, names.shown(order, given.sets))
 
-    histories = [read_table(path, HISTORY) for path in read.histories]
-    style.save(draw_training(histories, words, given.synthetic), [out.training, *out.training_copies])
-    log.say(f"training curves of {len(histories)} folds")
+    histories = {name: {} for name in order}
+    for (name, run), path in zip(given.trainings, read.histories, strict=True):
+        histories[name][run] = read_table(path, HISTORY)
+    style.save(draw_training(histories, words, names, given.synthetic), [out.training, *out.training_copies])
+    log.say(f"training curves of {len(read.histories)} trainings")
 
     table = read_table(read.shortcuts, SHORTCUTS)
     figure = draw_shortcuts(

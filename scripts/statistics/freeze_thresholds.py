@@ -3,12 +3,12 @@
 from scripts.common.contracts.statistics import THRESHOLDS
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
+from scripts.statistics.scored_cohort import read_predictions
 from scripts.statistics.thresholds import freeze
-from scripts.statistics.waist import read_predictions
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
-    predictions, models = read_predictions(snakemake.input.predictions)
-    chosen = snakemake.params.threshold
+    models, chosen = snakemake.params.models, snakemake.params.threshold
+    predictions = read_predictions(snakemake.input.predictions, models)
     table = freeze(predictions, models, chosen["rule"], chosen["value"])
     write_table(table, snakemake.output.thresholds, THRESHOLDS)
     for row in table.itertuples():

@@ -152,7 +152,7 @@ def draw_gradcam(
                     )
                 continue
             case = cases.iloc[members[place]]
-            title = f"{room}{language.say(case['kind'])}, {language.say('score')} {decimal(case['deep'], 2)}"
+            title = f"{room}{language.say(case['kind'])}, {language.say('score')} {decimal(case['score'], 2)}"
             shown = may_show is None or case["image_id"] in may_show
             _draw_case(left, right, films[members[place]], heat[members[place]], shown, title, language)
     bar = figure.colorbar(

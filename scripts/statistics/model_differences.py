@@ -20,8 +20,8 @@ from scripts.statistics.performance import (
     confusion,
     threshold_metrics,
 )
+from scripts.statistics.scored_cohort import arrays
 from scripts.statistics.thresholds import youden
-from scripts.statistics.waist import arrays
 
 USE = "upper bound only: threshold chosen on these test patients"
 

@@ -32,7 +32,7 @@ from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, INTERNAL_TEST, TRAIN, TREAT_ALL, TREAT_NONE
-from scripts.statistics.waist import check_scores
+from scripts.statistics.scored_cohort import check_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 

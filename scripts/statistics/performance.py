@@ -15,7 +15,7 @@ from scripts.common.contracts.statistics import TABLE2
 from scripts.common.seeds import sub_seed
 from scripts.common.vocabulary import EVERYONE_POSITIVE
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import arrays
 
 WILSON = "Wilson"
 BOOTSTRAP = "bootstrap, percentile"
@@ -56,15 +56,11 @@ def joint_draws(
     Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells); cells
     without a patient are left out.
     """
-    code = np.asarray(labels == 1, dtype=np.int64)
-    for calls in called:
-        code = 2 * code + calls
-    counts = np.bincount(code)
-    cells = np.flatnonzero(counts)
+    told = np.vstack([labels == 1, called]).astype(np.int8)
+    cells, counts = np.unique(told, axis=1, return_counts=True)  # sorted by label, then by the calls in order
     rng = np.random.Generator(np.random.PCG64(seed))
-    draws = rng.multinomial(len(labels), counts[cells] / len(labels), size=replicates)
-    bits = (cells >> np.arange(len(called), -1, -1)[:, None]) & 1
-    return draws, bits[0].astype(bool), bits[1:].astype(bool)
+    draws = rng.multinomial(len(labels), counts / len(labels), size=replicates)
+    return draws, cells[0].astype(bool), cells[1:].astype(bool)
 
 
 def bootstrap_counts(

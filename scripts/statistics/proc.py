@@ -105,3 +105,8 @@ class Proc:
                 " go on without R."
             ) from error
         return PairedTest(*(float(v) for v in answer))
+
+
+def asked_proc(use_r: bool) -> Proc | None:
+    """R with pROC where it is asked for (``statistics.engine: r``)."""
+    return Proc() if use_r else None

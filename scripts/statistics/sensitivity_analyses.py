@@ -17,8 +17,8 @@ from scripts.common.seeds import sub_seed
 from scripts.common.vocabulary import CLINICAL
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
 from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.subgroups import measures, months_apart
-from scripts.statistics.waist import arrays
 
 WINDOWS = (1, 3)
 """Narrower windows between film and DXA exam, in calendar months."""
@@ -182,7 +182,7 @@ def rate_change(
 
 
 def sensitivity_table(
-    frame: pd.DataFrame,
+    scored: ScoredCohort,
     models: Sequence[str],
     sets: Sequence[str],
     thresholds: Mapping[str, float],
@@ -195,12 +195,12 @@ def sensitivity_table(
 
     An analysis on a variable that no patient has is left out.
     """
-    models, variables, rows = list(models), recorded(frame), []
-    most_sites = int(frame["n_sites"].max()) if "n_sites" in variables else 0
+    models, variables, rows = list(models), recorded(scored.patients), []
+    most_sites = int(scored.patients["n_sites"].max()) if "n_sites" in variables else 0
     for name in sets:
-        part = frame[frame["set"] == name]
-        labels, scores = arrays(part, models)
-        for analysis in analyses(part, op_t_score, variables, most_sites):
+        part = scored.of_set(name)
+        labels, scores = part.arrays(models)
+        for analysis in analyses(part.patients, op_t_score, variables, most_sites):
             own = measures(
                 analysis.labels[analysis.kept], scores[:, analysis.kept], models, thresholds, confidence
             )

@@ -1,7 +1,7 @@
-"""What else than bone could carry the deep score: device, film size, brightness and exposure, and parts of
+"""What else than bone could carry a network's score: device, film size, brightness and exposure, and parts of
 the film.
 
-Three analyses in one table. *Variables*: how much of the deep score's logit a group of variables explains,
+Three analyses in one table. *Variables*: how much of the score's logit a group of variables explains,
 and how well the group alone tells the label. *Within a manufacturer*: the AUC among films of one device
 maker, where the maker can't help. *Masked*: the AUC of scores of films with a part covered.
 """
@@ -26,7 +26,7 @@ from scripts.common.tables import read_table
 from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import ScoredCohort, arrays
 
 FILM = EXPOSURE.only(
     *("center", "image_id", "view", "rows", "columns", "mean", "value_range", "noise_ratio"),
@@ -186,11 +186,16 @@ def label_scores(learn: pd.DataFrame, apply: pd.DataFrame, variables: Sequence[s
     return solver.fit(design.columns(learn), labels).predict_proba(design.columns(apply))[:, 1]
 
 
-def with_films(patients: pd.DataFrame, exposure: str | Path) -> pd.DataFrame:
-    """Patients with the measures of their films; manufacturers in one spelling.
+AUDITED = ("patient_id", "center", "set", "fold", "label", "image_id", "age", "sex", "manufacturer")
+"""What of the cohort is read."""
+
+
+def with_films(scored: ScoredCohort, network: str, exposure: str | Path) -> pd.DataFrame:
+    """Patients with the measures of their films and ``score``, the network's; manufacturers in one spelling.
 
     ``StudyError`` where a film has no row.
     """
+    patients = scored.patients[list(AUDITED)].assign(score=scored.scores[network])
     films = read_table(exposure, FILM)
     if films.duplicated(["center", "image_id"]).any():
         raise StudyError(f"'{exposure}' holds a film twice. Delete it and run again; it is made anew.")
@@ -224,12 +229,12 @@ def folds_of(frame: pd.DataFrame, seed: int) -> np.ndarray:
 
 
 def audited_score(part: pd.DataFrame) -> np.ndarray:
-    """The logit of the deep score (n,) of a set's patients; in train with mean 0 and SD 1 within each fold.
+    """The logit of the score (n,) of a set's patients; in train with mean 0 and SD 1 within each fold.
 
     Each fold's network has a scale of its own. Pooled as they are, its offset and spread would count as
     unexplained variance. A fold with one score for all is 0.
     """
-    score = logit(np.clip(part["deep"].to_numpy(dtype=float), CLIP, 1 - CLIP))
+    score = logit(np.clip(part["score"].to_numpy(dtype=float), CLIP, 1 - CLIP))
     if not len(part) or part["fold"].isna().any():
         return score
     folds = part["fold"].to_numpy(dtype=int)
@@ -272,7 +277,7 @@ def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, s
             design = Design.learn(part, variables)
             columns = design.columns(part)
             if n and not target.std() > 0:
-                row["note"] = "the deep score is constant"
+                row["note"] = "the score is constant"
             elif design.width == 0:
                 row["note"] = why_no_column(part, variables) if n else "no patients"
             elif n < PATIENTS_PER_COLUMN * (design.width + 1):
@@ -293,13 +298,13 @@ def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, s
 
 
 def manufacturer_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float) -> list[dict]:
-    """Rows of the analysis ``within_manufacturer``: the deep score's AUC among films of one maker."""
+    """Rows of the analysis ``within_manufacturer``: the score's AUC among films of one maker."""
     rows = []
     for name in [TRAIN, *sets]:
         part = frame[frame["set"] == name]
         for maker in sorted(part["manufacturer"].unique()):
             own = part[part["manufacturer"] == maker]
-            labels, scores = arrays(own, ["deep"])
+            labels, scores = arrays(own, ["score"])
             n_pos = int(labels.sum())
             row = {
                 "set": name,
@@ -323,9 +328,9 @@ def read_masked(paths: Mapping[str, str | Path], frame: pd.DataFrame) -> dict[st
     tables = {}
     for name, path in paths.items():
         key = ["patient_id", "image_id"]
-        part = frame.loc[frame["set"] == name, [*key, "label", "deep"]]
+        part = frame.loc[frame["set"] == name, [*key, "label", "score"]]
         table = part.merge(read_table(path, MASKED), on=key, how="outer", validate="one_to_one")
-        if len(table) != len(part) or table[[*MASKS, "deep"]].isna().any().any():
+        if len(table) != len(part) or table[[*MASKS, "score"]].isna().any().any():
             raise StudyError(
                 f"'{path}' does not hold the patients of '{name}'. Delete it and run again; it is made anew."
             )
@@ -340,7 +345,7 @@ def masked_rows(masked: Mapping[str, pd.DataFrame], confidence: float, proc: obj
     rows = []
     names = ["unmasked", *MASKS]
     for name, table in masked.items():
-        table = table.rename(columns={"deep": "unmasked"})
+        table = table.rename(columns={"score": "unmasked"})
         labels, scores = arrays(table, names)
         base = {"set": name, "analysis": "masked", "n": len(labels), "n_pos": int(labels.sum())}
         shown = {mask: _auc(labels, scores[i], confidence) for i, mask in enumerate(names)}

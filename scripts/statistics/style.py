@@ -37,9 +37,20 @@ GREY = "#6f6f6f"
 PALE = "#d9d9d9"
 WARNING = "#a4001d"
 
-# Okabe and Ito's palette, for models that the config names no colour for
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
-LINE_STYLES = ("solid", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (4, 1.2, 1, 1.2)))
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#7300E6", "#732A11")
+"""Colours of models that the config names none for: Okabe and Ito's, violet and brown in place of their
+yellow, too pale for lines, and their black, the colour of treating nobody."""
+
+LINE_STYLES = (
+    "solid",
+    (0, (5, 1.5)),
+    (0, (1.2, 1.2)),
+    (0, (4, 1.2, 1, 1.2)),
+    (0, (9, 1.5)),
+    (0, (4, 1.2, 1, 1.2, 1, 1.2)),
+    (0, (1.2, 2.8)),
+    (0, (9, 1.2, 3, 1.2)),
+)
 
 SET_COLORS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Colours of the sets, train first; they repeat where there are more. Of Okabe and Ito."""
@@ -47,7 +58,7 @@ SET_COLORS = (INK, "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4
 FOLD_COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
 """Colours of the folds; they repeat where there are more. Of Okabe and Ito."""
 
-MARKERS = "osD^vPX"
+MARKERS = "osD^vPX<>"
 """Marks of models, sets or folds, so that they are told apart without colour too."""
 
 

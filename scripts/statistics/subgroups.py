@@ -12,7 +12,7 @@ from scripts.common.cutoffs import at_least, below
 from scripts.common.seeds import sub_seed
 from scripts.statistics.delong import NONE, auc_with_covariance
 from scripts.statistics.performance import auc_columns, bootstrap_interval, confusion, proportions, ratio
-from scripts.statistics.waist import arrays
+from scripts.statistics.scored_cohort import ScoredCohort
 
 DAYS_A_MONTH = 30
 """Stands for a calendar month where ``cohort.csv`` gives days alone."""
@@ -75,7 +75,7 @@ def measures(
 
 
 def subgroup_table(
-    frame: pd.DataFrame,
+    scored: ScoredCohort,
     models: Sequence[str],
     sets: Sequence[str],
     thresholds: Mapping[str, float],
@@ -84,10 +84,10 @@ def subgroup_table(
     """``SUBGROUPS``: all test sets, subgroups without a patient left out."""
     rows = []
     for name in sets:
-        part = frame[frame["set"] == name]
-        for subgroup, level, mask in levels(part):
+        part = scored.of_set(name)
+        for subgroup, level, mask in levels(part.patients):
             if mask.any():
-                inside = measures(*arrays(part[mask], list(models)), models, thresholds, confidence)
+                inside = measures(*part.where(mask).arrays(models), models, thresholds, confidence)
                 rows += [{"set": name, "subgroup": subgroup, "level": level, **row} for row in inside]
     return pd.DataFrame(rows, columns=list(SUBGROUPS))
 
@@ -148,7 +148,7 @@ def at_prevalence(
 
 
 def prevalence_table(
-    frame: pd.DataFrame,
+    scored: ScoredCohort,
     models: Sequence[str],
     sets: Sequence[str],
     thresholds: Mapping[str, float],
@@ -162,10 +162,10 @@ def prevalence_table(
     """
     rows = []
     for population in populations:
-        old_enough = at_least(frame["age"].to_numpy(dtype=float, na_value=np.nan), population["from_age"])
+        age = scored.patients["age"].to_numpy(dtype=float, na_value=np.nan)
+        old_enough = scored.where(at_least(age, population["from_age"]))
         for name in sets:
-            part = frame[old_enough & (frame["set"] == name).to_numpy()]
-            labels, scores = arrays(part, list(models))
+            labels, scores = old_enough.of_set(name).arrays(models)
             for model, values in zip(models, scores, strict=True):
                 own = sub_seed(seed, "statistics", "prevalence", population["label"], name, model)
                 counts = confusion(labels, values >= thresholds[model])

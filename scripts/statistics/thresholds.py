@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.common.contracts.statistics import THRESHOLDS
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import TRAIN
-from scripts.statistics.waist import arrays, training_rows
+from scripts.statistics.scored_cohort import arrays, training_rows
 
 
 def cut_points(scores: np.ndarray) -> np.ndarray:
@@ -100,5 +100,10 @@ def freeze(frame: pd.DataFrame, models: Sequence[str], rule: str, value: float |
 
 def read_thresholds(path: str, models: Sequence[str]) -> dict[str, float]:
     """The frozen threshold of each model."""
-    table = read_table(path, THRESHOLDS).set_index("model")["threshold"]
-    return {model: float(table[model]) for model in models}
+    return {model: cut for model, (cut, _) in read_cuts(path, models).items()}
+
+
+def read_cuts(path: str, models: Sequence[str]) -> dict[str, tuple[float, str]]:
+    """The frozen threshold of each model and the rule that chose it."""
+    table = read_table(path, THRESHOLDS).set_index("model")
+    return {m: (float(table.loc[m, "threshold"]), str(table.loc[m, "rule"])) for m in models}

@@ -59,6 +59,31 @@ class Models:
         """Models whose embeddings a rule makes, as a wildcard's pattern."""
         return _pattern([n for n in self.tabular if getattr(self._config.models[n], "trunk", None)])
 
+    # --------------------------------------------------------------------------------------- names
+
+    def named(self, *, role: str = "", kind: str = "") -> list[str]:
+        """Names of the models, in order: all, or those of a role, or of a kind; of own tables those given."""
+        return [
+            model["name"]
+            for model in self._config.shown_models()
+            if role in ("", model["role"]) and kind in ("", model["kind"])
+        ]
+
+    def shown(self, role: str) -> list[dict[str, Any]]:
+        """The models of a role as scripts that show them are told (``Config.shown_models``)."""
+        return [model for model in self._config.shown_models() if model["role"] == role]
+
+    def tested(self) -> list[str]:
+        """Those that are tested against the baselines: the main network, and the first of the primary
+        contrast.
+        """
+        return list(dict.fromkeys([self.main_network, *(self._config.statistics.primary_contrast or ())[:1]]))
+
+    def networks_compared(self) -> dict[str, str]:
+        """Role of each network, the main network first."""
+        order = sorted(self.networks, key=lambda name: name != self.main_network)
+        return {name: self._config.models[name].role for name in order}
+
     # --------------------------------------------------------------------------------------- files
 
     @staticmethod
@@ -66,6 +91,14 @@ class Models:
         """A model's scores of the set ``name``; of training patients the out-of-fold ones."""
         place = "out_of_fold" if name == TRAIN else f"scores/{name}"
         return f"results/models/{model}/{place}.csv"
+
+    def scores_of(self, models: Sequence[str]) -> list[str]:
+        """The scores of some models in every test set, a model's together."""
+        return [self.scores(model, name) for model in models for name in self.test_sets]
+
+    def masked_scores(self) -> list[str]:
+        """The scores of films with parts covered, of the main network."""
+        return [f"results/models/{self.main_network}/masked/{name}.csv" for name in self.masked_sets()]
 
     def all_scores(self) -> list[str]:
         """The scores of every set and model, a set's models together, in the config's order."""
@@ -122,23 +155,27 @@ class Models:
         """The weights file that a training starts from; the ImageNet file's content is fixed by its
         checksum.
         """
-        model = self._config.models[wildcards.model]
-        if model.init == "random":
-            return []
-        return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
+        return self._start(wildcards.model) or []
 
-    def weights_given(self) -> list[str]:
-        """Every weights file that a training or an embedding starts from, each once."""
-        files = []
-        for model in self._config.models.values():
-            init, trunk = getattr(model, "init", "random"), getattr(model, "trunk_name", None)
-            if init != "random" and trunk is not None:
-                files.append(imagenet_path(trunk) if init == "imagenet" else init)
-        return [ancient(path) for path in dict.fromkeys(files)]
+    def _start(self, name: str) -> str | None:
+        """The weights file that a model starts from; None where it starts from none."""
+        model = self._config.models[name]
+        if getattr(model, "trunk_name", None) is None or model.init == "random":
+            return None
+        return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
 
     def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
         """Params function: the hash of what makes a bundle of a network's kind."""
         return lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(self.kind(wildcards)))
+
+    def starts(self) -> dict[str, str]:
+        """Models that start from a weights file, and the file."""
+        found = {name: self._start(name) for name in self._config.models}
+        return {name: path for name, path in found.items() if path is not None}
+
+    def trainings(self) -> list[tuple[str, str]]:
+        """Every training: network and run."""
+        return [(network, run) for network in self.networks for run in self.runs(network)]
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
@@ -238,6 +275,11 @@ class Models:
             for name in order_of(self._config.models, list(self.columns))
             if name in self.tabular
         ]
+
+    def given_embeddings(self) -> dict[str, str]:
+        """Models whose embeddings the user gave, and the file."""
+        found = {name: getattr(model, "embeddings", None) for name, model in self._config.models.items()}
+        return {name: path for name, path in found.items() if path is not None}
 
     def predictors(self, wildcards: Wildcards) -> list[dict[str, Any]]:
         """The predictors of a model with their types, in its order."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, Result
+from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, SEVERAL_NETWORKS, Result
 from scripts.common.config import Config
 from scripts.workflow.centers import Centers
 from scripts.workflow.models import Models
@@ -28,12 +28,18 @@ def figure_copies(config: Config, name: str) -> list[str]:
     return [f"results/figures/{name}.{suffix}" for suffix in formats]
 
 
+def study_has(config: Config) -> tuple[str, ...]:
+    """What the study has of what some results are made only with (``Result.only_with``)."""
+    return (SEVERAL_NETWORKS,) if len(Models(config).networks) > 1 else ()
+
+
 def _results(config: Config, wanted: Callable[[Result], bool]) -> list[str]:
     """The files of the catalogue's rows that are ``wanted``."""
     models, formats = Models(config), config.statistics.figures.formats
     names = {"center": [c.name for c in config.centers], "tabular": models.tabular}
     files = []
-    for row in filter(wanted, CATALOGUE):
+    has = study_has(config)
+    for row in (row for row in CATALOGUE if row.made_with(has) and wanted(row)):
         if "{network}" not in row.name:
             files += row.files(names, formats)
             continue
@@ -103,7 +109,7 @@ def products(config: Config, centers: Centers) -> list[str]:
         "results/cohort/internal_test.csv",
         *(f"state/cache/{side}/{name}/index.csv" for side in models.sides() for name in sets),
         *models.all_scores(),
-        *(f"results/models/{models.main_network}/masked/{name}.csv" for name in models.masked_sets()),
+        *models.masked_scores(),
         f"results/models/{models.main_network}/gradcam/cases.csv",
         *_results(config, lambda row: row.made == PRODUCT),
     ]

@@ -137,8 +137,8 @@ def stage() -> None:
         config["statistics"] = {"engine": "r" if shutil.which("R") else "numpy"}
         (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
         command = [
-            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory",
-            name,
+            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/statistics_alone.smk"),
+            "--directory", name,
             "--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2",
         ]  # fmt: skip
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()

@@ -14,7 +14,7 @@ from scripts.common.code_hash import ROOT, import_graph
 from scripts.common.config.intake import Exposure
 from scripts.common.errors import StudyError
 from scripts.common.language import LANGUAGES, Language, words_by_group, words_of
-from scripts.common.language.names import STRATEGIES, Names, labels_of_models
+from scripts.common.language.names import STRATEGIES, Names
 from scripts.common.vocabulary import ACCEPTED, EXCLUSIONS, MASKS, PASS, QUARANTINED, REJECT, REJECTED, REVIEW
 from scripts.intake.dicom_reading import REASONS
 from scripts.intake.exposure import judge
@@ -33,7 +33,7 @@ TERMS = {
     "PPV": "阳性预测值", "NPV": "阴性预测值", "net benefit": "净收益",
     "Youden": "约登指数", "threshold probability": "阈概率", "calibration": "校准度", "prevalence": "患病率",
     "subgroup": "亚组", "out.of.fold": "折外", "held.out AUC": "留出折 AUC", "frozen": "固定",
-    "confidence interval": "置信区间", "bootstrap": "自助法", "Holm": "Holm", "Deep score": "DL 评分",
+    "confidence interval": "置信区间", "bootstrap": "自助法", "Holm": "Holm", "Network.s score": "网络评分",
     "training set": "训练集", "internal test set": "内部测试集", "external test set": "外部测试集",
     "decision curve": "决策曲线", "Patient flow": "病例筛选流程", "osteoporosis": "骨质疏松|OP",
     "non-OP": "非 OP", "manufacturer": "厂商", "baselines": "基线方法", "quartile": "四分位", "slope": "斜率",
@@ -139,16 +139,17 @@ def test_parts_of_the_statistics_have_words():
 def test_no_name_is_looked_up_among_the_words(code):
     """Every key of the words, and every part of one, as the name of a set, a centre and a model."""
     words = Language(code)
-    names = Names(words, models=labels_of_models(words))
+    names = Names(words, models={"osta": "OSTA"})
     keys = {key for key, _, _ in PAIRS}
     called = {*keys, *(key.partition("_")[2] for key in keys), "male", "all", "found", "one_class", "deep"}
     for name in sorted(called - {"", "train", "internal_test"}):
         shown = name.replace("_", " ").casefold()
         assert names.center(name).casefold() == names.set(name).casefold() == shown
-        if name not in labels_of_models(words) and name not in STRATEGIES:
+        if name not in STRATEGIES and name != "osta":
             assert names.model(name).casefold() == shown
     assert names.center("train") == "Train", "the training set is a set, not a centre"
-    assert Names(words).model("deep") == "deep", "a model of own tables is shown as it is called"
+    assert names.model("osta_published") == words.say("published_cutoff", model="OSTA")
+    assert names.model("other_published") == "other published", "no model of the study at its cut-off"
     assert Names(words, {"all": "Everyone's hospital"}).model("all") == words.say("strategy_all")
 
 

@@ -79,7 +79,9 @@ def test_layers_are_counted_as_the_network_has_them(settings, changes):
     assert architecture.parameter_count() == sum(p.numel() for p in HybridNetwork(architecture).parameters())
     for precision in ("fp32", "bf16"):
         counted = training_memory(architecture, 2, precision, "cpu").activations
-        assert counted == pytest.approx(saved_bytes("hybrid", architecture, 2, precision), rel=0.05), precision
+        assert counted == pytest.approx(saved_bytes("hybrid", architecture, 2, precision), rel=0.05), (
+            precision
+        )
     assert trunk_activations(256, 64, 2) < trunk_activations(256, 64, 4) < trunk_activations(256, 128, 4)
 
 

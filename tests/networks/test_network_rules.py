@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RULES = ("cache_films", "train_fold", "score_out_of_fold", "score_images")
 MODEL = "results/models/deep"
 SCORES = [f"{MODEL}/out_of_fold.csv", f"{MODEL}/scores/external_1.csv"]
+TWICE = ["results/models/twice/out_of_fold.csv", "results/models/twice/scores/external_1.csv"]
 
 
 def small_config(folder, **machine):
@@ -57,7 +58,7 @@ def study(tmp_path_factory):
     return folder
 
 
-def snakemake(folder, cores, *more):
+def snakemake(folder, cores, *more, wanted=SCORES):
     command = [
         sys.executable,
         "-m",
@@ -77,7 +78,7 @@ def snakemake(folder, cores, *more):
         "--allowed-rules",
         *RULES,
         "--",
-        *SCORES,
+        *wanted,
     ]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
@@ -93,10 +94,10 @@ def products(folder):
     return {name: (folder / name).read_bytes() for name in kept}
 
 
-def steps(folder):
+def steps(folder, *runs):
     return [
-        (folder / f"logs/train_fold/deep_{k}.log").read_text().split("optimiser steps: ")[1].strip()
-        for k in (0, 1)
+        (folder / f"logs/train_fold/{run}.log").read_text().split("optimiser steps: ")[1].strip()
+        for run in runs
     ]
 
 
@@ -104,7 +105,7 @@ def test_cores_change_no_byte_and_settings_without_effect_train_nothing(study):
     small_config(study)
     snakemake(study, 2)
     first = products(study)
-    assert steps(study) == ["2", "2"]
+    assert steps(study, "deep_0", "deep_1") == ["2", "2"]
     assert len(read_csv(study / SCORES[0], ("patient_id", "image_id", "score", "raw", "fold"))) == 20
     assert (
         len(read_csv(study / SCORES[1], ("patient_id", "image_id", "score", "raw", "fold_0", "fold_1"))) == 5
@@ -117,5 +118,31 @@ def test_cores_change_no_byte_and_settings_without_effect_train_nothing(study):
         kept.rename(study / "state" / kept.name)
     (study / MODEL / "fold_1/weights.pt").unlink()
     snakemake(study, 1, "--forcerun", "train_fold")
-    assert steps(study) == ["2", "2"]
+    assert steps(study, "deep_0", "deep_1") == ["2", "2"]
     assert products(study) == first
+
+
+def test_a_further_network_trains_itself_alone_and_takes_from_the_store_what_it_shares(study):
+    """Its first seed has the settings, and so the key, of the network that it is like."""
+    small_config(study)
+    snakemake(study, 2)
+    first = products(study)
+    snakemake(study, 2, wanted=[*SCORES, *TWICE])
+    runs = [f"twice_{run}" for run in ("0", "0_seed_1", "1", "1_seed_1")]
+    assert steps(study, *runs) == ["0", "2", "0", "2"]
+    assert products(study) == first
+    twice = study / "results/models/twice"
+    weights = {run.name: (run / "weights.pt").read_bytes() for run in twice.glob("fold_*")}
+    assert weights["fold_0"] == first[f"{MODEL}/fold_0/weights.pt"] != weights["fold_0_seed_1"]
+    columns = [f"fold_{run}" for run in ("0", "0_seed_1", "1", "1_seed_1")]
+    scores = read_csv(study / TWICE[1], ())
+    assert list(scores[0]) == ["patient_id", "image_id", "score", "raw", *columns]
+    alone = {row["image_id"]: row for row in read_csv(study / SCORES[1], ())}
+    for row in scores:
+        assert row["fold_0"] == alone[row["image_id"]]["fold_0"] != row["fold_0_seed_1"]
+        assert float(row["score"]) == pytest.approx(np.mean([float(row[name]) for name in columns]))
+    seen = {row["image_id"]: float(row["score"]) for row in read_csv(study / SCORES[0], ())}
+    for row in read_csv(study / TWICE[0], ()):
+        tables = [read_csv(twice / f"fold_{row['fold']}{more}/held_out.csv", ()) for more in ("", "_seed_1")]
+        each = [float(r["score"]) for table in tables for r in table if r["image_id"] == row["image_id"]]
+        assert each[0] == seen[row["image_id"]] and float(row["score"]) == pytest.approx(np.mean(each))

@@ -68,9 +68,11 @@ def test_a_left_over_training_is_named_by_its_lock_and_ended_by_its_line(tmp_pat
     mine, other = tmp_path / "mine", tmp_path / "other"
     for study in (mine, other):
         study.mkdir()
-        jobs.append(hold(study / "state/locks/fold_3.lock", study))
+        jobs.append(hold(study / "state/locks/net, fold 3.lock", study))
     said = command(mine)
-    assert f"fold 3: process {jobs[0].pid}" in said and "left over" in said and str(jobs[1].pid) not in said
+    assert (
+        f"net, fold 3: process {jobs[0].pid}" in said and "left over" in said and str(jobs[1].pid) not in said
+    )
     pid = int(re.search(r"To end it: kill (\d+)$", said, flags=re.M)[1])
     os.kill(pid, signal.SIGTERM)
     assert jobs[0].wait(20) == -signal.SIGTERM and jobs[1].poll() is None
@@ -80,7 +82,7 @@ def test_a_left_over_training_is_named_by_its_lock_and_ended_by_its_line(tmp_pat
 def test_a_training_of_a_run_that_is_going_on_is_left_alone_until_the_run_is_killed(tmp_path, jobs):
     """The run is a process named snakemake with the training below it; SIGKILL leaves the training behind."""
     (tmp_path / "snakemake").write_text(RUN)
-    jobs.append(hold(tmp_path / "state/locks/fold_0.lock", tmp_path, str(tmp_path / "snakemake")))
+    jobs.append(hold(tmp_path / "state/locks/net, fold 0.lock", tmp_path, str(tmp_path / "snakemake")))
     run = jobs[0]
     (found,) = holders(tmp_path / "state")
     assert (
@@ -109,5 +111,5 @@ def test_a_gpu_counts_where_the_job_works_in_the_studys_folder(tmp_path, jobs):
 
 def test_a_free_lock_names_nobody(tmp_path):
     (tmp_path / "state/locks").mkdir(parents=True)
-    (tmp_path / "state/locks/fold_0.lock").touch()
+    (tmp_path / "state/locks/net, fold 0.lock").touch()
     assert list(holders(tmp_path / "state")) == [] == list(holders(tmp_path / "none"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +12,16 @@ import pytest
 
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILMS
+from scripts.common.contracts.networks import CASES
+from scripts.common.cutoffs import rounded
 from scripts.common.tables import write_table
+from scripts.statistics.scored_cohort import ScoredCohort
 
 SIZES = {"train": (90, 166), "internal_test": (22, 42), "external_1": (35, 21), "external_2": (28, 12)}
 """OP and non-OP patients per set, as in the shipped configuration."""
 
 MODELS = ["deep", "clinical", "combined"]
+BASELINES = ["age", "logistic", "osta"]
 
 
 def random_cohort(sizes: Mapping[str, tuple[int, int]], seed: int = 1) -> pd.DataFrame:
@@ -80,6 +85,21 @@ def random_predictions(cohort: pd.DataFrame, seed: int = 2) -> pd.DataFrame:
     return frame
 
 
+def with_baselines(predictions: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
+    """The predictions with the scores of BASELINES behind them; ``age`` is a column of the cohort too."""
+    frame = predictions.copy()
+    age, weight = (cohort[name].to_numpy(dtype=float) for name in ("age", "weight_kg"))
+    frame["age"] = 1 / (1 + np.exp(-0.08 * (age - 65)))
+    frame["logistic"] = 1 / (1 + np.exp(-0.08 * (age - 65) + 0.05 * (weight - 60)))
+    frame["osta"] = 1 / (1 + np.exp(-0.3 * index_of(cohort)))
+    return frame
+
+
+def index_of(cohort: pd.DataFrame) -> np.ndarray:
+    """Minus OSTA's index, as its ``raw``."""
+    return rounded(0.2 * (cohort["age"].to_numpy(dtype=float) - cohort["weight_kg"].to_numpy(dtype=float)))
+
+
 def flow_of_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
     """A flow table (FLOW) whose counts close."""
     excluded = {
@@ -99,28 +119,29 @@ def flow_of_cohort(cohort: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FLOW))
 
 
-def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame, seed: int = 3) -> None:
-    """Cases, maps and films tables as the deep and intake stages leave them; the last case's film is not
+def write_gradcam(
+    folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame, network: str = "deep", seed: int = 3
+) -> None:
+    """Cases, maps and films tables as the networks' and intake stages leave them; the last case's film is not
     known to be free of text.
     """
+    predictions = predictions.assign(score=predictions[network])
     rng = np.random.default_rng(seed)
     inside = predictions[predictions["set"] == "internal_test"].merge(
         cohort[["patient_id", "image_id"]], on="patient_id"
     )
     rows = []
     for kind, positive, op in (("TP", True, 1), ("FP", True, 0), ("TN", False, 0), ("FN", False, 1)):
-        some = inside[((inside["deep"] >= 0.5) == positive) & (inside["label"] == op)].head(2)
+        some = inside[((inside["score"] >= 0.5) == positive) & (inside["label"] == op)].head(2)
         rows += [
-            ("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5, "certain")
+            ("internal_test", r.image_id, r.patient_id, kind, r.score, r.label, 0.5, "certain")
             for r in some.itertuples()
         ]
     for r in inside.sample(3, random_state=seed).itertuples():
-        kind = ("T" if (r.deep >= 0.5) == (r.label == 1) else "F") + ("P" if r.deep >= 0.5 else "N")
-        rows.append(("internal_test", r.image_id, r.patient_id, kind, r.deep, r.label, 0.5, "random"))
-    cases = pd.DataFrame(
-        rows, columns=["set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen"]
-    )
-    where = folder / "results/deep/gradcam"
+        kind = ("T" if (r.score >= 0.5) == (r.label == 1) else "F") + ("P" if r.score >= 0.5 else "N")
+        rows.append(("internal_test", r.image_id, r.patient_id, kind, r.score, r.label, 0.5, "random"))
+    cases = pd.DataFrame(rows, columns=list(CASES))
+    where = folder / f"results/models/{network}/gradcam"
     where.mkdir(parents=True)
     cases.to_csv(where / "cases.csv", index=False)
     side, n = 96, len(cases)
@@ -159,13 +180,15 @@ def random_exposure(cohort: pd.DataFrame, seed: int = 4) -> pd.DataFrame:
     return frame
 
 
-def random_masked(predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, seed: int = 5) -> pd.DataFrame:
-    """Scores of a set with parts of the film covered: less of the deep score is left with the spine
+def random_masked(
+    predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, network: str = "deep", seed: int = 5
+) -> pd.DataFrame:
+    """Scores of a set with parts of the film covered: less of the network's score is left with the spine
     covered.
     """
     rng = np.random.default_rng(seed)
     part = predictions[predictions["set"] == name].merge(cohort[["patient_id", "image_id"]], on="patient_id")
-    logit = np.log(part["deep"] / (1 - part["deep"]))
+    logit = np.log(part[network] / (1 - part[network]))
     kept = {"spine_masked": 0.3, "flanks_masked": 0.9, "border_masked": 0.95, "spine_only": 0.6}
     columns = {
         mask: 1 / (1 + np.exp(-share * logit - rng.normal(0, 1 - share, len(part))))
@@ -175,42 +198,38 @@ def random_masked(predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, se
 
 
 def random_fold_scores(
-    predictions: pd.DataFrame, cohort: pd.DataFrame, name: str, folds: int = 5, seed: int = 6
+    predictions: pd.DataFrame,
+    cohort: pd.DataFrame,
+    name: str,
+    network: str = "deep",
+    runs: Sequence[object] = range(5),
+    seed: int = 6,
 ) -> pd.DataFrame:
-    """A set's deep scores as the deep stage leaves them: the mean of the folds' own."""
+    """A network's scores of a set as its rule leaves them: the mean of the trainings' own."""
     rng = np.random.default_rng(seed)
     part = predictions[predictions["set"] == name].merge(cohort[["patient_id", "image_id"]], on="patient_id")
-    spread = rng.uniform(-1, 1, (folds, len(part)))
-    room = np.minimum(part["deep"], 1 - part["deep"]).to_numpy()
-    own = part["deep"].to_numpy() + 0.4 * room * (spread - spread.mean(axis=0))
-    columns = {f"fold_{k}": scores for k, scores in enumerate(own)}
-    return part[["patient_id", "image_id"]].assign(deep=own.mean(axis=0), **columns)
+    spread = rng.uniform(-1, 1, (len(runs), len(part)))
+    room = np.minimum(part[network], 1 - part[network]).to_numpy()
+    own = part[network].to_numpy() + 0.4 * room * (spread - spread.mean(axis=0))
+    columns = {f"fold_{run}": scores for run, scores in zip(runs, own, strict=True)}
+    mean = own.mean(axis=0)
+    return part[["patient_id", "image_id"]].assign(score=mean, raw=mean, **columns)
 
 
-def random_baselines(cohort: pd.DataFrame) -> pd.DataFrame:
-    """Baseline scores as the boosting stage leaves them, without its fits."""
-    age, weight = (cohort[name].to_numpy(dtype=float) for name in ("age", "weight_kg"))
-    frame = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
-    frame["age"] = 1 / (1 + np.exp(-0.08 * (age - 65)))
-    frame["logistic"] = 1 / (1 + np.exp(-0.08 * (age - 65) + 0.05 * (weight - 60)))
-    frame["osta"] = 0.2 * (age - weight)
-    return frame
-
-
-def write_histories(folder: Path, folds: int = 5, epochs: int = 8, seed: int = 4) -> None:
-    """The folds' training histories; the last fold held out one class only, so it has no AUC."""
-    rng = np.random.default_rng(seed)
-    for fold in range(folds):
+def random_histories(runs: Sequence[str], epochs: int = 8, seed: int = 4) -> dict[str, pd.DataFrame]:
+    """Histories (HISTORY) of trainings; the last one held out one class only, so it has no AUC."""
+    rng, histories = np.random.default_rng(seed), {}
+    for run in runs:
         epoch = np.arange(1, epochs + 1)
         loss_global, loss_local = (
             0.7 * np.exp(-epoch / 6) + rng.uniform(0, 0.06, epochs) + more for more in (0, 0.04)
         )
         auc = (
             np.full(epochs, np.nan)
-            if fold == folds - 1
+            if run == runs[-1]
             else 0.92 - 0.4 * np.exp(-epoch / 2.5) + rng.normal(0, 0.015, epochs)
         )
-        history = pd.DataFrame(
+        histories[run] = pd.DataFrame(
             {
                 "epoch": epoch,
                 "loss": loss_global + loss_local,
@@ -222,9 +241,30 @@ def write_histories(folder: Path, folds: int = 5, epochs: int = 8, seed: int = 4
                 "data_wait": rng.uniform(0, 0.01, epochs),
             }
         )
-        path = folder / f"results/deep/fold_{fold}/history.csv"
+    return histories
+
+
+def write_trainings(
+    folder: Path, network: str = "deep", runs: Sequence[str] = tuple("01234"), parameters: int = 1000
+) -> None:
+    """Histories and records of a network's trainings."""
+    for run, history in random_histories(runs).items():
+        place = folder / f"results/models/{network}/fold_{run}"
+        place.mkdir(parents=True, exist_ok=True)
+        history.to_csv(place / "history.csv", index=False)
+        told = {"device": "cpu", "torch": "2", "parameters": parameters, "seconds": 90.0}
+        (place / "trained_on.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def write_index_scores(
+    folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame, osta: str = "osta"
+) -> None:
+    """The files of an OSTA's scores of the test sets."""
+    frame = cohort[["patient_id", "image_id", "set"]].assign(score=predictions[osta], raw=index_of(cohort))
+    for name, part in frame[frame["set"] != "train"].groupby("set"):
+        path = folder / f"results/models/{osta}/scores/{name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        history.to_csv(path, index=False)
+        part.drop(columns="set").to_csv(path, index=False)
 
 
 def write_study(
@@ -232,23 +272,22 @@ def write_study(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All the files that the stage reads, under ``folder``; returns cohort and predictions."""
     cohort = random_cohort(sizes, seed)
-    predictions = random_predictions(cohort, seed + 1)
-    (folder / "results/boosting").mkdir(parents=True)
+    predictions = with_baselines(random_predictions(cohort, seed + 1), cohort)
     write_table(cohort, folder / "results/cohort/cohort.csv", COHORT)
     write_table(flow_of_cohort(cohort), folder / "results/cohort/flow.csv", FLOW)
     write_table(predictions, folder / "results/predictions.csv", PREDICTIONS)
     write_gradcam(folder, cohort, predictions)
-    random_baselines(cohort).to_csv(folder / "results/boosting/baselines.csv", index=False)
+    write_index_scores(folder, cohort, predictions)
     random_exposure(cohort).to_csv(folder / "results/intake/exposure.csv", index=False)
-    masked = folder / "results/deep/masked"
+    masked = folder / "results/models/deep/masked"
     masked.mkdir()
     random_masked(predictions, cohort, "internal_test").to_csv(masked / "internal_test.csv", index=False)
-    scores = folder / "results/deep/scores"
+    scores = folder / "results/models/deep/scores"
     scores.mkdir()
     for name in sizes:
         if name != "train":
             random_fold_scores(predictions, cohort, name).to_csv(scores / f"{name}.csv", index=False)
-    write_histories(folder)
+    write_trainings(folder)
     return cohort, predictions
 
 
@@ -293,9 +332,15 @@ def masked_of():
 
 
 @pytest.fixture
-def baselines_of():
-    """``random_baselines`` as a fixture."""
-    return random_baselines
+def scored(cohort: pd.DataFrame, predictions: pd.DataFrame) -> ScoredCohort:
+    """All patients with the scores of MODELS and of the baselines, one of which is called ``age``."""
+    return ScoredCohort(with_baselines(predictions, cohort), cohort)
+
+
+@pytest.fixture
+def histories_of():
+    """``random_histories`` as a fixture."""
+    return random_histories
 
 
 @pytest.fixture

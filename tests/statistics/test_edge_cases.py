@@ -24,6 +24,7 @@ from scripts.statistics.model_differences import (
     upper_bound_table,
 )
 from scripts.statistics.performance import performance_table
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.sensitivity_analyses import sensitivity_table
 from scripts.statistics.subgroups import levels, prevalence_table, subgroup_table
 from scripts.statistics.thresholds import freeze
@@ -62,6 +63,7 @@ def tables(
     frame: pd.DataFrame, cuts: dict[str, float], proc: object | None = None
 ) -> dict[str, pd.DataFrame]:
     """Every table that the stage makes of scores."""
+    scored = ScoredCohort(frame, frame)
     curves = decision_curves(frame, MODELS, SET, GRID, 0.95, 200, 1)
     calibration, curve = calibration_tables(frame, MODELS, SET, 0.95)
     return {
@@ -71,9 +73,9 @@ def tables(
         "best_model": best_ranges(curves),
         "calibration": calibration,
         "calibration_curve": curve,
-        "subgroups": subgroup_table(frame, MODELS, SET, cuts, 0.95),
-        "prevalence": prevalence_table(frame, MODELS, SET, cuts, POPULATIONS, 0.95, 200, 1),
-        "sensitivity": sensitivity_table(frame, MODELS, SET, cuts, -2.5, 0.95, 200, 1),
+        "subgroups": subgroup_table(scored, MODELS, SET, cuts, 0.95),
+        "prevalence": prevalence_table(scored, MODELS, SET, cuts, POPULATIONS, 0.95, 200, 1),
+        "sensitivity": sensitivity_table(scored, MODELS, SET, cuts, -2.5, 0.95, 200, 1),
         "differences": differences_table(frame, MODELS, SET, cuts, PRIMARY, 0.95, 200, 1),
         "net_benefit_differences": benefit_differences_table(frame, MODELS, SET, GRID, PRIMARY, 0.95, 200, 1),
         "youden_upper_bound": upper_bound_table(frame, MODELS, SET, cuts),
@@ -235,9 +237,9 @@ def test_a_score_that_is_no_number_is_refused_by_each_function(study, spoiled):
                 lambda f: delong_table(f, MODELS, SET, PRIMARY, 0.95, None),
                 lambda f: decision_curves(f, MODELS, SET, GRID, 0.95, 100, 1),
                 lambda f: calibration_tables(f, MODELS, SET, 0.95),
-                lambda f: subgroup_table(f, MODELS, SET, cuts, 0.95),
-                lambda f: prevalence_table(f, MODELS, SET, cuts, POPULATIONS, 0.95, 100, 1),
-                lambda f: sensitivity_table(f, MODELS, SET, cuts, -2.5, 0.95, 100, 1),
+                lambda f: subgroup_table(ScoredCohort(f, f), MODELS, SET, cuts, 0.95),
+                lambda f: prevalence_table(ScoredCohort(f, f), MODELS, SET, cuts, POPULATIONS, 0.95, 100, 1),
+                lambda f: sensitivity_table(ScoredCohort(f, f), MODELS, SET, cuts, -2.5, 0.95, 100, 1),
                 lambda f: differences_table(f, MODELS, SET, cuts, PRIMARY, 0.95, 100, 1),
                 lambda f: benefit_differences_table(f, MODELS, SET, GRID, PRIMARY, 0.95, 100, 1),
                 lambda f: upper_bound_table(f, MODELS, SET, cuts),

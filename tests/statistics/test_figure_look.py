@@ -4,6 +4,7 @@ with any number of sets.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import shutil
@@ -18,10 +19,10 @@ from matplotlib.text import Text
 
 from scripts.common.config import Figures
 from scripts.common.contracts.cohort import FLOW
-from scripts.common.contracts.networks import CASES, HISTORY
+from scripts.common.contracts.networks import CASES
 from scripts.common.errors import StudyError
 from scripts.common.language import Language
-from scripts.common.language.names import Names, labels_of_models
+from scripts.common.language.names import Names
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
@@ -31,14 +32,24 @@ from scripts.statistics.flow_diagram import draw_flow
 from scripts.statistics.forest_figure import draw_forest
 from scripts.statistics.gradcam_figure import draw_gradcam, read_maps
 from scripts.statistics.performance import performance_table
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.shortcut_figure import draw_shortcuts
 from scripts.statistics.shortcuts import read_masked, shortcut_table, with_films
 from scripts.statistics.subgroups import subgroup_table
 from scripts.statistics.training_figure import draw_training
-from scripts.statistics.waist import read_predictions, with_cohort
 
 MODELS = ["deep", "clinical", "combined"]
-COLORS = Figures().colors
+MANY = [*MODELS, "x", "all_features", "second_network", "whole_film"]
+"""Seven models."""
+
+LABELS = {
+    "en": {"deep": "Deep learning", "clinical": "Clinical", "combined": "Combined"},
+    "zh": {"deep": "DL 模型", "clinical": "临床模型", "combined": "联合模型"},
+}
+MODEL = {
+    "en": "Gradient-boosted trees on all clinical variables and the score of the network",
+    "zh": "基于全部临床变量与神经网络评分的梯度提升树联合预测模型",
+}
 LONG = "The Affiliated Hospital of a Medical University with a Name that No Box Holds"
 LONG_ZH = "某某医科大学附属第一医院放射科与骨质疏松诊疗中心东院区及其体检分部"
 
@@ -51,33 +62,38 @@ def use(language: str, size: float = 8) -> None:
 
 
 class Study:
-    """The tables of a random study with ``externals`` external sets."""
+    """The tables of a random study with ``externals`` external sets and some models."""
 
-    def __init__(self, write, folder, externals: int):
+    def __init__(self, maker, folder, externals: int, models: list[str]):
+        self.models = models
         sizes = {"train": (90, 166), "internal_test": (22, 42)}
         sizes |= {
             f"external_{i}": [(35, 21), (28, 12), (9, 30), (0, 25)][i - 1] for i in range(1, externals + 1)
         }
-        self.cohort, _ = write(folder, sizes)
+        self.cohort, predictions = maker.write_study(folder, sizes)
+        rng = np.random.default_rng(3)
+        noise = {m: rng.normal(0, 1.2, len(predictions)) for m in models if m not in MODELS}
+        logit = np.log(predictions["deep"] / (1 - predictions["deep"]))
+        self.predictions = predictions.assign(**{m: 1 / (1 + np.exp(-logit - n)) for m, n in noise.items()})
         self.sets = [name for name in sizes if name != "train"]
         self.centers = ["internal", *self.sets[1:]]
         results = folder / "results"
-        self.predictions, _ = read_predictions(results / "predictions.csv")
-        patients = with_cohort(self.predictions, results / "cohort/cohort.csv")
-        cuts = dict.fromkeys(MODELS, 0.4)
-        self.table2 = performance_table(self.predictions, MODELS, self.sets, cuts, 0.95, 50, 1)
+        scored = ScoredCohort(self.predictions, self.cohort)
+        cuts = dict.fromkeys(models, 0.4)
+        self.table2 = performance_table(self.predictions, models, self.sets, cuts, 0.95, 50, 1)
         self.benefit = decision_curves(
-            self.predictions, MODELS, self.sets, threshold_grid(0.01, 0.8, 0.01), 0.95, 50, 1
+            self.predictions, models, self.sets, threshold_grid(0.01, 0.8, 0.01), 0.95, 50, 1
         )
-        self.curve = calibration_tables(self.predictions, MODELS, self.sets, 0.95)[1]
-        self.subgroups = subgroup_table(patients, MODELS, self.sets, cuts, 0.95)
+        self.curve = calibration_tables(self.predictions, models, self.sets, 0.95)[1]
+        self.subgroups = subgroup_table(scored, models, self.sets, cuts, 0.95)
         self.flow = read_table(results / "cohort/flow.csv", FLOW)
-        films = with_films(patients, results / "intake/exposure.csv")
-        masked = read_masked({"internal_test": results / "deep/masked/internal_test.csv"}, films)
+        films = with_films(scored, "deep", results / "intake/exposure.csv")
+        masked = read_masked({"internal_test": results / "models/deep/masked/internal_test.csv"}, films)
         self.shortcuts = shortcut_table(films, masked, self.sets, 0.95, 1, None)
-        self.histories = [read_table(results / f"deep/fold_{k}/history.csv", HISTORY) for k in range(5)]
-        self.cases = read_table(results / "deep/gradcam/cases.csv", CASES)
-        self.films, self.heat = read_maps(results / "deep/gradcam/maps.npz", self.cases)
+        networks = ["deep", *(m for m in models if m in ("second_network", "whole_film"))]
+        self.histories = {network: maker.random_histories("01234") for network in networks}
+        self.cases = read_table(results / "models/deep/gradcam/cases.csv", CASES)
+        self.films, self.heat = read_maps(results / "models/deep/gradcam/maps.npz", self.cases)
 
     def figures(self, language: str, long: bool = False, only: tuple[str, ...] = ()) -> dict[str, Figure]:
         name = LONG if language == "en" else LONG_ZH
@@ -85,9 +101,9 @@ class Study:
         names = Names(
             words,
             {c: f"{name} {i}" for i, c in enumerate(self.centers)} if long else None,
-            labels_of_models(words),
+            {m: f"{MODEL[language]} {i}" for i, m in enumerate(MANY)} if long else LABELS[language],
         )
-        look = Look(MODELS, self.sets, words, names, COLORS, True)
+        look = Look(self.models, self.sets, words, names, {}, True)
         drawings = {
             "roc": lambda: draw_roc(self.predictions, self.table2, look),
             "decision_curves": lambda: draw_decision_curves(self.benefit, self.table2, look),
@@ -97,7 +113,7 @@ class Study:
             "shortcuts": lambda: draw_shortcuts(
                 self.shortcuts, self.sets, (0.36, 0.64), 0.08, words, names, True
             ),
-            "training": lambda: draw_training(self.histories, words, True),
+            "training": lambda: draw_training(self.histories, words, names, True),
             "gradcam": lambda: draw_gradcam(self.cases, self.films, self.heat, set(), words, True),
         }
         return {key: draw() for key, draw in drawings.items() if not only or key in only}
@@ -105,19 +121,17 @@ class Study:
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory):
-    """A study by its number of test sets, made once."""
+    """A study by its numbers of test sets and models, made once."""
     import importlib.util
     from pathlib import Path
 
     spec = importlib.util.spec_from_file_location("figure_conftest", Path(__file__).with_name("conftest.py"))
     maker = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(maker)
-    made: dict[int, Study] = {}
 
-    def of(sets: int) -> Study:
-        if sets not in made:
-            made[sets] = Study(maker.write_study, tmp_path_factory.mktemp(f"sets_{sets}"), sets - 1)
-        return made[sets]
+    @functools.cache
+    def of(sets: int, models: int = 3) -> Study:
+        return Study(maker, tmp_path_factory.mktemp(f"sets_{sets}_{models}"), sets - 1, MANY[:models])
 
     yield of
     matplotlib.pyplot.close("all")
@@ -143,15 +157,15 @@ def shown_texts(figure: Figure) -> list[Text]:
 
 
 @pytest.mark.parametrize(
-    ("language", "sets", "long"),
+    ("language", "sets", "models", "long"),
     [
-        ("en", 1, True), ("en", 2, False), ("en", 3, False), ("en", 5, True),
-        ("zh", 1, True), ("zh", 2, True), ("zh", 3, False), ("zh", 5, True),
+        ("en", 1, 1, True), ("en", 2, 3, False), ("en", 3, 3, False), ("en", 3, 7, True), ("en", 5, 3, True),
+        ("zh", 1, 7, True), ("zh", 2, 3, True), ("zh", 3, 1, False), ("zh", 3, 7, False), ("zh", 5, 3, True),
     ],
 )  # fmt: skip
-def test_text_is_legible_whole_and_on_the_page(studies, language, sets, long, recwarn):
+def test_text_is_legible_whole_and_on_the_page(studies, language, sets, models, long, recwarn):
     use(language)
-    for name, figure in studies(sets).figures(language, long).items():
+    for name, figure in studies(sets, models).figures(language, long).items():
         figure.draw_without_rendering()
         renderer = figure.canvas.get_renderer()
         width, height = figure.get_size_inches() * figure.dpi
@@ -167,10 +181,12 @@ def test_text_is_legible_whole_and_on_the_page(studies, language, sets, long, re
     assert not [str(w.message) for w in recwarn if "missing from font" in str(w.message)]
 
 
-@pytest.mark.parametrize("sets", [3, 5])
-def test_titles_and_legends_of_panels_do_not_run_into_each_other(studies, sets):
+@pytest.mark.parametrize(("sets", "models"), [(3, 3), (3, 7), (5, 3)])
+def test_titles_and_legends_of_panels_do_not_run_into_each_other(studies, sets, models):
     use("en")
-    for name, figure in studies(sets).figures("en", True, ("roc", "decision_curves", "calibration")).items():
+    for name, figure in (
+        studies(sets, models).figures("en", True, ("roc", "decision_curves", "calibration")).items()
+    ):
         figure.draw_without_rendering()
         boxes = [axis._left_title.get_window_extent() for axis in figure.axes if axis._left_title.get_text()]
         assert len(boxes) == sets
@@ -230,7 +246,7 @@ def least_difference(colors, deficiency: str) -> float:
 
 @pytest.mark.parametrize("deficiency", DEFICIENCIES)
 @pytest.mark.parametrize(
-    "colors", [tuple(COLORS.values()), style.SET_COLORS, style.FOLD_COLORS], ids=["models", "sets", "folds"]
+    "colors", [style.PALETTE, style.SET_COLORS, style.FOLD_COLORS], ids=["models", "sets", "folds"]
 )
 def test_colours_differ_for_the_colour_blind(colors, deficiency):
     assert least_difference(colors, deficiency) >= 15, deficiency
@@ -251,9 +267,10 @@ def test_the_test_of_colours_fails_where_colours_can_not_be_told_apart():
 def test_models_and_folds_differ_beside_colour(studies):
     use("en")
     assert (
-        len(set(map(str, style.line_styles_of(MODELS).values())))
-        == len(set(style.markers_of(MODELS).values()))
-        == 3
+        len(set(map(str, style.line_styles_of(MANY).values())))
+        == len(set(style.markers_of(MANY).values()))
+        == len(set(style.colors_of(MANY, {}).values()))
+        == 7
     )
     figures = studies(3).figures("en", only=("roc", "decision_curves", "calibration", "training"))
     for name, axes in (("roc", slice(0, 3)), ("decision_curves", slice(0, 3)), ("calibration", slice(0, 2))):

@@ -11,11 +11,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from scripts.common.contracts.cohort import FLOW
-from scripts.common.contracts.networks import CASES, HISTORY
+from scripts.common.contracts.networks import CASES
 from scripts.common.contracts.statistics import SUBGROUPS
 from scripts.common.errors import StudyError
 from scripts.common.language import Language
-from scripts.common.language.names import Names, labels_of_models
+from scripts.common.language.names import Names
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
@@ -26,12 +26,14 @@ from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
 from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
 from scripts.statistics.performance import performance_table
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.subgroups import levels, subgroup_table
 from scripts.statistics.training_figure import draw_training
 
 MODELS = ["deep", "clinical", "combined"]
 SETS = ["internal_test", "external_1", "external_2"]
 CENTERS = ["internal", "external_1", "external_2"]
+LABELS = {"deep": "Deep learning", "clinical": "Clinical", "combined": "Combined"}
 COLORS = {"deep": "#0072B2", "clinical": "#E69F00"}
 
 
@@ -42,7 +44,7 @@ def plain_style():
 
 def look(synthetic: bool = True, sets: list[str] = SETS, language: str = "en") -> Look:
     words = Language(language)
-    return Look(MODELS, sets, words, Names(words, None, labels_of_models(words)), COLORS, synthetic)
+    return Look(MODELS, sets, words, Names(words, None, LABELS), COLORS, synthetic)
 
 
 def texts(figure: Figure) -> str:
@@ -137,8 +139,9 @@ def test_lines_over_a_decision_curve_cover_every_threshold_once_and_name_the_bes
 
 
 def forest_tables(cohort, predictions):
-    patients = predictions.merge(cohort.drop(columns=["center", "set", "fold", "label"]), on="patient_id")
-    return subgroup_table(patients, MODELS, SETS, dict.fromkeys(MODELS, 0.4), 0.95), table2(predictions)
+    return subgroup_table(
+        ScoredCohort(predictions, cohort), MODELS, SETS, dict.fromkeys(MODELS, 0.4), 0.95
+    ), table2(predictions)
 
 
 def test_forest_plot_is_the_table(cohort, predictions):
@@ -292,8 +295,8 @@ def film_tiles(figure: Figure) -> list[np.ndarray]:
 
 def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
     study_writer(tmp_path)
-    cases = read_table(tmp_path / "results/deep/gradcam/cases.csv", CASES)
-    films, heat = read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases)
+    cases = read_table(tmp_path / "results/models/deep/gradcam/cases.csv", CASES)
+    films, heat = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
     tables = sorted((tmp_path / "results/intake").glob("*/films.csv"))
     allowed = films_to_show(tables, "not_burned_in")
     hidden = cases.index[~cases["image_id"].isin(list(allowed))]
@@ -314,8 +317,8 @@ def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
 
 def test_gradcam_without_a_kind_and_without_any_case(study_writer, tmp_path):
     study_writer(tmp_path)
-    cases = read_table(tmp_path / "results/deep/gradcam/cases.csv", CASES)
-    films, heat = read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases)
+    cases = read_table(tmp_path / "results/models/deep/gradcam/cases.csv", CASES)
+    films, heat = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
     keep = (cases["kind"] != "FN").to_numpy()
     assert (
         texts(draw_gradcam(cases[keep], films[keep], heat[keep], None, Language("en"), False)).count(
@@ -328,41 +331,59 @@ def test_gradcam_without_a_kind_and_without_any_case(study_writer, tmp_path):
         == 4
     )
     with pytest.raises(StudyError, match="different runs"):
-        read_maps(tmp_path / "results/deep/gradcam/maps.npz", cases.iloc[::-1])
+        read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases.iloc[::-1])
 
 
-def histories_of(study_writer, folder):
-    study_writer(folder)
-    return [read_table(folder / f"results/deep/fold_{k}/history.csv", HISTORY) for k in range(5)]
+def training(histories: dict, language: str = "en", synthetic: bool = True):
+    words = Language(language)
+    return draw_training(
+        histories, words, Names(words, None, {"deep": "First", "other": "Second"}), synthetic
+    )
 
 
-def test_training_curves_are_the_histories_and_say_that_the_auc_chooses_nothing(study_writer, tmp_path):
-    histories = histories_of(study_writer, tmp_path)
-    figure = draw_training(histories, Language("en"), True)
+def test_training_curves_are_the_histories_and_say_that_the_auc_chooses_nothing(histories_of):
+    histories = histories_of("01234")
+    figure = training({"deep": histories})
     loss, auc, rate = figure.axes
-    for fold, history in enumerate(histories):
+    for fold, history in enumerate(histories.values()):
         drawn = [line.get_ydata() for line in loss.lines[2 * fold : 2 * fold + 2]] + [
             rate.lines[fold].get_ydata()
         ]
         for values, column in zip(drawn, ("loss_global", "loss_local", "lr"), strict=True):
             np.testing.assert_array_equal(values, history[column])
         np.testing.assert_array_equal(auc.lines[fold].get_ydata(), history["held_out_auc"])
-    assert histories[4]["held_out_auc"].isna().all(), "the gap of a fold with one class is part of this test"
+    assert histories["4"]["held_out_auc"].isna().all(), (
+        "the gap of a fold with one class is part of this test"
+    )
     said = texts(figure)
     assert "SYNTHETIC" in said and "The held-out AUC chooses nothing" in said and "Fold 4" in said
-    assert "SYNTHETIC" not in texts(draw_training(histories, Language("en"), False))
-    assert "不用于任何选择" in texts(draw_training(histories, Language("zh"), False))
+    assert "First" not in said, "a network alone needs no name"
+    assert "SYNTHETIC" not in texts(training({"deep": histories}, synthetic=False))
+    assert "不用于任何选择" in texts(training({"deep": histories}, "zh"))
 
 
-def test_training_curves_show_one_epoch_and_ten_folds_and_no_speed(study_writer, tmp_path):
-    histories = histories_of(study_writer, tmp_path)
-    many = draw_training([history[:1] for history in histories * 2], Language("en"), False)
+def test_each_network_has_training_curves_and_each_seed_a_line(histories_of):
+    seeds = ("0", "0_seed_1", "1", "1_seed_1")
+    alone = {run: history.assign(loss_local=0.0) for run, history in histories_of("01").items()}
+    figure = training({"deep": histories_of(seeds), "other": alone})
+    (first, auc, _), (second, _, _) = figure.axes[:3], figure.axes[3:]
+    assert len(first.lines) == 2 * len(seeds) and len(second.lines) == 2, "no line of a loss that isn't there"
+    colors = [line.get_color() for line in auc.lines[: len(seeds)]]
+    assert colors[0] == colors[1] != colors[2] == colors[3]
+    said = texts(figure)
+    assert "First" in said and "Second" in said and "further seeds" in said
+    assert said.count("Fold 0") == 1
+
+
+def test_training_curves_show_one_epoch_and_ten_folds_and_no_speed(histories_of, tmp_path):
+    many = training({"deep": {run: history[:1] for run, history in histories_of("0123456789").items()}})
+    histories = histories_of("01234")
     assert all(line.get_marker() in style.MARKERS for line in many.axes[0].lines) and "Fold 9" in texts(many)
     for i, speed in enumerate((1.0, 2.0)):
         style.apply(Language("en"), 8, 60)
-        for history in histories:
+        for history in histories.values():
             history["films_per_s"] = history["data_wait"] = speed
-        style.save(draw_training(histories, Language("en"), True), [tmp_path / f"{i}.svg"])
+        style.save(training({"deep": histories}), [tmp_path / f"{i}.svg"])
     assert (tmp_path / "0.svg").read_bytes() == (tmp_path / "1.svg").read_bytes()
 
 

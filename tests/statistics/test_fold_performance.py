@@ -43,7 +43,7 @@ def run(tmp_path):
             f"fold_{k}": 1 / (1 + np.exp(-(part["label"] * 1.5 + rng.normal(0, 1 + k / 5, len(part)))))
             for k in range(3)
         }
-        frame = part[["patient_id", "image_id"]].assign(deep=np.mean(list(folds.values()), axis=0), **folds)
+        frame = part[["patient_id", "image_id"]].assign(score=np.mean(list(folds.values()), axis=0), **folds)
         paths[name] = tmp_path / f"{name}.csv"
         frame.sample(frac=1, random_state=1).to_csv(paths[name], index=False)
     write_table(pd.DataFrame(rows), tmp_path / "cohort.csv", COHORT)
@@ -52,15 +52,16 @@ def run(tmp_path):
 
 def test_a_row_per_fold_and_one_for_the_ensemble(run):
     cohort, paths = run
-    table = fold_table(paths, cohort, 0.95)
+    table = fold_table({("net", name): path for name, path in paths.items()}, cohort, 0.95)
     assert list(table.columns) == list(FOLDS)
+    assert (table["model"] == "net").all()
     assert list(zip(table["set"], table["fold"])) == [
         (s, f) for s in SETS for f in ("0", "1", "2", "ensemble")
     ]
     labels = read_table(cohort, COHORT).set_index("patient_id")["label"]
     for row in table.itertuples():
         scores = pd.read_csv(paths[row.set]).set_index("patient_id")
-        score = scores["deep" if row.fold == "ensemble" else f"fold_{row.fold}"]
+        score = scores["score" if row.fold == "ensemble" else f"fold_{row.fold}"]
         label = labels[score.index].to_numpy(int)
         assert (row.n, row.n_pos) == (sum(SETS[row.set]), SETS[row.set][0])
         u = mannwhitneyu(score[label == 1], score[label == 0]).statistic
@@ -88,4 +89,4 @@ def test_scores_of_other_patients_are_refused(run, fault):
         frame.loc[0, "fold_1"] = 1.2
     frame.to_csv(path, index=False)
     with pytest.raises(StudyError, match="external_1.csv"):
-        fold_table(paths, cohort, 0.95)
+        fold_table({("net", name): path for name, path in paths.items()}, cohort, 0.95)

@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from scripts.common.contracts.cohort import COHORT, FLOW
+from scripts.common.contracts.cohort import FLOW
 from scripts.common.errors import StudyError
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import table_1, table_2
-from scripts.common.tables import read_table, write_table
+from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.auc_comparison import delong_table
 from scripts.statistics.calibration import calibration_tables
@@ -26,10 +26,10 @@ from scripts.statistics.decision_curves import decision_curves, threshold_grid
 from scripts.statistics.flow_diagram import draw_flow
 from scripts.statistics.forest_figure import draw_forest
 from scripts.statistics.performance import performance_table
+from scripts.statistics.scored_cohort import ScoredCohort, read_predictions
 from scripts.statistics.subgroups import subgroup_table
 from scripts.statistics.three_line import three_line, to_html, write_docx
 from scripts.statistics.thresholds import freeze
-from scripts.statistics.waist import read_predictions, with_cohort
 
 CASES = Path(__file__).resolve().parents[2].parent / "shared/cases/statistics"
 SETS = {"internal_test": "male", "external_1": "all", "external_2": "one_class"}
@@ -64,9 +64,7 @@ def test_in_figures_word_and_pages(study_writer, tmp_path):
     performance = performance_table(predictions, models, sets, thresholds, 0.95, 20, 1)
     benefit = decision_curves(predictions, models, sets, threshold_grid(0.1, 0.5, 0.1), 0.95, 20, 1)
     curve = calibration_tables(predictions, models, sets, 0.95)[1]
-    write_table(cohort, tmp_path / "cohort.csv", COHORT)
-    patients = with_cohort(predictions, tmp_path / "cohort.csv")
-    subgroups = subgroup_table(patients, models, sets, thresholds, 0.95)
+    subgroups = subgroup_table(ScoredCohort(predictions, cohort), models, sets, thresholds, 0.95)
     for figure in (
         draw_roc(predictions, performance, look),
         draw_decision_curves(benefit, performance, look),
@@ -104,7 +102,7 @@ def test_in_figures_word_and_pages(study_writer, tmp_path):
 def test_no_model_may_be_called_like_a_strategy(predictions, tmp_path, name):
     predictions.rename(columns={"deep": name}).to_csv(tmp_path / "predictions.csv", index=False)
     with pytest.raises(StudyError, match=f"rename the score columns .*'{name}'"):
-        read_predictions(tmp_path / "predictions.csv")
+        read_predictions(tmp_path / "predictions.csv", [name, "clinical"])
 
 
 @pytest.mark.shared

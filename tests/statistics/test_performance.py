@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from scripts.common.contracts.statistics import METRICS, TABLE2
 from scripts.statistics.performance import bootstrap_counts, evaluate_set, f1_score, performance_table, wilson
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.subgroups import (
     at_prevalence,
     bayes,
@@ -188,7 +189,7 @@ def patients(predictions: pd.DataFrame, cohort: pd.DataFrame) -> pd.DataFrame:
 
 def test_subgroups_divide_each_set(predictions, cohort):
     frame = patients(predictions, cohort)
-    table = subgroup_table(frame, MODELS, SETS, CUTS, 0.95)
+    table = subgroup_table(ScoredCohort(frame, frame), MODELS, SETS, CUTS, 0.95)
     deep = table[table["model"] == "deep"]
     for (name, subgroup), part in deep.groupby(["set", "subgroup"]):
         assert part["n"].sum() == (frame["set"] == name).sum(), subgroup
@@ -200,7 +201,7 @@ def test_subgroups_divide_each_set(predictions, cohort):
 def test_prevalence_by_bayes(predictions, cohort):
     frame = patients(predictions, cohort)
     populations = [{"label": "P", "from_age": 65, "prevalence": 0.32}]
-    table = prevalence_table(frame, MODELS, SETS, CUTS, populations, 0.95, 500, 1)
+    table = prevalence_table(ScoredCohort(frame, frame), MODELS, SETS, CUTS, populations, 0.95, 500, 1)
     row = table[(table["set"] == "external_1") & (table["model"] == "deep")].iloc[0]
     old = frame[(frame["set"] == "external_1") & (frame["age"] >= 65)]
     assert row["n"] == len(old)

@@ -8,8 +8,8 @@ import pytest
 
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.statistics import SENSITIVITY
-from scripts.common.tables import write_table
 from scripts.statistics.delong import auc_with_covariance, influences
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.sensitivity_analyses import (
     NEWCOMBE,
     OVERLAPPING,
@@ -23,7 +23,6 @@ from scripts.statistics.sensitivity_analyses import (
     sensitivity_table,
 )
 from scripts.statistics.subgroups import levels, months_apart
-from scripts.statistics.waist import with_cohort
 
 MODELS = ["deep", "clinical", "combined"]
 SETS = ["internal_test", "external_1", "external_2"]
@@ -48,13 +47,12 @@ def patients(predictions, cohort, tmp_path):
         cohort[[name for name in cohort.columns if name.startswith("label_")]].notna().sum(axis=1)
     )
     cohort["dxa_interval_months"] = np.ceil(cohort["dxa_interval_days"].abs() / 30.44).astype(int)
-    write_table(cohort, tmp_path / "cohort.csv", COHORT)
     assert set(COHORT.whole) <= set(cohort.columns)
-    return with_cohort(predictions, tmp_path / "cohort.csv")
+    return cohort.assign(**predictions[MODELS])
 
 
 def table_of(frame: pd.DataFrame, replicates: int = 300) -> pd.DataFrame:
-    table = sensitivity_table(frame, MODELS, SETS, CUTS, -2.5, 0.95, replicates, 1)
+    table = sensitivity_table(ScoredCohort(frame, frame), MODELS, SETS, CUTS, -2.5, 0.95, replicates, 1)
     assert list(table.columns) == list(SENSITIVITY)
     return table.set_index(["analysis", "set", "model"]).sort_index()
 

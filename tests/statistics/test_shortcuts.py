@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.contracts.statistics import SHORTCUTS
 from scripts.common.errors import StudyError
-from scripts.common.tables import write_table
 from scripts.common.vocabulary import MASKS
 from scripts.statistics.delong import auc_with_covariance, compare
+from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.shortcuts import (
     GROUPS,
     Design,
@@ -30,7 +29,6 @@ from scripts.statistics.shortcuts import (
     variable_rows,
     with_films,
 )
-from scripts.statistics.waist import read_predictions, with_cohort
 
 SETS = ["internal_test", "external_1", "external_2"]
 
@@ -38,11 +36,8 @@ SETS = ["internal_test", "external_1", "external_2"]
 @pytest.fixture
 def frame(cohort, predictions, films_of, tmp_path):
     """Patients with scores, cohort and films; nothing of the films depends on label or score."""
-    write_table(cohort, tmp_path / "cohort.csv", COHORT)
-    write_table(predictions, tmp_path / "predictions.csv", PREDICTIONS)
     films_of(cohort).to_csv(tmp_path / "exposure.csv", index=False)
-    scored, _ = read_predictions(tmp_path / "predictions.csv")
-    return with_films(with_cohort(scored, tmp_path / "cohort.csv"), tmp_path / "exposure.csv")
+    return with_films(ScoredCohort(predictions, cohort), "deep", tmp_path / "exposure.csv")
 
 
 def rows_of(frame):
@@ -57,7 +52,7 @@ def logit(p):
 def test_r2_and_partial_r2_are_those_of_statsmodels(frame):
     part = frame[frame["set"] == "train"]
     variables = ("manufacturer", "rows", "mean", "exposure_index")
-    columns, target = Design.learn(part, variables).columns(part), logit(part["deep"].to_numpy())
+    columns, target = Design.learn(part, variables).columns(part), logit(part["score"].to_numpy())
     labels = part["label"].to_numpy(dtype=int)
     assert columns.shape[1] == 5  # one maker of two, three numbers, and the mark of a missing exposure index
     full = sm.OLS(target, sm.add_constant(columns)).fit()
@@ -71,7 +66,7 @@ def test_r2_and_partial_r2_are_those_of_statsmodels(frame):
 
 def test_columns_that_are_sums_of_others_count_once(frame):
     part = frame[frame["set"] == "train"].assign(columns=lambda f: 2 * f["rows"])
-    target, labels = logit(part["deep"].to_numpy()), part["label"].to_numpy(dtype=int)
+    target, labels = logit(part["score"].to_numpy()), part["label"].to_numpy(dtype=int)
     twice, once = (Design.learn(part, names).columns(part) for names in (("rows", "columns"), ("rows",)))
     assert adjusted_r2(twice, target) == pytest.approx(adjusted_r2(once, target), abs=1e-10)
     assert partial_r2(twice, target, labels) == pytest.approx(partial_r2(once, target, labels), abs=1e-9)
@@ -79,7 +74,7 @@ def test_columns_that_are_sums_of_others_count_once(frame):
 
 def test_cross_validated_r2_predicts_no_patient_from_itself(frame):
     part = frame[frame["set"] == "train"]
-    folds, target = folds_of(part, 1), logit(part["deep"].to_numpy())
+    folds, target = folds_of(part, 1), logit(part["score"].to_numpy())
     assert (folds == part["fold"].to_numpy()).all()
     got = cross_validated_r2(part, ("mean", "rows"), target, folds)
     x = part[["mean", "rows"]].to_numpy(dtype=float)
@@ -97,7 +92,7 @@ def test_scales_of_the_folds_change_nothing_in_train(frame):
     other = frame.copy()
     for fold, (by, plus) in enumerate([(0.1, 0.0), (0.7, 1.0), (0.3, -1.0), (0.5, 0.5), (0.9, 0.0)]):
         own = (other["set"] == "train") & (other["fold"] == fold)
-        other.loc[own, "deep"] = 1 / (1 + np.exp(-(by * logit(other.loc[own, "deep"]) + plus)))
+        other.loc[own, "score"] = 1 / (1 + np.exp(-(by * logit(other.loc[own, "score"]) + plus)))
     ours, theirs = rows_of(frame), rows_of(other)
     for group in GROUPS:
         for name in ("r2_adjusted", "r2_cross_validated", "r2_partial", "p_partial"):
@@ -108,7 +103,7 @@ def test_scales_of_the_folds_change_nothing_in_train(frame):
     score = pd.Series(audited_score(part)).groupby(part["fold"].to_numpy())
     assert np.allclose(score.mean(), 0) and np.allclose(score.std(ddof=0), 1)
     test = frame[frame["set"] == "internal_test"]
-    assert np.allclose(audited_score(test), logit(test["deep"].to_numpy()))
+    assert np.allclose(audited_score(test), logit(test["score"].to_numpy()))
 
 
 def test_a_planted_shortcut_is_found_and_an_honest_score_passes(frame):
@@ -119,7 +114,7 @@ def test_a_planted_shortcut_is_found_and_an_honest_score_passes(frame):
     brightness = (frame["mean"] - frame["mean"].mean()) / frame["mean"].std()
     device = (frame["manufacturer"] == "Maker A").astype(float)
     fooled = 1 / (1 + np.exp(-(2 * brightness + 2 * device - 1 + rng.normal(0, 0.7, len(frame)))))
-    found = rows_of(frame.assign(deep=fooled))
+    found = rows_of(frame.assign(score=fooled))
     for name in ("train", *SETS):
         assert found.loc[(name, "brightness"), "r2_cross_validated"] > 0.4
         assert (
@@ -204,7 +199,7 @@ def test_auc_within_a_manufacturer(frame):
                 and (row.n, row.n_pos) == (4, 0)
             )
         else:
-            labels, scores = part["label"].to_numpy(dtype=int), part["deep"].to_numpy(dtype=float)[None]
+            labels, scores = part["label"].to_numpy(dtype=int), part["score"].to_numpy(dtype=float)[None]
             assert row.auc == pytest.approx(auc_with_covariance(labels, scores).auc[0], abs=1e-12)
             assert row.n_pos == labels.sum()
 
@@ -212,13 +207,12 @@ def test_auc_within_a_manufacturer(frame):
 def test_one_manufacturer_in_two_spellings_is_one(cohort, predictions, films_of, tmp_path):
     spelled = cohort.assign(manufacturer=["Maker  A" if i % 3 else "MAKER A" for i in range(len(cohort))])
     spelled.loc[0, "manufacturer"] = ""
-    write_table(spelled, tmp_path / "cohort.csv", COHORT)
     films_of(cohort).to_csv(tmp_path / "exposure.csv", index=False)
-    both = with_films(with_cohort(predictions, tmp_path / "cohort.csv"), tmp_path / "exposure.csv")
+    both = with_films(ScoredCohort(predictions, spelled), "deep", tmp_path / "exposure.csv")
     assert set(both["manufacturer"]) == {"Maker A", "unknown"}
     films_of(cohort).iloc[5:].to_csv(tmp_path / "exposure.csv", index=False)
     with pytest.raises(StudyError, match="lacks the films of 5 patient"):
-        with_films(with_cohort(predictions, tmp_path / "cohort.csv"), tmp_path / "exposure.csv")
+        with_films(ScoredCohort(predictions, spelled), "deep", tmp_path / "exposure.csv")
 
 
 def test_masked_scores_are_compared_in_pairs(frame, cohort, predictions, masked_of, tmp_path):
@@ -230,7 +224,7 @@ def test_masked_scores_are_compared_in_pairs(frame, cohort, predictions, masked_
     )
     part = frame[frame["set"] == "internal_test"].merge(table, on="patient_id")
     labels = part["label"].to_numpy(dtype=int)
-    names = ["deep", *MASKS]
+    names = ["score", *MASKS]
     result = auc_with_covariance(labels, part[names].to_numpy(dtype=float).T)
     for i, mask in enumerate(MASKS, start=1):
         own = compare(result, i, 0, 0.95)

@@ -28,8 +28,8 @@ def snakemake(folder: Path, *arguments: str, root: Path = ROOT) -> str:
     }
     done = subprocess.run(
         [
-            sys.executable, "-m", "snakemake", "-s", str(root / "tests/statistics/waist.smk"), "--directory",
-            str(folder),
+            sys.executable, "-m", "snakemake", "-s", str(root / "tests/statistics/statistics_alone.smk"),
+            "--directory", str(folder),
             "--workflow-profile", str(root / "profiles/default"), "--cores", "2", *arguments,
         ],
         capture_output=True, text=True, env=environment, cwd=root, check=False,

@@ -9,8 +9,8 @@ from scripts.common.contracts.cohort import PREDICTIONS
 from scripts.common.contracts.statistics import THRESHOLDS
 from scripts.common.errors import StudyError
 from scripts.common.tables import write_table
+from scripts.statistics.scored_cohort import read_predictions, scored_cohort
 from scripts.statistics.thresholds import cut_points, for_sensitivity, freeze, read_thresholds, youden
-from scripts.statistics.waist import read_predictions, with_cohort
 
 MODELS = ["deep", "clinical", "combined"]
 
@@ -98,7 +98,7 @@ def test_bad_scores_are_refused_without_naming_anybody(predictions, tmp_path, ch
         predictions.loc[who, column] = value
     write_table(predictions, tmp_path / "predictions.csv", PREDICTIONS)
     with pytest.raises(StudyError, match=words) as refused:
-        read_predictions(tmp_path / "predictions.csv")
+        read_predictions(tmp_path / "predictions.csv", MODELS)
     assert predictions.loc[who, "patient_id"] not in str(refused.value)
 
 
@@ -109,15 +109,22 @@ def test_one_class_in_train_is_refused(predictions):
 
 
 def test_any_model_names_pass(predictions, cohort, tmp_path):
-    own = predictions.rename(columns={"deep": "my_score"}).drop(columns=["clinical", "combined"])
+    own = predictions.rename(columns={"deep": "my_score", "clinical": "age", "combined": "image_id"})
     own.to_csv(tmp_path / "predictions.csv", index=False)
-    frame, models = read_predictions(tmp_path / "predictions.csv")
-    assert models == ["my_score"]
-    cohort.to_csv(tmp_path / "cohort.csv", index=False)
-    assert len(with_cohort(frame, tmp_path / "cohort.csv")) == len(cohort)
+    frame = read_predictions(tmp_path / "predictions.csv", ["my_score", "age"])
+    assert list(frame.columns[5:]) == ["my_score", "age"]
+    with pytest.raises(StudyError, match="lacks the model 'other'"):
+        read_predictions(tmp_path / "predictions.csv", ["other"])
+    cohort.sample(frac=1, random_state=1).to_csv(tmp_path / "cohort.csv", index=False)
+    joined = scored_cohort(frame, tmp_path / "cohort.csv")
+    assert joined.patients["patient_id"].tolist() == frame["patient_id"].tolist()
+    assert len(joined) == len(cohort)
+    assert joined.patients["age"].tolist() == cohort["age"].tolist()
+    assert (joined.arrays(["age"])[1][0] == predictions["clinical"]).all()
+    assert (joined.of_set("external_1").patients["set"] == "external_1").all()
     cohort.head(50).to_csv(tmp_path / "cohort.csv", index=False)
     with pytest.raises(StudyError, match="different runs"):
-        with_cohort(frame, tmp_path / "cohort.csv")
+        scored_cohort(frame, tmp_path / "cohort.csv")
     cohort.assign(label=1 - cohort["label"]).to_csv(tmp_path / "cohort.csv", index=False)
     with pytest.raises(StudyError, match="differ"):
-        with_cohort(frame, tmp_path / "cohort.csv")
+        scored_cohort(frame, tmp_path / "cohort.csv")

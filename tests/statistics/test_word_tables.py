@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from scripts.common.language import Language
-from scripts.common.language.names import Names, labels_of_models
+from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import table_1, table_2
 from scripts.common.numbers import p_value
 from scripts.statistics.auc_comparison import delong_table
@@ -22,6 +22,7 @@ from scripts.statistics.three_line import Table, three_line, to_html, write_docx
 from scripts.statistics.thresholds import freeze
 
 MODELS = ["deep", "clinical", "combined"]
+LABELS = {"deep": "Deep learning", "clinical": "Clinical", "combined": "Combined"}
 SETS = ["internal_test", "external_1", "external_2"]
 CENTERS = ["internal", "external_1", "external_2"]
 
@@ -31,7 +32,7 @@ def tables(predictions, cohort):
     def make(language: str, synthetic: bool, engine: str = "r") -> list[Table]:
         cohort.loc[cohort["center"] == "external_1", "weight_kg"] = np.nan
         words = Language(language, "tables")
-        names = Names(words, {"internal": "Jiang <Men> & Co"}, labels_of_models(words))
+        names = Names(words, {"internal": "Jiang <Men> & Co"}, LABELS)
         cuts = freeze(predictions, MODELS, "youden", None)
         numbers = performance_table(
             predictions, MODELS, SETS, dict(zip(cuts["model"], cuts["threshold"])), 0.95, 100, 1

@@ -231,7 +231,8 @@ class Architecture(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the Transformer.")
     head_hidden: int = Field(256, ge=1, description="Hidden width of the global head and of each local head.")
     positions: Literal["learned", "none"] = Field(
-        "learned", description="Encoding of the blocks' places, added to their features before the Transformer."
+        "learned",
+        description="Encoding of the blocks' places, added to their features before the Transformer.",
     )
 
     @model_validator(mode="after")

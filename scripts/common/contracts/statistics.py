@@ -65,7 +65,7 @@ def _estimate(name: str, meaning: str, tells: str = "estimate") -> tuple[Column,
 
 THRESHOLDS = Contract(
     "results/statistics/thresholds.csv",
-    "model; the numbers are of the training patients' out-of-fold scores",
+    "model of any role; the numbers are of the training patients' out-of-fold scores",
     (
         _MODEL,
         _THRESHOLD,
@@ -155,9 +155,43 @@ TABLE2 = Contract(
 
 FOLDS = Contract(
     "results/statistics/folds.csv",
-    "test set and fold, and one for ensemble, the folds' mean probability",
-    (_SET, key("fold", "0 ... or ensemble"), *sizes(), *_metrics("auc")),
+    "network, test set and training, and one for ensemble, the trainings' mean probability",
+    (
+        _MODEL,
+        _SET,
+        key("fold", "0 ..., of a further seed 0_seed_1 ..., or ensemble"),
+        *sizes(),
+        *_metrics("auc"),
+    ),
 )
+
+ARCHITECTURES = Contract(
+    "results/statistics/architectures.csv",
+    "test set and network, the main network first; none is written where there is one network",
+    (
+        _SET,
+        _MODEL,
+        setting("role", "the model's role"),
+        setting("n_parameters", "weights of one training, all that are learned", "int"),
+        setting(
+            "training_minutes",
+            "time that all trainings took together; empty where it isn't known of one",
+            "float",
+        ),
+        *sizes(),
+        *_metrics("auc"),
+        *interval("difference", "AUC less that of the main network, with a Wald interval"),
+        estimate("p_value", "P of DeLong's paired test against the main network"),
+        estimate("p_holm", "adjusted within the set"),
+        note("engine", "pROC or numpy"),
+        note("note", "why a row has no test"),
+        estimate("brier", "Brier score"),
+        *interval("slope", "calibration slope"),
+        method("difference"),
+        method("slope"),
+    ),
+)
+"""Numbers that stand in other tables too, of networks of every role, side by side."""
 
 DELONG = Contract(
     "results/statistics/delong.csv",
@@ -354,7 +388,7 @@ BASELINE_PERFORMANCE = TABLE2.at(
     "results/statistics/baseline_performance.csv",
     setting("rule", "how the threshold was chosen"),
     estimate("brier", "Brier score; empty where the score is no probability"),
-    row="set and baseline",
+    row="set and baseline, and one for each OSTA at its published cut-off (<model>_published)",
 )
 
 BASELINE_DELONG = DELONG.at("results/statistics/baseline_delong.csv", row="test set, model and baseline")
@@ -383,5 +417,5 @@ SHORTCUTS = Contract(
 ALL = (
     *(THRESHOLDS, TABLE1, MISSING, TABLE2, FOLDS, DELONG, CALIBRATION, CALIBRATION_CURVE, NET_BENEFIT),
     *(BEST_MODEL, DIFFERENCES, NET_BENEFIT_DIFFERENCES, YOUDEN_UPPER_BOUND, SUBGROUPS, PREVALENCE),
-    *(SENSITIVITY, BASELINE_PERFORMANCE, BASELINE_DELONG, SHORTCUTS),
+    *(SENSITIVITY, BASELINE_PERFORMANCE, BASELINE_DELONG, SHORTCUTS, ARCHITECTURES),
 )

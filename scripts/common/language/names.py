@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scripts.common.language import Language
+from scripts.common.study_models import PUBLISHED
 from scripts.common.vocabulary import (
-    BASELINES,
     EVERYONE_POSITIVE,
     INTERNAL_TEST,
-    MODELS,
-    OSTA_PUBLISHED,
     TRAIN,
     TREAT_ALL,
     TREAT_NONE,
@@ -27,11 +25,6 @@ STRATEGIES = {
     TREAT_ALL: "strategy_all",
     TREAT_NONE: "strategy_none",
 }
-
-
-def labels_of_models(language: Language) -> dict[str, str]:
-    """The labels of a study's own models and baselines."""
-    return {name: language.say(f"model_{name}") for name in (*MODELS, *BASELINES, OSTA_PUBLISHED)}
 
 
 def spaced(name: str) -> str:
@@ -63,12 +56,16 @@ class Names:
     ) -> None:
         self._language = language
         self._places = dict(places or {})
-        self._models = dict(models or {})
+        self._models = {name: label for name, label in (models or {}).items() if label != name}
+        self._of_study = frozenset(models or {})
 
     def model(self, name: str) -> str:
-        """A model's name, or that of a strategy beside the models."""
+        """A model's name, also at its published cut-off, or that of a strategy beside the models."""
         if name in STRATEGIES:
             return self._language.say(STRATEGIES[name])
+        base = name.removesuffix(PUBLISHED)
+        if name not in self._of_study and base != name and base in self._of_study:
+            return self._language.say("published_cutoff", model=self.model(base))
         return self._models.get(name) or spaced(name)
 
     def center(self, name: str) -> str:

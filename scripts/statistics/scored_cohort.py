@@ -1,11 +1,14 @@
-"""The stage's two inputs, joined: who was scored how (``predictions.csv``) and who they are (``cohort.csv``).
+"""The stage's two inputs, row for row: who was scored how (``predictions.csv``) and who they are
+(``cohort.csv``).
 
-Score columns are all columns of ``predictions.csv`` behind ``label``, under any name; the study's own are
-``deep``, ``clinical`` and ``combined``.
+Scores and patients stay two tables, so that a model may have the name of a column of the cohort: ``age`` may
+be both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +20,21 @@ from scripts.common.tables import read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
 
 
-def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
-    """The scored patients and the names of the score columns.
+def read_predictions(path: str | Path, models: Sequence[str]) -> pd.DataFrame:
+    """The scored patients: PREDICTIONS and the scores of ``models`` behind it.
 
-    Labels are 0 or 1 and scores are probabilities in [0, 1] without gaps; anything else raises
-    ``StudyError``.
+    Labels are 0 or 1 and scores are probabilities in [0, 1] without gaps; anything else, and a model without
+    scores, raises ``StudyError``.
     """
     frame = read_table(path, PREDICTIONS)
-    models = [name for name in frame.columns if name not in PREDICTIONS]
+    absent = [name for name in models if name not in frame.columns]
+    if absent:
+        raise StudyError(f"'{path}' lacks the model '{absent[0]}'. Delete the file and run again.")
     check_scores(frame, models, str(path))
-    return frame, models
+    return frame[[*PREDICTIONS, *models]]
 
 
-def check_scores(frame: pd.DataFrame, models: list[str], where: str) -> None:
+def check_scores(frame: pd.DataFrame, models: Sequence[str], where: str) -> None:
     """Refuse labels other than 0 and 1 and scores that are no probabilities, with one sentence."""
     if not models:
         raise StudyError(f"'{where}' has no score column: put one column per model behind 'label'.")
@@ -71,37 +76,62 @@ def training_rows(frame: pd.DataFrame) -> pd.DataFrame:
     return train
 
 
-def with_cohort(frame: pd.DataFrame, cohort_path: str | Path) -> pd.DataFrame:
-    """``frame`` with the cohort's columns beside it.
+@dataclass(frozen=True)
+class ScoredCohort:
+    """Patients and their scores.
+
+    Attributes
+    ----------
+    scores : PREDICTIONS and a column per model
+    patients : COHORT, row n being the patient of row n of ``scores``
+    """
+
+    scores: pd.DataFrame
+    patients: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+    def where(self, kept: np.ndarray | pd.Series) -> ScoredCohort:
+        """The patients for whom ``kept`` (n,) is true."""
+        rows = np.asarray(kept, dtype=bool)
+        return ScoredCohort(self.scores[rows], self.patients[rows])
+
+    def of_set(self, name: str) -> ScoredCohort:
+        """The patients of a set."""
+        return self.where(self.patients["set"] == name)
+
+    def arrays(self, models: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Labels and scores, as ``arrays``."""
+        return arrays(self.scores, models)
+
+
+def scored_cohort(scores: pd.DataFrame, cohort_path: str | Path) -> ScoredCohort:
+    """``scores`` (of ``read_predictions``) and the rows of the cohort that belong to them.
 
     ``StudyError`` where the two files tell different stories.
     """
     cohort = read_table(cohort_path, COHORT)
     if cohort.duplicated(["center", "patient_id"]).any():
         raise StudyError(f"'{cohort_path}' holds a patient twice within a centre: give one row per patient.")
-    both = frame.merge(
-        cohort,
-        on=["center", "patient_id"],
-        how="left",
-        suffixes=("", "_cohort"),
-        validate="one_to_one",
-        indicator=True,
-    )
-    strangers = int((both["_merge"] != "both").sum())
+    key = ["center", "patient_id"]
+    rows = pd.MultiIndex.from_frame(cohort[key]).get_indexer(pd.MultiIndex.from_frame(scores[key]))
+    strangers = int((rows < 0).sum())
     if strangers:
         raise StudyError(
             f"{strangers} patient(s) of the predictions are not in '{cohort_path}': the two files are of"
             " different runs; run again."
         )
-    if (both["label"] != both["label_cohort"]).any() or (both["set"] != both["set_cohort"]).any():
+    patients = cohort.iloc[rows].set_axis(scores.index)
+    if any((patients[name] != scores[name]).any() for name in ("label", "set")):
         raise StudyError(
             f"Labels or sets of the predictions differ from '{cohort_path}': the files are of different runs;"
             " run again."
         )
-    return both.drop(columns=["_merge", "label_cohort", "set_cohort", "fold_cohort"])
+    return ScoredCohort(scores, patients)
 
 
-def arrays(frame: pd.DataFrame, models: list[str]) -> tuple[np.ndarray, np.ndarray]:
+def arrays(frame: pd.DataFrame, models: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Labels, (n,) of 0 and 1, and scores, (models, n).
 
     ``StudyError`` where one of them is missing or the label another.
@@ -109,9 +139,7 @@ def arrays(frame: pd.DataFrame, models: list[str]) -> tuple[np.ndarray, np.ndarr
     if frame["label"].isna().any() or not frame["label"].isin([0, 1]).all():
         raise StudyError("The column 'label' of the predictions must hold 0 or 1 in every row.")
     labels = frame["label"].to_numpy(dtype=np.int64)
-    scores = (
-        frame[models].to_numpy(dtype=float, na_value=np.nan).T if len(frame) else np.empty((len(models), 0))
-    )
+    scores = frame[list(models)].to_numpy(dtype=float, na_value=np.nan).T
     for model, values in zip(models, scores, strict=True):
         if not np.isfinite(values).all():
             raise StudyError(

@@ -1,0 +1,90 @@
+"""The study's networks side by side: size, time of training, and how well each scores beside the main one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common.contracts.contract import with_interval
+from scripts.common.contracts.statistics import ARCHITECTURES
+from scripts.common.errors import StudyError
+from scripts.statistics.auc_comparison import compare_set
+from scripts.statistics.calibration import calibrate
+from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
+from scripts.statistics.scored_cohort import arrays
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """What all trainings of a network took: weights of one of them, and minutes of all, NaN where unknown."""
+
+    parameters: int
+    minutes: float
+
+
+def read_trainings(network: str, paths: Sequence[str | Path]) -> Trainings:
+    """The trainings of a network from the ``trained_on.json`` of each.
+
+    ``StudyError`` unless they are of one size.
+    """
+    told = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
+    sizes = {one.get("parameters") for one in told}
+    if len(sizes) != 1 or None in sizes:
+        raise StudyError(
+            f"The trainings of '{network}' don't tell one number of weights: delete results/models/{network}"
+            " and run again; finished trainings come from the store."
+        )
+    seconds = [one.get("seconds") for one in told]
+    return Trainings(sizes.pop(), NONE if None in seconds else sum(seconds) / 60)
+
+
+def architecture_table(
+    frame: pd.DataFrame,
+    roles: Mapping[str, str],
+    trainings: Mapping[str, Trainings],
+    sets: Sequence[str],
+    confidence: float,
+    proc: object | None,
+) -> pd.DataFrame:
+    """``ARCHITECTURES``.
+
+    ``roles`` gives each network's role, the main network's first; ``frame`` holds their scores.
+    """
+    names = list(roles)
+    pairs = [(name, names[0]) for name in names[1:]]
+    rows = []
+    for name in sets:
+        labels, scores = arrays(frame[frame["set"] == name], names)
+        n, n_pos = len(labels), int(labels.sum())
+        result = auc_with_covariance(labels, scores)
+        tests = {
+            test["model_a"]: test
+            for test in compare_set(labels, scores, names, pairs, confidence, proc, name)
+        }
+        for i, network in enumerate(names):
+            auc = float(result.auc[i])
+            shown = auc_interval(auc, float(result.covariance[i, i]), n_pos, n - n_pos, confidence)
+            calibration, _ = calibrate(labels, scores[i], confidence)
+            test = tests.get(network, {})
+            rows.append(
+                {
+                    "set": name,
+                    "model": network,
+                    "role": roles[network],
+                    "n_parameters": trainings[network].parameters,
+                    "training_minutes": trainings[network].minutes,
+                    "n": n,
+                    "n_pos": n_pos,
+                    **dict(zip(with_interval("auc"), (auc, shown.low, shown.high, shown.method))),
+                    **{key: test.get(key) for key in (*with_interval("difference"), *_TEST)},
+                    **{key: calibration.get(key) for key in ("brier", *with_interval("slope"))},
+                }
+            )
+    return pd.DataFrame(rows, columns=list(ARCHITECTURES))
+
+
+_TEST = ("p_value", "p_holm", "engine", "note")
