@@ -35,6 +35,7 @@ rule select_cohort:
             "center": wildcards.center,
             "role": CFG.center(wildcards.center).role,
         },
+        predictors=lambda wildcards: CFG.predictors_of(wildcards.center),
     script:
         "../scripts/cohort/select_cohort.py"
 
@@ -71,6 +72,7 @@ rule split_cohort:
             "center": CFG.development.name,
             "lock": "state/split_lock.csv",
         },
+        predictors=CFG.predictors_of(CFG.development.name),
     script:
         "../scripts/cohort/split_cohort.py"
 
@@ -108,5 +110,6 @@ rule merge_cohort:
         code=code("scripts/cohort/merge_cohort.py"),
         centers=[c.name for c in CFG.centers],
         development=CFG.development.name,
+        predictors={name: one.type for name, one in CFG.predictors.items()},
     script:
         "../scripts/cohort/merge_cohort.py"

@@ -24,7 +24,7 @@ from scripts.common.key import open_key
 from scripts.common.key_record import record_key, refuse_another_key
 from scripts.common.layouts import simulated_folder
 from scripts.common.leftover_scripts import remove_leftover_scripts
-from scripts.common.manifest import CRITERIA, MANIFEST, check_criteria, read_manifest
+from scripts.common.manifest import CRITERIA, MANIFEST, check_criteria, check_predictors, read_manifest
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
@@ -126,6 +126,17 @@ def dates_of_center(wildcards):
 def handover_criteria():
     """What a hand-over is counted for: the site's config and the study's must agree on it."""
     return {key: getattr(CFG.cohort, key) for key in CRITERIA}
+
+
+def patient_settings(wildcards):
+    """A centre's patient table without its predictors' labels, which only tables show."""
+    labels = {"predictors": {"__all__": {"label"}}}
+    return center(wildcards).patients.model_dump(mode="json", by_alias=True, exclude=labels)
+
+
+def declared_predictors(name=None):
+    """What two sites must agree on of the predictors of a centre, or of the study."""
+    return {one.name: one.declared for one in CFG.predictors.values() if name is None or name in one.centers}
 
 
 def simulation_threads(wildcards):
@@ -265,6 +276,7 @@ def manifest_of(name):
         where = f"centers[{name}]"
         manifest = read_manifest(CFG.center(name).deidentified, where)
         check_criteria(manifest, handover_criteria(), where)
+        check_predictors(manifest, declared_predictors(), where)
         return manifest
     except StudyError as error:
         raise WorkflowError(str(error)) from None

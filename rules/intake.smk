@@ -244,7 +244,7 @@ rule pseudonymize_tables:
         key=key_fingerprint(),
         seed=CFG.study.seed if CFG.study.key_file is None else None,
         ids=lambda wildcards: plain(center(wildcards).ids),
-        patients=lambda wildcards: plain(center(wildcards).patients),
+        patients=patient_settings,
         dxa=lambda wildcards: plain(center(wildcards).dxa),
         images=image_settings,
         frontal_view=lambda wildcards: plain(CFG.intake.frontal_view) if image_settings(wildcards) else None,
@@ -288,6 +288,7 @@ rule hand_over:
             plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
         ),
         criteria=handover_criteria(),
+        predictors=lambda wildcards: declared_predictors(wildcards.center),
     script:
         "../scripts/intake/hand_over.py"
 
@@ -325,6 +326,7 @@ rule receive_tables:
         code=code("scripts/intake/receive_tables.py"),
         fingerprint=folder_fingerprint,
         criteria=handover_criteria(),
+        predictors=declared_predictors(),
     script:
         "../scripts/intake/receive_tables.py"
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW
+from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, Columns
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
 
-def merge_cohorts(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """One row per included patient, in the order of the parts (COHORT). No patient stands in two parts."""
+def merge_cohorts(parts: list[pd.DataFrame], predictors: Columns) -> pd.DataFrame:
+    """One row per included patient, in the order of the parts (COHORT, then ``predictors``). No patient
+    stands in two parts.
+    """
     cohort = pd.concat(parts, ignore_index=True)
-    cohort = cohort[[*COHORT, *(name for name in COHORT_FURTHER if name in cohort.columns)]]
+    further = (name for name in COHORT_FURTHER if name in cohort.columns)
+    cohort = cohort[[*COHORT, *predictors, *further]]
     if cohort["patient_id"].duplicated().any():
         raise StudyError(
             f"{int(cohort['patient_id'].duplicated().sum())} patients stand in two sets of the cohort. "

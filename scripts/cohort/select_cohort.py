@@ -3,6 +3,7 @@
 from scripts.cohort.selection import Counted, select_cohort
 from scripts.common.flow_words import NOTE_WORDS
 from scripts.common.log import rule_log
+from scripts.common.predictors import columns_of, read_with
 from scripts.common.tables import (
     BIRTH_DATES,
     COHORT,
@@ -22,13 +23,14 @@ from scripts.common.tables import (
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result = snakemake.input, snakemake.output
+    predictors = columns_of(snakemake.params.predictors)
     handed_over = not source.get("birth_dates")
     films = read_table(source.films, FILMS).merge(
         read_table(source.header_ages, HEADER_AGES), on="image_id", how="left", validate="one_to_one"
     )
     selection = select_cohort(
         films=films,
-        patients=read_table(source.patients, PATIENTS),
+        patients=read_with(source.patients, PATIENTS, predictors),
         dxa=read_table(source.dxa, DXA),
         set_aside=read_table(source.set_aside, SET_ASIDE),
         birth_dates=empty_table(BIRTH_DATES) if handed_over else read_table(source.birth_dates, BIRTH_DATES),
@@ -42,12 +44,13 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
             if handed_over
             else None
         ),
+        predictors=predictors,
     )
     for line in selection.flow.itertuples():
         if line.kind == "note" and line.n_any:
             log.say(f"of the included: {NOTE_WORDS[line.step][0]}: {line.n_patients} patients")
         elif line.n_any:
             log.say(f"{line.kind} {line.step}: {line.n_patients} patients (counted by itself: {line.n_any})")
-    write_table(selection.cohort, result.selected, COHORT)
+    write_table(selection.cohort, result.selected, {**COHORT, **predictors})
     write_table(selection.flow, result.flow, FLOW)
     write_table(selection.excluded, result.excluded, {"patient_id": "text", "reason": "text"})

@@ -3,17 +3,17 @@
 from scripts.cohort.split import read_lock, split_patients, write_lock
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
+from scripts.common.predictors import columns_of
 from scripts.common.strata import strata_of_frame
 from scripts.common.tables import COHORT, COHORT_FURTHER, read_table, write_table
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
-WHOLE = {**COHORT, **COHORT_FURTHER}
-
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     params, result = snakemake.params, snakemake.output
+    whole = {**COHORT, **columns_of(params.predictors), **COHORT_FURTHER}
     before = read_lock(params.settings["lock"])
     cohort, lock = split_patients(
-        read_table(snakemake.input.selected, WHOLE),
+        read_table(snakemake.input.selected, whole),
         before,
         params.settings,
         open_key(params.key_file, params.seed),
@@ -22,7 +22,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     for name in (TRAIN, INTERNAL_TEST):
         part = cohort[cohort["set"] == name]
         log.say(f"{name}: {len(part)} patients, {int(part['label'].sum())} with osteoporosis")
-        write_table(part, result[name], WHOLE)
+        write_table(part, result[name], whole)
     log.say(
         f"{len(lock) - len(before)} patients were drawn now, {len(before)} stood in the split lock before"
     )

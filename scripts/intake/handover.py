@@ -12,8 +12,8 @@ enrolment period.
 ``manifest.json``      every file with its size and SHA-256 (``scripts/common/manifest.py``)
 ``films/batch_<b>/``   de-identified films, ``<image_id>.dcm``
 ``films/batch_<b>.csv`` HANDED_FILMS: a row per file found at the site, so that the study's counts close
-``patients.csv`` ...   PATIENTS, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv`` (FILM_AGES),
-                       ``pairs.csv`` (PAIRS), ``visit_order.csv`` (VISIT_ORDER)
+``patients.csv`` ...   PATIENTS and predictors, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv``
+                       (FILM_AGES), ``pairs.csv`` (PAIRS), ``visit_order.csv`` (VISIT_ORDER)
 ======================
 =================================================================================================
 """
@@ -21,6 +21,7 @@ enrolment period.
 from __future__ import annotations
 
 import datetime
+import re
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -39,9 +40,11 @@ from scripts.common.manifest import (
     check_contents,
     check_criteria,
     check_names,
+    check_predictors,
     read_manifest,
     sha256_of,
 )
+from scripts.common.predictors import CATEGORY, YES_NO, columns_of
 from scripts.common.tables import (
     BIRTH_DATES,
     DXA,
@@ -56,6 +59,7 @@ from scripts.common.tables import (
 )
 from scripts.common.vocabulary import ACCEPTED, OLDEST_AGE, SITES
 from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
+from scripts.intake.column_values import look_like_dates
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
@@ -141,16 +145,18 @@ def hand_over(
     birth_dates: str,
     enrolment: dict | None,
     criteria: dict[str, int],
+    predictors: dict[str, dict],
     target: str | Path,
     log: Log,
 ) -> None:
     """Write the hand-over of a centre to ``target``.
 
     ``tables`` holds the paths of patients, dxa, set_aside and table_issues; ``criteria`` what the ages and
-    pairs are counted for (``scripts/common/manifest.py``)."""
+    pairs are counted for, ``predictors`` what the site says of each (``scripts/common/manifest.py``)."""
     rows = handed_films(film_tables, crosswalks, enrolment)
     births = read_table(birth_dates, BIRTH_DATES)
-    content = {name: read_table(path, TABLES[name]) for name, path in tables.items()}
+    declared = tables_with(predictors)
+    content = {name: read_table(path, declared[name]) for name, path in tables.items()}
     patients, dxa = content["patients"], content["dxa"]
     content["pairs"] = pairs_of(rows, dxa, births, criteria["interval_months"])
     content["film_ages"] = film_ages(rows, dxa, patients, births, content["pairs"], criteria["older_than"])
@@ -159,7 +165,7 @@ def hand_over(
     content = in_order({**content, "films": rows}, criteria["exam_window_days"])
     rows = content.pop("films")
     with atomic_folder(target) as folder:
-        for name, columns in TABLES.items():
+        for name, columns in declared.items():
             write_table(content[name], folder / f"{name}.csv", columns)
         for batch, source in enumerate(film_folders):
             part = rows[rows["batch"] == batch]
@@ -175,7 +181,7 @@ def hand_over(
             for name in log.progress(names, len(names), "files")
         }
         software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-        manifest = Manifest(center, len(film_folders), software, dict(criteria), files)
+        manifest = Manifest(center, len(film_folders), software, dict(criteria), files, dict(predictors))
         write_text(folder / MANIFEST, manifest.text())
     accepted = int((rows["status"] == ACCEPTED).sum())
     log.say(
@@ -209,11 +215,19 @@ def _checked(folder: Path, where: str, names: Sequence[str]) -> Manifest:
     return manifest
 
 
-def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame:
-    """A table of the hand-over.
+def _read(
+    folder: Path, name: str, columns: Columns, where: str, predictors: dict[str, dict] | None = None
+) -> pd.DataFrame:
+    """A table of the hand-over. ``predictors`` is what the manifest says of those among its columns.
 
     Raises ``StudyError`` where a column isn't there, can't be read, or holds what is no pseudonym.
     """
+    forms = dict(_FORMS)
+    for predictor, one in (predictors or {}).items():
+        forms[predictor] = {
+            CATEGORY: "|".join([*map(re.escape, one["levels"]), ""]),
+            YES_NO: "0|1|<NA>",
+        }.get(one["type"])
     try:
         frame = read_table(folder / name, columns)[list(columns)]
     except (StudyError, ValueError, TypeError):
@@ -228,10 +242,10 @@ def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame
                 f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell"
                 " the site."
             )
-        form = _DAY if columns[column] == "date" else _FORMS.get(column)
+        form = _DAY if columns[column] == "date" else forms.get(column)
         if (
             form
-            and not frame[column].str.fullmatch(form).all()
+            and not frame[column].astype(str).str.fullmatch(form).all()
             or column == "age"
             and (frame[column] > OLDEST_AGE).any()
         ):
@@ -239,6 +253,12 @@ def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame
                 f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds;"
                 " delete the folder and tell the site."
             )
+    dates = [name for name in predictors or () if columns[name] == "float" and look_like_dates(frame[name])]
+    if dates:
+        raise StudyError(
+            f"{where}.deidentified: the predictor '{dates[0]}' holds numbers that look like dates; delete the"
+            " folder and tell the site."
+        )
     return frame
 
 
@@ -247,25 +267,46 @@ def read_handed_films(folder: str | Path, batch: int, where: str) -> pd.DataFram
     return _read(Path(folder), f"films/batch_{batch}.csv", HANDED_FILMS, where)
 
 
-def read_handed_tables(folder: str | Path, where: str, criteria: dict[str, int]) -> dict[str, pd.DataFrame]:
-    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were
-    checked.
+def tables_with(predictors: dict[str, dict]) -> dict[str, Columns]:
+    """``TABLES``, the patients' with the columns of ``predictors``."""
+    further = columns_of({name: one["type"] for name, one in predictors.items()})
+    return {**TABLES, "patients": {**PATIENTS, **further}}
 
-    Refuses a hand-over that was counted for other ``criteria`` than the study's (``StudyError``).
+
+def read_handed_tables(
+    folder: str | Path, where: str, criteria: dict[str, int], predictors: dict[str, dict]
+) -> dict[str, pd.DataFrame]:
+    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were
+    checked; of the site's predictors those of the study.
+
+    Refuses a hand-over that was counted for other ``criteria`` than the study's, or whose ``predictors`` are
+    other things (``StudyError``).
     """
     folder = Path(folder)
     manifest = _checked(folder, where, [f"{name}.csv" for name in TABLES])
     check_criteria(manifest, criteria, where)
-    return {name: _read(folder, f"{name}.csv", columns, where) for name, columns in TABLES.items()}
+    check_predictors(manifest, predictors, where)
+    told = {name: manifest.predictors[name] for name in predictors if name in manifest.predictors}
+    return {
+        name: _read(folder, f"{name}.csv", columns, where, told if name == "patients" else None)
+        for name, columns in tables_with(told).items()
+    }
 
 
 def receive_tables(
-    *, folder: str, where: str, criteria: dict[str, int], targets: dict[str, str], listing: str, log: Log
+    *,
+    folder: str,
+    where: str,
+    criteria: dict[str, int],
+    predictors: dict[str, dict],
+    targets: dict[str, str],
+    listing: str,
+    log: Log,
 ) -> None:
     """Check a hand-over and take its tables in: ``targets`` by the names of ``TABLES``, and the listing of
     its films.
     """
-    tables = read_handed_tables(folder, where, criteria)
+    tables = read_handed_tables(folder, where, criteria, predictors)
     manifest = read_manifest(folder, where)
     listed = []
     for batch in range(manifest.batches):
@@ -289,6 +330,10 @@ def receive_tables(
         f"centre '{manifest.center}' of another site, handed over by version {manifest.software}:"
         f" {len(listed)} files found there"
     )
+    for name in sorted(predictors.keys() - manifest.predictors.keys()):
+        log.say(f"predictor '{name}': the site handed none over; it is missing for all of its patients")
+    for name in sorted(manifest.predictors.keys() - predictors.keys()):
+        log.say(f"predictor '{name}' of the site is none of this study's and is left out")
     log.say(
         f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}"
     )

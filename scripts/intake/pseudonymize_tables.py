@@ -32,7 +32,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     if faults:
         raise StudyErrors(faults)
     tables = pseudonymize(patients, dxa, names, images)
-    write_table(tables.patients, made.patients, PATIENTS)
+    write_table(tables.patients, made.patients, {**PATIENTS, **patients.predictors})
     write_table(tables.dxa, made.dxa, DXA)
     write_table(tables.set_aside, made.set_aside, SET_ASIDE)
     write_table(tables.issues, made.issues, TABLE_ISSUES)

@@ -16,8 +16,10 @@ from scripts.common.errors import StudyError
 def _model_at(path: tuple[Any, ...]) -> type[BaseModel] | None:
     """The section class that stands at a pydantic error's location."""
     current: Any = Config
+    of_mapping = False
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or of_mapping:  # an entry of a list or of a mapping of sections
+            of_mapping = False
             continue
         if not (isinstance(current, type) and issubclass(current, BaseModel)):
             return None
@@ -26,7 +28,7 @@ def _model_at(path: tuple[Any, ...]) -> type[BaseModel] | None:
         )
         if field is None:
             return None
-        current = _section_of(field.annotation)
+        current, of_mapping = _section_of(field.annotation), get_origin(field.annotation) is dict
     return current if isinstance(current, type) and issubclass(current, BaseModel) else None
 
 

@@ -6,16 +6,18 @@ import difflib
 
 from pydantic import Field, model_validator
 
-from scripts.common.config.centers import Center
+from scripts.common.config.centers import Center, with_sources
 from scripts.common.config.cohort import Cohort
 from scripts.common.config.intake import Intake
 from scripts.common.config.networks import Deep
 from scripts.common.config.own_tables import OwnTables
 from scripts.common.config.report import Report
 from scripts.common.config.section import Section
+from scripts.common.config.source_tables import PredictorColumn
 from scripts.common.config.statistics import Statistics
 from scripts.common.config.study import Study
 from scripts.common.config.tabular import Boosting
+from scripts.common.predictors import Predictor
 from scripts.common.vocabulary import DEVELOPMENT, EXTERNAL, INTERNAL_TEST, MODELS
 
 
@@ -55,6 +57,7 @@ class Config(Section):
     def labels(self) -> dict[str, str]:
         """The names that figures show and the config gives, by their keys."""
         shown = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        shown |= self._predictor_words()
         if self.tables is not None:
             shown |= {f"tables.labels.{key}": label for key, label in self.tables.labels.items()}
             shown |= {
@@ -65,11 +68,21 @@ class Config(Section):
             }
         return shown
 
+    def _predictor_words(self) -> dict[str, str]:
+        """What tables show of the predictors (label, unit, levels), by their keys."""
+        return {
+            f"centers[{one.centers[0]}].patients.predictors.{name}": " ".join(
+                (one.label, one.unit or "", *one.levels)
+            )
+            for name, one in self.predictors.items()
+        }
+
     def _check_names(self) -> None:
         """Names reach Snakemake's parameters, where braces mean a wildcard and angle brackets in a path a
         variable.
         """
         named = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        named |= self._predictor_words()
         named |= {"statistics.prevalences: label": " ".join(one.label for one in self.statistics.prevalences)}
         if self.tables is not None:
             named |= {f"tables.labels.{key}": f"{key} {label}" for key, label in self.tables.labels.items()}
@@ -118,6 +131,7 @@ class Config(Section):
                 "centers: exactly one centre must have the role 'development'; found none (a site that only"
                 " hands a centre over runs 'make handover CENTER=<name>', or writes 'handover: <name>')"
             )
+        self._check_predictors()
         if self.study.key_file is None and any(c.simulate is None for c in self.centers):
             raise ValueError(
                 "study.key_file: a study of real patients needs a key; run 'make key' once and write "
@@ -180,3 +194,49 @@ class Config(Section):
     def center(self, name: str) -> Center:
         """The centre called ``name``."""
         return next(c for c in self.centers if c.name == name)
+
+    @property
+    def predictors(self) -> dict[str, Predictor]:
+        """The predictors that the centres' patient tables map, by name, in the config's order."""
+        found: dict[str, Predictor] = {}
+        for name, by_center in self._predictor_columns().items():
+            first = next(iter(by_center.values()))
+            label = next((one.label for one in by_center.values() if one.label is not None), None)
+            shown = name if label is None else getattr(label, self.study.language)
+            found[name] = Predictor(name, first.type, first.levels, first.unit, shown, tuple(by_center))
+        return found
+
+    def predictors_of(self, center: str) -> dict[str, str]:
+        """Names and types of the predictors that stand in a centre's part of the cohort: the development
+        centre's and its own; of a centre that was handed over all that the study knows.
+
+        So a predictor that another centre brings changes nothing that is trained.
+        """
+        entry = self.center(center)
+        return {
+            name: one.type
+            for name, one in self.predictors.items()
+            if entry.deidentified is not None or {center, self.development.name} & {*one.centers}
+        }
+
+    def _predictor_columns(self) -> dict[str, dict[str, PredictorColumn]]:
+        """Each predictor's columns by centre."""
+        found: dict[str, dict[str, PredictorColumn]] = {}
+        for center in map(with_sources, self.centers):
+            for name, one in center.patients.predictors.items() if center.patients else ():
+                found.setdefault(name, {})[center.name] = one
+        return found
+
+    def _check_predictors(self) -> None:
+        """Refuse a predictor that is not the same in two centres (``ValueError``)."""
+        for name, by_center in self._predictor_columns().items():
+            (first, one), *others = by_center.items()
+            for center, other in others:
+                for what in ("type", "levels", "unit"):
+                    mine, theirs = getattr(one, what), getattr(other, what)
+                    if mine != theirs and not (what == "levels" and set(mine) == set(theirs)):
+                        raise ValueError(
+                            f"centers[{center}].patients.predictors.{name}.{what}: it must be as in centre"
+                            f" '{first}', since a predictor is the same in all centres; make them alike, or"
+                            " give this one another name"
+                        )

@@ -1,0 +1,89 @@
+"""Predictors: the variables that the study's patient tables map beside the paper's five."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.common.tables import (
+    COHORT,
+    COHORT_FURTHER,
+    PATIENTS,
+    PREDICTIONS,
+    Columns,
+    empty_table,
+    read_table,
+)
+from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
+
+NUMBER, YES_NO, CATEGORY = "number", "yes_no", "category"
+"""Types of a predictor."""
+
+NAME = r"[a-z][a-z0-9_]{0,31}"
+"""A predictor's name in the study."""
+LEVEL = r"[^\W\d_][\w .+-]{0,39}"
+"""A level of a category."""
+
+RESERVED = frozenset(
+    {*COHORT, *COHORT_FURTHER, *PATIENTS, *PREDICTIONS, "source_id", "birth_date"}
+    | {TRAIN, TREAT_ALL, TREAT_NONE, EVERYONE_POSITIVE}
+)
+"""Names that a predictor can't have: columns and rows of the study's own tables."""
+
+COLUMN_TYPES = {NUMBER: "float", YES_NO: "int", CATEGORY: "text"}
+"""How a predictor stands in the study's tables: yes and no as 1 and 0, a category as the level's name."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A predictor of the study.
+
+    ``levels``: of a category, in the order of tables. ``unit``: of a number, as it is shown. ``label``: its
+    name for a reader. ``centers``: the centres whose table has it; where it has none, its column is empty.
+    """
+
+    name: str
+    type: str
+    levels: tuple[str, ...] = ()
+    unit: str | None = None
+    label: str = ""
+    centers: tuple[str, ...] = ()
+
+    @property
+    def declared(self) -> dict:
+        """What two sites must agree on, as plain values."""
+        return {"type": self.type, "levels": list(self.levels), "unit": self.unit}
+
+
+def is_declaration(name: str, one: object) -> bool:
+    """Whether ``one`` is what a site may say of a predictor (``Predictor.declared``)."""
+    return (
+        re.fullmatch(NAME, name) is not None
+        and name not in RESERVED
+        and isinstance(one, dict)
+        and one.keys() == {"type", "levels", "unit"}
+        and one["type"] in COLUMN_TYPES
+        and isinstance(one["levels"], list)
+        and all(isinstance(level, str) and re.fullmatch(LEVEL, level) for level in one["levels"])
+        and isinstance(one["unit"], str | None)
+    )
+
+
+def columns_of(types: Mapping[str, str]) -> Columns:
+    """The columns of predictors, by name and type."""
+    return {name: COLUMN_TYPES[kind] for name, kind in types.items()}
+
+
+def read_with(path: str | Path, columns: Columns, predictors: Columns) -> pd.DataFrame:
+    """A table of the study with the columns of ``predictors``, empty where the file has none of them."""
+    header = pd.read_csv(path, nrows=0, encoding="utf-8").columns
+    there = {name: kind for name, kind in predictors.items() if name in header}
+    frame = read_table(path, {**columns, **there})
+    absent = {name: kind for name, kind in predictors.items() if name not in there}
+    empty = empty_table(absent).reindex(frame.index)
+    texts = [name for name, kind in absent.items() if kind == "text"]
+    return frame.assign(**empty.fillna(dict.fromkeys(texts, "")))
