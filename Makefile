@@ -112,12 +112,14 @@ bench-statistics:  ## speed of the bootstrap against pROC, and of the statistics
 	@envs/setup.sh test
 	@python -m tests.bench.statistics $(BENCH)
 
-docs:  ## write the generated pages again: configuration reference and JSON schema
-	@python -m scripts.common.config.reference
+docs:  ## write the generated pages again: configuration reference, JSON schema, table of results
+	@python -m scripts.common.config.reference && python -m scripts.common.catalogue_page
 
 lock:  ## pin the requirements again from pyproject.toml (needs uv)
 	$(PIN) -o envs/requirements.txt
 	$(PIN) --extra test -c envs/requirements.txt -o envs/requirements-test.txt
+	@total="$$(sha256sum <envs/requirements.txt | cut -d' ' -f1)" && \
+	  sed -i "s/^# requirements.txt: .*/# requirements.txt: $$total/" envs/osteocxr.post-deploy.sh
 
 clean:  ## remove results and everything a run makes, but no key, no data and no training state
 	@rm -rf logs benchmarks .snakemake && find results -mindepth 1 ! -name .gitignore -delete

@@ -32,20 +32,6 @@ if CFG.handover is None and CFG.tables is None:
     include: "rules/bundle.smk"
 
 
-CODE_HASHES.keep()
-
-
-report: "report/workflow.rst"
-
-
-wildcard_constraints:
-    center="|".join(c.name for c in CFG.centers) or "(?!)",
-    set="|".join(["train", *CFG.test_sets]),
-    batch=r"\d+",
-    fold=r"\d+",
-    model="clinical|combined",
-
-
 localrules:
     all,
 
@@ -54,21 +40,22 @@ rule all:
     """Everything that the study ends with: tables, figures, report and provenance."""
     default_target: True
     input:
-        final_outputs(),
-        products(),
+        final_outputs(CFG),
+        products(CFG, CENTERS),
 
 
 onstart:
-    remember_key()
+    remember_key(CFG)
     remove_leftover_scripts()
-    print(banner_start(), file=sys.stderr)
+    print(banners.start(CFG), file=sys.stderr)
 
 
 onsuccess:
     remove_leftover_scripts()
-    print(banner_limits() + banner_success(), file=sys.stderr)
+    done = banners.success(CFG, workflow.dag_settings, bool(workflow.overwrite_configfiles))
+    print(banners.limits(STARTED) + done, file=sys.stderr)
 
 
 onerror:
     remove_leftover_scripts()
-    print(banner_limits() + banner_error(), file=sys.stderr)
+    print(banners.limits(STARTED) + banners.error(), file=sys.stderr)

@@ -10,7 +10,7 @@ rule fit_xgboost:
     """
     input:
         train="results/cohort/train.csv",
-        deep=deep_scores_of_model,
+        deep=lambda wildcards: ("results/deep/scores/train.csv" if wildcards.model == "combined" else []),
     output:
         model="results/boosting/{model}/model.ubj",
         out_of_fold="results/boosting/{model}/out_of_fold.csv",
@@ -36,7 +36,7 @@ rule fit_xgboost:
 rule score_xgboost:
     """Score the patients of one test set by the clinical and the combined model."""
     input:
-        cohort=cohort_of_set,
+        cohort=SETS.cohort,
         deep="results/deep/scores/{set}.csv",
         clinical="results/boosting/clinical/model.ubj",
         combined="results/boosting/combined/model.ubj",
@@ -90,10 +90,7 @@ rule score_baselines:
     input:
         coefficients="results/boosting/baselines/coefficients.csv",
         out_of_fold="results/boosting/baselines/out_of_fold.csv",
-        cohorts=[
-            "results/cohort/internal_test.csv",
-            *(f"results/cohort/{c.name}/selected.csv" for c in CFG.external),
-        ],
+        cohorts=cohorts_of_test_sets(CFG),
     output:
         baselines="results/boosting/baselines.csv",
     log:
@@ -119,11 +116,7 @@ rule merge_predictions:
     probabilities.
     """
     input:
-        cohorts=[
-            "results/cohort/train.csv",
-            "results/cohort/internal_test.csv",
-            *(f"results/cohort/{c.name}/selected.csv" for c in CFG.external),
-        ],
+        cohorts=["results/cohort/train.csv", *cohorts_of_test_sets(CFG)],
         deep=[f"results/deep/scores/{name}.csv" for name in ["train", *CFG.test_sets]],
         clinical=[
             "results/boosting/clinical/out_of_fold.csv",

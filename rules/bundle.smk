@@ -10,7 +10,7 @@ rule make_bundle:
     ends the job.
     """
     input:
-        weights=fold_weights(),
+        weights=fold_files(CFG, "weights.pt"),
         thresholds="results/statistics/thresholds.csv",
         cohort="results/cohort/cohort.csv",
         table2="results/statistics/table2.csv",
@@ -29,8 +29,9 @@ rule make_bundle:
         mem_mb=grows(8000),
         runtime=grows(60),
     params:
-        code=code("scripts/bundle/make_bundle.py"),
-        settings=bundle_settings(),
-        facts=bundle_facts(),
+        code=code("scripts/bundle/make_bundle.py", "scripts/deep/kinds/hybrid.py"),
+        card=file_hash("scripts/bundle/templates/model_card.md.j2"),
+        settings=bundle_settings(CFG),
+        facts=bundle_facts(CFG),
     script:
         "../scripts/bundle/make_bundle.py"

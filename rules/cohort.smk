@@ -8,7 +8,7 @@ rule select_cohort:
     the included patients, the flow by step and the excluded patients with their reason.
     """
     input:
-        unpack(dates_of_center),
+        unpack(CENTERS.dates),
         films="results/intake/{center}/films.csv",
         header_ages="private/{center}/header_ages.csv",
         patients="results/intake/{center}/patients.csv",
@@ -30,12 +30,8 @@ rule select_cohort:
         runtime=grows(15),
     params:
         code=code("scripts/cohort/select_cohort.py"),
-        settings=lambda wildcards: {
-            **CFG.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"}),
-            "center": wildcards.center,
-            "role": CFG.center(wildcards.center).role,
-        },
-        predictors=lambda wildcards: CFG.predictors_of(wildcards.center),
+        settings=CENTERS.selection,
+        predictors=CENTERS.predictors,
     script:
         "../scripts/cohort/select_cohort.py"
 
@@ -48,7 +44,7 @@ rule split_cohort:
     """
     input:
         selected=f"results/cohort/{CFG.development.name}/selected.csv",
-        key=[] if CFG.study.key_file is None else CFG.study.key_file,
+        key=CENTERS.key(),
     output:
         train="results/cohort/train.csv",
         internal_test="results/cohort/internal_test.csv",
@@ -65,7 +61,7 @@ rule split_cohort:
     params:
         code=code("scripts/cohort/split_cohort.py"),
         key_file=CFG.study.key_file,
-        seed=CFG.study.seed if CFG.study.key_file is None else None,
+        seed=CENTERS.seed_of_key(),
         settings={
             "test_fraction": CFG.cohort.test_fraction,
             "folds": CFG.cohort.folds,
@@ -85,13 +81,9 @@ rule merge_cohort:
     Found = included + excluded is checked for every centre.
     """
     input:
-        sets=[
-            "results/cohort/train.csv",
-            "results/cohort/internal_test.csv",
-            *(f"results/cohort/{c.name}/selected.csv" for c in CFG.external),
-        ],
-        flows=[f"results/cohort/{c.name}/flow.csv" for c in CFG.centers],
-        excluded=[f"results/cohort/{c.name}/excluded.csv" for c in CFG.centers],
+        sets=["results/cohort/train.csv", *cohorts_of_test_sets(CFG)],
+        flows=per_center(CFG, "results/cohort/{center}/flow.csv"),
+        excluded=per_center(CFG, "results/cohort/{center}/excluded.csv"),
     output:
         cohort="results/cohort/cohort.csv",
         flow="results/cohort/flow.csv",

@@ -7,9 +7,9 @@ rule cache_films:
     checksum.
     """
     input:
-        cohort=cohort_of_set,
-        films=films_of_set,
-        pngs=pngs_of_set,
+        cohort=SETS.cohort,
+        films=SETS.films,
+        pngs=SETS.pngs,
     output:
         films="state/cache/{set}/films.npy",
         index="state/cache/{set}/index.csv",
@@ -58,11 +58,12 @@ rule train_fold:
     input:
         films="state/cache/train/films.npy",
         index="state/cache/train/index.csv",
-        weights=initial_weights(),
+        weights=initial_weights(CFG),
     output:
         weights="results/deep/fold_{fold}/weights.pt",
         history="results/deep/fold_{fold}/history.csv",
         held_out="results/deep/fold_{fold}/held_out.csv",
+        trained_on="results/deep/fold_{fold}/trained_on.json",
     log:
         "logs/train_fold/{fold}.log",
     benchmark:
@@ -73,25 +74,26 @@ rule train_fold:
         "../envs/osteocxr.yaml"
     threads: CFG.deep.cpu_threads
     resources:
-        mem_mb=grows(training_memory_mb()),
+        mem_mb=grows(training_memory_mb(CFG)),
         runtime=grows(2880),
         gpu=CFG.deep.gpus_per_fold,
-        device=device_asked(),
+        device=device_asked(CFG),
         checkpoint_minutes=str(CFG.deep.checkpoint_minutes),
     params:
-        code=code("scripts/deep/train_fold.py"),
-        settings=training_settings(),
+        code=code("scripts/deep/train_fold.py", "scripts/deep/kinds/hybrid.py"),
+        settings=training_settings(CFG),
     shell:
-        "exec python -m scripts.deep.train_fold --cache state/cache/train --fold {wildcards.fold}"
-        " --settings {params.settings:q} --output results/deep/fold_{wildcards.fold}"
-        " --device {resources.device} --checkpoint-minutes {resources.checkpoint_minutes} --log {log}"
+        "exec python -m scripts.deep.train_fold"
+        ' --cache "$(dirname {input.index:q})" --fold {wildcards.fold} --settings {params.settings:q}'
+        ' --output "$(dirname {output.weights:q})" --device {resources.device}'
+        " --checkpoint-minutes {resources.checkpoint_minutes} --log {log:q}"
 
 
 rule score_out_of_fold:
     """Give every training patient the probability of the fold that did not see the patient."""
     input:
         index="state/cache/train/index.csv",
-        held_out=expand("results/deep/fold_{fold}/held_out.csv", fold=range(CFG.cohort.folds)),
+        held_out=fold_files(CFG, "held_out.csv"),
     output:
         "results/deep/scores/train.csv",
     log:
@@ -117,7 +119,7 @@ rule score_images:
     input:
         films="state/cache/{set}/films.npy",
         index="state/cache/{set}/index.csv",
-        weights=fold_weights(),
+        weights=fold_files(CFG, "weights.pt"),
     output:
         "results/deep/scores/{set}.csv",
     log:
@@ -133,18 +135,17 @@ rule score_images:
         mem_mb=grows(4000),
         runtime=grows(720),
         gpu=CFG.deep.gpus_per_fold,
-        device=device_asked(),
+        device=device_asked(CFG),
     params:
-        code=code("scripts/deep/score_images.py"),
+        code=code("scripts/deep/score_images.py", "scripts/deep/kinds/hybrid.py"),
         threads=CFG.deep.cpu_threads,
         precision=CFG.deep.scoring.precision,
         films_per_forward=CFG.deep.scoring.films_per_forward,
     shell:
-        "exec python -m scripts.deep.score_images --cache state/cache/{wildcards.set} --weights"
-        " {input.weights}"
-        " --output {output} --device {resources.device} --threads {params.threads} --precision"
-        " {params.precision}"
-        " --films-per-forward {params.films_per_forward} --log {log}"
+        "exec python -m scripts.deep.score_images"
+        ' --cache "$(dirname {input.index:q})" --weights {input.weights:q} --output {output:q}'
+        " --device {resources.device} --threads {params.threads} --precision {params.precision}"
+        " --films-per-forward {params.films_per_forward} --log {log:q}"
 
 
 rule score_masked:
@@ -154,7 +155,7 @@ rule score_masked:
     input:
         films="state/cache/{set}/films.npy",
         index="state/cache/{set}/index.csv",
-        weights=fold_weights(),
+        weights=fold_files(CFG, "weights.pt"),
     output:
         "results/deep/masked/{set}.csv",
     log:
@@ -170,20 +171,20 @@ rule score_masked:
         mem_mb=grows(4000),
         runtime=grows(1440),
         gpu=CFG.deep.gpus_per_fold,
-        device=device_asked(),
+        device=device_asked(CFG),
     params:
-        code=code("scripts/deep/score_masked.py"),
+        code=code("scripts/deep/score_masked.py", "scripts/deep/kinds/hybrid.py"),
         spine=list(CFG.deep.masks.spine),
         border=CFG.deep.masks.border,
         threads=CFG.deep.cpu_threads,
         precision=CFG.deep.scoring.precision,
         films_per_forward=CFG.deep.scoring.films_per_forward,
     shell:
-        "exec python -m scripts.deep.score_masked --cache state/cache/{wildcards.set} --weights"
-        " {input.weights}"
-        " --output {output} --spine {params.spine} --border {params.border} --device {resources.device}"
-        " --threads {params.threads} --precision {params.precision} --films-per-forward"
-        " {params.films_per_forward} --log {log}"
+        "exec python -m scripts.deep.score_masked"
+        ' --cache "$(dirname {input.index:q})" --weights {input.weights:q} --output {output:q}'
+        " --spine {params.spine} --border {params.border}"
+        " --device {resources.device} --threads {params.threads} --precision {params.precision}"
+        " --films-per-forward {params.films_per_forward} --log {log:q}"
 
 
 rule explain_gradcam:
@@ -193,7 +194,7 @@ rule explain_gradcam:
         thresholds="results/statistics/thresholds.csv",
         films="state/cache/internal_test/films.npy",
         index="state/cache/internal_test/index.csv",
-        weights=fold_weights(),
+        weights=fold_files(CFG, "weights.pt"),
     output:
         cases="results/deep/gradcam/cases.csv",
         maps="results/deep/gradcam/maps.npz",
@@ -208,21 +209,20 @@ rule explain_gradcam:
         mem_mb=grows(4000),
         runtime=grows(60),
         gpu=CFG.deep.gpus_per_fold,
-        device=device_asked(),
+        device=device_asked(CFG),
     params:
-        code=code("scripts/deep/explain_gradcam.py"),
+        code=code("scripts/deep/explain_gradcam.py", "scripts/deep/kinds/hybrid.py"),
         cases=CFG.deep.gradcam.cases,
         random=CFG.deep.gradcam.random,
         seed=CFG.study.seed,
         threads=CFG.deep.cpu_threads,
     shell:
-        "exec python -m scripts.deep.explain_gradcam --predictions {input.predictions} --thresholds"
-        " {input.thresholds}"
-        " --set internal_test --cache state/cache/internal_test --weights {input.weights} --cases"
-        " {params.cases}"
-        " --random {params.random} --seed {params.seed} --cases-csv {output.cases} --maps-npz"
-        " {output.maps} --device {resources.device} --threads {params.threads}"
-        " --log {log}"
+        "exec python -m scripts.deep.explain_gradcam"
+        " --predictions {input.predictions:q} --thresholds {input.thresholds:q} --set internal_test"
+        ' --cache "$(dirname {input.index:q})" --weights {input.weights:q}'
+        " --cases {params.cases} --random {params.random} --seed {params.seed}"
+        " --cases-csv {output.cases:q} --maps-npz {output.maps:q}"
+        " --device {resources.device} --threads {params.threads} --log {log:q}"
 
 
 localrules:

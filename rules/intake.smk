@@ -9,7 +9,7 @@ rule list_films:
     fingerprint, in any depth of folders.
     """
     input:
-        folder=film_folder,
+        folder=CENTERS.film_folder,
     output:
         listing="private/{center}/listing.csv",
     log:
@@ -17,7 +17,7 @@ rule list_films:
     benchmark:
         "benchmarks/list_films/{center}.tsv"
     wildcard_constraints:
-        center=own_centers(),
+        center=CENTERS.own(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -26,8 +26,8 @@ rule list_films:
         runtime=grows(15),
     params:
         code=code("scripts/intake/list_films.py"),
-        batches=lambda wildcards: len(batches_of(wildcards.center)),
-        fingerprint=folder_fingerprint,
+        batches=CENTERS.n_batches,
+        fingerprint=CENTERS.folder_fingerprint,
     script:
         "../scripts/intake/list_films.py"
 
@@ -42,9 +42,9 @@ rule deidentify:
     header is its row of the centre's image table; the rows are watched by batch as the files are.
     """
     input:
-        folder=film_folder,
-        images=image_table_of,
-        key=ancient(study_key()),
+        folder=CENTERS.film_folder,
+        images=CENTERS.image_table,
+        key=ancient(CENTERS.key()),
     output:
         folder=directory("results/intake/{center}/dicom/batch_{batch}"),
         table="results/intake/{center}/dicom/batch_{batch}.csv",
@@ -54,7 +54,7 @@ rule deidentify:
     benchmark:
         "benchmarks/deidentify/{center}_{batch}.tsv"
     wildcard_constraints:
-        center=own_centers(),
+        center=CENTERS.own(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -64,14 +64,14 @@ rule deidentify:
     params:
         code=code("scripts/intake/deidentify.py"),
         allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
-        fingerprint=batch_fingerprint,
-        batches=lambda wildcards: len(batches_of(wildcards.center)),
-        key=key_fingerprint(),
-        seed=CFG.study.seed if CFG.study.key_file is None else None,
-        ids=lambda wildcards: plain(center(wildcards).ids),
+        fingerprint=CENTERS.batch_fingerprint,
+        batches=CENTERS.n_batches,
+        key=CENTERS.key_fingerprint(),
+        seed=CENTERS.seed_of_key(),
+        ids=CENTERS.section("ids"),
         frontal_view=plain(CFG.intake.frontal_view),
-        images=image_settings,
-        image_rows=image_rows_of_batch,
+        images=CENTERS.image_settings,
+        image_rows=CENTERS.image_rows,
     script:
         "../scripts/intake/deidentify.py"
 
@@ -115,8 +115,8 @@ rule read_review:
     `exposure.csv` stay.
     """
     input:
-        review=lambda wildcards: center(wildcards).review,
-        crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
+        review=CENTERS.review,
+        crosswalks=CENTERS.of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
     output:
         verdicts="results/intake/{center}/reader_verdicts.csv",
     log:
@@ -145,11 +145,11 @@ rule screen_exposure:
     """
     input:
         listing="private/{center}/listing.csv",
-        film_tables=of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
-        png_tables=of_batches("results/intake/{center}/png/batch_{batch}.csv"),
-        png_folders=of_batches("results/intake/{center}/png/batch_{batch}"),
-        crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
-        review=reader_verdicts,
+        film_tables=CENTERS.of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
+        png_tables=CENTERS.of_batches("results/intake/{center}/png/batch_{batch}.csv"),
+        png_folders=CENTERS.of_batches("results/intake/{center}/png/batch_{batch}"),
+        crosswalks=CENTERS.of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
+        review=CENTERS.reader_verdicts,
     output:
         films="results/intake/{center}/films.csv",
         header_ages="private/{center}/header_ages.csv",
@@ -169,9 +169,7 @@ rule screen_exposure:
     params:
         code=code("scripts/intake/screen_exposure.py"),
         exposure=CFG.intake.exposure.model_dump(mode="json", exclude={"rows", "columns"}),
-        enrolment=lambda wildcards: (
-            plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
-        ),
+        enrolment=CENTERS.section("enrolment"),
     script:
         "../scripts/intake/screen_exposure.py"
 
@@ -186,7 +184,7 @@ rule draw_contact_sheets:
     input:
         films="results/intake/{center}/films.csv",
         exposure="results/intake/{center}/exposure.csv",
-        png_folders=of_batches("results/intake/{center}/png/batch_{batch}"),
+        png_folders=CENTERS.of_batches("results/intake/{center}/png/batch_{batch}"),
     output:
         reject_sheet="results/intake/{center}/contact_sheet_reject.png",
         review_sheet="results/intake/{center}/contact_sheet_review.png",
@@ -217,9 +215,9 @@ rule pseudonymize_tables:
     private/, shifted birth dates and the numbers of those rows.
     """
     input:
-        tables=clinical_tables_of,
-        listing=listing_for_images,
-        key=ancient(study_key()),
+        tables=CENTERS.clinical_tables,
+        listing=CENTERS.listing_for_images,
+        key=ancient(CENTERS.key()),
     output:
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
@@ -232,7 +230,7 @@ rule pseudonymize_tables:
     benchmark:
         "benchmarks/pseudonymize_tables/{center}.tsv"
     wildcard_constraints:
-        center=own_centers(),
+        center=CENTERS.own(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -241,13 +239,13 @@ rule pseudonymize_tables:
         runtime=grows(30),
     params:
         code=code("scripts/intake/pseudonymize_tables.py"),
-        key=key_fingerprint(),
-        seed=CFG.study.seed if CFG.study.key_file is None else None,
-        ids=lambda wildcards: plain(center(wildcards).ids),
-        patients=patient_settings,
-        dxa=lambda wildcards: plain(center(wildcards).dxa),
-        images=image_settings,
-        frontal_view=lambda wildcards: plain(CFG.intake.frontal_view) if image_settings(wildcards) else None,
+        key=CENTERS.key_fingerprint(),
+        seed=CENTERS.seed_of_key(),
+        ids=CENTERS.section("ids"),
+        patients=CENTERS.patients,
+        dxa=CENTERS.section("dxa"),
+        images=CENTERS.image_settings,
+        frontal_view=CENTERS.frontal_view,
     script:
         "../scripts/intake/pseudonymize_tables.py"
 
@@ -260,9 +258,9 @@ rule hand_over:
     needs dates (ages, pairs of film and exam, the nearest visit, the enrolment period) is counted here.
     """
     input:
-        film_folders=of_batches("results/intake/{center}/dicom/batch_{batch}"),
-        film_tables=of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
-        crosswalks=of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
+        film_folders=CENTERS.of_batches("results/intake/{center}/dicom/batch_{batch}"),
+        film_tables=CENTERS.of_batches("results/intake/{center}/dicom/batch_{batch}.csv"),
+        crosswalks=CENTERS.of_batches("private/{center}/crosswalk/batch_{batch}.csv"),
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
         table_issues="results/intake/{center}/table_issues.csv",
@@ -275,7 +273,7 @@ rule hand_over:
     benchmark:
         "benchmarks/hand_over/{center}.tsv"
     wildcard_constraints:
-        center=real_centers(),
+        center=CENTERS.real(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -284,11 +282,9 @@ rule hand_over:
         runtime=grows(120),
     params:
         code=code("scripts/intake/hand_over.py"),
-        enrolment=lambda wildcards: (
-            plain(center(wildcards).enrolment) if center(wildcards).enrolment else None
-        ),
-        criteria=handover_criteria(),
-        predictors=lambda wildcards: declared_predictors(wildcards.center),
+        enrolment=CENTERS.section("enrolment"),
+        criteria=CENTERS.criteria(),
+        predictors=CENTERS.declared_predictors,
     script:
         "../scripts/intake/hand_over.py"
 
@@ -300,7 +296,7 @@ rule receive_tables:
     that the site counted, and a private list of its films. A missing, changed or further file ends the run.
     """
     input:
-        folder=film_folder,
+        folder=CENTERS.film_folder,
     output:
         patients="results/intake/{center}/patients.csv",
         dxa="results/intake/{center}/dxa.csv",
@@ -315,7 +311,7 @@ rule receive_tables:
     benchmark:
         "benchmarks/receive_tables/{center}.tsv"
     wildcard_constraints:
-        center=handed_over_centers(),
+        center=CENTERS.handed_over(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -324,9 +320,9 @@ rule receive_tables:
         runtime=grows(30),
     params:
         code=code("scripts/intake/receive_tables.py"),
-        fingerprint=folder_fingerprint,
-        criteria=handover_criteria(),
-        predictors=declared_predictors(),
+        fingerprint=CENTERS.folder_fingerprint,
+        criteria=CENTERS.criteria(),
+        predictors=CENTERS.declared_predictors(),
     script:
         "../scripts/intake/receive_tables.py"
 
@@ -338,7 +334,7 @@ rule receive_films:
     A film that holds anything else than what de-identification writes ends the run.
     """
     input:
-        folder=film_folder,
+        folder=CENTERS.film_folder,
     output:
         folder=directory("results/intake/{center}/dicom/batch_{batch}"),
         table="results/intake/{center}/dicom/batch_{batch}.csv",
@@ -348,7 +344,7 @@ rule receive_films:
     benchmark:
         "benchmarks/receive_films/{center}_{batch}.tsv"
     wildcard_constraints:
-        center=handed_over_centers(),
+        center=CENTERS.handed_over(),
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -358,7 +354,7 @@ rule receive_films:
     params:
         code=code("scripts/intake/receive_films.py"),
         allowed_tags=file_hash("scripts/intake/allowed_tags.csv"),
-        fingerprint=batch_fingerprint,
+        fingerprint=CENTERS.batch_fingerprint,
     script:
         "../scripts/intake/receive_films.py"
 
@@ -366,8 +362,8 @@ rule receive_films:
 rule merge_intake:
     """Put all centres' files and exposure measures into one table each; no rule that trains reads them."""
     input:
-        files=expand("results/intake/{center}/files.csv", center=[c.name for c in CFG.centers]),
-        exposure=expand("results/intake/{center}/exposure.csv", center=[c.name for c in CFG.centers]),
+        files=per_center(CFG, "results/intake/{center}/files.csv"),
+        exposure=per_center(CFG, "results/intake/{center}/exposure.csv"),
     output:
         files="results/intake/files.csv",
         exposure="results/intake/exposure.csv",

@@ -4,7 +4,7 @@
 rule list_statistics:
     """A page with the tables and figures and links to all files, for statistics of own tables."""
     input:
-        own_statistics(),
+        own_statistics(CFG),
     output:
         index="results/index.html",
     log:

@@ -1,8 +1,9 @@
 # The record of the run and the page for readers.
 
+from scripts.common.templates import templates_hash
 from scripts.report.checklists import CHECKLISTS
+from scripts.report.prose import TEMPLATES
 from scripts.report.redaction import redacted_config
-from scripts.report.render import templates_hash
 from scripts.report.run_files import FIGURES, STATISTICS
 
 
@@ -14,19 +15,15 @@ rule record_provenance:
     makes no new record.
     """
     input:
-        outputs=recorded_outputs(),
+        outputs=recorded_outputs(CFG),
         engine="results/statistics/engine.json",
-        listings=[f"private/{c.name}/listing.csv" for c in CFG.centers],
-        tables=[source for _, _, source, _ in tables_given()],
-        weights=initial_weights(),
-        key=study_key(),
+        listings=per_center(CFG, "private/{center}/listing.csv"),
+        trainings=fold_files(CFG, "trained_on.json"),
+        tables=[source for _, _, source, _ in CENTERS.tables_given()],
+        weights=initial_weights(CFG),
+        key=CENTERS.key(),
     output:
-        report(
-            "results/provenance.json",
-            caption="../report/provenance.rst",
-            category="Report",
-            labels={"what": "provenance"},
-        ),
+        marked("provenance"),
     log:
         "logs/record_provenance.log",
     benchmark:
@@ -40,9 +37,10 @@ rule record_provenance:
     params:
         code=code("scripts/report/record_provenance.py"),
         config=redacted_config(CFG),
+        requirements=file_hash("envs/requirements.txt"),
         synthetic=CFG.synthetic,
         centers=[c.name for c in CFG.centers],
-        tables=[[center, kind, inside] for center, kind, _, inside in tables_given()],
+        tables=[[center, kind, inside] for center, kind, _, inside in CENTERS.tables_given()],
     script:
         "../scripts/report/record_provenance.py"
 
@@ -56,9 +54,9 @@ rule write_report:
     input:
         provenance="results/provenance.json",
         files="results/intake/files.csv",
-        films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
-        reject_sheets=[f"results/intake/{c.name}/contact_sheet_reject.png" for c in CFG.centers],
-        review_sheets=[f"results/intake/{c.name}/contact_sheet_review.png" for c in CFG.centers],
+        films=per_center(CFG, "results/intake/{center}/films.csv"),
+        reject_sheets=per_center(CFG, "results/intake/{center}/contact_sheet_reject.png"),
+        review_sheets=per_center(CFG, "results/intake/{center}/contact_sheet_review.png"),
         cohort="results/cohort/cohort.csv",
         flow="results/cohort/flow.csv",
         predictions="results/predictions.csv",
@@ -66,24 +64,9 @@ rule write_report:
         fold_scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
-        page=report(
-            "results/report.html",
-            caption="../report/report.rst",
-            category="Report",
-            labels={"what": "the whole report"},
-        ),
-        tripod_ai=report(
-            "results/tables/checklist_tripod_ai.csv",
-            caption="../report/checklist_tripod_ai.rst",
-            category="Report",
-            labels={"what": "TRIPOD+AI checklist"},
-        ),
-        claim=report(
-            "results/tables/checklist_claim.csv",
-            caption="../report/checklist_claim.rst",
-            category="Report",
-            labels={"what": "CLAIM checklist"},
-        ),
+        page=marked("report"),
+        tripod_ai=marked("tables/checklist_tripod_ai"),
+        claim=marked("tables/checklist_claim"),
     log:
         "logs/write_report.log",
     benchmark:
@@ -96,7 +79,7 @@ rule write_report:
         runtime=grows(15),
     params:
         code=code("scripts/report/write_report.py"),
-        templates=templates_hash(),
+        templates=templates_hash(TEMPLATES),
         checklists=templates_hash(CHECKLISTS),
         labels={c.name: c.label for c in CFG.centers},
         test_sets=CFG.test_sets,

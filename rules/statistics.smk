@@ -7,12 +7,7 @@ rule freeze_thresholds:
     input:
         predictions="results/predictions.csv",
     output:
-        thresholds=report(
-            "results/statistics/thresholds.csv",
-            caption="../report/thresholds.rst",
-            category="Tables",
-            labels={"what": "thresholds"},
-        ),
+        thresholds=marked("statistics/thresholds"),
     log:
         "logs/freeze_thresholds.log",
     benchmark:
@@ -35,18 +30,8 @@ rule describe_cohort:
     input:
         cohort="results/cohort/cohort.csv",
     output:
-        table1=report(
-            "results/statistics/table1.csv",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"what": "Table 1: patients"},
-        ),
-        missing=report(
-            "results/statistics/missing.csv",
-            caption="../report/missing.rst",
-            category="Tables",
-            labels={"what": "missing values"},
-        ),
+        table1=marked("statistics/table1"),
+        missing=marked("statistics/missing"),
     log:
         "logs/describe_cohort.log",
     benchmark:
@@ -59,7 +44,7 @@ rule describe_cohort:
         runtime=grows(10),
     params:
         code=code("scripts/statistics/describe_cohort.py"),
-        centers=described_centers(),
+        centers=described_centers(CFG),
     script:
         "../scripts/statistics/describe_cohort.py"
 
@@ -73,62 +58,17 @@ rule evaluate_models:
         cohort="results/cohort/cohort.csv",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table2=report(
-            "results/statistics/table2.csv",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"what": "Table 2: performance"},
-        ),
-        calibration=report(
-            "results/statistics/calibration.csv",
-            caption="../report/calibration.rst",
-            category="Tables",
-            labels={"what": "calibration"},
-        ),
+        table2=marked("statistics/table2"),
+        calibration=marked("statistics/calibration"),
         calibration_curve="results/statistics/calibration_curve.csv",
         net_benefit="results/statistics/net_benefit.csv",
-        best_model=report(
-            "results/statistics/best_model.csv",
-            caption="../report/best_model.rst",
-            category="Tables",
-            labels={"what": "thresholds at which each model is best"},
-        ),
-        differences=report(
-            "results/statistics/differences.csv",
-            caption="../report/differences.rst",
-            category="Tables",
-            labels={"what": "differences between models"},
-        ),
-        net_benefit_differences=report(
-            "results/statistics/net_benefit_differences.csv",
-            caption="../report/net_benefit_differences.rst",
-            category="Tables",
-            labels={"what": "differences in net benefit"},
-        ),
-        youden_upper_bound=report(
-            "results/statistics/youden_upper_bound.csv",
-            caption="../report/youden_upper_bound.rst",
-            category="Tables",
-            labels={"what": "upper bound of the Youden index"},
-        ),
-        subgroups=report(
-            "results/statistics/subgroups.csv",
-            caption="../report/forest.rst",
-            category="Tables",
-            labels={"what": "subgroups"},
-        ),
-        prevalence=report(
-            "results/statistics/prevalence.csv",
-            caption="../report/prevalence.rst",
-            category="Tables",
-            labels={"what": "population prevalences"},
-        ),
-        sensitivity=report(
-            "results/statistics/sensitivity.csv",
-            caption="../report/sensitivity.rst",
-            category="Tables",
-            labels={"what": "sensitivity analyses"},
-        ),
+        best_model=marked("statistics/best_model"),
+        differences=marked("statistics/differences"),
+        net_benefit_differences=marked("statistics/net_benefit_differences"),
+        youden_upper_bound=marked("statistics/youden_upper_bound"),
+        subgroups=marked("statistics/subgroups"),
+        prevalence=marked("statistics/prevalence"),
+        sensitivity=marked("statistics/sensitivity"),
     log:
         "logs/evaluate_models.log",
     benchmark:
@@ -160,12 +100,7 @@ rule compare_auc:
     input:
         predictions="results/predictions.csv",
     output:
-        delong=report(
-            "results/statistics/delong.csv",
-            caption="../report/delong.rst",
-            category="Tables",
-            labels={"what": "DeLong tests"},
-        ),
+        delong=marked("statistics/delong"),
         engine="results/statistics/engine.json",
     log:
         "logs/compare_auc.log",
@@ -201,27 +136,12 @@ rule examine_models:
         scores=[f"results/deep/scores/{name}.csv" for name in CFG.test_sets],
         baselines="results/boosting/baselines.csv",
         exposure="results/intake/exposure.csv",
-        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets()],
+        masked=[f"results/deep/masked/{name}.csv" for name in masked_sets(CFG)],
     output:
-        folds=report(
-            "results/statistics/folds.csv",
-            caption="../report/folds.rst",
-            category="Tables",
-            labels={"what": "single folds"},
-        ),
-        performance=report(
-            "results/statistics/baseline_performance.csv",
-            caption="../report/baselines.rst",
-            category="Tables",
-            labels={"what": "baselines"},
-        ),
+        folds=marked("statistics/folds"),
+        performance=marked("statistics/baseline_performance"),
         delong="results/statistics/baseline_delong.csv",
-        shortcuts=report(
-            "results/statistics/shortcuts.csv",
-            caption="../report/shortcuts.rst",
-            category="Tables",
-            labels={"what": "shortcut audit"},
-        ),
+        shortcuts=marked("statistics/shortcuts"),
     log:
         "logs/examine_models.log",
     benchmark:
@@ -235,7 +155,7 @@ rule examine_models:
     params:
         code=code("scripts/statistics/examine_models.py"),
         sets=CFG.test_sets,
-        masked_sets=masked_sets(),
+        masked_sets=masked_sets(CFG),
         use_r=CFG.statistics.engine == "r",
         threshold=plain(CFG.statistics.threshold),
         confidence=CFG.statistics.confidence,
@@ -252,41 +172,21 @@ rule draw_figures:
     input:
         predictions="results/predictions.csv",
         cohort="results/cohort/cohort.csv",
-        flow=flow_table(),
+        flow=flow_table(CFG),
         table2="results/statistics/table2.csv",
         net_benefit="results/statistics/net_benefit.csv",
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
-        **flow_figure(report, "../report/flow.rst"),
-        roc=report(
-            "results/figures/roc.svg",
-            caption="../report/roc.rst",
-            category="Figures",
-            labels={"what": "ROC curves"},
-        ),
-        roc_copies=figure_copies("roc"),
-        decision_curves=report(
-            "results/figures/decision_curves.svg",
-            caption="../report/decision_curves.rst",
-            category="Figures",
-            labels={"what": "decision curves"},
-        ),
-        decision_curves_copies=figure_copies("decision_curves"),
-        calibration=report(
-            "results/figures/calibration.svg",
-            caption="../report/calibration.rst",
-            category="Figures",
-            labels={"what": "calibration"},
-        ),
-        calibration_copies=figure_copies("calibration"),
-        forest=report(
-            "results/figures/forest.svg",
-            caption="../report/forest.rst",
-            category="Figures",
-            labels={"what": "subgroups"},
-        ),
-        forest_copies=figure_copies("forest"),
+        **flow_figure(CFG, marked),
+        roc=marked("figures/roc"),
+        roc_copies=figure_copies(CFG, "roc"),
+        decision_curves=marked("figures/decision_curves"),
+        decision_curves_copies=figure_copies(CFG, "decision_curves"),
+        calibration=marked("figures/calibration"),
+        calibration_copies=figure_copies(CFG, "calibration"),
+        forest=marked("figures/forest"),
+        forest_copies=figure_copies(CFG, "forest"),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -300,8 +200,8 @@ rule draw_figures:
     params:
         code=code("scripts/statistics/draw_figures.py"),
         sets=CFG.test_sets,
-        centers=described_centers(),
-        labels=center_labels(),
+        centers=described_centers(CFG),
+        labels=center_labels(CFG),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         colors=CFG.statistics.figures.colors,
@@ -319,33 +219,18 @@ rule draw_network:
     A film is shown only where that is allowed.
     """
     input:
-        histories=[f"results/deep/fold_{k}/history.csv" for k in range(CFG.cohort.folds)],
+        histories=fold_files(CFG, "history.csv"),
         shortcuts="results/statistics/shortcuts.csv",
         cases="results/deep/gradcam/cases.csv",
         maps="results/deep/gradcam/maps.npz",
-        films=[f"results/intake/{c.name}/films.csv" for c in CFG.centers],
+        films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
-        training=report(
-            "results/figures/training.svg",
-            caption="../report/training.rst",
-            category="Figures",
-            labels={"what": "training curves"},
-        ),
-        training_copies=figure_copies("training"),
-        shortcuts=report(
-            "results/figures/shortcuts.svg",
-            caption="../report/shortcuts.rst",
-            category="Figures",
-            labels={"what": "shortcut audit"},
-        ),
-        shortcuts_copies=figure_copies("shortcuts"),
-        gradcam=report(
-            "results/figures/gradcam.svg",
-            caption="../report/gradcam.rst",
-            category="Figures",
-            labels={"what": "Grad-CAM"},
-        ),
-        gradcam_copies=figure_copies("gradcam"),
+        training=marked("figures/training"),
+        training_copies=figure_copies(CFG, "training"),
+        shortcuts=marked("figures/shortcuts"),
+        shortcuts_copies=figure_copies(CFG, "shortcuts"),
+        gradcam=marked("figures/gradcam"),
+        gradcam_copies=figure_copies(CFG, "gradcam"),
     log:
         "logs/draw_network.log",
     benchmark:
@@ -362,7 +247,7 @@ rule draw_network:
         spine=list(CFG.deep.masks.spine),
         border=CFG.deep.masks.border,
         show_films=CFG.report.show_films,
-        labels=center_labels(),
+        labels=center_labels(CFG),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         font_size=CFG.statistics.figures.font_size,
@@ -381,30 +266,10 @@ rule write_tables:
         engine="results/statistics/engine.json",
         thresholds="results/statistics/thresholds.csv",
     output:
-        table1_docx=report(
-            "results/tables/table1.docx",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"what": "Table 1, Word"},
-        ),
-        table2_docx=report(
-            "results/tables/table2.docx",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"what": "Table 2, Word"},
-        ),
-        table1_html=report(
-            "results/tables/table1.html",
-            caption="../report/table1.rst",
-            category="Tables",
-            labels={"what": "Table 1, page"},
-        ),
-        table2_html=report(
-            "results/tables/table2.html",
-            caption="../report/table2.rst",
-            category="Tables",
-            labels={"what": "Table 2, page"},
-        ),
+        table1_docx=marked("tables/table1", "docx"),
+        table2_docx=marked("tables/table2", "docx"),
+        table1_html=marked("tables/table1", "html"),
+        table2_html=marked("tables/table2", "html"),
     log:
         "logs/write_tables.log",
     benchmark:
@@ -418,8 +283,8 @@ rule write_tables:
     params:
         code=code("scripts/statistics/write_tables.py"),
         sets=CFG.test_sets,
-        centers=described_centers(),
-        labels=center_labels(),
+        centers=described_centers(CFG),
+        labels=center_labels(CFG),
         language=CFG.study.language,
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,

@@ -18,10 +18,10 @@ rule simulate_center:
     benchmark:
         "benchmarks/simulate_center/{center}.tsv"
     wildcard_constraints:
-        center=simulated_centers(),
+        center=CENTERS.simulated(),
     conda:
         "../envs/osteocxr.yaml"
-    threads: simulation_threads
+    threads: simulation_threads(CFG)
     resources:
         mem_mb=grows(2000),
         runtime=grows(240),

@@ -24,9 +24,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.tabular import BASELINES, COEFFICIENTS
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
-from scripts.common.tables import Columns
 from scripts.common.vocabulary import CLINICAL
 
 VARIABLES = {
@@ -43,31 +43,6 @@ log-likelihood.
 
 INTERCEPT = "intercept"
 
-COEFFICIENTS: Columns = {
-    "model": "text",
-    "variable": "text",
-    "median": "float",
-    "mean": "float",
-    "sd": "float",
-    "coefficient": "float",
-    "vif": "float",
-}
-"""``results/boosting/baselines/coefficients.csv``: a missing value becomes the ``median``; ``coefficient``
-belongs to (value - mean) / sd.
-"""
-
-BASELINES: Columns = {
-    "patient_id": "text",
-    "center": "text",
-    "set": "text",
-    "fold": "int",
-    "label": "int",
-    "age": "float",
-    "logistic": "float",
-    "osta": "float",
-}
-"""``results/boosting/baselines.csv``: higher means a higher risk in all three; ``age`` and ``logistic`` are
-probabilities, ``osta`` is minus the index. Training rows are out of fold."""
 
 _IDS = ("patient_id", "center", "set", "fold", "label")
 

@@ -1,15 +1,12 @@
 """Training patients (combined: and their out-of-fold deep scores) in; trees and out-of-fold scores out."""
 
-from scripts.boosting.models import (
-    DEEP_SCORES,
-    IMPORTANCE,
-    OUT_OF_FOLD,
-    fit_model,
-    importance,
-    write_model,
-)
+from scripts.boosting import progress
+from scripts.boosting.models import fit_model, importance, write_model
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.networks import SET_SCORES as DEEP_SCORES
+from scripts.common.contracts.tabular import IMPORTANCE, OUT_OF_FOLD
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, read_table, write_table
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result, params = snakemake.input, snakemake.output, snakemake.params
@@ -20,7 +17,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_model(booster, result.model)
     write_table(out_of_fold, result.out_of_fold, OUT_OF_FOLD)
     write_table(importance(booster, model), result.importance, IMPORTANCE)
-    log.say(
-        f"{model} model: {params.settings['trees']} trees on {len(train)} patients, "
-        f"{train['fold'].nunique()} folds"
-    )
+    log.say(progress.fitted(model, params.settings["trees"], len(train), train["fold"].nunique()))

@@ -25,17 +25,10 @@ import xgboost
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
 from scripts.common.vocabulary import CLINICAL
 
 FEATURES = {"clinical": CLINICAL, "combined": (*CLINICAL, "deep")}
 """The variables of each model, in the order in which the trees know them. Sex is 1 for female, 0 for male."""
-
-DEEP_SCORES: Columns = {"patient_id": "text", "image_id": "text", "deep": "float"}
-"""``results/deep/scores/<set>.csv``: the network's probability for each patient of a set."""
-OUT_OF_FOLD: Columns = {"patient_id": "text", "fold": "int", "score": "float"}
-IMPORTANCE: Columns = {"feature": "text", "gain": "float", "cover": "float", "n_splits": "int"}
-SCORES: Columns = {"patient_id": "text", "clinical": "float", "combined": "float"}
 
 
 def variables(cohort: pd.DataFrame, model: str, deep: pd.DataFrame | None = None) -> np.ndarray:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.contracts.cohort import PREDICTIONS
 from scripts.common.errors import StudyError
-from scripts.common.tables import PREDICTIONS, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import MODELS, TRAIN
 
 
@@ -70,7 +71,7 @@ def predictions_of_set(name: str, cohort: pd.DataFrame, scores: dict[str, pd.Dat
 
 def merge_predictions(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """The sets under each other, in their order. A patient may stand in one of them only."""
-    whole = pd.concat(parts, ignore_index=True)[list(PREDICTIONS)]
+    whole = pd.concat(parts, ignore_index=True)[[*PREDICTIONS, *MODELS]]
     twice = int(whole["patient_id"].duplicated().sum())
     if twice:
         raise StudyError(f"{twice} patients stand in two sets. Delete results/cohort and run again.")

@@ -4,9 +4,12 @@ fold.
 
 import pandas as pd
 
-from scripts.boosting.baselines import BASELINES, COEFFICIENTS, from_table, scored
+from scripts.boosting import progress
+from scripts.boosting.baselines import from_table, scored
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.tabular import BASELINES, COEFFICIENTS
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, read_table, write_table
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     models = from_table(read_table(snakemake.input.coefficients, COEFFICIENTS))
@@ -16,4 +19,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         parts.append(scored(cohort, {name: model.score(cohort) for name, model in models.items()}))
     table = pd.concat(parts, ignore_index=True)
     write_table(table, snakemake.output.baselines, BASELINES)
-    log.say(f"{len(table)} patients scored")
+    log.say(progress.scored(len(table)))

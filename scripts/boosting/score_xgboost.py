@@ -2,9 +2,13 @@
 
 import pandas as pd
 
-from scripts.boosting.models import DEEP_SCORES, FEATURES, SCORES, read_model, score, variables
+from scripts.boosting import progress
+from scripts.boosting.models import FEATURES, read_model, score, variables
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.networks import SET_SCORES as DEEP_SCORES
+from scripts.common.contracts.tabular import SET_SCORES
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, read_table, write_table
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source = snakemake.input
@@ -14,5 +18,5 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         model: score(read_model(source[model]), variables(cohort, model, deep), model) for model in FEATURES
     }
     table = pd.DataFrame({"patient_id": cohort["patient_id"], **scores})
-    write_table(table, snakemake.output.scores, SCORES)
-    log.say(f"{snakemake.wildcards.set}: {len(cohort)} patients scored")
+    write_table(table, snakemake.output.scores, SET_SCORES)
+    log.say(progress.scored(len(cohort), snakemake.wildcards.set))

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from scripts.bundle import progress
 from scripts.bundle.contents import (
     CARD,
     ONNX,
@@ -35,11 +36,12 @@ from scripts.bundle.ensemble import (
 from scripts.bundle.film_scoring import Scorer, reading_code
 from scripts.bundle.model_card import model_card
 from scripts.common.code_hash import ROOT
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, write_text
 from scripts.common.log import Log
 from scripts.common.standards import SHA256_LIST
-from scripts.common.tables import COHORT, read_table
+from scripts.common.tables import read_table
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.fold_networks import chosen_precision
 from scripts.deep.trained_networks import load_networks
@@ -105,13 +107,10 @@ def make_bundle(
             (part / weights_name(fold)).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, part / weights_name(fold))
         ensemble = Ensemble(networks)
-        log.say(f"writing the ensemble of {len(networks)} folds as ONNX")
+        log.say(progress.exporting(len(networks)))
         export_onnx(ensemble, part / ONNX)
         difference = check_onnx(part / ONNX, ensemble, checked)
-        log.say(
-            f"ONNX Runtime and PyTorch agree to {difference:.1g} over {len(checked)} films (allowed:"
-            f" {TOLERANCE:g})"
-        )
+        log.say(progress.onnx_agrees(difference, len(checked), TOLERANCE))
         scorer = Scorer([part / weights_name(k) for k in range(len(weights))], architecture, scoring, place)
         stated = {
             "software": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
@@ -156,5 +155,5 @@ def make_bundle(
         write_text(part / CARD, card)
         write_text(part / SHA256_LIST, manifest_text(part))
         fingerprint = open_bundle(part).fingerprint
-    log.say(f"bundle {fingerprint[:16]} of {len(weights)} folds in {target}")
+    log.say(progress.made(fingerprint, len(weights), target))
     return fingerprint

@@ -10,7 +10,7 @@ threshold, self-check
 ``model.onnx``        the ensemble of all folds for a 16-bit film (``scripts/bundle/ensemble.py``); very large
 ones have ``model.onnx.data`` beside it
 ``MODEL_CARD.md``     what the model is for and not for, on whom it was trained and tested
-``SHA256_LIST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
+``MANIFEST.sha256``   SHA-256 of every other file, as ``sha256sum`` writes and checks it
 =====================
 ==================================================================================================
 """

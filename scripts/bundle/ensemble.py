@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from scripts.common.errors import StudyError
-from scripts.deep.network import HybridNetwork
+from scripts.deep.film_network import FilmNetwork
 from scripts.deep.scoring import for_scoring
 
 TOLERANCE = 1e-4
@@ -34,7 +34,7 @@ class Ensemble(nn.Module):
     keeps them exact in fp32.
     """
 
-    def __init__(self, networks: Sequence[HybridNetwork]) -> None:
+    def __init__(self, networks: Sequence[FilmNetwork]) -> None:
         super().__init__()
         self.networks = nn.ModuleList(for_scoring(network) for network in networks)
         self.eval()

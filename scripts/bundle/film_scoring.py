@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from scripts.bundle import progress
 from scripts.bundle.contents import Bundle
 from scripts.bundle.ensemble import pattern_films
 from scripts.bundle.film_reading import ReadFilm, found_files, read_films
@@ -27,7 +28,7 @@ from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.fold_networks import FoldNetworks, mean_probability
-from scripts.deep.network import HybridNetwork
+from scripts.deep.kinds.registry import HYBRID, architecture_class, code_of, new_network
 from scripts.deep.trained_networks import load_networks
 
 COLUMNS = ("film", "status", "reason", "verdict", "verdict_reason", "deep", "positive")
@@ -80,7 +81,7 @@ class Scorer:
         Raises ``StudyError``.
         """
         networks, _ = load_networks(weights, device)
-        wanted = HybridNetwork(**architecture).state_dict()
+        wanted = new_network(HYBRID, architecture_class(HYBRID)(**architecture)).state_dict()
         for path, network in zip(weights, networks):
             if {n: v.shape for n, v in network.state_dict().items()} != {
                 n: v.shape for n, v in wanted.items()
@@ -124,7 +125,7 @@ def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:
 
 def reading_code() -> str:
     """Hash of the code that reads films and scores them; a bundle records it."""
-    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py")
+    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py", code_of(HYBRID))
 
 
 def private_path(scores: Path) -> Path:
@@ -203,11 +204,7 @@ def score_folder(
     if not paths:
         raise StudyError(f"There is no file in '{folder}'. Name the folder of the DICOM films with DICOM=.")
     if settings["code"] != reading_code():
-        log.say(
-            f"WARNING: another version of the software (or an edited one) than the {settings['software']}"
-            " that made the bundle reads and scores these films. The self-check tests the networks, not the"
-            " reading; take that version where numbers must agree."
-        )
+        log.say(progress.another_version(settings["software"]))
     threshold, folds = float(settings["threshold"]["value"]), settings["folds"]
     names, rows, waiting, counts = film_numbers(len(paths)), {}, [], {}
     with (
@@ -218,11 +215,8 @@ def score_folder(
         exact_arithmetic(threads or settings["scoring"]["cpu_threads"])
         scorer = Scorer(bundle.weights, settings["architecture"], settings["scoring"], place)
         difference = self_check(scorer, settings["self_check"]["probabilities"])
-        log.say(f"self-check passed (largest difference {difference:.1g})")
-        log.say(
-            f"{len(paths)} files, {folds} networks, {scorer.precision}, {scorer.at_once} film(s) at once on"
-            f" {place.type}"
-        )
+        log.say(progress.self_check_passed(difference))
+        log.say(progress.scoring(len(paths), folds, scorer.precision, scorer.at_once, place.type))
 
         def settle() -> None:
             """Score the films that wait and give them their rows."""

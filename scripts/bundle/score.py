@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from scripts.bundle import progress
 from scripts.common.log import rule_log
 
 
@@ -53,26 +54,17 @@ def main(arguments: list[str] | None = None) -> int:
         from scripts.bundle.contents import open_bundle
 
         bundle = open_bundle(given.bundle)
-        log.say(f"bundle {bundle.fingerprint[:16]}, made by version {bundle.settings['software']}")
+        log.say(progress.opened(bundle.fingerprint, bundle.settings["software"]))
         if bundle.settings["synthetic"]:
-            log.say(
-                "SYNTHETIC: this model was trained on simulated films. Its scores say nothing about patients."
-            )
+            log.say(progress.synthetic())
         from scripts.bundle.film_scoring import private_path, score_folder
 
         try:
             counts = score_folder(bundle, given.dicom, given.to, given.device, given.threads, log)
         except KeyboardInterrupt:
-            log.say(
-                "stopped: no scores are written. The same command begins again; a large folder is best scored"
-                " in parts."
-            )
+            log.say(progress.interrupted())
             return 130
-        said = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-        log.say(
-            f"{sum(counts.values())} files: {said}. Scores: {given.to}. Which file each row is:"
-            f" {private_path(given.to)} (private)."
-        )
+        log.say(progress.scored(counts, given.to, private_path(given.to)))
     return 0
 
 

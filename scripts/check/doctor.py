@@ -48,10 +48,10 @@ import json, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
 from scripts.common.errors import StudyError
-from scripts.deep.initial_weights import load_initial
-from scripts.deep.network import HybridNetwork
+from scripts.deep.kinds.registry import HYBRID, architecture_class, new_network
 try:
-    load_initial(HybridNetwork(**json.loads(sys.argv[2])), Path(sys.argv[1]).read_bytes())
+    network = new_network(HYBRID, architecture_class(HYBRID)(**json.loads(sys.argv[2])))
+    network.load_initial(Path(sys.argv[1]).read_bytes())
 except StudyError as error:
     print(error)
 """

@@ -20,13 +20,14 @@ from scripts.check.predictor_values import described_predictors
 from scripts.cohort.selection import Counted, Selection, select_cohort
 from scripts.cohort.split import empty_lock, split_patients
 from scripts.common.config import Center
+from scripts.common.contracts.intake import BIRTH_DATES, FILMS, FILMS_WITH_AGES, HEADER_AGES
 from scripts.common.errors import StudyError, sentences_of
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.common.manifest import check_contents, read_manifest
 from scripts.common.plain_text import code_key
 from scripts.common.predictors import Predictor
-from scripts.common.tables import BIRTH_DATES, FILMS, FILMS_WITH_AGES, HEADER_AGES, empty_table, read_table
+from scripts.common.tables import empty_table, read_table
 from scripts.common.vocabulary import ACCEPTED, DEVELOPMENT, EXCLUSIONS, PASS, QUARANTINED
 from scripts.intake.cells import codes, is_missing
 from scripts.intake.codestream import NATIVE

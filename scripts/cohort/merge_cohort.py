@@ -2,27 +2,24 @@
 
 import pandas as pd
 
+from scripts.cohort import progress
 from scripts.cohort.merging import check_accounts, merge_cohorts, merge_flows
+from scripts.common.contracts.cohort import COHORT, EXCLUDED, EXCLUDED_OF_CENTER, FLOW
 from scripts.common.log import rule_log
-from scripts.common.predictors import columns_of, read_with
-from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table, write_table
-
-EXCLUDED = {"patient_id": "text", "reason": "text"}
+from scripts.common.predictors import read_with, with_predictors
+from scripts.common.tables import read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result, params = snakemake.input, snakemake.output, snakemake.params
-    predictors = columns_of(params.predictors)
-    whole = {**COHORT, **COHORT_FURTHER}
-    cohort = merge_cohorts([read_with(path, whole, predictors) for path in source.sets], predictors)
+    predictors = params.predictors
+    cohort = merge_cohorts([read_with(path, COHORT.whole, predictors) for path in source.sets], predictors)
     flow = merge_flows([read_table(path, FLOW) for path in source.flows], cohort, params.development)
     check_accounts(flow, cohort)
     excluded = [
-        read_table(path, EXCLUDED).assign(center=name) for name, path in zip(params.centers, source.excluded)
+        read_table(path, EXCLUDED_OF_CENTER).assign(center=name)
+        for name, path in zip(params.centers, source.excluded)
     ]
-    write_table(cohort, result.cohort, {**COHORT, **predictors, **COHORT_FURTHER})
+    write_table(cohort, result.cohort, with_predictors(COHORT, predictors).whole)
     write_table(flow, result.flow, FLOW)
-    write_table(pd.concat(excluded, ignore_index=True), result.excluded, {"center": "text", **EXCLUDED})
-    log.say(
-        f"{len(cohort)} patients of {cohort['center'].nunique()} centres, {int(cohort['label'].sum())} with "
-        "osteoporosis"
-    )
+    write_table(pd.concat(excluded, ignore_index=True), result.excluded, EXCLUDED)
+    log.say(progress.merged(len(cohort), cohort["center"].nunique(), int(cohort["label"].sum())))

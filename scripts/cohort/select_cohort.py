@@ -1,29 +1,27 @@
 """A centre's films and tables in; its included patients, its flow and its excluded patients out."""
 
+from scripts.cohort import progress
 from scripts.cohort.selection import Counted, select_cohort
-from scripts.common.flow_words import NOTE_WORDS
-from scripts.common.log import rule_log
-from scripts.common.predictors import columns_of, read_with
-from scripts.common.tables import (
+from scripts.common.contracts.cohort import COHORT, EXCLUDED_OF_CENTER, FLOW
+from scripts.common.contracts.intake import (
     BIRTH_DATES,
-    COHORT,
     DXA,
     FILM_AGES,
     FILMS,
-    FLOW,
     HEADER_AGES,
     PAIRS,
     PATIENTS,
     SET_ASIDE,
     VISIT_ORDER,
-    empty_table,
-    read_table,
-    write_table,
 )
+from scripts.common.flow_words import NOTE_WORDS
+from scripts.common.log import rule_log
+from scripts.common.predictors import read_with, with_predictors
+from scripts.common.tables import empty_table, read_table, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result = snakemake.input, snakemake.output
-    predictors = columns_of(snakemake.params.predictors)
+    predictors = snakemake.params.predictors
     handed_over = not source.get("birth_dates")
     films = read_table(source.films, FILMS).merge(
         read_table(source.header_ages, HEADER_AGES), on="image_id", how="left", validate="one_to_one"
@@ -48,9 +46,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     )
     for line in selection.flow.itertuples():
         if line.kind == "note" and line.n_any:
-            log.say(f"of the included: {NOTE_WORDS[line.step][0]}: {line.n_patients} patients")
+            log.say(progress.noted(NOTE_WORDS[line.step][0], line.n_patients))
         elif line.n_any:
-            log.say(f"{line.kind} {line.step}: {line.n_patients} patients (counted by itself: {line.n_any})")
-    write_table(selection.cohort, result.selected, {**COHORT, **predictors})
+            log.say(progress.flow_line(line.kind, line.step, line.n_patients, line.n_any))
+    write_table(selection.cohort, result.selected, with_predictors(COHORT, predictors))
     write_table(selection.flow, result.flow, FLOW)
-    write_table(selection.excluded, result.excluded, {"patient_id": "text", "reason": "text"})
+    write_table(selection.excluded, result.excluded, EXCLUDED_OF_CENTER)

@@ -8,12 +8,15 @@ with one lateral and one rejected film is excluded at the step at which no film 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.intake import PATIENTS
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.intervals import (
@@ -24,7 +27,7 @@ from scripts.common.intervals import (
     told_ages,
     years_begun,
 )
-from scripts.common.tables import COHORT, COHORT_FURTHER, PATIENTS, Columns
+from scripts.common.predictors import CATEGORY
 from scripts.common.vocabulary import DEVELOPMENT, OLDEST_AGE, QUARANTINED, REJECT, REJECTED
 
 FILM_STEPS = (
@@ -48,7 +51,7 @@ PAIR_STEPS = (
 NOTES = ("op_with_unreadable_row", "sex_from_header", "sex_differs", "age_from_header", "age_differs")
 """What the flow also tells of the included patients, without adding it up: rows of the kind ``note``."""
 
-OF_SITES = {name: kind for name, kind in COHORT_FURTHER.items() if name.startswith(("t_score_", "label_"))}
+OF_SITES = {c.name: c.type for c in COHORT.optional if c.name.startswith(("t_score_", "label_"))}
 """Columns with each site's T-score and label, and their types."""
 
 AGE_TOLERANCE = 1
@@ -91,7 +94,7 @@ class Counted:
     """What a site counted on true dates which the study never sees; of the patients' days the study knows the
     order only.
 
-    FILM_AGES, PAIRS and VISIT_ORDER tables (``scripts/common/tables.py``).
+    FILM_AGES, PAIRS and VISIT_ORDER tables (``scripts/common/contracts``).
     """
 
     film_ages: pd.DataFrame
@@ -118,14 +121,14 @@ def select_cohort(
     birth_dates: pd.DataFrame,
     settings: dict,
     counted: Counted | None = None,
-    predictors: Columns | None = None,
+    predictors: Mapping[str, str] | None = None,
 ) -> Selection:
     """Apply the study's criteria to one centre.
 
     Parameters
     ----------
     films, patients, dxa, set_aside
-        The centre's FILMS_WITH_AGES, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/tables.py``), in
+        The centre's FILMS_WITH_AGES, PATIENTS, DXA and SET_ASIDE tables (``scripts/common/contracts``), in
         any order of rows.
     birth_dates
         ``patient_id, birth_date`` (ISO, shifted as all dates) and, where known, ``shift_days``: then ages and
@@ -133,7 +136,7 @@ def select_cohort(
     settings
         The config's ``cohort`` section and ``center`` (name) and ``role``.
     predictors
-        Columns of ``patients`` behind PATIENTS that stand in the cohort behind COHORT, and their types.
+        The predictors among the columns of ``patients``, and their types.
     counted
         For a centre that was handed over: what its site counted, in place of ``birth_dates``.
 
@@ -265,7 +268,8 @@ def select_cohort(
 
     reason = _first_failing(failing)
     included = rows[rows["patient_id"].isin(everybody[reason == ""])]
-    columns = (included[list(COHORT)], further.loc[included.index], included[list(COHORT_FURTHER)])
+    optional = [column.name for column in COHORT.optional]
+    columns = (included[list(COHORT)], further.loc[included.index], included[optional])
     cohort = pd.concat(columns, axis=1).sort_values("patient_id", ignore_index=True)
     flow = pd.concat([_flow(reason, alone, rows, settings), _notes(included, settings)], ignore_index=True)
     if cohort.empty:
@@ -333,7 +337,7 @@ def _nearest_values(
     films: pd.DataFrame,
     visits: pd.DataFrame,
     patients: pd.DataFrame,
-    predictors: Columns,
+    predictors: Mapping[str, str],
     counted: Counted | None,
 ) -> pd.DataFrame:
     """Each predictor's value from the row nearest the film that has one, indexed as ``films``.
@@ -346,7 +350,7 @@ def _nearest_values(
         told = visits[values.notna() & values.ne("")]
         row = _nearest_visits(films, told.assign(row=told.index), counted)["row"]
         nearest = values.reindex(row).set_axis(films.index)
-        found[name] = nearest.fillna("") if kind == "text" else nearest
+        found[name] = nearest.fillna("") if kind == CATEGORY else nearest
     return found
 
 
@@ -410,7 +414,7 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
 def _described(
     rows: pd.DataFrame, visits: pd.DataFrame, ages: pd.DataFrame, settings: dict, counted: Counted | None
 ) -> pd.DataFrame:
-    """Chosen pairs with every column of COHORT and COHORT_FURTHER, and of NOTES (true or false).
+    """Chosen pairs with every column of COHORT, the optional ones too, and of NOTES (true or false).
 
     ``ages`` as ``_ages`` gives them, by image id. Development has no ``set`` yet.
     """

@@ -100,7 +100,7 @@ class Log:
             now = time.monotonic()
             rate = done / max(now - start, 1e-9)
             line = (
-                f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {_duration((total - done) / max(rate, 1e-9))}"
+                f"{done}/{total} {unit}, {rate:.1f} {unit}/s, {duration((total - done) / max(rate, 1e-9))}"
                 " left"
             )
             if now - shown >= every:
@@ -110,7 +110,7 @@ class Log:
                 self.live(lambda: line)  # noqa: B023 - called at once
         seconds = time.monotonic() - start
         if done:
-            self.say(f"{done} {unit} in {_duration(seconds)} ({done / max(seconds, 1e-9):.1f} {unit}/s)")
+            self.say(f"{done} {unit} in {duration(seconds)} ({done / max(seconds, 1e-9):.1f} {unit}/s)")
 
     def close(self) -> None:
         self._clear_live()
@@ -120,7 +120,8 @@ class Log:
                 file.close()
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds in words: 40 s, 5 min 03 s, 2 h 10 min."""
     seconds = int(round(seconds))
     if seconds < 60:
         return f"{seconds} s"

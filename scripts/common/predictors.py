@@ -9,15 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.common.tables import (
-    COHORT,
-    COHORT_FURTHER,
-    PATIENTS,
-    PREDICTIONS,
-    Columns,
-    empty_table,
-    read_table,
-)
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
+from scripts.common.contracts.contract import Contract, person
+from scripts.common.contracts.intake import PATIENTS
+from scripts.common.tables import empty_table, read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
 
 NUMBER, YES_NO, CATEGORY = "number", "yes_no", "category"
@@ -29,7 +24,7 @@ LEVEL = r"[^\W\d_][\w .+-]{0,39}"
 """A level of a category."""
 
 RESERVED = frozenset(
-    {*COHORT, *COHORT_FURTHER, *PATIENTS, *PREDICTIONS, "source_id", "birth_date"}
+    {*COHORT.whole, *PATIENTS, *PREDICTIONS, "source_id", "birth_date"}
     | {TRAIN, TREAT_ALL, TREAT_NONE, EVERYONE_POSITIVE}
 )
 """Names that a predictor can't have: columns and rows of the study's own tables."""
@@ -73,17 +68,17 @@ def is_declaration(name: str, one: object) -> bool:
     )
 
 
-def columns_of(types: Mapping[str, str]) -> Columns:
-    """The columns of predictors, by name and type."""
-    return {name: COLUMN_TYPES[kind] for name, kind in types.items()}
+def with_predictors(table: Contract, types: Mapping[str, str]) -> Contract:
+    """A table with a column behind the usual ones for each predictor, by name and type."""
+    further = (person(name, f"predictor ({kind})", COLUMN_TYPES[kind]) for name, kind in types.items())
+    return table.at(table.path, *further)
 
 
-def read_with(path: str | Path, columns: Columns, predictors: Columns) -> pd.DataFrame:
-    """A table of the study with the columns of ``predictors``, empty where the file has none of them."""
+def read_with(path: str | Path, table: Contract, types: Mapping[str, str]) -> pd.DataFrame:
+    """A table of the study with its predictors; a column is empty where the file has none of its name."""
     header = pd.read_csv(path, nrows=0, encoding="utf-8").columns
-    there = {name: kind for name, kind in predictors.items() if name in header}
-    frame = read_table(path, {**columns, **there})
-    absent = {name: kind for name, kind in predictors.items() if name not in there}
+    frame = read_table(path, with_predictors(table, {n: kind for n, kind in types.items() if n in header}))
+    absent = {name: COLUMN_TYPES[kind] for name, kind in types.items() if name not in header}
     empty = empty_table(absent).reindex(frame.index)
     texts = [name for name, kind in absent.items() if kind == "text"]
     return frame.assign(**empty.fillna(dict.fromkeys(texts, "")))

@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from scripts.common import progress
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
 SLACK = 0.01
@@ -85,18 +86,9 @@ class Strata:
         """A sentence where the sets, and one where the folds, are stratified by today's labels no longer."""
         out = []
         if not self.sets_hold:
-            out.append(
-                "WARNING: the split is that of the split lock, and patients or labels have changed since:"
-                f" {100 * self.train.share:.1f} % of training and {100 * self.test.share:.1f} % of the"
-                f" internal test set have osteoporosis, {100 * self.test_share:.1f} % of the patients are in"
-                " the test set. The report says so."
-            )
+            out.append(progress.sets_uneven(self.train.share, self.test.share, self.test_share))
         if not self.folds_hold:
-            shares = [100 * fold.share for fold in self.folds]
-            out.append(
-                "WARNING: the folds are those of the split lock, and patients or labels have changed since: "
-                f"{min(shares):.1f} to {max(shares):.1f} % of a fold have osteoporosis. The report says so."
-            )
+            out.append(progress.folds_uneven([fold.share for fold in self.folds]))
         return out
 
 

@@ -64,13 +64,6 @@ TREAT_ALL, TREAT_NONE = "all", "none"
 
 # ---------------------------------------------------------------------------------------------- network
 
-HISTORY = ("epoch", "loss", "loss_global", "loss_local", "held_out_auc", "lr", "films_per_s", "data_wait")
-"""Columns of a fold's ``history.csv``: losses are means over the epoch's steps, ``lr`` is the last step's.
-
-``films_per_s`` and ``data_wait`` (the share of the time in which nothing was computed for lack of films)
-leave out the scoring of the held-out films.
-"""
-
 CASE_KINDS = ("TP", "FP", "TN", "FN")
 """Kinds of a patient whose heat map is shown: true and false positives and negatives."""
 

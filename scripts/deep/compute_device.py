@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from scripts.common.errors import StudyError
+from scripts.deep import progress
 from scripts.deep.arithmetic import has_bf16
 from scripts.deep.gpu_slots import hold_slot, slots_folder
 from scripts.deep.memory_estimate import main_memory, own_memory
@@ -50,10 +51,7 @@ def warn_of_slow_bf16(device: torch.device, precision: str, key: str, say: Calla
     PyTorch then imitates bf16: the results are right, at about a tenth of fp32's speed (docs/benchmarks.md).
     """
     if device.type == "cpu" and precision == "bf16" and not has_bf16():
-        say(
-            "WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than"
-            f" fp32. Set '{key}: fp32', or use a GPU."
-        )
+        say(progress.slow_bf16(key))
 
 
 def warn_of_too_many_threads(device: torch.device, threads: int, say: Callable[[str], None]) -> None:
@@ -64,10 +62,7 @@ def warn_of_too_many_threads(device: torch.device, threads: int, say: Callable[[
     """
     cores = len(os.sched_getaffinity(0))
     if device.type == "cpu" and threads > cores:
-        say(
-            f"WARNING: 'deep.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which"
-            f" makes it many times slower. Set 'deep.cpu_threads: {cores}'."
-        )
+        say(progress.too_many_threads(threads, cores))
 
 
 def _names_of_visible(count: int) -> list[str]:
@@ -92,11 +87,11 @@ def hold_device(wanted: str, say: Callable[[str], None]) -> Iterator[torch.devic
         yield torch.device("cpu")
         return
     if "SLURM_JOB_ID" in os.environ:
-        say("device: the GPU given by SLURM")
+        say(progress.gpu_of_slurm())
         yield torch.device("cuda", 0)
         return
     names = _names_of_visible(torch.cuda.device_count())
     with hold_slot(names, slots_folder(), say) as place:
         torch.cuda.set_device(place)
-        say(f"device: GPU {names[place]} ({torch.cuda.get_device_name(place)})")
+        say(progress.gpu(names[place], torch.cuda.get_device_name(place)))
         yield torch.device("cuda", place)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.deep.arithmetic import has_bf16
-from scripts.deep.network import BasicBlock, Trunk
+from scripts.deep.resnet import BasicBlock, Trunk
 
 
 def can_fuse(precision: str) -> bool:
@@ -25,7 +25,7 @@ def can_fuse(precision: str) -> bool:
 
 
 class FusedTrunk:
-    """A trunk whose BatchNorms are folded in already (``scoring.for_scoring``), in the arithmetic of
+    """A trunk whose BatchNorms are folded in already (``for_scoring``), in the arithmetic of
     ``precision``.
 
     Called with blocks ``(n, 1, b, b)`` it gives the maps that the trunk gives. For inference only.

@@ -14,7 +14,7 @@ INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256
 train."""
 
 
-def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
+def read_csv(path: str | Path, needed: Iterable[str]) -> list[dict[str, str]]:
     """Rows of a CSV as texts.
 
     Raises ``StudyError`` where the file or one of the ``needed`` columns is absent.
@@ -34,7 +34,7 @@ def read_csv(path: str | Path, needed: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_text(header: Iterable[str], rows: Iterable[Sequence[object]]) -> str:
     """A table as CSV; floats keep full precision, ``None`` and NaN are empty."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\n")

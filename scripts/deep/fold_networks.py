@@ -9,7 +9,7 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.deep.arithmetic import out_of_memory
-from scripts.deep.network import HybridNetwork
+from scripts.deep.film_network import FilmNetwork
 from scripts.deep.scoring import FilmBatches, films_per_forward, for_scoring, probabilities
 
 TRAINED, AUTO = "trained", "auto"
@@ -40,7 +40,7 @@ class FoldNetworks:
 
     def __init__(
         self,
-        networks: Sequence[HybridNetwork],
+        networks: Sequence[FilmNetwork],
         device: torch.device,
         precision: str,
         at_once: str | int = AUTO,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from scripts.deep import progress
 from scripts.deep.locks import hold_one
 
 
@@ -23,4 +24,4 @@ def hold_slot(
     are taken.
     """
     paths = [folder / f"gpu-{name.replace('/', '_')}.lock" for name in names]
-    return hold_one(paths, f"all {len(names)} GPU(s) are taken by other jobs; waiting for one", say, pause)
+    return hold_one(paths, progress.gpus_taken(len(names)), say, pause)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scripts.common.contracts.networks import CASES
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
@@ -19,35 +20,10 @@ from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
-from scripts.deep.network import HybridNetwork
 from scripts.deep.trained_networks import load_networks
-
-CASES = ("set", "image_id", "patient_id", "kind", "deep", "label", "threshold", "chosen")
-"""Columns of ``cases.csv``; row n belongs to entry n of every array in ``maps.npz``.
-
-``chosen`` is ``certain`` (the most certain of its kind) or ``random`` (drawn from the whole set, so that a
-patient can stand in both)."""
 
 SHOWN_SIDE = 384
 """Largest side, in pixels, of the films and maps in ``maps.npz``."""
-
-
-def class_activation(network: HybridNetwork, films: Tensor) -> Tensor:
-    """Evidence for osteoporosis over films ``(n, 1, side, side)``: ``(n, grid * h, grid * h)``, signed.
-
-    The gradient of the global logit by a block's feature (the mean of its last map) weighs that block's maps:
-    one weight per block and channel. As the mean lies inside the network, this is Grad-CAM (Selvaraju et al.
-    2017) and HiResCAM (Draelos and Carin 2020) at once. The blocks' maps are put together as the blocks lie
-    in the film.
-    """
-    n, grid = len(films), network.grid
-    maps = network.feature_maps(films).detach().float()
-    h = maps.shape[-1]
-    features = maps.mean((2, 3)).view(n, grid * grid, -1).requires_grad_()
-    logits, _ = network.logits(features)
-    (alpha,) = torch.autograd.grad(logits.sum(), features)
-    evidence = (maps * alpha.reshape(n * grid * grid, -1, 1, 1) / (h * h)).sum(1)
-    return evidence.view(n, grid, grid, h, h).transpose(2, 3).reshape(n, grid * h, grid * h)
 
 
 def heat_map(evidence: Tensor) -> Tensor:
@@ -146,9 +122,7 @@ def explain_cases(
         for rule, kind, row in log.progress(chosen, len(chosen), "films"):
             film = film_of[row["patient_id"]]
             x = stack.batch([film.row])
-            evidence = torch.stack([class_activation(network, x)[0] for network in networks]).mean(
-                0, keepdim=True
-            )
+            evidence = torch.stack([network.evidence(x)[0] for network in networks]).mean(0, keepdim=True)
             heat = F.interpolate(heat_map(evidence)[None], (shown, shown), mode="bilinear")[0]
             grey = F.interpolate(x, (shown, shown), mode="area")[0, 0] * max(film.sd, 1.0) + film.mean
             ids.append(film.image_id)

@@ -7,7 +7,7 @@ import io
 import torch
 
 from scripts.common.errors import StudyError
-from scripts.deep.network import HybridNetwork
+from scripts.deep.resnet import Trunk
 
 _OURS = (
     "Set 'deep.init' to 'imagenet', 'random' or a file of ResNet-18 weights that fits 'deep.architecture'."
@@ -25,8 +25,8 @@ def trunk_weights(resnet18: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return out
 
 
-def load_initial(network: HybridNetwork, content: bytes) -> None:
-    """Put the ResNet-18 of a weights file's ``content`` into the trunk of ``network``.
+def load_trunk(trunk: Trunk, content: bytes) -> None:
+    """Put the ResNet-18 of a weights file's ``content`` into ``trunk``.
 
     A network that a fold trained is refused: all folds would start from what one of them learned, and the
     scores of the patients that it was trained on would be out of fold in name only.
@@ -53,7 +53,7 @@ def load_initial(network: HybridNetwork, content: bytes) -> None:
             f"The weights file given by 'deep.init' holds values that are no finite numbers. {_OURS}"
         )
     weights = trunk_weights(found)
-    wanted = network.trunk.state_dict()
+    wanted = trunk.state_dict()
     counters = {name for name in wanted if name.endswith("num_batches_tracked")}
     for name, value in wanted.items():
         if name in counters and name not in weights:  # absent from files of old PyTorch versions
@@ -75,4 +75,4 @@ def load_initial(network: HybridNetwork, content: bytes) -> None:
             f"The weights file given by 'deep.init' is of another architecture: '{surplus[0]}' has no place."
             f" {_OURS}"
         )
-    network.trunk.load_state_dict(weights)
+    trunk.load_state_dict(weights)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.common.contracts.networks import MASKED
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.common.vocabulary import MASKS
@@ -55,4 +56,4 @@ def score_masked(
         (film.patient_id, film.image_id, *(scores[mask][n] for mask in MASKS))
         for n, film in enumerate(stack.films)
     ]
-    write_text(output, csv_text(("patient_id", "image_id", *MASKS), lines))
+    write_text(output, csv_text(MASKED, lines))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from scripts.common.contracts.networks import HELD_OUT, OUT_OF_FOLD
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.deep.csv_tables import csv_text, read_csv
@@ -21,7 +22,7 @@ def collect_out_of_fold(index: str | Path, held_out: Sequence[str | Path], outpu
     """
     score_of: dict[str, dict[str, str]] = {}
     for path in held_out:
-        for row in read_csv(path, ("patient_id", "image_id", "fold", "deep")):
+        for row in read_csv(path, HELD_OUT):
             if row["image_id"] in score_of:
                 raise StudyError(
                     f"'{path}' scores an image that another fold has scored. Delete results/deep and run"
@@ -41,4 +42,4 @@ def collect_out_of_fold(index: str | Path, held_out: Sequence[str | Path], outpu
             "The folds scored films that are not in the training set. Delete results/deep and run again."
         )
     rows = [(f["patient_id"], f["image_id"], score_of[f["image_id"]]["deep"], f["fold"]) for f in films]
-    write_text(output, csv_text(("patient_id", "image_id", "deep", "fold"), rows))
+    write_text(output, csv_text(OUT_OF_FOLD, rows))

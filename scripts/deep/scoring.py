@@ -8,12 +8,10 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor
 
 from scripts.deep.arithmetic import autocast
-from scripts.deep.cpu_trunk import FusedTrunk, can_fuse
-from scripts.deep.network import BasicBlock, HybridNetwork, cut_blocks
+from scripts.deep.film_network import FilmNetwork
 
 SCORING_MEMORY = 8 * 2**30
 """Bytes of activations that ``films_per_forward`` lets a GPU hold: what a card of 12 GB has beside weights
@@ -23,20 +21,17 @@ and libraries.
 _MOST_FILMS = 64
 
 
-def films_per_forward(network: HybridNetwork, device_type: str, precision: str) -> int:
+def films_per_forward(network: FilmNetwork, device_type: str, precision: str) -> int:
     """Films that go through the network at once: 1 on a CPU; on a GPU the largest power of two, up to 64,
     that fits in memory.
 
     A kernel may sum in another order for another number of films, so this number can change the last bits of
     a score. It therefore follows from the geometry and the precision alone, never from what a machine has
-    free; the memory it counts on is ``SCORING_MEMORY``. A film takes about four maps of the first convolution
-    (``grid**2`` blocks of
-    ``trunk_width`` channels, halved in height and width), which are the largest ones.
+    free; the memory it counts on is ``SCORING_MEMORY``. A film takes about four times its largest map.
     """
     if device_type != "cuda":
         return 1
-    width = network.trunk.conv1.out_channels
-    bytes_per_film = 4 * (2 if precision == "bf16" else 4) * width * (network.side // 2) ** 2
+    bytes_per_film = 4 * (2 if precision == "bf16" else 4) * network.largest_map()
     films = SCORING_MEMORY // bytes_per_film
     return min(_MOST_FILMS, 1 << max(int(films).bit_length() - 1, 0))
 
@@ -49,23 +44,16 @@ class FilmBatches(Protocol):
     def batch(self, rows: Sequence[int]) -> Tensor: ...
 
 
-def for_scoring(network: HybridNetwork) -> HybridNetwork:
+def for_scoring(network: FilmNetwork) -> FilmNetwork:
     """A copy in evaluation mode, with every BatchNorm folded into its convolution."""
     fused = copy.deepcopy(network).eval()
-    trunk = fused.trunk
-    trunk.conv1, trunk.bn1 = fuse_conv_bn_eval(trunk.conv1, trunk.bn1), nn.Identity()
-    for block in trunk.modules():
-        if isinstance(block, BasicBlock):
-            block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
-            block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
-            if block.downsample is not None:
-                block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
+    fused.fold_norms()
     return fused.to(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
 def probabilities(
-    networks: Sequence[HybridNetwork],
+    networks: Sequence[FilmNetwork],
     stack: FilmBatches,
     rows: Sequence[int],
     precision: str,
@@ -79,16 +67,14 @@ def probabilities(
     depends on no other film's presence or place.
     """
     size = at_once or films_per_forward(networks[0], stack.device.type, precision)
-    fuse = stack.device.type == "cpu" and can_fuse(precision)
-    trunks = [FusedTrunk(network.trunk, precision) if fuse else network.trunk for network in networks]
+    scorers = [network.scorer(stack.device.type, precision) for network in networks]
     scores = np.empty((len(rows), len(networks)))
     for start in range(0, len(rows), size):
         chosen = list(rows[start : start + size])
         films = stack.batch(chosen + chosen[:1] * (size - len(chosen)))
-        for n, (network, trunk) in enumerate(zip(networks, trunks)):
+        for n, scorer in enumerate(scorers):
             with autocast(stack.device, precision):
-                features = trunk(cut_blocks(films, network.grid)).mean((2, 3))
-                logits, _ = network.logits(features.view(size, network.grid**2, -1))
+                logits = scorer(films)
             scores[start : start + len(chosen), n] = (
                 torch.sigmoid(logits.double()).cpu().numpy()[: len(chosen)]
             )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from scripts.common.contracts.networks import SET_SCORES
 from scripts.common.files import write_text
 from scripts.common.log import Log
+from scripts.deep import progress
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.compute_device import hold_device, warn_of_slow_bf16
 from scripts.deep.csv_tables import csv_text
@@ -38,10 +40,7 @@ def score_set(
         folds = FoldNetworks(networks, place, chosen_precision(precision, trained), at_once)
         warn_of_slow_bf16(place, folds.precision, "deep.scoring.precision", log.say)
         stack = FilmStack(cache, folds.side, place)
-        log.say(
-            f"{len(stack)} films, {len(folds)} networks, {folds.precision}, {folds.at_once} film(s) at once"
-            f" on {place.type}"
-        )
+        log.say(progress.scoring(len(stack), len(folds), folds.precision, folds.at_once, place.type))
 
         def scored() -> Iterator[tuple]:
             for start in range(0, len(stack), folds.at_once):
@@ -52,5 +51,5 @@ def score_set(
                     yield (film.patient_id, film.image_id, mean_probability(row), *row)
 
         rows = list(log.progress(scored(), len(stack), "films"))
-    header = ("patient_id", "image_id", "deep", *(f"fold_{k}" for k in range(len(folds))))
+    header = (*SET_SCORES, *(f"fold_{k}" for k in range(len(folds))))
     write_text(output, csv_text(header, rows))

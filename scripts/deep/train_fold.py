@@ -8,7 +8,6 @@ results/deep/fold_0``
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="JSON: seed, init, cpu_threads, architecture, training, augmentation",
     )
     parser.add_argument(
-        "--output", type=Path, required=True, help="folder for weights.pt, history.csv, held_out.csv"
+        "--output",
+        type=Path,
+        required=True,
+        help="folder for weights.pt, history.csv, held_out.csv and trained_on.json",
     )
     parser.add_argument(
         "--state", type=Path, default=Path("state"), help="folder of saved states and finished folds"
@@ -41,19 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log", type=Path, help="log file")
     given = parser.parse_args(arguments)
     with rule_log(given.log, "train_fold") as log:
+        from scripts.deep import progress
         from scripts.deep.fold_training import train_fold
         from scripts.deep.locks import hold_one
+        from scripts.deep.settings import read_settings
 
         lock = given.state / "locks" / f"fold_{given.fold}.lock"
-        waiting = (
-            "another process trains this fold, perhaps one that a killed run left over "
-            "('python -m scripts.deep.orphans' names it); waiting for it to end"
-        )
-        with hold_one([lock], waiting, log.say):
+        with hold_one([lock], progress.another_process(), log.say):
             return train_fold(
                 given.cache,
                 given.fold,
-                json.loads(given.settings),
+                read_settings(given.settings),
                 given.output,
                 given.state,
                 given.device,

@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from scripts.common.errors import StudyError
-from scripts.deep.network import HybridNetwork
+from scripts.deep.film_network import FilmNetwork
+from scripts.deep.kinds.registry import HYBRID, architecture_class, new_network
 
 
-def load_networks(weights: Sequence[str | Path], device: torch.device) -> tuple[list[HybridNetwork], str]:
+def load_networks(weights: Sequence[str | Path], device: torch.device) -> tuple[list[FilmNetwork], str]:
     """Networks in evaluation mode, in the order of ``weights``, and the precision that they were trained
     in.
     """
@@ -19,7 +20,7 @@ def load_networks(weights: Sequence[str | Path], device: torch.device) -> tuple[
     for path in weights:
         try:
             found = torch.load(path, map_location="cpu", weights_only=True)
-            network = HybridNetwork(**found["architecture"])
+            network = new_network(HYBRID, architecture_class(HYBRID)(**found["architecture"]))
             network.load_state_dict(found["model"])
             precision = found["precision"]
         except Exception:

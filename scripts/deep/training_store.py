@@ -7,6 +7,7 @@ code.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -18,26 +19,39 @@ import torch
 
 from scripts.common.code_hash import code_hash
 from scripts.common.files import atomic_folder, atomic_path, write_text
-from scripts.deep.network import HybridNetwork
+from scripts.deep import progress
+from scripts.deep.film_network import FilmNetwork
+from scripts.deep.kinds.registry import HYBRID, code_of
+from scripts.deep.settings import Settings
 
 PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 """The files of a finished fold."""
 
+TRAINED_ON = "trained_on.json"
+"""Published beside them: ``device`` and ``torch`` of the training, not of the run that took it from the
+store.
+"""
 
-def fold_key(data: str, settings: Mapping, fold: int, initial: bytes | None) -> str:
+
+def trained_on(record: Mapping) -> dict[str, bytes]:
+    """The file TRAINED_ON of a fold with this record in the store."""
+    told = {name: record[name] for name in ("device", "torch")}
+    return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
+
+
+def fold_key(data: str, settings: Settings, fold: int, initial: bytes | None) -> str:
     """Key of a fold, 32 hex digits.
 
     The versions of PyTorch and NumPy and the device are left out on purpose: a finished fold is not trained
     again because a library was updated or the run moved to another machine. Both are recorded beside the
     weights.
     """
-    settings = {name: value for name, value in settings.items() if name != "init"}
     parts = {
         "data": data,
-        "settings": settings,
+        "settings": {name: value for name, value in settings.plain().items() if name != "init"},
         "fold": fold,
         "initial": "random" if initial is None else hashlib.sha256(initial).hexdigest(),
-        "code": code_hash("scripts/deep/training.py"),
+        "code": code_hash("scripts/deep/loop.py", code_of(HYBRID)),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -73,17 +87,11 @@ class SavedState:
         except Exception:  # cut, empty, or no file of ours: PyTorch raises many kinds
             usable = False
         if not usable:
-            say(
-                f"the saved state {self.path} is cut or of another training; it is ignored and the fold"
-                " starts anew"
-            )
+            say(progress.state_ignored(self.path))
             return None
         if version != str(torch.__version__):
-            say(
-                f"the saved state was made by PyTorch {version}, this is {torch.__version__}: last digits may"
-                " differ"
-            )
-        say(f"resuming from step {step}")
+            say(progress.state_of_another_version(version, str(torch.__version__)))
+        say(progress.resuming(step))
         return state
 
     def clear(self) -> None:
@@ -91,16 +99,15 @@ class SavedState:
         shutil.rmtree(self.path.parent, ignore_errors=True)
 
 
-def weights_bytes(network: HybridNetwork, settings: Mapping, fold: int) -> bytes:
+def weights_bytes(network: FilmNetwork, precision: str, fold: int) -> bytes:
     """A ``weights.pt`` file: ``architecture``, ``precision``, ``fold`` and ``model``; the same weights give
     the same bytes.
     """
     model = {name: value.detach().cpu().contiguous().clone() for name, value in network.state_dict().items()}
     buffer = io.BytesIO()
-    precision = settings["training"]["precision"]
     torch.save(
         {
-            "architecture": dict(settings["architecture"]),
+            "architecture": dict(sorted(dataclasses.asdict(network.architecture).items())),
             "precision": precision,
             "fold": fold,
             "model": model,
@@ -128,20 +135,23 @@ class Store:
             )
 
     def get(self, say: Callable[[str], None]) -> dict[str, bytes] | None:
-        """The files of the fold, or None when it is not there or was damaged (then ``say`` is told)."""
+        """The files of the fold with TRAINED_ON, or None when it is not there or was damaged (then ``say`` is
+        told).
+        """
         if not self.folder.exists():
             return None
         try:
-            sums = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))["sha256"]
+            record = json.loads((self.folder / "record.json").read_text(encoding="utf-8"))
+            sums, told = record["sha256"], trained_on(record)
             products = {name: (self.folder / name).read_bytes() for name in PRODUCTS}
         except (OSError, ValueError, KeyError):
             products = {}
         if not products or any(
             hashlib.sha256(c).hexdigest() != sums.get(name) for name, c in products.items()
         ):
-            say(f"the stored fold {self.folder} is damaged; it is ignored and the fold is trained again")
+            say(progress.fold_damaged(self.folder))
             return None
-        return products
+        return products | told
 
 
 def publish(products: Mapping[str, bytes], folder: Path) -> None:

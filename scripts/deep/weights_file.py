@@ -12,6 +12,7 @@ from pathlib import Path
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
 from scripts.common.log import Log
+from scripts.deep import progress
 
 IMAGENET = Path("weights/resnet18-f37072fd.pth")
 """torchvision's ResNet-18 (IMAGENET1K_V1); the name holds the first eight hex digits of the file's
@@ -70,7 +71,7 @@ def fetch_weights(url: str, target: Path, log: Log, timeout: float = 60.0) -> No
     Raises ``StudyError`` that says how to place the file by hand when there is no network or the file is
     wrong.
     """
-    log.say(f"downloading {target.name}")
+    log.say(progress.downloading(target.name))
     with atomic_path(target) as part:
         try:
             with urllib.request.urlopen(url, timeout=timeout) as answer, part.open("wb") as file:
@@ -87,4 +88,4 @@ def fetch_weights(url: str, target: Path, log: Log, timeout: float = 60.0) -> No
                 f"The download of '{target.name}' is cut or another file (SHA-256 differs)."
                 f" {_by_hand(target)}"
             )
-    log.say(f"{target} is there ({target.stat().st_size / 2**20:.0f} MiB), SHA-256 {digest.hexdigest()}")
+    log.say(progress.downloaded(target, target.stat().st_size, digest.hexdigest()))

@@ -11,55 +11,19 @@ import numpy as np
 import pandas as pd
 import pydicom
 
+from scripts.common.contracts.intake import BATCH_FILMS, CONVERTED
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder
 from scripts.common.log import Log
-from scripts.common.tables import Columns, read_table, write_table
+from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import ACCEPTED, QUARANTINED
-from scripts.intake.batch_deidentification import BATCH_FILMS
+from scripts.intake import progress
 from scripts.intake.border_text import border_words, check_tesseract
 from scripts.intake.dicom_reading import silence_readers
-from scripts.intake.exposure import MEASURES, measure
+from scripts.intake.exposure import measure
 from scripts.intake.film_process import UNFINISHED, each_film
 from scripts.intake.pixels import decoded_values, film_image
 from scripts.intake.png_encoding import encode_png16
-
-CONVERTED: Columns = {
-    "image_id": "text",
-    "status": "text",
-    "reason": "text",
-    "pixel_sha256": "text",
-    "transfer_syntax": "text",
-    "photometric": "text",
-    "rows": "int",
-    "columns": "int",
-    "bits": "int",
-    "offset": "int",
-    "shift": "int",
-    "inverted": "int",
-    "modality_lut": "int",
-    "padding_pixels": "int",
-    "stored_bits": "int",
-    "signed": "int",
-    "padding_low": "int",
-    "padding_high": "int",
-    "rescale_slope": "float",
-    "rescale_intercept": "float",
-    "rescale_type": "text",
-    "lut_first": "int",
-    "lut_data": "text",
-    "border_text": "text",
-    "border_words": "int",
-    **dict.fromkeys(MEASURES, "float"),
-}
-"""``results/intake/<center>/png/batch_<b>.csv``: a row per de-identified film, by image id.
-
-``status`` is converted or quarantined. ``pixel_sha256`` is of the 16-bit image, as little-endian cells behind
-``rows x columns``; ``rows`` to ``lut_data`` say how stored values became it, and lead back
-(``scripts/intake/pixels.py``, ``Mapping``).
-``border_text`` is words, none or unread, and ``border_words`` counts words other than markers
-(``scripts/intake/border_text.py``); both are empty where the gate is off.
-"""
 
 
 def _header_number(dataset: pydicom.Dataset, keyword: str) -> float:
@@ -139,10 +103,7 @@ def convert_batch(
             row, fault = result or (None, "")
             if row is None:
                 failed += 1
-                log.only_file(
-                    "a film was put aside:"
-                    f" {fault or 'it ended the process that read it, or filled its memory'}"
-                )
+                log.only_file(progress.put_aside("film", fault))
                 reason = "unreadable_pixels" if fault else "reader_failed"
                 rows.append({"image_id": image_id, "status": QUARANTINED, "reason": reason})
             else:
@@ -153,12 +114,9 @@ def convert_batch(
         if kind == "text":
             frame[name] = frame[name].astype("object").where(frame[name].notna(), "")
     write_table(frame, png_table, CONVERTED)
-    log.say(f"{len(ids) - failed} films converted, {failed} quarantined")
+    log.say(progress.converted(len(ids) - failed, failed))
     if ocr is not None:
         flagged, unread = (int((frame["border_text"] == kind).sum()) for kind in ("words", "unread"))
-        log.say(f"{flagged} films with words in their borders, for review (text_in_border)")
+        log.say(progress.with_words(flagged))
         if unread:
-            log.say(
-                f"{unread} films that Tesseract could not read in intake.ocr.timeout or at all, for review"
-                " (text_unread)"
-            )
+            log.say(progress.unread(unread))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.contracts.intake import BATCH_FILMS, CROSSWALK
 from scripts.common.files import atomic_folder, atomic_path, private_folder
 from scripts.common.log import Log
-from scripts.common.tables import Columns, write_table
+from scripts.common.tables import write_table
 from scripts.common.vocabulary import ACCEPTED, QUARANTINED
+from scripts.intake import progress
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import (
     DAYS_APART,
@@ -27,33 +29,6 @@ from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_table import ImageTable
 from scripts.intake.listing import check_folder_is_there, files_of_batch, path_of_text
 from scripts.intake.png_reading import examined_png
-
-BATCH_FILMS: Columns = {
-    "image_id": "text",
-    "patient_id": "text",
-    "status": "text",
-    "reason": "text",
-    "film_date": "date",
-    "view": "text",
-    "sex": "text",
-    "manufacturer": "text",
-    "burned_in": "text",
-}
-"""``results/intake/<center>/dicom/batch_<b>.csv``: a row per file, by image id. ``film_date`` is shifted."""
-
-CROSSWALK: Columns = {
-    "image_id": "text",
-    "uid_image_id": "text",
-    "path_image_id": "text",
-    "path": "text",
-    "source_patient_id": "text",
-    "source_sop_instance_uid": "text",
-    "film_date": "date",
-    "acquisition_time": "text",
-    "age": "int",
-}
-"""``private/<center>/crosswalk/batch_<b>.csv``: image id to source. Dates, ids and ages are the source's
-own."""
 
 
 def _examined(path: Path, names: Pseudonyms, patterns: dict) -> tuple[str, Film | None, str, object]:
@@ -137,7 +112,7 @@ def deidentify_batch(
         results = each_film(listed, written)
         for (path_id, path), result in log.progress(zip(listed, results, strict=True), len(listed), "files"):
             if result is None:
-                log.only_file("a file was put aside: it ended the process that read it, or filled its memory")
+                log.only_file(progress.put_aside("file", ""))
             reason, film, uid, image_id, fault, lost = result or (
                 "reader_failed",
                 None,
@@ -148,7 +123,7 @@ def deidentify_batch(
             )
             makers_lost += lost
             if fault:
-                log.only_file(f"a file was put aside after an unexpected {fault}")
+                log.only_file(progress.put_aside("file", fault))
             uid_id = names.image_of_uid(uid) if uid else ""
             if film and film.dates_differ:
                 n_differ, n_settled = n_differ + 1, n_settled + (film.film_date is not None)
@@ -195,18 +170,10 @@ def deidentify_batch(
         private.to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(frame[list(BATCH_FILMS)], films_table, BATCH_FILMS)
     accepted = int((frame["status"] == ACCEPTED).sum())
-    log.say(
-        f"batch {batch}: {len(frame)} files, {accepted} de-identified, {len(frame) - accepted} quarantined"
-    )
+    log.say(progress.deidentified(batch, len(frame), accepted))
     for reason, count in sorted(Counter(frame.loc[frame["reason"] != "", "reason"]).items()):
-        log.say(f"  {reason}: {count}")
+        log.say(progress.counted(reason, count))
     if n_differ:
-        log.say(
-            f"  dates of one header more than {DAYS_APART} days apart: {n_differ} films, "
-            f"{n_settled} of them with a date that the others bear out"
-        )
+        log.say(progress.dates_differ(DAYS_APART, n_differ, n_settled))
     if makers_lost:
-        log.say(
-            "  manufacturer left out (not in plain Latin letters, a long number, or a part of the"
-            f" institution's name): {makers_lost}"
-        )
+        log.say(progress.makers_left_out(makers_lost))

@@ -1,12 +1,13 @@
 """Draw contact sheets of a centre's films that were rejected or flagged, those left blank that may not be
 shown."""
 
+from scripts.common.contracts.intake import EXPOSURE, FILMS
 from scripts.common.files import atomic_folder
 from scripts.common.log import rule_log
-from scripts.common.tables import FILMS, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import REJECT, REVIEW
+from scripts.intake import progress
 from scripts.intake.contact_sheet import draw_contact_sheets, films_of_sheet
-from scripts.intake.screening import EXPOSURE
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, made, settings = snakemake.input, snakemake.output, snakemake.params
@@ -18,4 +19,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
             title = f"{center}, {'rejected' if verdict == 'reject' else 'for review'}"
             draw_contact_sheets(shown, title, settings.synthetic, path, further, verdict)
             hidden = sum(not png for _, _, png in shown)
-            log.say(f"{verdict}: {len(shown)} films, {hidden} not shown (report.show_films)")
+            log.say(progress.sheet(verdict, len(shown), hidden))

@@ -17,22 +17,8 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.intake import MEASURES
 from scripts.common.vocabulary import PASS, REJECT, REVIEW
-
-MEASURES = (
-    "clipped_low",
-    "clipped_high",
-    "value_range",
-    "mean",
-    "noise_ratio",
-    "polarity",
-    "exposure_index",
-    "target_exposure_index",
-    "deviation_index",
-)
-"""Columns of ``exposure.csv`` that hold measures; the last three are the header's (IEC 62494-1), empty where
-it has none.
-"""
 
 _SECOND_DIFFERENCE = np.array([1, -2, 1], np.float32)
 """Along rows and along columns it makes Immerkaer's mask, ((1, -2, 1), (-2, 4, -2), (1, -2, 1))."""

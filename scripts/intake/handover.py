@@ -30,6 +30,20 @@ from pathlib import Path
 import pandas as pd
 
 from scripts.common.code_hash import ROOT
+from scripts.common.contracts.intake import (
+    BATCH_FILMS,
+    BIRTH_DATES,
+    CROSSWALK,
+    DXA,
+    FILM_AGES,
+    HANDED_FILMS,
+    LISTING,
+    PAIRS,
+    PATIENTS,
+    SET_ASIDE,
+    TABLE_ISSUES,
+    VISIT_ORDER,
+)
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
 from scripts.common.log import Log
@@ -44,43 +58,17 @@ from scripts.common.manifest import (
     read_manifest,
     sha256_of,
 )
-from scripts.common.predictors import CATEGORY, YES_NO, columns_of
-from scripts.common.tables import (
-    BIRTH_DATES,
-    DXA,
-    FILM_AGES,
-    PAIRS,
-    PATIENTS,
-    SET_ASIDE,
-    VISIT_ORDER,
-    Columns,
-    read_table,
-    write_table,
-)
+from scripts.common.predictors import CATEGORY, NUMBER, YES_NO, with_predictors
+from scripts.common.tables import Columns, read_table, write_table
 from scripts.common.vocabulary import ACCEPTED, OLDEST_AGE, SITES
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
+from scripts.intake import progress
 from scripts.intake.column_values import look_like_dates
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 from scripts.intake.handed_film import examined, write_of_day
-from scripts.intake.listing import LISTING, scan_folder
-from scripts.intake.pseudonymization import TABLE_ISSUES
+from scripts.intake.listing import scan_folder
 from scripts.intake.screening import enrolled
-
-HANDED_FILMS: Columns = {
-    **BATCH_FILMS,
-    "uid_image_id": "text",
-    "path_image_id": "text",
-    "order_in_day": "int",
-    "enrolled": "int",
-    "age": "int",
-}
-"""``films/batch_<b>.csv`` of a hand-over.
-
-``order_in_day`` ranks a patient's films of one day by acquisition time (equal times, equal ranks; empty
-without a time), which itself stays behind; ``enrolled`` is 0 outside the site's enrolment period; ``age`` is
-the film header's, as ``film_ages.csv`` tells ages. """
 
 TABLES: dict[str, Columns] = {
     "patients": PATIENTS,
@@ -184,15 +172,10 @@ def hand_over(
         manifest = Manifest(center, len(film_folders), software, dict(criteria), files, dict(predictors))
         write_text(folder / MANIFEST, manifest.text())
     accepted = int((rows["status"] == ACCEPTED).sum())
-    log.say(
-        f"{len(rows)} files found, {accepted} films handed over;"
-        f" {content['patients']['patient_id'].nunique()} patients in the table"
-    )
-    log.say(f"{target}: hand over this folder, and nothing of private/")
-    log.say(
-        f"SHA-256 of its {MANIFEST}, to be told to the study by another way:"
-        f" {sha256_of(Path(target) / MANIFEST)}"
-    )
+    patients = content["patients"]["patient_id"].nunique()
+    log.say(progress.handed_over(len(rows), accepted, patients))
+    log.say(progress.hand_this_over(target))
+    log.say(progress.tell_checksum(MANIFEST, sha256_of(Path(target) / MANIFEST)))
 
 
 # ------------------------------------------------------------------------------------------------- at the
@@ -253,7 +236,8 @@ def _read(
                 f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds;"
                 " delete the folder and tell the site."
             )
-    dates = [name for name in predictors or () if columns[name] == "float" and look_like_dates(frame[name])]
+    numbers = [name for name, one in (predictors or {}).items() if one["type"] == NUMBER]
+    dates = [name for name in numbers if look_like_dates(frame[name])]
     if dates:
         raise StudyError(
             f"{where}.deidentified: the predictor '{dates[0]}' holds numbers that look like dates; delete the"
@@ -269,8 +253,8 @@ def read_handed_films(folder: str | Path, batch: int, where: str) -> pd.DataFram
 
 def tables_with(predictors: dict[str, dict]) -> dict[str, Columns]:
     """``TABLES``, the patients' with the columns of ``predictors``."""
-    further = columns_of({name: one["type"] for name, one in predictors.items()})
-    return {**TABLES, "patients": {**PATIENTS, **further}}
+    types = {name: one["type"] for name, one in predictors.items()}
+    return {**TABLES, "patients": with_predictors(PATIENTS, types)}
 
 
 def read_handed_tables(
@@ -326,17 +310,12 @@ def receive_tables(
     with atomic_path(listing, mode=0o600) as part:
         frame = pd.DataFrame(listed, columns=list(LISTING)).sort_values("path")
         frame.to_csv(part, index=False, lineterminator="\n")
-    log.say(
-        f"centre '{manifest.center}' of another site, handed over by version {manifest.software}:"
-        f" {len(listed)} files found there"
-    )
+    log.say(progress.received(manifest.center, manifest.software, len(listed)))
     for name in sorted(predictors.keys() - manifest.predictors.keys()):
-        log.say(f"predictor '{name}': the site handed none over; it is missing for all of its patients")
+        log.say(progress.predictor_not_handed_over(name))
     for name in sorted(manifest.predictors.keys() - predictors.keys()):
-        log.say(f"predictor '{name}' of the site is none of this study's and is left out")
-    log.say(
-        f"SHA-256 of the {MANIFEST}, to be compared with the site's: {sha256_of(Path(folder) / MANIFEST)}"
-    )
+        log.say(progress.predictor_left_out(name))
+    log.say(progress.compare_checksum(MANIFEST, sha256_of(Path(folder) / MANIFEST)))
 
 
 def _refuse_if_unlike(film: Path, row: object, name: str, where: str) -> None:
@@ -394,4 +373,4 @@ def receive_films(
     with atomic_path(crosswalk, mode=0o600) as part:
         private[list(CROSSWALK)].to_csv(part, index=False, lineterminator="\n", encoding="utf-8")
     write_table(rows[[*BATCH_FILMS, "enrolled"]], films_table, BATCH_FILMS)
-    log.say(f"batch {batch}: {len(rows)} files found at the site, {len(accepted)} films received")
+    log.say(progress.received_films(batch, len(rows), len(accepted)))

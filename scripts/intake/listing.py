@@ -16,12 +16,6 @@ from typing import NamedTuple
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, private_folder
 
-LISTING = {"path": "text", "size": "int", "mtime_ns": "int", "batch": "int"}
-"""``private/<center>/listing.csv``: one row per file found, by path.
-
-``path`` is as ``path_text`` writes it.
-"""
-
 
 class FoundFile(NamedTuple):
     """A file of the folder: path from the folder (as ``path_text`` writes it), bytes, time of last change in

@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from scripts.common.contracts.intake import EXPOSURE, FILES
 from scripts.common.log import rule_log
-from scripts.common.tables import FILES, read_table, write_table
-from scripts.intake.screening import EXPOSURE
+from scripts.common.tables import read_table, write_table
+from scripts.intake import progress
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     for paths, columns, target in (
@@ -13,4 +14,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     ):
         merged = pd.concat([read_table(path, columns) for path in paths], ignore_index=True)
         write_table(merged, target, columns)
-        log.say(f"{len(merged)} rows from {len(paths)} centres")
+        log.say(progress.merged(len(merged), len(paths)))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
-from scripts.common.predictors import NUMBER, YES_NO, columns_of
+from scripts.common.predictors import NUMBER, YES_NO
 from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.cells import LENGTH_UNITS, WEIGHT_UNITS, numbers, unit_key
 from scripts.intake.column_values import AGE, ages, coded, dated, look_like_dates, measured, patient_ids
@@ -95,8 +95,8 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
     for name, one in predictors.items():
         out[name] = _predictor(frame, name, one, f"{where}.predictors.{name}", words, issues)
     issues.refuse()
-    columns = columns_of({name: one["type"] for name, one in predictors.items()})
-    return replace(finished(out, issues, frame, where), predictors=columns)
+    types = {name: one["type"] for name, one in predictors.items()}
+    return replace(finished(out, issues, frame, where), predictors=types)
 
 
 def _predictor(

@@ -7,18 +7,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from scripts.common.contracts.intake import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, TABLE_ISSUES, TABLE_ROWS
 from scripts.common.intervals import last_days, told_ages
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, Columns
+from scripts.common.predictors import CATEGORY
 from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.readings import Reading
 from scripts.intake.table_columns import ROW
-
-TABLE_ISSUES: Columns = {"table": "text", "reason": "text", "n_rows": "int"}
-"""``results/intake/<center>/table_issues.csv``."""
-
-TABLE_ROWS: Columns = {"table": "text", "row": "int", "reason": "text"}
-"""``private/<center>/table_rows.csv``: which rows of the source they were (the heading is row 1)."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +146,8 @@ def pseudonymize(
     everybody = sorted(set(patients.rows["source_id"]) | set(dxa.rows["source_id"]))
     pseudonym = {source: names.patient(source) for source in everybody}
 
-    further = patients.predictors
-    rows, results = visits_of(patients.rows, list(further)), exams_of(dxa.rows)
+    told = patients.predictors
+    rows, results = visits_of(patients.rows, list(told)), exams_of(dxa.rows)
     visits = pd.DataFrame(
         {
             "patient_id": rows["source_id"].map(pseudonym),
@@ -163,7 +158,7 @@ def pseudonymize(
             "measured_on": [_shifted(d, s, names) for d, s in zip(rows["measured_on"], rows["source_id"])],
             **{flag: rows[flag] for flag in EXCLUSIONS},
             "conflict": rows["conflict"],
-            **{name: _filled(rows[name]) if kind == "text" else rows[name] for name, kind in further.items()},
+            **{name: _filled(rows[name]) if kind == CATEGORY else rows[name] for name, kind in told.items()},
         }
     )
     exams = pd.DataFrame(
@@ -209,7 +204,7 @@ def pseudonymize(
     ).rename(columns={ROW: "row"})
     counts = listed.groupby(["table", "reason"], sort=True).size().rename("n_rows").reset_index()
     return Pseudonymous(
-        patients=visits.sort_values([*PATIENTS, *further], ignore_index=True),
+        patients=visits.sort_values([*PATIENTS, *told], ignore_index=True),
         dxa=exams.sort_values(list(DXA), ignore_index=True),
         birth_dates=births.sort_values("patient_id", ignore_index=True),
         set_aside=set_aside.sort_values(list(SET_ASIDE), ignore_index=True),

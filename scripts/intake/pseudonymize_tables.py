@@ -2,18 +2,28 @@
 
 from pathlib import Path
 
+from scripts.common.contracts.intake import (
+    BIRTH_DATES,
+    DXA,
+    LISTING,
+    PATIENTS,
+    SET_ASIDE,
+    TABLE_ISSUES,
+    TABLE_ROWS,
+)
 from scripts.common.errors import StudyErrors
 from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
-from scripts.common.tables import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, read_table, write_table
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import read_table, write_table
+from scripts.intake import progress
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.image_rows import read_images
 from scripts.intake.image_table import rows_without_file
-from scripts.intake.listing import LISTING
 from scripts.intake.patient_rows import read_patients
-from scripts.intake.pseudonymization import TABLE_ISSUES, TABLE_ROWS, pseudonymize
+from scripts.intake.pseudonymization import pseudonymize
 from scripts.intake.table_checks import account, checked
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
@@ -32,7 +42,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     if faults:
         raise StudyErrors(faults)
     tables = pseudonymize(patients, dxa, names, images)
-    write_table(tables.patients, made.patients, {**PATIENTS, **patients.predictors})
+    write_table(tables.patients, made.patients, with_predictors(PATIENTS, patients.predictors))
     write_table(tables.dxa, made.dxa, DXA)
     write_table(tables.set_aside, made.set_aside, SET_ASIDE)
     write_table(tables.issues, made.issues, TABLE_ISSUES)
@@ -44,12 +54,11 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         write_table(frame, path, columns)
         Path(path).chmod(0o600)
     log.say(
-        f"{len(tables.patients)} rows of {tables.patients['patient_id'].nunique()} patients,"
-        f" {len(tables.dxa)} DXA results"
+        progress.pseudonymous(len(tables.patients), tables.patients["patient_id"].nunique(), len(tables.dxa))
     )
     for table, reading in (("patients", patients), ("dxa", dxa), *((("images", images),) if images else ())):
         log.say(f"  {account(table, reading)}")
         for said in reading.form:
             log.say(f"  NOTE: {said}")
     for table, reason, count in tables.issues.itertuples(index=False):
-        log.say(f"  {table}: {reason}: {count}")
+        log.say(progress.counted(f"{table}: {reason}", count))

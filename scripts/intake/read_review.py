@@ -2,9 +2,11 @@
 
 import pandas as pd
 
+from scripts.common.contracts.intake import REVIEW
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.intake.review_table import REVIEW, read_review, verdicts_of
+from scripts.intake import progress
+from scripts.intake.review_table import read_review, verdicts_of
 from scripts.intake.screening import known_image_ids
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
@@ -13,4 +15,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     verdicts = verdicts_of(rows, center, known_image_ids(list(snakemake.input.crosswalks)))
     frame = pd.DataFrame(list(verdicts.items()), columns=list(REVIEW), dtype="object")
     write_table(frame, snakemake.output.verdicts, REVIEW)
-    log.say(f"{len(rows)} films in the reader's table, {len(verdicts)} of them decided")
+    log.say(progress.verdicts(len(rows), len(verdicts)))

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from scripts.common.errors import StudyError, StudyErrors, sentences_of
-from scripts.common.tables import Columns
 from scripts.intake.table_columns import ROW, form_notes, read_cells
 
 FEWEST_FOR_A_COLUMN = 20
@@ -37,7 +36,7 @@ class Reading:
     the study's terms, with unreadable cells empty (for counting). ``set_aside``: source ids, sorted, that
     stand in the table with rows set aside alone; rows of sites that aren't studied count neither way.
     ``other_site``: source ids, sorted, of whom there are only rows of such sites. ``form``: sentences on the
-    file's form. ``predictors``: the predictors' columns of a patient table and their types.
+    file's form. ``predictors``: of a patient table, names and types.
     """
 
     rows: pd.DataFrame
@@ -46,7 +45,7 @@ class Reading:
     set_aside: list[str]
     other_site: list[str]
     form: tuple[str, ...] = ()
-    predictors: Columns = field(default_factory=dict)
+    predictors: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_set_aside(self) -> int:

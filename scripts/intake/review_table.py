@@ -9,14 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from scripts.common.contracts.intake import REVIEW
 from scripts.common.errors import StudyError
 from scripts.common.vocabulary import PASS, REJECT
 from scripts.intake.table_files import plain_heading, read_rows
-
-REVIEW = {"image_id": "text", "verdict": "text"}
-"""``results/intake/<center>/reader_verdicts.csv``: a row per film that the reader decided; ``verdict`` is
-pass or reject.
-"""
 
 
 class ReaderRow(NamedTuple):

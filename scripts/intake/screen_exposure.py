@@ -2,17 +2,12 @@
 
 from pathlib import Path
 
+from scripts.common.contracts.intake import EXPOSURE, FILES, FILMS, HEADER_AGES, REVIEW_TEMPLATE
 from scripts.common.files import private_folder
 from scripts.common.log import rule_log
-from scripts.common.tables import FILES, FILMS, HEADER_AGES, write_table
-from scripts.intake.screening import (
-    EXPOSURE,
-    REVIEW_TEMPLATE,
-    check_all_listed,
-    read_batches,
-    read_overrides,
-    screen,
-)
+from scripts.common.tables import write_table
+from scripts.intake import progress
+from scripts.intake.screening import check_all_listed, read_batches, read_overrides, screen
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, made, settings = snakemake.input, snakemake.output, snakemake.params
@@ -30,13 +25,10 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_table(screened.exposure, made.exposure, EXPOSURE)
     write_table(screened.template, made.template, REVIEW_TEMPLATE)
     counts = screened.files.groupby(["status", "reason"]).size()
-    log.say(f"{len(screened.files)} files found")
+    log.say(progress.found(len(screened.files)))
     for (status, reason), count in counts.items():
-        log.say(f"  {status}{' ' + reason if reason else ''}: {count}")
+        log.say(progress.counted(f"{status} {reason}".rstrip(), count))
     for verdict, count in screened.exposure["verdict"].value_counts().sort_index().items():
-        log.say(f"  exposure {verdict}: {count}")
+        log.say(progress.counted(f"exposure {verdict}", count))
     if screened.unused_overrides:
-        log.say(
-            f"{screened.unused_overrides} rows of the reader's table name files that were put aside before;"
-            " they change nothing"
-        )
+        log.say(progress.unused_verdicts(screened.unused_overrides))

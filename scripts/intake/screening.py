@@ -10,52 +10,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.contracts.intake import (
+    BATCH_FILMS,
+    CONVERTED,
+    CROSSWALK,
+    EXPOSURE,
+    FILES,
+    FILMS,
+    HEADER_AGES,
+    LISTING,
+    REVIEW,
+    REVIEW_TEMPLATE,
+)
 from scripts.common.errors import StudyError
-from scripts.common.tables import FILES, FILMS, HEADER_AGES, Columns, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import ACCEPTED, PASS, QUARANTINED, REJECT, REJECTED
-from scripts.intake.batch_conversion import CONVERTED
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK
 from scripts.intake.duplicates import resolve_duplicates
-from scripts.intake.exposure import MEASURES, judge
-from scripts.intake.listing import LISTING
-from scripts.intake.review_table import REVIEW
-
-EXPOSURE: Columns = {
-    "center": "text",
-    "image_id": "text",
-    "verdict": "text",
-    "reason": "text",
-    "automatic_verdict": "text",
-    "automatic_reason": "text",
-    "fixed_verdict": "text",
-    "fixed_reason": "text",
-    "refit_verdict": "text",
-    "refit_reason": "text",
-    "reader_verdict": "text",
-    "manufacturer": "text",
-    "view": "text",
-    **dict.fromkeys(MEASURES, "float"),
-    "rows": "int",
-    "columns": "int",
-    "bits": "int",
-    "inverted": "int",
-    "padding_pixels": "int",
-    "border_text": "text",
-    "border_words": "int",
-}
-"""``exposure.csv``: a row per film that was converted and is no duplicate.
-
-``verdict`` and ``reason`` are what counts: the reader's where there is one, else the automatic ones: those of
-the fixed rules, or with ``exposure.refit`` those with the refitted bounds. Both stand beside them."""
-
-REVIEW_TEMPLATE: Columns = {
-    "image_id": "text",
-    "verdict": "text",
-    "automatic_verdict": "text",
-    "automatic_reason": "text",
-}
-"""``review_template.csv``: films that the automatic rules reject or flag, for a reader to fill in;
-``verdict`` is the reader's so far, empty where there is none."""
+from scripts.intake.exposure import judge
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.intake import progress
 from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Reading, is_note
 from scripts.intake.row_owners import with_other_forms, with_strays
 from scripts.intake.table_columns import ROW
@@ -263,10 +264,7 @@ def account(kind: str, reading: Reading) -> str:
         raise AssertionError(
             f"{kind}: {n} rows, {used} used, {reading.n_set_aside} set aside, {reading.n_left_out} left out"
         )
-    return (
-        f"{kind}: {n} rows = {used} used + {reading.n_set_aside} set aside with a reason +"
-        f" {reading.n_left_out} not needed (identical, other sites, empty)"
-    )
+    return progress.account(kind, n, used, reading.n_set_aside, reading.n_left_out)
 
 
 def reasons(reading: Reading) -> list[tuple[str, int, bool]]:

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from scripts.common.code_hash import ROOT
-from scripts.common.tables import Columns
-from scripts.report.checklist_statements import Statements
+from scripts.common.contracts.report import CHECKLIST
+from scripts.report.prose import Prose
 
 CHECKLISTS = ROOT / "report" / "checklists"
 NAMES = ("tripod_ai", "claim")
@@ -22,19 +22,6 @@ NAMES = ("tripod_ai", "claim")
 ANSWERS = ("answered", "partly", "authors", "not_applicable", "absent")
 """Given by the run; in part, the authors complete it; only the authors can; no such thing in this design;
 could be, but not in this run.
-"""
-
-CHECKLIST: Columns = {
-    "item": "text",
-    "part": "text",
-    "topic": "text",
-    "answer": "text",
-    "statement": "text",
-    "where": "text",
-}
-"""``results/tables/checklist_<name>.csv``, in the study's language.
-
-``where`` names places, separated by ``; ``.
 """
 
 
@@ -59,23 +46,39 @@ def read_checklist(name: str, folder: Path = CHECKLISTS) -> dict[str, Any]:
     return yaml.safe_load((folder / f"{name}.yaml").read_text(encoding="utf-8"))
 
 
-def filled(name: str, statements: Statements, language: str) -> list[Filled]:
-    """All items of a checklist, in their order, with the run's own statements in ``language`` (en or zh)."""
-    pick = 1 if language == "zh" else 0
+def answers(facts: dict[str, Any]) -> dict[str, str]:
+    """By statement, the answers that the run decides; elsewhere the item's own in ``report/checklists``
+    holds.
+    """
+    external = facts["sets"][2:]
+    whole = 0 < facts["pairs"] == facts["bounded"] and facts["calibrations"] == facts["slopes"]
+    decided = {
+        "dates": "partly" if any(center.enrolment for center in facts["centers"]) else "authors",
+        "disjoint": "partly" if facts["in_two_sets"] or external else "",
+        "heterogeneity": "" if len(facts["main"].external_aucs) > 1 else "absent",
+        "fairness": "" if facts["subgroups"]["rows"] else "absent",
+        "performance": "" if whole else "partly",
+        "robustness": "" if facts["sensitivity_analyses"] else "partly",
+        "internal_test": "" if facts["sets"][1].n else "partly",
+        "external_test": "" if external else "absent",
+        "failures": "" if facts["main"].failures else "absent",
+    }
+    return {name: answer for name, answer in decided.items() if answer}
+
+
+def filled(name: str, prose: Prose) -> list[Filled]:
+    """All items of a checklist, in their order, with the run's own statements."""
+    decided, pick = answers(prose.facts), 1 if prose.language == "zh" else 0
     out = []
     for entry in read_checklist(name)["items"]:
-        answer, text = entry["answer"], ""
-        if "says" in entry:
-            said = getattr(statements, entry["says"])()
-            answer = said.answer or answer
-            text = (said.english, said.chinese)[pick]
+        says = entry.get("says")
         out.append(
             Filled(
                 entry["item"],
                 entry["part"],
                 entry["topic"][pick],
-                answer,
-                text,
+                decided.get(says, entry["answer"]),
+                prose.block("statements.j2", says) if says else "",
                 tuple(entry.get("where", ())),
             )
         )

@@ -51,6 +51,16 @@ def count(value: Any) -> str:
     return NO_VALUE if is_missing(value) else f"{int(value):,}".replace(",", "\u202f")
 
 
+def number(value: Any) -> str:
+    """A setting as it would be written by hand: 0.0001, 1, 0.9."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def percentage(fraction: float) -> str:
+    """0.05 as ``5``, without the sign and without a float's tail."""
+    return f"{100 * fraction:.6g}"
+
+
 def plural(n: int, one: str, many: str = "") -> str:
     """``1 patient``, ``3 patients``; ``many`` where the plural is not ``one`` with an s."""
     return f"{count(n)} {one if n == 1 else many or one + 's'}"

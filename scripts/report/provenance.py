@@ -70,8 +70,8 @@ def rule_code(root: Path = ROOT) -> dict[str, str]:
     named: set[str] = set()
     for rules in sorted((root / "rules").glob("*.smk")):
         text = rules.read_text(encoding="utf-8")
-        named |= set(re.findall(r"scripts/\w+/\w+\.py", text))
-        named |= {name.replace(".", "/") + ".py" for name in re.findall(r"-m (scripts\.\w+\.\w+)", text)}
+        named |= set(re.findall(r"scripts/(?:\w+/)+\w+\.py", text))
+        named |= {name.replace(".", "/") + ".py" for name in re.findall(r"-m (scripts(?:\.\w+)+)", text)}
     return {script: code_hash(script, root=root) for script in sorted(named)}
 
 
@@ -86,29 +86,14 @@ def listing_checksum(path: str | Path, key: StudyKey) -> dict[str, Any]:
     return {"files": len(lines), "checksum": key.checksum("\n".join(lines).encode("utf-8"))}
 
 
-def trained_on(outputs: Mapping[str, str], store: Path) -> dict[str, dict[str, str] | None]:
-    """Device and PyTorch version that trained each fold, by the store's own record of the weights; None where
-    it no longer has them.
+def trained_on(records: Sequence[str | Path]) -> dict[str, dict[str, str]]:
+    """Device and PyTorch version that trained each fold, by the files that stand beside the weights.
 
-    ``outputs`` holds the checksums of the result files. What the config asks for says nothing of it: a
-    finished fold is taken from the store on whatever machine.
+    What the config asks for says nothing of it: a finished fold is taken from the store on whatever machine.
     """
-    made = {}
-    for path in sorted(store.glob("*/record.json")):
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            made[record["sha256"]["weights.pt"]] = {
-                "device": str(record["device"]),
-                "torch": str(record["torch"]),
-            }
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    folds = {
-        found[1]: total
-        for name, total in outputs.items()
-        if (found := re.fullmatch(r"results/deep/fold_(\d+)/weights\.pt", name))
+    return {
+        str(fold): json.loads(Path(path).read_text(encoding="utf-8")) for fold, path in enumerate(records)
     }
-    return {fold: made.get(total) for fold, total in folds.items()}
 
 
 def file_sha256(path: str | Path) -> str:
@@ -127,8 +112,8 @@ def provenance(
     weights: Sequence[str],
     engine: Mapping[str, Any],
     outputs: Sequence[str],
+    trainings: Sequence[str | Path],
     requirements: str | Path,
-    store: Path = Path("state/store"),
     root: Path = ROOT,
 ) -> dict[str, Any]:
     """The record of a run, ready for JSON.
@@ -141,8 +126,8 @@ def provenance(
     weights: files that the network starts from (none for random weights).
     engine: ``engine`` of the DeLong tests, and the versions ``R`` and ``pROC`` where it is R.
     outputs: result files, relative to the working folder.
+    trainings: ``trained_on.json`` of every fold, in their order.
     requirements: the file with the pinned packages.
-    store: where finished folds are kept.
     """
     inputs = {}
     for center, listing in listings.items():
@@ -176,7 +161,7 @@ def provenance(
             "weights": sorted({file_sha256(path) for path in weights}),
         },
         "outputs": {"method": "SHA-256", "files": sums},
-        "trained_on": trained_on(sums, store),
+        "trained_on": trained_on(trainings),
     }
 
 

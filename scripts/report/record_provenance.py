@@ -25,6 +25,7 @@ with rule_log(job.log[0], job.rule) as log:
         weights=[job.input.weights] if isinstance(job.input.weights, str) else job.input.weights,
         engine=json.loads(Path(job.input.engine).read_text(encoding="utf-8")),
         outputs=job.input.outputs,
+        trainings=job.input.trainings,
         requirements=ROOT / "envs" / "requirements.txt",
     )
     write_text(job.output[0], provenance_text(record))

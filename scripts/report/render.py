@@ -6,27 +6,15 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.templates import template_environment
 from scripts.report.checklists import NAMES, checklist_frame
+from scripts.report.prose import TEMPLATES
 from scripts.report.run_files import RunFiles
 from scripts.report.sections import Report
 from scripts.report.wording import Words
-
-TEMPLATES = Path(__file__).resolve().parent / "templates"
-
-
-def templates_hash(folder: Path = TEMPLATES) -> str:
-    """Sixteen hex digits over a folder's content; it stands in the rule's params, since templates and
-    checklists are no Python.
-    """
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.is_file():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()[:16]
 
 
 def checklist_tables(run: RunFiles) -> dict[str, pd.DataFrame]:
@@ -56,18 +44,11 @@ def content_policy(style: str, script: str) -> str:
 
 def report_html(run: RunFiles) -> str:
     """The whole report, one self-contained HTML page, in the study's language."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     study = run.config["study"]
     words = Words(study["language"])
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = template_environment(TEMPLATES, autoescape=True)
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("report.html.j2").render(
         lang={"en": "en", "zh": "zh-CN"}[study["language"]],

@@ -11,53 +11,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scripts.common.catalogue import shown_figures, shown_statistics
+from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
+from scripts.common.contracts.intake import FILES
 from scripts.common.errors import StudyError
 from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
-from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, read_table
+from scripts.common.tables import read_table
 
-STATISTICS: dict[str, tuple[str, ...]] = {
-    "thresholds": ("model", "threshold", "rule"),
-    "table1": ("center", "variable", "op", "non_op", "statistic", "test", "p_value"),
-    "table2": (
-        "set", "model", "n", "n_pos", "auc", "auc_low", "auc_high", "sensitivity", "specificity", "accuracy",
-        "ppv", "npv", "f1",
-    ),
-    "delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm",
-    "engine"),
-    "differences": ("set", "model_a", "model_b", "metric", "value_a", "value_b", "difference"),
-    "best_model": ("set", "model", "threshold_from", "threshold_to", "n_thresholds", "tied_with",
-    "largest_lead"),
-    "youden_upper_bound": ("set", "model", "n", "n_pos", "best_threshold_on_test", "best_youden_on_test",
-    "youden_at_frozen_threshold"),
-    "folds": ("set", "fold", "n", "n_pos", "auc", "auc_low", "auc_high"),
-    "calibration": ("set", "model"),
-    "subgroups": ("set", "model"),
-    "prevalence": ("model",),
-    "sensitivity": ("model",),
-    "missing": ("center", "variable"),
-    "baseline_performance": ("set", "model", "n", "n_pos", "auc", "sensitivity", "specificity", "brier",
-    "threshold", "rule"),
-    "baseline_delong": ("set", "model_a", "model_b", "auc_a", "auc_b", "difference", "z", "p_value", "p_holm",
-    "engine"),
-    "shortcuts": (
-        "set", "analysis", "subject", "against", "n", "n_pos", "r2_adjusted", "r2_cross_validated",
-        "r2_partial", "p_partial", "auc",
-        "auc_ci_method", "difference", "p_value", "note",
-    ),
-}  # fmt: skip
-"""Tables of ``results/statistics`` that the report reads, with the columns it can't do without."""
+STATISTICS = shown_statistics()
+"""Tables of ``results/statistics`` that the report reads, by name."""
 
-FIGURES = {
-    "flow": "flow.svg",
-    "roc": "roc.svg",
-    "decision_curves": "decision_curves.svg",
-    "calibration": "calibration.svg",
-    "forest": "forest.svg",
-    "gradcam": "gradcam.png",
-    "training": "training.svg",
-    "shortcuts": "shortcuts.svg",
-}
+FIGURES = shown_figures()
 """Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""
 
 SPREAD = ("lowest", "q1", "median", "q3", "highest")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.common.catalogue import CATALOGUE
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.scores import ONE_SCORE
 from scripts.common.vocabulary import (
@@ -28,11 +29,11 @@ from scripts.common.vocabulary import (
 )
 from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
-from scripts.report.checklist_statements import Statements
 from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
-from scripts.report.methods_text import limits, methods, percentage
-from scripts.report.model_card_text import model_card
+from scripts.report.facts import facts_of
+from scripts.report.formatting import percentage
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
+from scripts.report.prose import Prose
 from scripts.report.run_files import SPREAD, RunFiles
 from scripts.report.wording import Words
 
@@ -128,8 +129,9 @@ class Report:
         self.run = run
         self.words = words
         self.names = Names(run, words)
+        self._shown: set[str] = set()
         self.level = percentage(run.config["statistics"]["confidence"])
-        self.zh = words.language == "zh"
+        self.prose = Prose(words.language, facts_of(run, self.names.sets, self.names.models))
 
     def sections(self) -> list[Section]:
         """All sections in reading order."""
@@ -158,7 +160,10 @@ class Report:
             self.checksums,
             self.limits,
         ]
-        sections = [Section(build.__name__, self.words(build.__name__), build()) for build in builders]
+        built = {build.__name__: build() for build in builders}
+        sections = [
+            Section(name, self.words(name), [*blocks, *self._further(name)]) for name, blocks in built.items()
+        ]
         titles = {section.id: section.title for section in sections}
         titles |= {
             part.id: part.caption
@@ -171,9 +176,23 @@ class Report:
     # -------------------------------------------------------------------------------------------- parts
 
     def _frame(self, name: str) -> pd.DataFrame:
+        self._shown.add(f"statistics/{name}")
         return self.run.statistics[name]
 
+    def _further(self, section: str) -> list[Any]:
+        """The results whose place in the catalogue is ``section``, and that no section shows in a way of its
+        own: figures, and tables as they are, under their titles.
+        """
+        rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
+        return [
+            self._figure(row.stem, row.titled(self.words.language))
+            if row.folder == "figures"
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.language))
+            for row in rows
+        ]
+
     def _figure(self, name: str, caption: str) -> Figure:
+        self._shown.add(f"figures/{name}")
         return Figure(f"figure-{name}", caption, data_uri(self.run.figures[name]), caption)
 
     def _test_rows(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -903,7 +922,7 @@ class Report:
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []
-        for title, text in methods(self.run, self.words.language, self.names.models, self.names.sets):
+        for title, text in self.prose.parts("methods.j2"):
             blocks += [Heading(title), Paragraph(text)]
         return blocks
 
@@ -934,8 +953,7 @@ class Report:
         """Device and PyTorch of each fold's training."""
         words, parts = self.words, []
         for fold, of in sorted(self.run.provenance["trained_on"].items()):
-            made = f"{of['device']}, PyTorch {of['torch']}" if of else words("unknown")
-            parts.append(f"{words('fold')} {fold}: {made}")
+            parts.append(f"{words('fold')} {fold}: {of['device']}, PyTorch {of['torch']}")
         return "; ".join(parts)
 
     def checksums(self) -> list[Any]:
@@ -972,10 +990,7 @@ class Report:
         ]
 
     def model_card(self) -> list[Any]:
-        rows = [
-            [text_cell(title), text_cell(text)]
-            for title, text in model_card(self.run, self.words.language, self.names.sets)
-        ]
+        rows = [[text_cell(title), text_cell(text)] for title, text in self.prose.parts("model_card.j2")]
         columns = [Column(self.words("item"), False), Column(self.words("content"), False, prose=True)]
         return [
             Table(
@@ -989,7 +1004,7 @@ class Report:
 
     def checklist(self, name: str) -> list[Filled]:
         """The items of a reporting checklist as this run fills them."""
-        return filled(name, Statements(self.run, self.names.sets, self.names.models), self.words.language)
+        return filled(name, self.prose)
 
     def _checklist(self, name: str, titles: dict[str, str]) -> list[Any]:
         """A reporting checklist with links into the page; ``titles`` are those of the sections and tables
@@ -1031,7 +1046,7 @@ class Report:
         ]
 
     def limits(self) -> list[Any]:
-        return [Bullets(limits(self.run, self.words.language, self.names.sets))]
+        return [Bullets(self.prose.items("limits.j2"))]
 
 
 def _spread(value: Any) -> Cell:

@@ -2,10 +2,10 @@
 checklists as tables.
 """
 
+from scripts.common.contracts.report import CHECKLIST
 from scripts.common.files import write_text
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.report.checklists import CHECKLIST
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.run_files import STATISTICS, read_run
 

@@ -6,69 +6,22 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.common.catalogue import CATALOGUE, ROOT, never_shared
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import signed_off
 from scripts.common.vocabulary import INTERNAL_TEST, REDACTED, TRAIN
 from scripts.share.breakdowns import Table
 from scripts.share.releases import NOTHING, HeldBack
-from scripts.share.suppression import HIDDEN, TABLES, Sets, sets_of, suppressed
+from scripts.share.suppression import HIDDEN, TABLES, Sets, rules_of, sets_of, suppressed
 
-WHOLE = ("statistics/engine.json",)
-"""Files that go in as they are."""
-
-DERIVED: dict[str, tuple[str, ...]] = {
-    "tables/table1": ("statistics/table1.csv", "statistics/missing.csv"),
-    "tables/table2": ("statistics/table2.csv", "statistics/delong.csv", "statistics/thresholds.csv"),
-    "figures/flow": ("cohort/flow.csv",),
-    "figures/roc": ("statistics/table2.csv", "statistics/net_benefit.csv"),
-    "figures/decision_curves": ("statistics/table2.csv", "statistics/net_benefit.csv"),
-    "figures/forest": ("statistics/table2.csv", "statistics/subgroups.csv"),
-    "figures/shortcuts": ("statistics/shortcuts.csv",),
-}
-"""Figures and documents, without suffix, and the tables whose numbers they show.
-
-They go in where nothing of these was hidden, and no set is closed: several name the sizes of all sets. A ROC
-curve has a step per patient, so the cells of the confusion matrix at every threshold can be counted along it,
-as in ``net_benefit.csv``.
-"""
-
-COUNTING: dict[str, str] = {
-    "figures/calibration": "the histograms at its foot count single patients by score (SMALLEST=1 packs it)",
-}
-"""Figures that draw counts of people which no table holds, so that nothing says whether they are small, and
-what they draw.
-"""
-
-WITHIN_OUTCOMES = ("statistics/net_benefit.csv", "statistics/calibration_curve.csv")
-"""Tables that go with the models' errors: every cell of a confusion matrix, at every threshold, can be
-counted back from the first; the second is the smoothed course of the same, and its ends lie by single
-patients' scores."""
-
-BETWEEN_MODELS = ("best_model", "differences", "net_benefit_differences", "youden_upper_bound")
-"""Tables of ``statistics/`` that stay here whatever is chosen: a difference between two models, or the best
-of all thresholds, tells of single patients on whom they differ, and no rule of suppression is written for
-that."""
-
-NEVER = {
-    "by patient or by film": (
-        "predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv",
-        "deep/scores/*", "deep/fold_*/held_out.csv",
-        "deep/masked/*", "boosting/scores/*", "boosting/*/out_of_fold.csv", "boosting/baselines.csv",
-    ),
-    "models: weights and trees can hold traces of the patients they were trained on": (
-        "deep/fold_*/weights.pt", "deep/fold_*/history.csv", "figures/training.*", "boosting/*/model.ubj",
-        "bundle/*",
-    ),
-    "films and heat maps": ("intake/*/dicom", "intake/*/png", "intake/*/contact_sheet*", "deep/gradcam/*"),
-    "holds unsuppressed numbers and pictures of films": ("report.html",),
-    "its statements hold unsuppressed numbers": ("tables/checklist_*",),
-}  # fmt: skip
-"""What never goes in, by reason, as patterns."""
+LEFT_FROM_ANOTHER = "the run did not make it: it is left from another one"
+UNKNOWN_COLUMN = "its contract doesn't declare it, so that nobody has said what it tells of patients"
 
 
 @dataclass
@@ -119,20 +72,21 @@ def _checked(results: Path, name: str, provenance: dict[str, Any]) -> bytes:
     return content
 
 
+def _of_models(results: Path, provenance: dict[str, Any], made: bool) -> list[str]:
+    """Tables of single models: those that the run made, or those that are left from another one."""
+    globs = [re.sub(r"{\w+}", "*", pattern) for pattern in TABLES if "{" in pattern]
+    found = [path.relative_to(results).as_posix() for pattern in globs for path in results.glob(pattern)]
+    return [name for name in found if (f"{ROOT}{name}" in provenance["outputs"]["files"]) == made]
+
+
 def _tables(
     results: Path, provenance: dict[str, Any], centers: list[str]
 ) -> dict[str, tuple[Table, tuple[str, ...]]]:
     """Every table that may go in, found or counted: name to rows and columns."""
     found: dict[str, tuple[Table, tuple[str, ...]]] = {}
-    names = [
-        p.relative_to(results).as_posix()
-        for folder in ("statistics", "boosting/clinical", "boosting/combined")
-        for p in sorted((results / folder).glob("*.csv"))
-    ]
-    for name in [*names, "cohort/flow.csv"]:
-        if name.endswith("out_of_fold.csv"):
-            continue
-        content = _checked(results, name, provenance) if name in TABLES else b""
+    statistics = {p.relative_to(results).as_posix() for p in results.glob("statistics/*.csv")}
+    for name in sorted({*statistics, *_of_models(results, provenance, True), "cohort/flow.csv"}):
+        content = _checked(results, name, provenance) if rules_of(name) else b""
         header = next(csv.reader(io.StringIO(content.decode("utf-8", "replace"))), [])
         found[name] = (_rows(content, name), tuple(header))
     issues = [
@@ -185,17 +139,9 @@ def _provenance_to_share(
     return (json.dumps(shared, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
 
 
-WITHOUT_CENTER = (
-    "statistics/thresholds.csv",
-    "boosting/clinical/importance.csv",
-    "boosting/combined/importance.csv",
-)
-"""Tables of what was learned from the development centre, whose rows name no centre."""
-
-
 def _withheld(name: str, rows: Table, held: HeldBack, center_of: dict[str, str]) -> Table:
     """``rows`` without those of centres that are held back, an earlier archive being too like this one."""
-    if name in WITHOUT_CENTER:
+    if not {"center", "set"} & set(rules_of(name).contract):  # learned from the development centre
         return [] if {center_of.get(TRAIN), center_of.get(INTERNAL_TEST)} & held.centers else rows
     centers = held.counts if name.startswith(("intake/", "cohort/")) else held.centers
     return [
@@ -219,62 +165,79 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
             " share' again."
         )
     provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
-    for name in WHOLE:
-        chosen.members[name] = _checked(results, name, provenance)
+    for row in CATALOGUE:
+        if row.sharing.how == "whole":
+            for file in row.files():
+                name = file.removeprefix(ROOT)
+                chosen.members[name] = _checked(results, name, provenance)
     centers = [entry["name"] for entry in provenance["config"]["centers"]]
     cohort = _rows(_checked(results, "cohort/cohort.csv", provenance), "cohort/cohort.csv")
     sets: Sets = sets_of(cohort, smallest)
     center_of = {row["set"]: row.get("center") or row["set"] for row in cohort}
+    sharings = {row.name: row.sharing for row in CATALOGUE}
+    never = never_shared()
     tables: dict[str, Table] = {}
     headers: dict[str, tuple[str, ...]] = {}
+    unknown: dict[str, list[str]] = {}
     for name, (rows, columns) in _tables(results, provenance, centers).items():
-        rules = TABLES.get(name)
-        if name in {f"statistics/{stem}.csv" for stem in BETWEEN_MODELS}:
-            chosen.left_out[name] = "differences between models could give back single patients"
+        rules, sharing = rules_of(name), sharings.get(name.removesuffix(".csv"))
+        if sharing is not None and sharing.how == "never":
+            chosen.left_out[name] = sharing.why
         elif rules is None:
             chosen.left_out[name] = "a table that the packer does not know"
-        elif set(columns) != set(rules.columns):
-            chosen.left_out[name] = "has columns that the packer does not know, or lacks some"
+        elif lacking := [column for column in rules.contract if column not in columns]:
+            chosen.left_out[name] = f"lacks the column '{lacking[0]}': a table of another version"
         else:
-            tables[name], headers[name] = rows, columns
+            headers[name] = tuple(column for column in columns if column in rules.columns)
+            tables[name] = [{column: row[column] for column in headers[name]} for row in rows]
+            unknown[name] = [column for column in columns if column not in rules.columns]
+            for column in unknown[name]:
+                chosen.left_out[f"column '{column}' of {name}"] = UNKNOWN_COLUMN
+    chosen.left_out |= dict.fromkeys(_of_models(results, provenance, False), LEFT_FROM_ANOTHER)
     complete: set[str] = set()
     for name, rows in suppressed(tables, sets, keep_outcomes).items():
-        if name in WITHIN_OUTCOMES and not keep_outcomes and smallest > 1:
+        sharing = sharings.get(name.removesuffix(".csv"))
+        if sharing is not None and sharing.outcomes and not keep_outcomes and smallest > 1:
             chosen.left_out[name] = (
                 "small cells of the confusion matrices could be counted back from it (OUTCOMES=keep packs it)"
             )
             continue
         rows = _withheld(name, rows, held, center_of)
         chosen.members[name] = _text(rows, headers[name])
-        if rows == tables[name]:
-            complete.add(name)
-        else:
+        if rows != tables[name]:
             chosen.hidden.append(name)
+        elif not unknown[name]:
+            complete.add(name)
     signed = signed_off(provenance["config"]["report"]["show_films"])
     for path in sorted(
         p for folder in ("figures", "tables") for p in (results / folder).glob("*") if p.is_file()
     ):
         name = path.relative_to(results).as_posix()
         stem = name.rsplit(".", 1)[0]
-        if any(path.match(pattern) for patterns in NEVER.values() for pattern in patterns):
+        if any(path.match(pattern) for patterns in never.values() for pattern in patterns):
             continue
-        if stem == "figures/gradcam":
+        sharing = sharings.get(stem)
+        if sharing is None:
+            reason = "a figure or document that the packer does not know"
+        elif sharing.how == "never":
+            reason = sharing.why
+        elif sharing.how == "films":
             shown = signed and not held.counts
             reason = "" if shown else "films are on it, and nobody signed off on them (report.show_films)"
-        elif stem in COUNTING:
-            reason = COUNTING[stem] if smallest > 1 or held.counts else ""
-        elif stem not in DERIVED:
-            reason = "a figure or document that the packer does not know"
+        elif sharing.how == "counting":
+            reason = sharing.why if smallest > 1 or held.counts else ""
         else:
-            shown = set(DERIVED[stem]) <= complete and not sets.closed and not held.counts
+            shown = (
+                {f"{table}.csv" for table in sharing.of} <= complete and not sets.closed and not held.counts
+            )
             reason = "" if shown else "shows numbers that are hidden in the tables"
         if not reason and f"results/{name}" not in provenance["outputs"]["files"]:
-            reason = "the run did not make it: it is left from another one"
+            reason = LEFT_FROM_ANOTHER
         if reason:
             chosen.left_out[name] = reason
         else:
             chosen.members[name] = _checked(results, name, provenance)
-    for reason, patterns in NEVER.items():
+    for reason, patterns in never.items():
         chosen.left_out |= {pattern: reason for pattern in patterns if any(results.glob(pattern))}
     chosen.left_out |= {
         f"rows of centre {center}": "an earlier archive differs from this one by few of its patients or films"

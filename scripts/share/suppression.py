@@ -13,6 +13,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from scripts.common.catalogue import CATALOGUE
+from scripts.common.contracts import shared
+from scripts.common.contracts.contract import OUTCOMES, ROW_NAMES, Contract, matches, with_interval
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.share.breakdowns import (
     Breakdown,
@@ -99,7 +102,7 @@ MEASURED = ("age", "sex", "bmd", "t_score", *BODY)
 """Variables of Table 1."""
 
 
-def sets_of(cohort: Iterable[Row], smallest: int) -> Sets:
+def sets_of(patients: Iterable[Row], smallest: int) -> Sets:
     """The sets of a cohort table: ``set`` and ``label``, and where they stand there ``center`` and the
     variables of Table 1.
     """
@@ -107,7 +110,7 @@ def sets_of(cohort: Iterable[Row], smallest: int) -> Sets:
     absent: dict[tuple[str, str], dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     sexes: dict[tuple[str, str, str, str], int] = defaultdict(int)
     groups: set[tuple[str, str, str]] = set()
-    for row in cohort:
+    for row in patients:
         n, n_pos = size.get(row["set"], (0, 0))
         size[row["set"]] = (n + 1, n_pos + int(row["label"]))
         if "center" not in row:
@@ -138,23 +141,11 @@ def _hide(row: Row, columns: Iterable[str]) -> None:
     row.update(dict.fromkeys([column for column in columns if column in row], HIDDEN))
 
 
-def _ends(*names: str) -> list[str]:
-    return [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
+CHANGE = "_minus_main"
+"""Ends the name of a difference from the main analysis."""
 
 
-def _with_method(*names: str) -> list[str]:
-    return [*_ends(*names), *(f"{name}_ci_method" for name in names)]
-
-
-_OF_POSITIVES = _with_method("sensitivity", "sensitivity_minus_main")
-_OF_NEGATIVES = _with_method("specificity", "specificity_minus_main")
-_OF_BOTH = _with_method("accuracy", "ppv", "npv", "f1", "net_benefit", "over_default")
-CHANGES = ("auc_minus_main", "sensitivity_minus_main", "specificity_minus_main")
-OUTCOMES = ("tp", "fn", "tn", "fp", *_OF_POSITIVES, *_OF_NEGATIVES, *_OF_BOTH)
-"""Columns that count a model's errors or follow from them."""
-
-
-def hide_outcomes(row: Row, sets: Sets) -> None:
+def hide_outcomes(row: Row, contract: Contract, sets: Sets) -> None:
     """Hide small cells of a model's confusion matrix in a whole set, the cell beside each and all that
     follows from them.
 
@@ -164,14 +155,14 @@ def hide_outcomes(row: Row, sets: Sets) -> None:
     if cells is None or not sets.small(*cells):
         return
     tp, fn, fp, tn = cells
-    for found, columns in (({"tp": tp, "fn": fn}, _OF_POSITIVES), ({"tn": tn, "fp": fp}, _OF_NEGATIVES)):
+    for found, told in (({"tp": tp, "fn": fn}, "of_positives"), ({"tn": tn, "fp": fp}, "of_negatives")):
         if not sets.small(*found.values()):
             continue
-        _hide(row, [*found, *columns])
+        _hide(row, [*found, *contract.that_tell(told)])
         small = next(cell for cell, count in found.items() if sets.small(count))
         if small in row:
             row[small] = f"<{sets.smallest}"
-    _hide(row, _OF_BOTH)
+    _hide(row, contract.that_tell("of_both"))
 
 
 def close_row(row: Row, keys: Iterable[str]) -> None:
@@ -185,18 +176,39 @@ def close_row(row: Row, keys: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Rules:
-    """How a table is packed: the columns it may have, those that name a row, and the function that hides
-    cells in place.
+    """How a table is packed: its contract, and the function that hides cells in place.
 
-    Keys are told even of a row that is closed, so that nothing of the patients may follow from them.
+    What a column tells says what to hide; columns that tell ROW_NAMES stand even in a row that is closed.
     ``breakdown`` says how rows are parts of a set, where they are; ``_parts`` then hides what
-    ``breakdowns.decide`` found.
-    """
+    ``breakdowns.decide`` found. Raises ``ValueError`` for a contract that tells of single patients."""
 
-    columns: tuple[str, ...]
-    keys: tuple[str, ...]
+    contract: Contract
     hide: Callable[[Table, Rules, Sets, bool], None]
     breakdown: Breakdown | None = None
+
+    def __post_init__(self) -> None:
+        if not self.contract.shareable:
+            raise ValueError(f"{self.contract.path} tells of single patients")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the table may have."""
+        return tuple(self.contract.whole)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The columns that are told even of a row that is closed."""
+        return self.contract.that_tell(*ROW_NAMES)
+
+    @property
+    def counts(self) -> tuple[str, ...]:
+        """The columns that count people, films or rows."""
+        return self.contract.that_tell("count")
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """The columns that count a model's errors or follow from them."""
+        return self.contract.that_tell(*OUTCOMES)
 
 
 def _by_set(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -206,9 +218,8 @@ def _by_set(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
             close_row(row, rules.keys)
             continue
         if not keep_outcomes:
-            hide_outcomes(row, sets)
-        if sets.small(whole(row.get("n_clipped", "")) or 0):
-            _hide(row, ["n_clipped"])
+            hide_outcomes(row, rules.contract, sets)
+        _hide(row, [column for column in rules.counts if sets.small(whole(row.get(column, "")) or 0)])
 
 
 def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -218,15 +229,15 @@ def _baselines(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> No
     _by_set(rows, rules, sets, keep_outcomes)
     for row in rows:
         if row["model"] == "age" and (row["set"], AGE_BASELINE) in sets.decisions.closed:
-            _hide(row, OUTCOMES)
+            _hide(row, rules.outcomes)
 
 
 def _thresholds(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     for row in rows:
         if TRAIN in sets.closed:
-            _hide(row, ["n", "n_pos", "sensitivity", "specificity"])
+            close_row(row, rules.keys)
         elif not keep_outcomes:
-            hide_outcomes(row, sets)
+            hide_outcomes(row, rules.contract, sets)
 
 
 def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -249,7 +260,7 @@ def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
             seen.add(place)
         else:
             if not keep_outcomes and (row["set"], unit, row.get("model", "")) in sets.decisions.outcomes:
-                _hide(row, OUTCOMES)
+                _hide(row, rules.outcomes)
             kept.append(row)
     rows[:] = kept
 
@@ -258,13 +269,12 @@ def _analyses(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> Non
     """Sensitivity analyses as parts. What the main one hides is not told by another's difference from it."""
     _parts(rows, rules, sets, keep_outcomes)
     main = {(row["set"], row["model"]): row for row in rows if row["analysis"] == "main"}
+    changes = [name for name in rules.columns if name.endswith(CHANGE)]
     for row in rows:
-        for change in CHANGES:
-            if (
-                main.get((row["set"], row["model"]), {}).get(change.removesuffix("_minus_main"), HIDDEN)
-                == HIDDEN
-            ):
-                _hide(row, _with_method(change))
+        of_main = main.get((row["set"], row["model"]), {})
+        for change in changes:
+            if of_main.get(change.removesuffix(CHANGE), HIDDEN) == HIDDEN:
+                _hide(row, with_interval(change))
 
 
 def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -276,7 +286,7 @@ def _shortcuts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> No
     _by_set(groups, rules, sets, keep_outcomes)
     for row in groups:
         if sets.smallest > 1 and row["analysis"] == "variables" and row["subject"] in FEW_VALUED:
-            _hide(row, _with_method("auc"))
+            _hide(row, with_interval("auc"))
     _parts(rows, rules, sets, keep_outcomes)
 
 
@@ -298,12 +308,13 @@ def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     """Centre by variable; all counts of a row fall together, and with them what could be computed back into
     one.
     """
-    counts = ["op_n", "op_missing", "non_op_n", "non_op_missing", "n", "missing"]
-    sexes = ["op_male", "op_female", "non_op_male", "non_op_female"]
+    sexes = [column for column in rules.counts if column.endswith(("_male", "_female"))]
+    counts = [column for column in rules.counts if column not in sexes]
+    means = rules.contract.that_tell("mean")
+    tested = rules.contract.that_tell("estimate", "note")
     for row in rows:
         known = {column: whole(row[column]) or 0 for column in (*counts, *sexes)}
         totals = {group: known[f"{group}_n"] + known[f"{group}_missing"] for group in ("op", "non_op")}
-        tested = ["statistic", "df", "p_value", "fisher_p", "min_expected", "smd", "note"]
         if sets.small(*totals.values()):
             close_row(row, rules.keys)
             continue
@@ -313,8 +324,9 @@ def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
         if uncounted:
             _hide(row, [*counts, *tested])
             for group, patients in totals.items():
-                if not _printed(row, group, patients):
-                    _hide(row, [group, f"{group}_mean", f"{group}_sd"])
+                of_group = {name for name in means if name == group or name.startswith(f"{group}_")}
+                kept = {group, f"{group}_mean", f"{group}_sd"} if _printed(row, group, patients) else set()
+                _hide(row, of_group - kept)
         small_sex = sets.small(*(known[column] for column in sexes)) or row["center"] in sets.sexes
         if row["variable"] == "sex" and (uncounted or small_sex):
             _hide(row, [*sexes, *tested, "op", "non_op"])
@@ -336,15 +348,14 @@ def _missing(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None
         )
         for variable in {row["variable"] for row in of_center}:
             block = [row for row in of_center if row["variable"] == variable]
-            if any(sets.small(missing[row["set"], variable]) for row in block) or (body and variable in BODY):
-                for row in block:
-                    row["n_missing"] = HIDDEN
-            if any(
-                sets.small(whole(row["n_capped"]) or 0) or (row["set"], CAPPED) in sets.decisions.closed
-                for row in block
-            ):
-                for row in block:
-                    row["n_capped"] = HIDDEN
+            telling = {
+                "n_missing": body and variable in BODY,
+                "n_capped": any((row["set"], CAPPED) in sets.decisions.closed for row in block),
+            }
+            for column in rules.counts:
+                if telling.get(column) or any(sets.small(whole(row[column]) or 0) for row in block):
+                    for row in block:
+                        row[column] = HIDDEN
     for row in rows:
         if row["set"] in sets.closed:
             close_row(row, rules.keys)
@@ -357,9 +368,11 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
     nor any reason's is told. Notes on the included are left out: they count parts of whom other tables count
     other parts.
     """
-    counts = ("n_patients", "n_op", "n_any")
+    counts, judged = rules.counts, ("n_patients", "n_op", "n_any")
     if sets.smallest > 1:
         rows[:] = [row for row in rows if row["kind"] != "note"]
+        for row in rows:
+            _hide(row, set(counts) - set(judged))
     for center in {row["center"] for row in rows}:
         of_center = [row for row in rows if row["center"] == center]
         out = [row for row in of_center if row["kind"] == "excluded"]
@@ -378,7 +391,7 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
                     _hide(row, counts)
             continue
         for row, mark in zip(out, hide_small([int(row["n_patients"]) for row in out], sets.smallest)):
-            n, n_op, n_any = (whole(row[column]) for column in counts)
+            n, n_op, n_any = (whole(row[column]) for column in judged)
             if mark:
                 _hide(row, counts)
                 row["n_patients"] = mark
@@ -389,10 +402,11 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
                 _hide(row, ["n_any"])
 
 
-def _counts(column: str, *of: str) -> Callable[[Table, Rules, Sets, bool], None]:
+def _counts(*of: str) -> Callable[[Table, Rules, Sets, bool], None]:
     """Counts whose sum within the columns ``of`` is known."""
 
     def hide(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
+        (column,) = rules.counts
         for group in {tuple(row[name] for name in of) for row in rows}:
             block = [row for row in rows if tuple(row[name] for name in of) == group]
             for row, mark in zip(block, hide_small([int(row[column]) for row in block], sets.smallest)):
@@ -431,149 +445,45 @@ _MAKERS = Breakdown(
 )
 
 
-def _metrics(*names: str) -> tuple[str, ...]:
-    return tuple(_ends(*names)) + tuple(f"{name}_ci_method" for name in names)
-
-
-_SIZE = ("n", "n_pos")
+WAYS: dict[str, tuple[Callable[[Table, Rules, Sets, bool], None], Breakdown | None]] = {
+    "set": (_by_set, None),
+    "baselines": (_baselines, None),
+    "thresholds": (_thresholds, None),
+    "subgroups": (_parts, _SUBGROUPS),
+    "populations": (_parts, _POPULATIONS),
+    "analyses": (_analyses, _ANALYSES),
+    "shortcuts": (_shortcuts, _MAKERS),
+    "table1": (_table1, None),
+    "missing": (_missing, None),
+    "flow": (_flow, None),
+    "nothing": (_as_it_is, None),
+}
+"""The ways of hiding cells, by the name that the catalogue gives them."""
 
 TABLES: dict[str, Rules] = {
-    "cohort/flow.csv": Rules(("center", "step", "n_patients", "n_op", "kind", "n_any"),
-    ("center", "step", "kind"), _flow),
-    "statistics/thresholds.csv": Rules(
-        ("model", "threshold", "rule", "sensitivity", "specificity", *_SIZE, "ties"),
-        ("model", "threshold", "rule", "ties"), _thresholds
-    ),
-    "statistics/table1.csv": Rules(
-        (
-            "center", "variable", "op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "df",
-            "n", "missing",
-            *(f"{group}_{cell}" for group in ("op", "non_op") for cell in ("n", "missing", "mean", "sd",
-            "male", "female")),
-            "min_expected", "note",
-        ),
-        ("center", "variable", "test"),
-        _table1,
-    ),
-    "statistics/table2.csv": Rules(
-        (
-            "set", "model", *_SIZE,
-            *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
-            "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn",
-        ),
-        ("set", "model", "threshold"),
-        _by_set,
-    ),
-    "statistics/folds.csv": Rules(("set", "fold", *_SIZE, *_metrics("auc")), ("set", "fold"), _by_set),
-    "statistics/delong.csv": Rules(
-        (
-            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm",
-            "engine", "primary",
-            *_SIZE, "note", "difference_ci_method",
-        ),
-        ("set", "model_a", "model_b", "primary"),
-        _by_set,
-    ),
-    "statistics/calibration.csv": Rules(
-        (
-            "set", "model", *_SIZE, *_ends("intercept", "slope", "o_e"), "brier", "brier_no_model", "ici",
-            "smoother", "ci_method",
-            "n_clipped", "note", *(f"{name}_ci_method" for name in ("intercept", "slope", "o_e")),
-        ),
-        ("set", "model"),
-        _by_set,
-    ),
-    "statistics/calibration_curve.csv": Rules(
-        ("set", "model", "predicted", *_metrics("observed")), ("set", "model"), _by_set
-    ),
-    "statistics/net_benefit.csv": Rules(
-        ("set", "model", "threshold", *_metrics("net_benefit", "over_default")),
-        ("set", "model", "threshold"), _by_set
-    ),
-    "statistics/subgroups.csv": Rules(
-        ("set", "model", "subgroup", "level", *_SIZE, *_metrics("auc", "sensitivity", "specificity")),
-        ("set", "model", "subgroup", "level"),
-        _parts,
-        _SUBGROUPS,
-    ),
-    "statistics/prevalence.csv": Rules(
-        (
-            "population", "from_age", "prevalence", "set", "model", *_SIZE, "threshold",
-            *_metrics("sensitivity", "specificity", "ppv", "npv", "net_benefit"), "ci_method", "note",
-        ),
-        ("population", "from_age", "prevalence", "set", "model", "threshold"),
-        _parts,
-        _POPULATIONS,
-    ),
-    "statistics/sensitivity.csv": Rules(
-        ("analysis", "set", "model", *_SIZE, *_metrics("auc", "sensitivity", "specificity", *CHANGES),
-        "note"),
-        ("analysis", "set", "model"),
-        _analyses,
-        _ANALYSES,
-    ),
-    "statistics/missing.csv": Rules(
-        ("center", "set", "variable", "n", "n_missing", "n_capped"), ("center", "set", "variable"), _missing
-    ),
-    "statistics/baseline_performance.csv": Rules(
-        (
-            "set", "model", *_SIZE,
-            *_metrics("auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"), "auc_wald_low",
-            "auc_wald_high", "auc_logit_low", "auc_logit_high", "threshold", "tp", "fp", "tn", "fn", "rule",
-            "brier",
-        ),
-        ("set", "model", "threshold", "rule"),
-        _baselines,
-    ),
-    "statistics/baseline_delong.csv": Rules(
-        (
-            "set", "model_a", "model_b", "auc_a", "auc_b", *_ends("difference"), "z", "p_value", "p_holm",
-            "engine", "primary",
-            *_SIZE, "note", "difference_ci_method",
-        ),
-        ("set", "model_a", "model_b", "primary"),
-        _by_set,
-    ),
-    "statistics/shortcuts.csv": Rules(
-        (
-            "set", "analysis", "subject", "against", *_SIZE, "r2_adjusted", "r2_cross_validated",
-            "r2_partial", "p_partial",
-            *_metrics("auc"), *_ends("difference"), "p_value", "engine", "note",
-        ),
-        ("set", "analysis", "subject", "against"),
-        _shortcuts,
-        _MAKERS,
-    ),
-    (
-        "boosting/clinical/importance.cs"
-        "v"
-): Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
-    (
-        "boosting/combined/importance.cs"
-        "v"
-): Rules(("feature", "gain", "cover", "n_splits"), ("feature",), _as_it_is),
-    "intake/table_issues.csv": Rules(
-        ("center", "table", "reason", "n_rows"), ("center", "table", "reason"),
-        _counts("n_rows", "center", "table")
-    ),
-    "intake/files_summary.csv": Rules(
-        ("center", "status", "reason", "n_files"), ("center", "status", "reason"),
-        _counts("n_files", "center")
-    ),
-    "intake/exposure_summary.csv": Rules(("center", "verdict", "n_films"), ("center", "verdict"),
-    _counts("n_films", "center")),
-}  # fmt: skip
-"""Every table that the packer knows.
+    **{
+        f"{row.name}.csv": Rules(row.contract, *WAYS[row.sharing.by])
+        for row in CATALOGUE
+        if row.sharing.how == "suppressed"
+    },
+    "intake/table_issues.csv": Rules(shared.TABLE_ISSUES, _counts("center", "table")),
+    "intake/files_summary.csv": Rules(shared.FILES_SUMMARY, _counts("center")),
+    "intake/exposure_summary.csv": Rules(shared.EXPOSURE_SUMMARY, _counts("center")),
+}
+"""Every table that the packer knows, by its name in the archive, ``{model}`` standing for every name: those
+of the catalogue and what is counted from tables by file or by centre. Any other is left out."""
 
-One that does not stand here, or has a column that doesn't, is left out.
-"""
+
+def rules_of(name: str) -> Rules | None:
+    """The rules of the table that has ``name`` in the archive."""
+    return next((rules for pattern, rules in TABLES.items() if matches(pattern, name)), None)
 
 
 def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
     """Which breakdowns of all ``tables`` together are hidden."""
     if sets.smallest <= 1:
         return Decisions()
-    how = {name: TABLES[name].breakdown for name in tables if TABLES[name].breakdown is not None}
+    how = {name: rules_of(name).breakdown for name in tables if rules_of(name).breakdown is not None}
     outcomes: dict[tuple[str, str], Cells] = {}
     for name, only in (("statistics/sensitivity.csv", "main"), ("statistics/table2.csv", None)):
         for row in tables.get(name, []):
@@ -609,7 +519,8 @@ def suppressed(tables: Mapping[str, Table], sets: Sets, keep_outcomes: bool) -> 
     judged = replace(sets, decisions=decisions_of(tables, sets))
     copies = {name: [dict(row) for row in rows] for name, rows in tables.items()}
     for name, rows in copies.items():
-        TABLES[name].hide(rows, TABLES[name], judged, keep_outcomes)
+        rules = rules_of(name)
+        rules.hide(rows, rules, judged, keep_outcomes)
     files, films = copies.get("intake/files_summary.csv", []), copies.get("intake/exposure_summary.csv", [])
     for center in {
         row["center"] for row in films

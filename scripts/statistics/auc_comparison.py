@@ -11,34 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.statistics import DELONG
 from scripts.common.errors import StudyError
-from scripts.common.tables import Columns
 from scripts.statistics.delong import Comparison, auc_with_covariance, compare, holm
 from scripts.statistics.waist import arrays
-
-DELONG: Columns = {
-    "set": "text",
-    "model_a": "text",
-    "model_b": "text",
-    "auc_a": "float",
-    "auc_b": "float",
-    "difference": "float",
-    "difference_low": "float",
-    "difference_high": "float",
-    "z": "float",
-    "p_value": "float",
-    "p_holm": "float",
-    "engine": "text",
-    "primary": "int",
-    "n": "int",
-    "n_pos": "int",
-    "note": "text",
-    "difference_ci_method": "text",
-}
-"""``results/statistics/delong.csv``.
-
-``difference`` is a minus b with a Wald interval; ``p_holm`` is adjusted within the set; ``primary`` marks the
-contrast declared in the config; ``note`` says why a row has no test."""
 
 _METHODS = {"": "DeLong, Wald", "same ranking": "exact: same ranking"}
 

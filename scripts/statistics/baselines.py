@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts import tabular
+from scripts.common.contracts.statistics import BASELINE_PERFORMANCE, DELONG
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
-from scripts.common.tables import Columns, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import BASELINES, EVERYONE_POSITIVE, OSTA_PUBLISHED
-from scripts.statistics.auc_comparison import DELONG, compare_set
+from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE
-from scripts.statistics.performance import TABLE2, performance_table
+from scripts.statistics.performance import performance_table
 from scripts.statistics.thresholds import freeze
 from scripts.statistics.waist import arrays
 
@@ -25,29 +27,13 @@ PROBABILITIES = ("age", "logistic")
 AGAINST = ("deep", "combined")
 """Models that are tested against each baseline."""
 
-SCORES: Columns = {
-    "patient_id": "text",
-    "center": "text",
-    "set": "text",
-    "label": "int",
-    **dict.fromkeys(BASELINES, "float"),
-}
-"""What of ``results/boosting/baselines.csv`` is read; higher means a higher risk, ``osta`` is minus the
-index.
-"""
-
-PERFORMANCE: Columns = {**TABLE2, "rule": "text", "brier": "float"}
-"""``results/statistics/baseline_performance.csv``: as Table 2; ``brier`` is empty where the score is no
-probability.
-"""
-
 
 def with_baselines(predictions: pd.DataFrame, path: str | Path) -> pd.DataFrame:
     """The predictions with the baselines' scores beside them.
 
     ``StudyError`` unless both hold the same patients.
     """
-    table = read_table(path, SCORES)
+    table = read_table(path, tabular.BASELINES.only("patient_id", "center", "set", "label", *BASELINES))
     both = predictions.merge(
         table, on=["center", "patient_id", "set", "label"], how="outer", indicator=True, validate="one_to_one"
     )
@@ -79,8 +65,8 @@ def baseline_performance(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the published
-    one.
+    """``BASELINE_PERFORMANCE``: every baseline in every test set at its frozen threshold, and OSTA at the
+    published one.
     """
     scored = frame.assign(**{OSTA_PUBLISHED: rounded(frame["osta"])})
     names = [*BASELINES, OSTA_PUBLISHED]
@@ -92,7 +78,9 @@ def baseline_performance(
         part = scored[scored["set"] == row.set]
         known = row.model in PROBABILITIES and len(part)
         brier.append(float(np.mean((part[row.model] - part["label"].astype(float)) ** 2)) if known else NONE)
-    return table.assign(rule=[cuts[name][1] for name in table["model"]], brier=brier)[list(PERFORMANCE)]
+    return table.assign(rule=[cuts[name][1] for name in table["model"]], brier=brier)[
+        list(BASELINE_PERFORMANCE)
+    ]
 
 
 def baseline_delong(

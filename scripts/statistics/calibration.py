@@ -11,53 +11,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtri
 
-from scripts.common.tables import Columns
+from scripts.common.contracts.statistics import CALIBRATION, CALIBRATION_CURVE
 from scripts.statistics.performance import wilson
 from scripts.statistics.waist import arrays
-
-CALIBRATION: Columns = {
-    "set": "text",
-    "model": "text",
-    "n": "int",
-    "n_pos": "int",
-    "intercept": "float",
-    "intercept_low": "float",
-    "intercept_high": "float",
-    "slope": "float",
-    "slope_low": "float",
-    "slope_high": "float",
-    "o_e": "float",
-    "o_e_low": "float",
-    "o_e_high": "float",
-    "brier": "float",
-    "brier_no_model": "float",
-    "ici": "float",
-    "smoother": "text",
-    "ci_method": "text",
-    "n_clipped": "int",
-    "note": "text",
-    "intercept_ci_method": "text",
-    "slope_ci_method": "text",
-    "o_e_ci_method": "text",
-}
-"""``results/statistics/calibration.csv``.
-
-``intercept`` is calibration in the large (slope held at 1); ``brier_no_model`` is the score of giving
-everyone the set's prevalence; ``n_clipped`` counts scores so near 0 or 1 that their logit was taken at 1e-6
-from it; ``note`` says what could not be estimated and why."""
-
-CURVE: Columns = {
-    "set": "text",
-    "model": "text",
-    "predicted": "float",
-    "observed": "float",
-    "observed_low": "float",
-    "observed_high": "float",
-    "observed_ci_method": "text",
-}
-"""``results/statistics/calibration_curve.csv``: the smoothed curves, 101 points each, where there are enough
-patients.
-"""
 
 FEWEST = 20
 """Fewest events and non-events for a smoothed curve."""
@@ -231,7 +187,7 @@ def _estimates(labels: np.ndarray, scores: np.ndarray, confidence: float) -> tup
 def calibration_tables(
     frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], confidence: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """``CALIBRATION`` and ``CURVE`` for all sets and models."""
+    """``CALIBRATION`` and ``CALIBRATION_CURVE`` for all sets and models."""
     models = list(models)
     rows, curves = [], []
     for name in sets:
@@ -254,4 +210,6 @@ def calibration_tables(
                     )
                 )
     table = pd.DataFrame(rows, columns=list(CALIBRATION))
-    return table, pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=list(CURVE))
+    return table, pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(
+        columns=list(CALIBRATION_CURVE)
+    )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scripts.common.tables import Columns
+from scripts.common.contracts.statistics import MISSING, TABLE1
 from scripts.common.vocabulary import OLDEST_AGE
 from scripts.statistics.group_tests import (
     NAN,
@@ -18,50 +18,6 @@ from scripts.statistics.group_tests import (
     smd_shares,
     welch_from_summary,
 )
-
-TABLE1: Columns = {
-    "center": "text",
-    "variable": "text",
-    "op": "text",
-    "non_op": "text",
-    "statistic": "float",
-    "test": "text",
-    "p_value": "float",
-    "fisher_p": "float",
-    "smd": "float",
-    "df": "float",
-    "n": "int",
-    "missing": "int",
-    "op_n": "int",
-    "op_missing": "int",
-    "op_mean": "float",
-    "op_sd": "float",
-    "op_male": "int",
-    "op_female": "int",
-    "non_op_n": "int",
-    "non_op_missing": "int",
-    "non_op_mean": "float",
-    "non_op_sd": "float",
-    "non_op_male": "int",
-    "non_op_female": "int",
-    "min_expected": "float",
-    "note": "text",
-}
-"""``results/statistics/table1.csv``.
-
-``op`` and ``non_op`` are mean ± sd, for sex male/female counts; the numbers behind them stand in further
-columns. ``smd`` is OP minus non-OP (for sex the share of men). ``fisher_p`` is given where an expected count
-is under 5."""
-
-MISSING: Columns = {
-    "center": "text",
-    "set": "text",
-    "variable": "text",
-    "n": "int",
-    "n_missing": "int",
-    "n_capped": "int",
-}
-"""``results/statistics/missing.csv``; ``n_capped`` counts ages given as 90, which stands for all above 89."""
 
 CONTINUOUS = ("age", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
 DECIMALS = {"age": 1, "bmi": 1, "bmd": 2, "height_cm": 1, "weight_kg": 1, "t_score": 1}

@@ -2,10 +2,11 @@
 
 import json
 
+from scripts.common.contracts.statistics import DELONG
 from scripts.common.files import write_text
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.statistics.auc_comparison import DELONG, delong_table, engine_record
+from scripts.statistics.auc_comparison import delong_table, engine_record
 from scripts.statistics.waist import read_predictions
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:

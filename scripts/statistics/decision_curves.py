@@ -9,42 +9,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.statistics import BEST_MODEL, NET_BENEFIT
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
 from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.performance import BOOTSTRAP
 from scripts.statistics.waist import arrays
-
-NET_BENEFIT: Columns = {
-    "set": "text",
-    "model": "text",
-    "threshold": "float",
-    "net_benefit": "float",
-    "net_benefit_low": "float",
-    "net_benefit_high": "float",
-    "net_benefit_ci_method": "text",
-    "over_default": "float",
-    "over_default_low": "float",
-    "over_default_high": "float",
-    "over_default_ci_method": "text",
-}
-"""``results/statistics/net_benefit.csv``; models include ``all`` and ``none``.
-
-``over_default`` is a model's net benefit less that of the better of ``all`` and ``none`` at the threshold, in
-the same resampled patients."""
-
-BEST: Columns = {
-    "set": "text",
-    "model": "text",
-    "threshold_from": "float",
-    "threshold_to": "float",
-    "n_thresholds": "int",
-    "tied_with": "text",
-    "largest_lead": "float",
-}
-"""``results/statistics/best_model.csv``: the ranges of threshold probabilities in which no other model, and
-neither treating all nor none, has a larger net benefit. ``largest_lead`` is over the next best that is not
-tied."""
 
 TIE = 1e-12
 
@@ -164,8 +133,8 @@ def decision_curves(
 
 
 def best_ranges(table: pd.DataFrame) -> pd.DataFrame:
-    """``BEST`` from a ``NET_BENEFIT`` table: neighbouring thresholds of the grid at which the same model is
-    best with the same ties.
+    """``BEST_MODEL`` from a ``NET_BENEFIT`` table: neighbouring thresholds of the grid at which the same
+    model is best with the same ties.
     """
     rows = []
     for name, part in table.groupby("set", sort=False):
@@ -201,4 +170,4 @@ def best_ranges(table: pd.DataFrame) -> pd.DataFrame:
                         "largest_lead": float(np.nanmax(leads)) if np.isfinite(leads).any() else np.nan,
                     }
                 )
-    return pd.DataFrame(rows, columns=list(BEST))
+    return pd.DataFrame(rows, columns=list(BEST_MODEL))

@@ -2,16 +2,14 @@
 flow figures out.
 """
 
+from scripts.common.contracts.cohort import COHORT, FLOW
+from scripts.common.contracts.statistics import CALIBRATION_CURVE, NET_BENEFIT, SUBGROUPS, TABLE2
 from scripts.common.log import rule_log
-from scripts.common.tables import COHORT, FLOW, read_table
+from scripts.common.tables import read_table
 from scripts.statistics import style
-from scripts.statistics.calibration import CURVE
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc
-from scripts.statistics.decision_curves import NET_BENEFIT
 from scripts.statistics.flow_diagram import draw_flow
 from scripts.statistics.forest_figure import draw_forest
-from scripts.statistics.performance import TABLE2
-from scripts.statistics.subgroups import SUBGROUPS
 from scripts.statistics.waist import read_predictions
 from scripts.statistics.words import Language
 
@@ -28,7 +26,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         draw_decision_curves(read_table(read.net_benefit, NET_BENEFIT), table2, look),
         [out.decision_curves, *out.decision_curves_copies],
     )
-    curve = read_table(read.calibration_curve, CURVE)
+    curve = read_table(read.calibration_curve, CALIBRATION_CURVE)
     style.save(draw_calibration(predictions, curve, look), [out.calibration, *out.calibration_copies])
     subgroups = read_table(read.subgroups, SUBGROUPS)
     style.save(draw_forest(subgroups, table2, look), [out.forest, *out.forest_copies])

@@ -3,13 +3,14 @@
 A film is shown only where allowed.
 """
 
+from scripts.common.contracts.networks import CASES, HISTORY
+from scripts.common.contracts.statistics import SHORTCUTS
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table
 from scripts.statistics import style
-from scripts.statistics.gradcam_figure import CASES, draw_gradcam, films_to_show, read_maps
+from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
 from scripts.statistics.shortcut_figure import draw_shortcuts
-from scripts.statistics.shortcuts import SHORTCUTS
-from scripts.statistics.training_figure import HISTORY, draw_training
+from scripts.statistics.training_figure import draw_training
 from scripts.statistics.words import Language
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:

@@ -2,26 +2,31 @@
 differences, out.
 """
 
+from scripts.common.contracts.statistics import (
+    BEST_MODEL,
+    CALIBRATION,
+    CALIBRATION_CURVE,
+    DIFFERENCES,
+    NET_BENEFIT,
+    NET_BENEFIT_DIFFERENCES,
+    PREVALENCE,
+    SENSITIVITY,
+    SUBGROUPS,
+    TABLE2,
+    YOUDEN_UPPER_BOUND,
+)
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_tables
-from scripts.statistics.decision_curves import BEST, NET_BENEFIT, best_ranges, decision_curves, threshold_grid
+from scripts.statistics.calibration import calibration_tables
+from scripts.statistics.decision_curves import best_ranges, decision_curves, threshold_grid
 from scripts.statistics.model_differences import (
-    BENEFIT_DIFFERENCES,
-    DIFFERENCES,
-    UPPER_BOUND,
     benefit_differences_table,
     differences_table,
     upper_bound_table,
 )
-from scripts.statistics.performance import TABLE2, auc_text, performance_table
-from scripts.statistics.sensitivity_analyses import SENSITIVITY, sensitivity_table
-from scripts.statistics.subgroups import (
-    PREVALENCE,
-    SUBGROUPS,
-    prevalence_table,
-    subgroup_table,
-)
+from scripts.statistics.performance import auc_text, performance_table
+from scripts.statistics.sensitivity_analyses import sensitivity_table
+from scripts.statistics.subgroups import prevalence_table, subgroup_table
 from scripts.statistics.thresholds import read_thresholds
 from scripts.statistics.waist import read_predictions, with_cohort
 
@@ -37,7 +42,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     grid = threshold_grid(**given.net_benefit)
     curves = decision_curves(patients, models, given.sets, grid, level, draws, seed)
     write_table(curves, out.net_benefit, NET_BENEFIT)
-    write_table(best_ranges(curves), out.best_model, BEST)
+    write_table(best_ranges(curves), out.best_model, BEST_MODEL)
     differences = differences_table(
         patients, models, given.sets, cuts, given.primary_contrast, level, draws, seed
     )
@@ -45,11 +50,13 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     benefits = benefit_differences_table(
         patients, models, given.sets, grid, given.primary_contrast, level, draws, seed
     )
-    write_table(benefits, out.net_benefit_differences, BENEFIT_DIFFERENCES)
-    write_table(upper_bound_table(patients, models, given.sets, cuts), out.youden_upper_bound, UPPER_BOUND)
+    write_table(benefits, out.net_benefit_differences, NET_BENEFIT_DIFFERENCES)
+    write_table(
+        upper_bound_table(patients, models, given.sets, cuts), out.youden_upper_bound, YOUDEN_UPPER_BOUND
+    )
     calibration, curve = calibration_tables(patients, models, given.sets, level)
     write_table(calibration, out.calibration, CALIBRATION)
-    write_table(curve, out.calibration_curve, CURVE)
+    write_table(curve, out.calibration_curve, CALIBRATION_CURVE)
     write_table(subgroup_table(patients, models, given.sets, cuts, level), out.subgroups, SUBGROUPS)
     populations = prevalence_table(patients, models, given.sets, cuts, given.prevalences, level, draws, seed)
     write_table(populations, out.prevalence, PREVALENCE)

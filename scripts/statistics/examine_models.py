@@ -2,19 +2,18 @@
 out.
 """
 
+from scripts.common.contracts.statistics import BASELINE_DELONG, BASELINE_PERFORMANCE, FOLDS, SHORTCUTS
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.statistics.auc_comparison import DELONG
 from scripts.statistics.baselines import (
-    PERFORMANCE,
     baseline_delong,
     baseline_performance,
     baseline_thresholds,
     with_baselines,
 )
-from scripts.statistics.fold_performance import FOLDS, fold_table
+from scripts.statistics.fold_performance import fold_table
 from scripts.statistics.performance import auc_text
-from scripts.statistics.shortcuts import SHORTCUTS, read_masked, shortcut_table, with_films
+from scripts.statistics.shortcuts import read_masked, shortcut_table, with_films
 from scripts.statistics.waist import read_predictions, with_cohort
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
@@ -34,8 +33,8 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     frame = with_baselines(predictions, read.baselines)
     cuts = baseline_thresholds(frame, given.threshold["rule"], given.threshold["value"])
     table = baseline_performance(frame, given.sets, cuts, given.confidence, given.bootstrap, given.seed)
-    write_table(table, out.performance, PERFORMANCE)
-    write_table(baseline_delong(frame, given.sets, given.confidence, proc), out.delong, DELONG)
+    write_table(table, out.performance, BASELINE_PERFORMANCE)
+    write_table(baseline_delong(frame, given.sets, given.confidence, proc), out.delong, BASELINE_DELONG)
     for row in table.itertuples():
         log.say(f"{row.set} {row.model}: AUC {row.auc:.3f}, threshold {row.threshold:.3f} ({row.rule})")
 

@@ -7,26 +7,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.statistics import FOLDS
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, Columns, read_table
+from scripts.common.tables import read_table
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from scripts.statistics.waist import check_scores
 
 ENSEMBLE = "ensemble"
 
-FOLDS: Columns = {
-    "set": "text",
-    "fold": "text",
-    "n": "int",
-    "n_pos": "int",
-    "auc": "float",
-    "auc_low": "float",
-    "auc_high": "float",
-    "auc_ci_method": "text",
-}
-"""``results/statistics/folds.csv``: a row per test set and fold (from 0), and one for ``ensemble``, the
-folds' mean probability.
-"""
 
 _KEY = ["patient_id", "image_id"]
 

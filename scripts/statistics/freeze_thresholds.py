@@ -1,8 +1,9 @@
 """Out-of-fold scores of the training patients in, one frozen threshold per model out."""
 
+from scripts.common.contracts.statistics import THRESHOLDS
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.statistics.thresholds import THRESHOLDS, freeze
+from scripts.statistics.thresholds import freeze
 from scripts.statistics.waist import read_predictions
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:

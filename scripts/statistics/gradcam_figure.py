@@ -12,27 +12,13 @@ import pandas as pd
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
+from scripts.common.contracts.intake import FILMS
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import showable
-from scripts.common.tables import FILMS, Columns, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import CASE_KINDS
 from scripts.statistics.style import DOUBLE_COLUMN, GREY, PALE, mark_synthetic
 from scripts.statistics.words import Language
-
-CASES: Columns = {
-    "set": "text",
-    "image_id": "text",
-    "patient_id": "text",
-    "kind": "text",
-    "deep": "float",
-    "label": "int",
-    "threshold": "float",
-    "chosen": "text",
-}
-"""``results/deep/gradcam/cases.csv``; row n belongs to entry n of the arrays in ``maps.npz``.
-
-``chosen`` is ``certain`` or ``random``.
-"""
 
 PER_ROW = 2
 """Cases beside each other; each has two tiles."""

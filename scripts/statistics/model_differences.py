@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.statistics import DIFFERENCES, NET_BENEFIT_DIFFERENCES, YOUDEN_UPPER_BOUND
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
 from scripts.statistics.auc_comparison import model_pairs
 from scripts.statistics.decision_curves import net_benefit, positives_at
 from scripts.statistics.delong import NONE
@@ -22,60 +22,6 @@ from scripts.statistics.performance import (
 )
 from scripts.statistics.thresholds import youden
 from scripts.statistics.waist import arrays
-
-DIFFERENCES: Columns = {
-    "set": "text",
-    "model_a": "text",
-    "model_b": "text",
-    "metric": "text",
-    "value_a": "float",
-    "value_b": "float",
-    "difference": "float",
-    "difference_low": "float",
-    "difference_high": "float",
-    "difference_ci_method": "text",
-    "primary": "int",
-    "n": "int",
-    "n_pos": "int",
-}
-"""``results/statistics/differences.csv``: a minus b of every threshold metric of Table 2, with a paired
-bootstrap of whole patients. No P values: these are estimates beside the tests of ``delong.csv``."""
-
-BENEFIT_DIFFERENCES: Columns = {
-    "set": "text",
-    "model_a": "text",
-    "model_b": "text",
-    "threshold": "float",
-    "difference": "float",
-    "difference_low": "float",
-    "difference_high": "float",
-    "difference_ci_method": "text",
-    "primary": "int",
-    "n": "int",
-    "n_pos": "int",
-}
-"""``results/statistics/net_benefit_differences.csv``: net benefit of a minus that of b at each threshold
-probability of the decision curves, with a paired bootstrap of whole patients. No P values, and no stars: a
-decision isn't taken by a test of its benefit."""
-
-UPPER_BOUND: Columns = {
-    "set": "text",
-    "model": "text",
-    "use": "text",
-    "n": "int",
-    "n_pos": "int",
-    "best_threshold_on_test": "float",
-    "best_sensitivity_on_test": "float",
-    "best_specificity_on_test": "float",
-    "best_youden_on_test": "float",
-    "youden_at_frozen_threshold": "float",
-    "best_minus_frozen": "float",
-    "ci_method": "text",
-    "note": "text",
-}
-"""``results/statistics/youden_upper_bound.csv``: the largest Youden index that any threshold reaches on the
-test patients. It is chosen on the patients that it is told for, so it is no estimate of performance; no other
-file uses it."""
 
 USE = "upper bound only: threshold chosen on these test patients"
 
@@ -164,7 +110,7 @@ def benefit_differences_table(
     replicates: int,
     seed: int,
 ) -> pd.DataFrame:
-    """``BENEFIT_DIFFERENCES``: every pair of models in each set, as in ``DIFFERENCES``.
+    """``NET_BENEFIT_DIFFERENCES``: every pair of models in each set, as in ``DIFFERENCES``.
 
     A set without patients has no rows.
     """
@@ -196,13 +142,13 @@ def benefit_differences_table(
                         "n_pos": int(labels.sum()),
                     }
                 )
-    return pd.DataFrame(rows, columns=list(BENEFIT_DIFFERENCES))
+    return pd.DataFrame(rows, columns=list(NET_BENEFIT_DIFFERENCES))
 
 
 def upper_bound_table(
     frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str], thresholds: Mapping[str, float]
 ) -> pd.DataFrame:
-    """``UPPER_BOUND`` for each model in each set."""
+    """``YOUDEN_UPPER_BOUND`` for each model in each set."""
     models, rows = list(models), []
     for name in sets:
         labels, scores = arrays(frame[frame["set"] == name], models)
@@ -232,4 +178,4 @@ def upper_bound_table(
                     "note": "",
                 }
             )
-    return pd.DataFrame(rows, columns=list(UPPER_BOUND))
+    return pd.DataFrame(rows, columns=list(YOUDEN_UPPER_BOUND))

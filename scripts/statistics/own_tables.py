@@ -26,12 +26,13 @@ import yaml
 
 from scripts.common.config import Config, read_config
 from scripts.common.config.files import laid_over, read_config_file
+from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
-from scripts.common.tables import COHORT, COHORT_FURTHER, FLOW, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, INTERNAL_TEST, TRAIN, TREAT_ALL, TREAT_NONE
-from scripts.statistics.waist import SCORED, check_scores
+from scripts.statistics.waist import check_scores
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,8 +122,8 @@ def labels_of(frame: pd.DataFrame, what: str) -> pd.Series:
 
 
 def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The predictions with the columns of ``SCORED`` and the scores behind them, cells as in the file; and
-    the models' names.
+    """The predictions with the columns of ``PREDICTIONS`` and the scores behind them, cells as in the file;
+    and the models' names.
 
     ``wanted`` are the score columns, empty for all further ones.
     """
@@ -130,13 +131,13 @@ def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, 
     frame = read_csv(path, what, NEEDED)
     check_keys(frame, what)
     frame["label"] = labels_of(frame, what)
-    models = wanted or [name for name in frame.columns if name not in SCORED]
+    models = wanted or [name for name in frame.columns if name not in PREDICTIONS]
     absent = [name for name in models if name not in frame.columns]
     if absent:
         raise StudyError(
             f"tables.models: the predictions have no column '{absent[0]}'; found: {', '.join(frame.columns)}."
         )
-    taken = [name for name in models if name in (*SCORED, EVERYONE_POSITIVE, TREAT_ALL, TREAT_NONE)]
+    taken = [name for name in models if name in (*PREDICTIONS, EVERYONE_POSITIVE, TREAT_ALL, TREAT_NONE)]
     if taken:
         raise StudyError(
             f"The predictions: the score column '{taken[0]}' needs another name; this one is taken."
@@ -163,7 +164,7 @@ def scored_patients(path: str | Path, wanted: list[str]) -> tuple[pd.DataFrame, 
             "The predictions: 'fold' must be a whole number or empty, but is something else in"
             f" {_rows(wrong)}."
         )
-    return frame[[*SCORED, *models]], models
+    return frame[[*PREDICTIONS, *models]], models
 
 
 _LIMITS = {
@@ -179,7 +180,7 @@ it a unit or a column is wrong."""
 def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFrame:
     """The cohort with all columns of ``COHORT``, cells as in the file; one that the file lacks is empty.
 
-    Those of ``COHORT_FURTHER`` that it has follow.
+    Its optional ones follow where the file has them.
 
     ``label`` and ``set`` are taken from the predictions where the file lacks them. Ages are cut to completed
     years.
@@ -217,8 +218,8 @@ def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFr
             " leave them out, so that all tables are of the same patients."
         )
     frame = frame.assign(label=labels.astype(int), set=sets)
-    further = {name: kind for name, kind in COHORT_FURTHER.items() if name in frame.columns}
-    for name, kind in {**COHORT, **further}.items():
+    columns = {name: kind for name, kind in COHORT.whole.items() if name in COHORT or name in frame.columns}
+    for name, kind in columns.items():
         if name not in frame.columns:
             frame[name] = ""
         elif kind in ("int", "float") and name != "label":
@@ -229,7 +230,7 @@ def described_patients(path: str | Path, predictions: pd.DataFrame) -> pd.DataFr
             "The cohort: 'sex' must be F, M or empty, but is something else in"
             f" {_rows(~sex.isin(['F', 'M', '']))}."
         )
-    return frame.assign(sex=sex)[[*COHORT, *further]]
+    return frame.assign(sex=sex)[list(columns)]
 
 
 def _check_numbers(frame: pd.DataFrame, name: str, kind: str) -> None:

@@ -11,32 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from scripts.common.contracts.statistics import TABLE2
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
-from scripts.common.vocabulary import EVERYONE_POSITIVE, PROPORTIONS
+from scripts.common.vocabulary import EVERYONE_POSITIVE
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
 from scripts.statistics.waist import arrays
-
-METRICS = ("auc", *PROPORTIONS, "f1")
-
-TABLE2: Columns = {
-    "set": "text",
-    "model": "text",
-    "n": "int",
-    "n_pos": "int",
-    **{f"{m}{end}": "float" for m in METRICS for end in ("", "_low", "_high")},
-    **{f"{m}_ci_method": "text" for m in METRICS},
-    "auc_wald_low": "float",
-    "auc_wald_high": "float",
-    "auc_logit_low": "float",
-    "auc_logit_high": "float",
-    "threshold": "float",
-    "tp": "int",
-    "fp": "int",
-    "tn": "int",
-    "fn": "int",
-}
-"""``results/statistics/table2.csv``; fractions in full precision, empty where not defined."""
 
 WILSON = "Wilson"
 BOOTSTRAP = "bootstrap, percentile"

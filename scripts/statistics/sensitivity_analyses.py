@@ -11,40 +11,14 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
+from scripts.common.contracts.statistics import SENSITIVITY
 from scripts.common.cutoffs import at_most
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
-from scripts.common.vocabulary import CLINICAL, MAIN_METRICS
+from scripts.common.vocabulary import CLINICAL
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
 from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
 from scripts.statistics.subgroups import measures, months_apart
 from scripts.statistics.waist import arrays
-
-SENSITIVITY: Columns = {
-    "analysis": "text",
-    "set": "text",
-    "model": "text",
-    "n": "int",
-    "n_pos": "int",
-    **{f"{m}{end}": "float" for m in MAIN_METRICS for end in ("", "_low", "_high")},
-    **{f"{m}_ci_method": "text" for m in MAIN_METRICS},
-    "auc_minus_main": "float",
-    "auc_minus_main_low": "float",
-    "auc_minus_main_high": "float",
-    "auc_minus_main_ci_method": "text",
-    "sensitivity_minus_main": "float",
-    "sensitivity_minus_main_low": "float",
-    "sensitivity_minus_main_high": "float",
-    "sensitivity_minus_main_ci_method": "text",
-    "specificity_minus_main": "float",
-    "specificity_minus_main_low": "float",
-    "specificity_minus_main_high": "float",
-    "specificity_minus_main_ci_method": "text",
-    "note": "text",
-}
-"""``results/statistics/sensitivity.csv``: the main analysis and others, same models, same frozen thresholds,
-and how far each lies from the main one. ``note`` says how an analysis was made where that isn't plain, or why
-it was refused (``n`` is 0 then)."""
 
 WINDOWS = (1, 3)
 """Narrower windows between film and DXA exam, in calendar months."""

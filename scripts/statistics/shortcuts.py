@@ -16,58 +16,23 @@ import numpy as np
 import pandas as pd
 from scipy.special import fdtrc, logit
 
+from scripts.common.contracts.intake import EXPOSURE
+from scripts.common.contracts.networks import MASKED
+from scripts.common.contracts.statistics import SHORTCUTS
 from scripts.common.errors import StudyError
 from scripts.common.scores import CLIP
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
 from scripts.statistics.waist import arrays
 
-SHORTCUTS: Columns = {
-    "set": "text",
-    "analysis": "text",
-    "subject": "text",
-    "against": "text",
-    "n": "int",
-    "n_pos": "int",
-    "r2_adjusted": "float",
-    "r2_cross_validated": "float",
-    "r2_partial": "float",
-    "p_partial": "float",
-    "auc": "float",
-    "auc_low": "float",
-    "auc_high": "float",
-    "auc_ci_method": "text",
-    "difference": "float",
-    "difference_low": "float",
-    "difference_high": "float",
-    "p_value": "float",
-    "engine": "text",
-    "note": "text",
-}
-"""``results/statistics/shortcuts.csv``.
-
-``analysis`` is ``variables``, ``within_manufacturer`` or ``masked``, ``subject`` the group of variables, the
-manufacturer or the mask; ``difference`` is the AUC of ``subject`` less that of ``against``."""
-
-FILM: Columns = {
-    "center": "text",
-    "image_id": "text",
-    "view": "text",
-    "rows": "int",
-    "columns": "int",
-    "mean": "float",
-    "value_range": "float",
-    "noise_ratio": "float",
-    "clipped_low": "float",
-    "clipped_high": "float",
-    "polarity": "float",
-    "exposure_index": "float",
-    "deviation_index": "float",
-}
-"""What of ``results/intake/exposure.csv`` is read."""
+FILM = EXPOSURE.only(
+    *("center", "image_id", "view", "rows", "columns", "mean", "value_range", "noise_ratio"),
+    *("clipped_low", "clipped_high", "polarity", "exposure_index", "deviation_index"),
+)
+"""What of ``exposure.csv`` is read."""
 
 FILM_GROUPS: dict[str, tuple[str, ...]] = {
     "manufacturer": ("manufacturer",),
@@ -355,12 +320,11 @@ def read_masked(paths: Mapping[str, str | Path], frame: pd.DataFrame) -> dict[st
 
     ``StudyError`` where they don't fit them.
     """
-    columns: Columns = {"patient_id": "text", "image_id": "text", **dict.fromkeys(MASKS, "float")}
     tables = {}
     for name, path in paths.items():
         key = ["patient_id", "image_id"]
         part = frame.loc[frame["set"] == name, [*key, "label", "deep"]]
-        table = part.merge(read_table(path, columns), on=key, how="outer", validate="one_to_one")
+        table = part.merge(read_table(path, MASKED), on=key, how="outer", validate="one_to_one")
         if len(table) != len(part) or table[[*MASKS, "deep"]].isna().any().any():
             raise StudyError(
                 f"'{path}' does not hold the patients of '{name}'. Delete it and run again; it is made anew."

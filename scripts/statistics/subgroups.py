@@ -7,47 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.statistics import PREVALENCE, SUBGROUPS
 from scripts.common.cutoffs import at_least, below
 from scripts.common.seeds import sub_seed
-from scripts.common.tables import Columns
-from scripts.common.vocabulary import MAIN_METRICS
 from scripts.statistics.delong import NONE, auc_with_covariance
 from scripts.statistics.performance import auc_columns, bootstrap_interval, confusion, proportions, ratio
 from scripts.statistics.waist import arrays
-
-SUBGROUPS: Columns = {
-    "set": "text",
-    "model": "text",
-    "subgroup": "text",
-    "level": "text",
-    "n": "int",
-    "n_pos": "int",
-    **{f"{m}{end}": "float" for m in MAIN_METRICS for end in ("", "_low", "_high")},
-    **{f"{m}_ci_method": "text" for m in MAIN_METRICS},
-}
-"""``results/statistics/subgroups.csv``: the frozen thresholds, applied in each subgroup."""
-
-PREVALENCE: Columns = {
-    "population": "text",
-    "from_age": "int",
-    "prevalence": "float",
-    "set": "text",
-    "model": "text",
-    "n": "int",
-    "n_pos": "int",
-    "threshold": "float",
-    **{
-        f"{m}{end}": "float"
-        for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit")
-        for end in ("", "_low", "_high")
-    },
-    "ci_method": "text",
-    "note": "text",
-    **{f"{m}_ci_method": "text" for m in ("sensitivity", "specificity", "ppv", "npv", "net_benefit")},
-}
-"""``results/statistics/prevalence.csv``: sensitivity and specificity among the set's patients of that age and
-above; PPV and NPV by Bayes' theorem and net benefit (at the frozen threshold as threshold probability) at the
-population's prevalence."""
 
 DAYS_A_MONTH = 30
 """Stands for a calendar month where ``cohort.csv`` gives days alone."""

@@ -7,22 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scripts.common.tables import Columns, read_table
+from scripts.common.contracts.statistics import THRESHOLDS
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import TRAIN
 from scripts.statistics.waist import arrays, training_rows
-
-THRESHOLDS: Columns = {
-    "model": "text",
-    "threshold": "float",
-    "rule": "text",
-    "sensitivity": "float",
-    "specificity": "float",
-    "n": "int",
-    "n_pos": "int",
-    "ties": "text",
-}
-"""``results/statistics/thresholds.csv``: sensitivity and specificity are those among the training patients'
-out-of-fold scores; a score at or above the threshold is positive."""
 
 
 def cut_points(scores: np.ndarray) -> np.ndarray:

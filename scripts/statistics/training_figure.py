@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from scripts.common.tables import Columns
 from scripts.statistics.style import (
     FOLD_COLORS,
     INK,
@@ -20,15 +19,6 @@ from scripts.statistics.style import (
     shared_legend,
 )
 from scripts.statistics.words import Language
-
-HISTORY: Columns = {
-    "epoch": "int",
-    "loss_global": "float",
-    "loss_local": "float",
-    "held_out_auc": "float",
-    "lr": "float",
-}
-"""Columns of ``results/deep/fold_<k>/history.csv`` that are drawn. Speeds, which no run repeats, are not."""
 
 MARKS = 10
 """Marks on a fold's line, about."""

@@ -11,12 +11,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, Columns, read_table
+from scripts.common.tables import read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
-
-SCORED: Columns = {"patient_id": "text", "center": "text", "set": "text", "fold": "int", "label": "int"}
-"""What every row of ``predictions.csv`` has before its scores."""
 
 
 def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
@@ -25,8 +23,8 @@ def read_predictions(path: str | Path) -> tuple[pd.DataFrame, list[str]]:
     Labels are 0 or 1 and scores are probabilities in [0, 1] without gaps; anything else raises
     ``StudyError``.
     """
-    frame = read_table(path, SCORED)
-    models = [name for name in frame.columns if name not in SCORED]
+    frame = read_table(path, PREDICTIONS)
+    models = [name for name in frame.columns if name not in PREDICTIONS]
     check_scores(frame, models, str(path))
     return frame, models
 

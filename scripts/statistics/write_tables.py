@@ -3,14 +3,11 @@
 import json
 from pathlib import Path
 
+from scripts.common.contracts.statistics import DELONG, MISSING, TABLE1, TABLE2, THRESHOLDS
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table
-from scripts.statistics.auc_comparison import DELONG
-from scripts.statistics.cohort_description import MISSING, TABLE1
 from scripts.statistics.manuscript_tables import reference_model, table_1, table_2
-from scripts.statistics.performance import TABLE2
 from scripts.statistics.three_line import write_docx, write_html
-from scripts.statistics.thresholds import THRESHOLDS
 from scripts.statistics.words import Language
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:

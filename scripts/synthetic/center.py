@@ -18,6 +18,7 @@ from scripts.common.log import Log
 from scripts.common.seeds import sub_seed
 from scripts.common.tables import Columns, write_table
 from scripts.common.vocabulary import QUARANTINED
+from scripts.synthetic import progress
 from scripts.synthetic.cohort_plan import Film, Patient, plan_center
 from scripts.synthetic.detector import DETECTORS, Detector
 from scripts.synthetic.dicom_writing import ENCODINGS, film_bytes
@@ -76,7 +77,7 @@ def simulate_center(center: str, simulate: dict, seed: int, folder: Path, log: L
     like, layout = simulate["like"], LAYOUTS[simulate["like"]]
     patients = plan_center(seed, center, simulate)
     hospital = make_hospital(seed, center)
-    log.say(f"{len(patients)} patients, {sum(len(p.films) for p in patients)} films")
+    log.say(progress.planned(len(patients), sum(len(p.films) for p in patients)))
 
     with atomic_folder(folder / "dicom") as dicom:
         work = partial(

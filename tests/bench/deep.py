@@ -51,14 +51,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.common.contracts.networks import HISTORY
 from scripts.common.log import Log
-from scripts.common.vocabulary import HISTORY
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.film_cache import cache_films, isal_zlib
 from scripts.deep.films import FilmStack, split_fold
-from scripts.deep.network import HybridNetwork, Trunk
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.loop import FoldTraining, train
+from scripts.deep.resnet import Trunk
 from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.training import Interrupted, train
+from scripts.deep.settings import Settings, settings_of
 from scripts.intake.png_encoding import encode_png16
 from tests.bench import naive_network
 from tests.bench.films import simulated
@@ -100,16 +103,19 @@ PAPER_FILMS, PAPER_FOLDS, PAPER_EPOCHS = 3422, 5, 50
 ROWS, COLUMNS = 2500, 2048
 
 
-def settings(precision: str, compiled: bool = False, **changes: object) -> dict:
+def settings(precision: str, compiled: bool = False, **changes: object) -> Settings:
     """The settings of a training."""
     training = {**TRAINING, "precision": precision, "compile": compiled, **changes}
-    return {
-        "seed": 1,
-        "init": "random",
-        "architecture": ARCHITECTURE,
-        "training": training,
-        "augmentation": AUGMENTATION,
-    }
+    return settings_of(
+        {
+            "seed": 1,
+            "init": "random",
+            "cpu_threads": 1,
+            "architecture": ARCHITECTURE,
+            "training": training,
+            "augmentation": AUGMENTATION,
+        }
+    )
 
 
 def side() -> int:
@@ -243,39 +249,21 @@ def own_process(work: Callable[..., float], *given: object) -> float:
         return pool.submit(work, *given).result()
 
 
-def timed_training(stack: FilmStack, options: dict, steps: int) -> tuple[float, list[list[float]]]:
+def timed_training(stack: FilmStack, options: Settings, steps: int) -> tuple[float, list[list[float]]]:
     """Seconds of ``steps`` training steps of the real loop after two untimed ones, and the rows of its
     history so far.
     """
     training, held_out = split_fold(stack.films, 0)
+    run = FoldTraining(0, len(training), options, None, stack.device)
     ends: list[float] = []
-    history: list[list[float]] = []
-
-    def after_step() -> bool:
-        if len(ends) in (1, steps + 1):
-            synchronise(stack.device)
-        ends.append(time.perf_counter())
-        return len(ends) == steps + 2
-
-    def keep(state: dict) -> None:
-        history.extend(state["history"])
-
-    with contextlib.suppress(Interrupted):
-        train(
-            stack,
-            training,
-            held_out,
-            0,
-            options,
-            None,
-            None,
-            keep,
-            lambda: False,
-            after_step,
-            lambda text: None,
-            lambda line: None,
-        )
-    return ends[-1] - ends[1], history
+    with contextlib.closing(train(run, stack, training, held_out)) as made:
+        for _ in made:
+            if len(ends) in (1, steps + 1):
+                synchronise(stack.device)
+            ends.append(time.perf_counter())
+            if len(ends) == steps + 2:
+                break
+    return ends[-1] - ends[1], run.history
 
 
 def train_ours(cache: Path, device: str, threads: int, precision: str, compiled: bool, steps: int) -> float:
@@ -353,7 +341,7 @@ def bench_training(
 
 def scoring_network() -> HybridNetwork:
     torch.manual_seed(1)
-    return for_scoring(HybridNetwork(**ARCHITECTURE))
+    return for_scoring(HybridNetwork(HybridArchitecture(**ARCHITECTURE)))
 
 
 def score_ours(cache: Path, device: str, threads: int, precision: str, rows: list[int]) -> float:

@@ -32,13 +32,14 @@ import cv2
 import numpy as np
 import torch
 
-from scripts.common.vocabulary import HISTORY
+from scripts.common.contracts.networks import HISTORY
 from scripts.deep.arithmetic import autocast, exact_arithmetic
 from scripts.deep.augmentation import augment
 from scripts.deep.films import FilmStack, split_fold
-from scripts.deep.network import HybridNetwork
-from scripts.deep.scoring import films_per_forward, for_scoring, probabilities
-from scripts.deep.training import Interrupted, loss_terms, train
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.loop import FoldTraining, train
+from scripts.deep.scoring import films_per_forward, probabilities
+from scripts.deep.settings import Settings
 from tests.bench import deep, naive_network
 
 BATCH = deep.TRAINING["batch_size"]
@@ -131,7 +132,7 @@ def roofs(found: Findings, device: torch.device) -> None:
     )
 
 
-def speed(found: Findings, name: str, stack: FilmStack, options: dict, steps: int) -> None:
+def speed(found: Findings, name: str, stack: FilmStack, options: Settings, steps: int) -> None:
     """Films per second of ``steps`` steps of the real loop, and the memory that they took."""
     torch.cuda.reset_peak_memory_stats()
     began = time.monotonic()
@@ -178,40 +179,21 @@ def same_bits(a: object, b: object) -> bool:
     return len(a) == len(b) and all(map(same_bits, a, b)) if isinstance(a, list) else a == b
 
 
-def state_after(stack: FilmStack, options: dict, stops: list[int]) -> dict:
+def state_after(stack: FilmStack, options: Settings, stops: list[int]) -> dict:
     """The state after the last of ``stops`` steps of a training that is stopped and goes on at each of
     them.
     """
     training, held_out = split_fold(stack.films, 0)
     state: dict | None = None
     for stop in stops:
-        made = 0 if state is None else state["step"]
-        kept: list[dict] = []
-
-        def stop_asked(stop: int = stop) -> bool:
-            nonlocal made
-            made += 1
-            return made == stop
-
-        def keep(saved: dict, kept: list = kept) -> None:
-            kept.append(on_cpu(saved))
-
-        with contextlib.suppress(Interrupted):
-            train(
-                stack,
-                training,
-                held_out,
-                0,
-                options,
-                None,
-                state,
-                keep,
-                lambda: False,
-                stop_asked,
-                lambda text: None,
-                lambda line: None,
-            )
-        state = kept[-1]
+        run = FoldTraining(0, len(training), options, None, stack.device)
+        if state is not None:
+            run.load(state)
+        with contextlib.closing(train(run, stack, training, held_out)) as steps:
+            for _ in steps:
+                if run.step == stop:
+                    break
+        state = on_cpu(run.state())
     return state
 
 
@@ -242,7 +224,7 @@ def scoring(found: Findings, stack: FilmStack, precision: str, n: int) -> None:
 def agreement(found: Findings, cache: Path, stack: FilmStack) -> None:
     """The largest difference between the scores of three films on the CPU (fp32) and on the GPU."""
     torch.manual_seed(1)
-    fused = for_scoring(HybridNetwork(**deep.ARCHITECTURE))
+    fused = deep.scoring_network()
     here = probabilities([fused], FilmStack(cache, deep.side()), range(3), "fp32")
     fused = fused.to(stack.device)
     found.say("largest difference of a score from the CPU's", {
@@ -281,7 +263,7 @@ def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) 
     """
     torch.manual_seed(1)
     options = deep.settings("bf16")
-    network = HybridNetwork(**deep.ARCHITECTURE).to(stack.device, memory_format=torch.channels_last).train()
+    network = HybridNetwork(options.architecture).to(stack.device, memory_format=torch.channels_last).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, weight_decay=1e-4)
     labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
     rows, names = (
@@ -306,11 +288,11 @@ def step_parts(found: Findings, stack: FilmStack, batch: int, rounds: int = 20) 
         marks[0].record()
         x = stack.standardize(next(iter(stack.stream([rows]))), rows)
         marks[1].record()
-        x = augment(x, number, options["augmentation"])
+        x = augment(x, number, options.augmentation)
         marks[2].record()
         with autocast(stack.device, "bf16"):
             logits = network(x)
-        first, second = loss_terms(*logits, labels)
+        first, second = network.loss_terms(logits, labels)
         optimizer.zero_grad(set_to_none=True)
         marks[3].record()
         (first + second).backward()
@@ -337,7 +319,8 @@ def replayed(found: Findings, stack: FilmStack, batch: int = 8, rounds: int = 40
     """
     torch.manual_seed(1)
     torch.set_deterministic_debug_mode("default")
-    network = HybridNetwork(**deep.ARCHITECTURE).to(stack.device, memory_format=torch.channels_last).train()
+    network = HybridNetwork(deep.settings("bf16").architecture)
+    network = network.to(stack.device, memory_format=torch.channels_last).train()
     labels = torch.tensor([k % 2 for k in range(batch)], dtype=torch.float32, device=stack.device)
     x = stack.batch(range(batch))
 
@@ -346,7 +329,7 @@ def replayed(found: Findings, stack: FilmStack, batch: int = 8, rounds: int = 40
             parameter.grad = None
         with torch.autocast("cuda", torch.bfloat16, cache_enabled=False):
             logits = network(x)
-        first, second = loss_terms(*logits, labels)
+        first, second = network.loss_terms(logits, labels)
         (first + second).backward()
 
     aside = torch.cuda.Stream()

@@ -9,8 +9,6 @@ import statsmodels.api as sm
 from scipy.optimize import minimize
 
 from scripts.boosting.baselines import (
-    BASELINES,
-    COEFFICIENTS,
     VARIABLES,
     coefficient_table,
     filled,
@@ -22,6 +20,7 @@ from scripts.boosting.baselines import (
     scored,
     variance_inflation,
 )
+from scripts.common.contracts.tabular import BASELINES, COEFFICIENTS
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table, write_table
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from scripts.boosting.predictions import merge_predictions, predictions_of_set
+from scripts.common.contracts.cohort import PREDICTIONS
 from scripts.common.errors import StudyError
-from scripts.common.tables import PREDICTIONS
 from scripts.common.vocabulary import MODELS
 
 
@@ -36,7 +36,7 @@ def test_scores_are_joined_by_patient_and_sets_follow_each_other():
     train = predictions_of_set("train", cohort_of("train", ["P3", "P1"], 2), scores_of(["P3", "P1"]))
     test = predictions_of_set("beta", cohort_of("beta", ["P2"]), scores_of(["P2"]))
     whole = merge_predictions([train, test])
-    assert list(whole.columns) == list(PREDICTIONS)
+    assert list(whole.columns) == [*PREDICTIONS, *MODELS]
     assert whole["patient_id"].tolist() == ["P1", "P3", "P2"]
     assert whole["deep"].tolist() == [0.1, 0.0, 0.0]
     assert whole["combined"].tolist() == pytest.approx([0.12, 0.02, 0.02])

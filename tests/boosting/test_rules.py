@@ -15,18 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.tables import (
-    COHORT,
-    DXA,
-    FILMS,
-    FLOW,
-    HEADER_AGES,
-    PATIENTS,
-    PREDICTIONS,
-    SET_ASIDE,
-    read_table,
-    write_table,
-)
+from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
+from scripts.common.contracts.intake import DXA, FILMS, HEADER_AGES, PATIENTS, SET_ASIDE
+from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import EXCLUSIONS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -15,9 +15,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from scripts.bundle.bundle_making import make_bundle
 from scripts.bundle.contents import open_bundle
 from scripts.common.config import Exposure, FrontalView
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.log import Log
-from scripts.common.tables import COHORT, write_table
-from scripts.deep.network import HybridNetwork
+from scripts.common.tables import write_table
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.training_store import weights_bytes
 
 ARCHITECTURE = {
@@ -40,7 +42,7 @@ FACTS = {
 def lively_network(seed: int) -> HybridNetwork:
     """A network whose BatchNorm has statistics of its own and whose scores differ between films."""
     torch.manual_seed(seed)
-    network = HybridNetwork(**ARCHITECTURE)
+    network = HybridNetwork(HybridArchitecture(**ARCHITECTURE))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.2)
@@ -59,7 +61,7 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
         weights[-1].write_bytes(
             weights_bytes(
                 lively_network(fold),
-                {"architecture": ARCHITECTURE, "training": {"precision": precision}},
+                precision,
                 fold,
             )
         )

@@ -20,11 +20,13 @@ from scripts.bundle.contents import bundle_warnings, manifest_text, open_bundle
 from scripts.bundle.ensemble import Ensemble, check_onnx, export_onnx, pattern_films
 from scripts.bundle.film_scoring import Scorer, self_check
 from scripts.bundle.model_card import count, model_card
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.errors import StudyError
 from scripts.common.manifest import sha256_of
 from scripts.common.standards import SHA256_LIST
-from scripts.common.tables import COHORT, read_table
-from scripts.deep.network import HybridNetwork
+from scripts.common.tables import read_table
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.trained_networks import load_networks
 from tests.bundle.conftest import write_inputs
 
@@ -50,13 +52,13 @@ def test_a_bundle_is_whole_and_its_checksums_are_sha256sums(made, bundle):
         and settings["preprocessing"]["side"] == 96
     )
     for path in bundle.weights:
-        HybridNetwork(**settings["architecture"]).load_state_dict(
+        HybridNetwork(HybridArchitecture(**settings["architecture"])).load_state_dict(
             torch.load(path, weights_only=True)["model"]
         )
 
 
 def test_nothing_of_patients_and_no_path_of_this_machine_is_in_it(made, tmp_path_factory):
-    folders = [b"/tmp/", b"site-packages", str(made.parent).encode(), b"scripts/deep/network.py"]
+    folders = [b"/tmp/", b"site-packages", str(made.parent).encode(), b"scripts/deep/kinds/hybrid.py"]
     for path in made.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
         assert b"PLANTED" not in content, path.name
@@ -98,6 +100,23 @@ def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
     ]
     assert ["SYNTHETIC" in card for card in cards] == [True, False]
     assert cards[0] == (bundle.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"init": "imagenet"}, "Started from ImageNet weights; 2 epochs, last weights; seed"),
+        ({"init": "a file"}, "Started from given weights;"),
+        ({"exclusions": []}, "Excluded were patients with: nothing in particular. On such films"),
+        ({"confidence": 0.9}, "In brackets 90 % confidence intervals."),
+    ],
+)
+def test_the_card_follows_the_study(inputs, bundle, changes, said):
+    facts = {**inputs["facts"], "commit": "abc123", **changes}
+    card = model_card(
+        bundle.settings, read_table(inputs["cohort"], COHORT), pd.read_csv(inputs["table2"]), facts
+    )
+    assert said in card and not set("{}") & set(card) and "\n\n\n" not in card
 
 
 def test_the_card_gives_no_small_cell_away(inputs, bundle):

@@ -206,7 +206,7 @@ def test_too_little_memory_is_said_and_leaves_nothing(bundle, films, tmp_path, s
     def full(*given):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr("scripts.deep.network.HybridNetwork.logits", full)
+    monkeypatch.setattr("scripts.deep.kinds.hybrid.HybridNetwork.logits", full)
     with pytest.raises(StudyError, match="Out of memory.*DEVICE=cpu"):
         score_folder(bundle, films, tmp_path / "scores.csv", "cpu", None, silent)
     assert not list(tmp_path.glob("scores*"))

@@ -28,7 +28,8 @@ from scripts.check.doctor import (
 from scripts.check.table_faults import table_faults
 from scripts.common.config import Architecture, Center, FrontalView, read_config
 from scripts.common.key import make_key
-from scripts.deep.network import HybridNetwork
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.weights_file import IMAGENET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -321,7 +322,7 @@ def test_weights(folder):
 
 def test_a_weights_file_is_tried_before_a_run(folder):
     architecture = {"grid": 2, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 2}
-    network = HybridNetwork(**Architecture(**architecture).model_dump())
+    network = HybridNetwork(HybridArchitecture(**Architecture(**architecture).model_dump()))
     torch.save(network.trunk.state_dict(), folder / "trunk.pt")
     torch.save({"model": network.state_dict()}, folder / "weights.pt")
     fits = study(deep={"init": "trunk.pt", "architecture": architecture})

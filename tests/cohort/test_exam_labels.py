@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scripts.cohort.exam_labels import LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
 from scripts.common.config import Cohort
-from scripts.common.tables import DXA
+from scripts.common.contracts.intake import DXA
 
 NUMBERS = ("bmd", "t_score", "t_below", "t_above")
 STORED = -2.4999999999999996

@@ -10,27 +10,20 @@ from hypothesis import strategies as st
 
 from scripts.cohort.selection import Counted, completed_years, select_cohort, steps
 from scripts.common.config import Cohort
+from scripts.common.contracts.cohort import COHORT, FLOW
+from scripts.common.contracts.intake import DXA, FILMS_WITH_AGES, PATIENTS, SET_ASIDE
 from scripts.common.errors import StudyError
 from scripts.common.intervals import months_between, months_of_days, within_months
-from scripts.common.tables import (
-    COHORT,
-    COHORT_FURTHER,
-    DXA,
-    FILMS_WITH_AGES,
-    FLOW,
-    PATIENTS,
-    SET_ASIDE,
-    read_table,
-    write_table,
-)
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import EXCLUSIONS, SITES
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
-PREDICTORS = {"calcium": "float", "smoker": "int", "alcohol": "text"}
+PREDICTORS = {"calcium": "number", "smoker": "yes_no", "alcohol": "category"}
 KINDS = {
     "films": FILMS_WITH_AGES,
-    "patients": {**PATIENTS, **PREDICTORS},
+    "patients": with_predictors(PATIENTS, PREDICTORS),
     "dxa": DXA,
     "set_aside": SET_ASIDE,
     "birth_dates": BIRTH_DATES,
@@ -554,7 +547,7 @@ def test_each_predictor_from_the_row_nearest_the_film_that_has_it(choose):
         person("P1", alcohol="never"),
     ]
     selection = choose(**{**ONE, "patients": patients}, predictors=PREDICTORS)
-    assert list(selection.cohort.columns) == [*COHORT, *PREDICTORS, *COHORT_FURTHER]
+    assert list(selection.cohort.columns) == list(with_predictors(COHORT, PREDICTORS).whole)
     row = row_of(selection)
     assert (row["calcium"], row["smoker"], row["alcohol"], row["height_cm"]) == (2.3, 0, "daily", 161.0)
     other = row_of(selection, "P0")
@@ -599,7 +592,7 @@ def test_review(choose):
 
 def test_the_development_centre_is_not_divided_yet(choose):
     cohort = choose(**ONE).cohort
-    assert list(cohort.columns) == [*COHORT, *COHORT_FURTHER]
+    assert list(cohort.columns) == list(COHORT.whole)
     assert set(cohort["set"]) == {""} and cohort["fold"].isna().all()
 
 

@@ -62,9 +62,84 @@ def test_what_changes_the_hash(tree, file, text, changes):
     assert (hashed(tree) != before) is changes
 
 
+def test_a_module_that_only_says_leaves_the_hash_alone(tree, monkeypatch):
+    """Nor does what it alone imports, until another module imports that too."""
+    said = tree / "scripts/a/said.py"
+    said.write_text("from scripts.a import other\ndef words():\n    return 'one'\n")
+    (tree / "scripts/a/part.py").write_text("from scripts.a import said\nsaid.words()\n")
+    plain = hashed(tree)
+    monkeypatch.setattr(module, "LEAVES", {"scripts/a/said.py"})
+    before = hashed(tree)
+    assert before != plain
+    said.write_text("from scripts.a import other\ndef words():\n    return 'two'\n")
+    (tree / "scripts/a/other.py").write_text("Y = 2\n")
+    assert hashed(tree) == before
+    names = [p.relative_to(tree).as_posix() for p in import_graph("scripts/a/rule.py", root=tree)]
+    assert "scripts/a/said.py" in names, "the walls between stages hold for it too"
+    (tree / "scripts/a/deep.py").write_text("from scripts.a import other\n")
+    (tree / "scripts/a/part.py").write_text("from scripts.a import said, deep\nsaid.words()\n")
+    now = hashed(tree)
+    (tree / "scripts/a/other.py").write_text("Y = 3\n")
+    assert hashed(tree) != now
+
+
+@pytest.fixture
+def kinds(tree):
+    """A loop that runs one of two kinds, which a registry names by strings."""
+    files = {
+        "registry.py": "import importlib\nKINDS = {'x': 'scripts.a.kinds.x', 'y': 'scripts.a.kinds.y'}\n"
+        "def kind(name):\n    return importlib.import_module(KINDS[name])\n",
+        "x.py": "from scripts.a import deep\nN = 1\n",
+        "y.py": "N = 2\n",
+    }
+    (tree / "scripts/a/kinds").mkdir()
+    for name, text in files.items():
+        (tree / "scripts/a/kinds" / name).write_text(text)
+    (tree / "scripts/a/rule.py").write_text("from scripts.a.kinds.registry import kind\nkind('x')\n")
+    return tree
+
+
+def of_kind(tree, name):
+    module._parsed.cache_clear()
+    return code_hash("scripts/a/rule.py", f"scripts/a/kinds/{name}.py", root=tree)
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("kinds/x.py", "x"),
+        ("kinds/y.py", "y"),
+        ("deep.py", "x"),
+        ("rule.py", "xy"),
+        ("kinds/registry.py", "xy"),
+    ],
+)
+def test_a_hash_follows_the_kind_in_use_alone(kinds, file, changed):
+    before = {name: of_kind(kinds, name) for name in "xy"}
+    with (kinds / "scripts/a" / file).open("a") as stream:
+        stream.write("\nMORE = 1\n")
+    assert "".join(name for name in "xy" if of_kind(kinds, name) != before[name]) == changed
+
+
+def test_every_rule_that_runs_a_network_names_its_kind():
+    """Whatever reaches the registry would else keep old results when the kind's code changes."""
+    registry, used = ROOT / "scripts/deep/kinds/registry.py", 0
+    for rules in sorted((ROOT / "rules").glob("*.smk")):
+        for arguments in re.findall(r"code=code\(([^)]*)\)", rules.read_text(encoding="utf-8")):
+            entries = re.findall(r"scripts/[\w/]+\.py", arguments)
+            if registry in import_graph(*entries):
+                used += 1
+                assert any(entry.startswith("scripts/deep/kinds/") for entry in entries), arguments
+    assert used >= 4
+
+
 def test_walls_between_stages():
     """A stage imports from itself and from common; only the composing stages import others."""
-    composing = {"check": {"intake", "cohort", "deep"}, "bundle": {"intake", "deep"}}
+    composing = {
+        "check": {"intake", "cohort", "deep"},
+        "bundle": {"intake", "deep"},
+        "workflow": {"intake", "deep", "report", "share", "bundle"},
+    }
     for file in (ROOT / "scripts").rglob("*.py"):
         stage = file.relative_to(ROOT / "scripts").parts[0]
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -89,7 +164,7 @@ FORBIDDEN = {
 
 @pytest.mark.parametrize("stage", FORBIDDEN)
 def test_walls_around_libraries(stage):
-    entries = sorted((ROOT / "scripts" / stage).glob("*.py"))
+    entries = sorted((ROOT / "scripts" / stage).rglob("*.py"))
     assert len(entries) > 2
     for entry in entries:
         for file in import_graph(entry.relative_to(ROOT)):
@@ -115,7 +190,7 @@ def test_scripts_folder_is_not_on_the_path():
     assert str(ROOT / "scripts") not in sys.path
 
 
-def test_a_new_config_key_changes_the_code_of_no_rule(tmp_path):
+def test_a_new_config_key_or_word_changes_the_code_of_no_rule(tmp_path):
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     rules = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk"))
     entries = sorted(set(re.findall(r'"(scripts/[a-z]+/[a-z_0-9]+\.py)"', rules)))
@@ -132,9 +207,27 @@ def test_a_new_config_key_changes_the_code_of_no_rule(tmp_path):
         new = re.sub(r"^(class \w+\(Section\):\n)", r"\1    further: int = 0\n", text, flags=re.M)
         changed += new != text
         section.write_text(new, encoding="utf-8")
-    assert changed > 5 and hashes() == before
     vocabulary = tmp_path / "scripts/common/vocabulary.py"
-    vocabulary.write_text(vocabulary.read_text(encoding="utf-8").replace('"lumbar"', '"spine"'))
-    module._parsed.cache_clear()
-    reads_sites = "scripts/intake/pseudonymize_tables.py"
-    assert code_hash(reads_sites, root=tmp_path) != before[reads_sites]
+    text = vocabulary.read_text(encoding="utf-8")
+    vocabulary.write_text(text + '\nFURTHER = ("a", "b")\n', encoding="utf-8")
+    assert changed > 5 and hashes() == before
+    vocabulary.write_text(text.replace('"lumbar"', '"spine"'), encoding="utf-8")
+    after = hashes()
+    assert after["scripts/intake/pseudonymize_tables.py"] != before["scripts/intake/pseudonymize_tables.py"]
+    assert after["scripts/deep/train_fold.py"] == before["scripts/deep/train_fold.py"]
+
+
+def test_a_word_counts_for_those_who_take_it(tree):
+    words = tree / "scripts/common/vocabulary.py"
+    words.parent.mkdir()
+    words.write_text('A, B = "a", "b"\nBOTH = (A, B)\nC = "c"\n')
+    (tree / "scripts/a/part.py").write_text("from scripts.common.vocabulary import BOTH\n")
+    before = hashed(tree)
+    words.write_text('A, B = "a", "b"\nBOTH = (A, B)\n"""Both."""\nC = "other"\nD = "further"\n')
+    assert hashed(tree) == before
+    words.write_text('A, B = "a", "other"\nBOTH = (A, B)\nC = "c"\n')
+    assert hashed(tree) != before
+    (tree / "scripts/a/part.py").write_text("from scripts.common import vocabulary\n")
+    whole = hashed(tree)
+    words.write_text('A, B = "a", "other"\nBOTH = (A, B)\nC = "another"\n')
+    assert hashed(tree) != whole

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from scripts.common.contracts.cohort import PREDICTIONS
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, atomic_path, private_folder, write_text
 from scripts.common.log import rule_log
-from scripts.common.tables import PREDICTIONS, read_table, write_table
+from scripts.common.tables import read_table, write_table
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -66,7 +67,7 @@ def test_table_round_trip_keeps_every_bit(tmp_path):
 
 
 def test_declared_columns_are_demanded(tmp_path):
-    with pytest.raises(KeyError, match="combined"):
+    with pytest.raises(KeyError, match="label"):
         write_table(pd.DataFrame({"patient_id": []}), tmp_path / "p.csv", PREDICTIONS)
     (tmp_path / "p.csv").write_text("patient_id\n1\n")
     with pytest.raises(StudyError, match="lacks the column"):

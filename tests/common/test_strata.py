@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from scripts.cohort.split import empty_lock, split_patients
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.key import simulated_key
 from scripts.common.strata import read_strata, strata_of, strata_of_frame
-from scripts.common.tables import COHORT, write_table
+from scripts.common.tables import write_table
 
 KEY = simulated_key(7)
 SETTINGS = {"test_fraction": 0.2, "folds": 5, "center": "alpha", "lock": "state/split_lock.csv"}

@@ -1,9 +1,9 @@
 """Compiling: the whole network is one graph, its numbers stay, and a failure ends the run with a sentence."""
 
 import copy
-import json
 import re
 import shutil
+import signal
 
 import pytest
 import torch
@@ -12,8 +12,10 @@ from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.deep.arithmetic import compiled
 from scripts.deep.fold_training import train_fold
-from scripts.deep.network import HybridNetwork, LocalHeads
-from scripts.deep.training import Interrupted, _compiling
+from scripts.deep.kinds.hybrid import HybridNetwork, LocalHeads
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.loop import NotCompiled, compiling
+from scripts.deep.settings import settings_of
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,7 @@ def _forget_compiled_code(tmp_path, monkeypatch):
 
 def test_the_network_is_one_graph(settings):
     """Nothing in it would be left to run uncompiled; the loop demands it (``fullgraph``)."""
-    network = HybridNetwork(**settings["architecture"])
+    network = HybridNetwork(HybridArchitecture(**settings["architecture"]))
     films = torch.randn(2, 1, 96, 96)
     whole = torch.compile(network.eval(), backend="eager", fullgraph=True, dynamic=False)
     with torch.no_grad():
@@ -61,20 +63,42 @@ def test_a_network_that_cannot_be_compiled_is_never_trained_uncompiled(
         StudyError, match=r"'deep\.training\.compile' is true.*Set it to false, or install"
     ) as caught:
         train_fold(
-            cache, 0, settings, tmp_path / "out", tmp_path / "state", "cpu", 5, Log(None, "test", echo=False)
+            cache,
+            0,
+            settings_of(settings),
+            tmp_path / "out",
+            tmp_path / "state",
+            "cpu",
+            5,
+            Log(None, "test", echo=False),
         )
     assert re.search(r"(InductorError|Cxx\w*): \S+", str(caught.value)), "the cause is named"
     assert not (tmp_path / "out").exists()
 
 
-def test_a_compiler_that_a_signal_ended_is_no_missing_compiler():
-    """SIGTERM to all processes of a job (a time limit) ends the compiler's first."""
-    with pytest.raises(Interrupted), _compiling(True, lambda: True):
-        raise RuntimeError("the compiler's process died")
-    with pytest.raises(StudyError, match=r"RuntimeError: no g\+\+ here\)"), _compiling(True, lambda: False):
+def test_only_the_first_step_compiles():
+    with pytest.raises(NotCompiled, match=r"RuntimeError: no g\+\+ here\)"), compiling(True):
         raise RuntimeError("no g++ here\nmore of it")
-    with pytest.raises(RuntimeError), _compiling(False, lambda: True):
+    with pytest.raises(RuntimeError), compiling(False):
         raise RuntimeError("no compiling in a later step")
+
+
+def test_a_compiler_that_a_signal_ended_is_no_missing_compiler(cache, settings, tmp_path, monkeypatch):
+    """SIGTERM to all processes of a job (a time limit) ends the compiler's first."""
+
+    def ended(network):
+        def forward(films):
+            signal.raise_signal(signal.SIGTERM)
+            raise RuntimeError("the compiler's process died")
+
+        return forward
+
+    monkeypatch.setattr("scripts.deep.loop.compiled", ended)
+    settings["training"]["compile"] = True
+    log = Log(tmp_path / "log.txt", "test", echo=False)
+    status = train_fold(cache, 0, settings_of(settings), tmp_path / "out", tmp_path / "state", "cpu", 5, log)
+    assert status == 143 and "stopped by a signal" in (tmp_path / "log.txt").read_text()
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.gpu
@@ -87,7 +111,7 @@ def test_a_compiled_training_repeats_on_a_gpu(cache, settings, tmp_path):
         train_fold(
             cache,
             0,
-            json.loads(json.dumps(settings)),
+            settings_of(settings),
             tmp_path / name,
             tmp_path / f"state_{name}",
             "cuda",

@@ -14,13 +14,23 @@ from scripts.common.log import Log
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.films import FilmStack
 from scripts.deep.fold_training import train_fold
-from scripts.deep.training import FilmWait
+from scripts.deep.settings import Augmentation, settings_of
+from scripts.deep.step_clock import StepClock
 
 BATCHES = [[5, 3, 38], [0, 1, 2], [39, 4, 17], [6, 7, 8], [9, 10, 11]]
 
 
 def train(cache, settings, folder):
-    train_fold(cache, 0, settings, folder / "out", folder / "state", "cpu", 5, Log(None, "test", echo=False))
+    train_fold(
+        cache,
+        0,
+        settings_of(settings),
+        folder / "out",
+        folder / "state",
+        "cpu",
+        5,
+        Log(None, "test", echo=False),
+    )
     history = [
         {k: v for k, v in r.items() if k not in ("films_per_s", "data_wait")}
         for r in read_csv(folder / "out/history.csv", ())
@@ -110,13 +120,14 @@ def test_the_share_of_waiting_is_what_a_slow_disk_costs(cache, settings, tmp_pat
 
 
 def test_waiting_is_summed_and_goes_on_from_a_saved_sum():
-    waited = FilmWait(torch.device("cpu"))
-    waited.reset(2.0)
-    with waited:
+    clock = StepClock(torch.device("cpu"))
+    clock.start(3.0, 2.0)
+    with clock.waiting():
         time.sleep(0.05)
-    assert 2.05 <= waited.seconds() < 2.5
-    waited.reset()
-    assert waited.seconds() == 0
+    clock.lap()
+    assert 2.05 <= clock.waited() < 2.5 and 3.05 <= clock.spent < 3.5
+    clock.start()
+    assert clock.waited() == clock.spent == 0
 
 
 @pytest.mark.gpu
@@ -124,12 +135,12 @@ def test_waiting_is_summed_and_goes_on_from_a_saved_sum():
 def test_a_gpu_gets_the_same_bits_and_counts_its_idle_time(cache):
     plain, stack = FilmStack(cache, 96), FilmStack(cache, 96, "cuda", needed=10**15)
     assert not stack.on_device and FilmStack(cache, 96, "cuda", needed=0).on_device
-    waited = FilmWait(torch.device("cuda"))
+    clock = StepClock(torch.device("cuda"))
     for rows, bits in zip(BATCHES, stack.stream(BATCHES), strict=True):
         assert torch.equal(bits.cpu(), plain._from_file(rows))
-    with waited:
+    with clock.waiting():
         time.sleep(0.2)
-    assert 0.15 < waited.seconds() < 0.5
+    assert 0.15 < clock.waited() < 0.5
 
 
 def test_a_file_that_is_cut_while_it_is_read_is_one_sentence(make_cache, tmp_path):
@@ -146,11 +157,13 @@ def test_the_same_step_draws_the_same_changes_for_every_device(settings):
     from scripts.deep.augmentation import augment, draw_changes
 
     torch.manual_seed(1)
-    first = draw_changes(4, 11, settings["augmentation"])
+    first = draw_changes(4, 11, Augmentation(**settings["augmentation"]))
     torch.manual_seed(2)
-    again = draw_changes(4, 11, settings["augmentation"])
+    again = draw_changes(4, 11, Augmentation(**settings["augmentation"]))
     assert all(t.device.type == "cpu" and torch.equal(t, u) for t, u in zip(first, again))
-    elsewhere = augment(torch.empty(4, 1, 96, 96, device="meta"), 11, settings["augmentation"])
+    elsewhere = augment(
+        torch.empty(4, 1, 96, 96, device="meta"), 11, Augmentation(**settings["augmentation"])
+    )
     assert elsewhere.device.type == "meta" and elsewhere.shape == (4, 1, 96, 96)
 
 
@@ -161,7 +174,7 @@ def test_augmentation_is_the_same_on_a_gpu(cache, settings):
 
     films = FilmStack(cache, 96).batch(range(8))
     here, there = (
-        augment(films, 5, settings["augmentation"]),
-        augment(films.cuda(), 5, settings["augmentation"]),
+        augment(films, 5, Augmentation(**settings["augmentation"])),
+        augment(films.cuda(), 5, Augmentation(**settings["augmentation"])),
     )
     torch.testing.assert_close(there.cpu(), here, atol=2e-3, rtol=1e-3)

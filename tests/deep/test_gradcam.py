@@ -8,20 +8,25 @@ from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
-from scripts.deep.gradcam import choose_cases, class_activation, draw_cases, explain_cases, heat_map
-from scripts.deep.network import HybridNetwork
+from scripts.deep.gradcam import choose_cases, draw_cases, explain_cases, heat_map
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.training_store import weights_bytes
+
+
+def hybrid(settings):
+    return HybridNetwork(HybridArchitecture(**settings["architecture"]))
 
 
 @pytest.fixture
 def network(settings):
     torch.manual_seed(4)
-    return HybridNetwork(**{**settings["architecture"], "block_size": 64}).eval()
+    return HybridNetwork(HybridArchitecture(**{**settings["architecture"], "block_size": 64})).eval()
 
 
 def test_map_is_the_gradient_at_every_place_of_the_last_layer(network):
     films = torch.randn(2, 1, 192, 192)
-    got = class_activation(network, films)
+    got = network.evidence(films)
     assert got.shape == (2, 6, 6)
     maps = network.feature_maps(films).detach().requires_grad_()
     logits, _ = network.logits(maps.mean((2, 3)).view(2, 9, -1))
@@ -83,7 +88,7 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     for fold in range(2):
         torch.manual_seed(fold)
         path = tmp_path / f"{fold}.pt"
-        path.write_bytes(weights_bytes(HybridNetwork(**settings["architecture"]), settings, fold))
+        path.write_bytes(weights_bytes(hybrid(settings), "fp32", fold))
         weights.append(path)
     index = read_csv(cache / "index.csv", ())
     rows = [(r["patient_id"], "internal_test", r["label"], 0.02 * int(r["row"])) for r in index]

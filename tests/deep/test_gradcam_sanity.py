@@ -18,10 +18,12 @@ import torch
 from scripts.common.files import write_text
 from scripts.deep.csv_tables import csv_text
 from scripts.deep.films import FilmStack
-from scripts.deep.gradcam import class_activation, heat_map
-from scripts.deep.network import HybridNetwork
+from scripts.deep.gradcam import heat_map
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.loop import FoldTraining, train
 from scripts.deep.scoring import auc
-from scripts.deep.training import train
+from scripts.deep.settings import settings_of
 
 SIDE, PATCH, TRAINING, FRESH = 128, 20, 128, 160
 SEEDS = (7, 8, 9)
@@ -83,33 +85,21 @@ def trained(patch_films):
     learnt = [f for f in stack.films if f.fold == 1]
     fresh = [f for f in stack.films if f.fold == 0]
 
-    def nothing(*_):
-        return None
-
     networks = []
     for seed in SEEDS:
         settings = {
             "seed": seed,
+            "init": "random",
+            "cpu_threads": 1,
             "architecture": ARCHITECTURE,
             "training": training,
             "augmentation": augmentation,
         }
-        done = train(
-            stack,
-            learnt,
-            fresh,
-            0,
-            settings,
-            None,
-            None,
-            nothing,
-            lambda: False,
-            lambda: False,
-            nothing,
-            nothing,
-        )
-        assert auc([f.label for f in fresh], done.held_out) > 0.95
-        networks.append(done.network.eval())
+        run = FoldTraining(0, len(learnt), settings_of(settings), None, stack.device)
+        for _ in train(run, stack, learnt, fresh):
+            pass
+        assert auc([f.label for f in fresh], run.held_out) > 0.95
+        networks.append(run.settled.eval())
     return networks
 
 
@@ -135,7 +125,7 @@ def fresh_positives(patch_films):
 
 def evidence(networks, films):
     """Mean evidence over the networks, (n, 4, 4)."""
-    return torch.stack([class_activation(network, films) for network in networks]).mean(0)
+    return torch.stack([network.evidence(films) for network in networks]).mean(0)
 
 
 def pointing_game(networks, films, touched):
@@ -155,7 +145,7 @@ def drawn_anew(count):
     """Networks with weights of their own and no training."""
     for seed in range(count):
         torch.manual_seed(seed)
-        yield HybridNetwork(**ARCHITECTURE).eval()
+        yield HybridNetwork(HybridArchitecture(**ARCHITECTURE)).eval()
 
 
 def test_the_map_finds_the_patch_that_decides_the_label(trained, fresh_positives):
@@ -176,6 +166,6 @@ def test_drawing_the_weights_anew_destroys_the_map(trained, fresh_positives):
         for p in (p for network in nearly for p in network.parameters()):
             p.add_(0.002 * p.std(correction=0) * torch.randn(p.shape, generator=generator))
     assert correlations(learnt, evidence(nearly, films)).mean() > 0.9  # the measure itself can tell
-    anew = np.array([correlations(learnt, class_activation(other, films)).mean() for other in drawn_anew(30)])
+    anew = np.array([correlations(learnt, other.evidence(films)).mean() for other in drawn_anew(30)])
     assert abs(anew.mean()) < 0.15
     assert np.abs(anew).mean() < 0.4

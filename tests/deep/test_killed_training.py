@@ -20,6 +20,7 @@ from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.fold_training import train_fold
+from scripts.deep.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +29,7 @@ import json, os, sys
 import torch._dynamo  # which PyTorch imports at an optimizer's first step
 import scripts.deep.fold_training
 from scripts.deep.train_fold import main
+from scripts.deep.settings import settings_of
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
@@ -112,7 +114,7 @@ def train_here(cache, settings, folder, device="cpu"):
     path = folder / "log.txt"
     log = Log(path, "test", echo=False)
     try:
-        status = train_fold(cache, 0, settings, folder / "out", folder / "state", device, 5, log)
+        status = train_fold(cache, 0, settings_of(settings), folder / "out", folder / "state", device, 5, log)
     finally:
         log.close()
     return status, path.read_text()
@@ -259,7 +261,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(cache, settings, tmp_path
     with pytest.raises(
         StudyError, match=r"^The disk is full.*could not write in '.*Free some space"
     ) as caught:
-        train_fold(cache, 0, settings, place["output"], place["state"], "cpu", 0, log)
+        train_fold(cache, 0, settings_of(settings), place["output"], place["state"], "cpu", 0, log)
     assert str(caught.value).count("\n") == 0
     if os.path.ismount(little_space):
         assert str(little_space / what) in str(caught.value)

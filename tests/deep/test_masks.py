@@ -12,11 +12,17 @@ from scripts.common.log import Log
 from scripts.common.vocabulary import MASKS
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.films import FilmStack
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.masked_scores import score_masked
 from scripts.deep.masks import MaskedFilmStack, visible_part
-from scripts.deep.network import HybridNetwork
 from scripts.deep.set_scores import score_set
 from scripts.deep.training_store import weights_bytes
+
+
+def hybrid(settings):
+    return HybridNetwork(HybridArchitecture(**settings["architecture"]))
+
 
 ROOT = Path(__file__).resolve().parents[2]
 SPINE, BORDER = (0.35, 0.65), 0.08
@@ -58,7 +64,7 @@ def test_scores_change_only_where_the_film_is_covered(settings, make_cache, tmp_
     for fold in range(2):
         torch.manual_seed(fold)
         paths.append(tmp_path / f"{fold}.pt")
-        paths[-1].write_bytes(weights_bytes(HybridNetwork(**settings["architecture"]), settings, fold))
+        paths[-1].write_bytes(weights_bytes(hybrid(settings), "fp32", fold))
     log = Log(None, "test", echo=False)
     score_set(cache, paths, tmp_path / "whole.csv", "cpu", 1, log)
     score_masked(cache, paths, tmp_path / "masked.csv", SPINE, BORDER, "cpu", 1, log)
@@ -98,7 +104,7 @@ def test_scores_change_only_where_the_film_is_covered(settings, make_cache, tmp_
 def test_the_command_writes_the_same(settings, make_cache, tmp_path):
     cache = make_cache(tmp_path / "films", 6, 96, folds=None)
     torch.manual_seed(1)
-    (tmp_path / "0.pt").write_bytes(weights_bytes(HybridNetwork(**settings["architecture"]), settings, 0))
+    (tmp_path / "0.pt").write_bytes(weights_bytes(hybrid(settings), "fp32", 0))
     command = [
         sys.executable,
         "-m",

@@ -4,40 +4,34 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from scripts.common.errors import StudyError
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture, trunk_activations
 from scripts.deep.memory_estimate import (
     check_memory,
     job_memory_mb,
     main_memory,
-    parameter_count,
     training_memory,
-    trunk_activations,
 )
-from scripts.deep.network import HybridNetwork
+from scripts.deep.settings import settings_of
 
 ROOT = Path(__file__).resolve().parents[2]
-PAPER = {
-    "grid": 6,
-    "block_size": 256,
-    "trunk_width": 64,
-    "layers": 6,
-    "heads": 8,
-    "mlp_ratio": 4,
-    "dropout": 0.1,
-    "head_hidden": 256,
-}
+PAPER = HybridArchitecture(
+    grid=6, block_size=256, trunk_width=64, layers=6, heads=8, mlp_ratio=4, dropout=0.1, head_hidden=256
+)
 
 
 def saved_bytes(architecture, films, precision):
     """Bytes of all storages that the layers save for the backward pass, weights and their bf16 copies left
     out.
     """
-    network = HybridNetwork(**architecture).to(memory_format=torch.channels_last).train()
+    network = HybridNetwork(architecture).to(memory_format=torch.channels_last).train()
     shapes = {tuple(p.shape) for p in network.parameters()} | {
         tuple(p.t().shape) for p in network.parameters() if p.dim() == 2
     }
@@ -51,17 +45,16 @@ def saved_bytes(architecture, films, precision):
             kept.append(tensor)  # so that no address is used twice
         return tensor
 
-    side = architecture["grid"] * architecture["block_size"]
     with (
         torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t),
         torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"),
     ):
-        network(torch.randn(films, 1, side, side))
+        network(torch.randn(films, 1, architecture.side, architecture.side))
     return sum(found.values())
 
 
 def test_the_papers_geometry_gives_the_measured_sizes():
-    assert parameter_count(PAPER) == 34_972_645
+    assert PAPER.parameter_count() == 34_972_645
     for precision, size in (("fp32", 8.3e9), ("bf16", 4.5e9)):
         assert training_memory(PAPER, 8, precision, "cuda").activations == pytest.approx(size, rel=0.02)
 
@@ -70,8 +63,8 @@ def test_the_papers_geometry_gives_the_measured_sizes():
     "changes", [{}, {"block_size": 40, "layers": 3}, {"grid": 2, "trunk_width": 16, "head_hidden": 7}]
 )
 def test_layers_are_counted_as_the_network_has_them(settings, changes):
-    architecture = settings["architecture"] | changes
-    assert parameter_count(architecture) == sum(p.numel() for p in HybridNetwork(**architecture).parameters())
+    architecture = HybridArchitecture(**settings["architecture"] | changes)
+    assert architecture.parameter_count() == sum(p.numel() for p in HybridNetwork(architecture).parameters())
     for precision in ("fp32", "bf16"):
         counted = training_memory(architecture, 2, precision, "cpu").activations
         assert counted == pytest.approx(saved_bytes(architecture, 2, precision), rel=0.05), precision
@@ -106,15 +99,15 @@ def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, setting
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     peak = int(done.stdout) * 1024
-    need = training_memory(settings["architecture"], 8, "fp32", "cpu")
+    architecture = settings_of(settings).architecture
+    need = training_memory(architecture, 8, "fp32", "cpu")
     assert need.likely == pytest.approx(peak, rel=0.25)
-    assert need.least < peak < job_memory_mb(settings["architecture"], 8, "fp32", False) * 1e6 * 1.1
+    assert need.least < peak < job_memory_mb(architecture, 8, "fp32", False) * 1e6 * 1.1
     assert f"about {need.likely / 1e9:.1f} GB needed on the CPU" in done.stderr
 
 
 def test_advice_names_what_to_lower_and_refuses_only_what_cannot_fit(settings):
-    settings |= {"architecture": PAPER}
-    settings["training"] |= {"batch_size": 8, "precision": "fp32"}
+    settings = replace(settings_of(settings), architecture=PAPER)
     need = training_memory(PAPER, 8, "fp32", "cuda")
     line = check_memory(settings, need, 60 * 10**9, 80 * 10**9)
     assert line == f"memory: about {need.likely / 1e9:.1f} GB needed on the GPU, 60.0 GB free"
@@ -128,15 +121,14 @@ def test_advice_names_what_to_lower_and_refuses_only_what_cannot_fit(settings):
         check_memory(settings, need, 6 * 10**9, 6 * 10**9)
     with pytest.raises(StudyError, match=r"block_size"):
         check_memory(settings, need, 10**9, 10**9)
-    settings["training"]["precision"] = "bf16"
+    settings = replace(settings, training=replace(settings.training, precision="bf16"))
     assert "bf16" not in check_memory(
         settings, training_memory(PAPER, 8, "bf16", "cuda"), 3 * 10**9, 80 * 10**9
     )
 
 
 def test_what_would_fit_does_fit(settings):
-    settings |= {"architecture": PAPER}
-    settings["training"] |= {"batch_size": 8}
+    settings = replace(settings_of(settings), architecture=PAPER)
     for free in (3e9, 5e9, 7e9):
         line = check_memory(settings, training_memory(PAPER, 8, "fp32", "cuda"), int(free), 10**11)
         batch = int(line.split("now 8; ")[1].split()[0])
@@ -184,7 +176,9 @@ def test_memory_is_that_of_the_machine_and_of_the_tightest_control_group(tmp_pat
 
 
 def test_the_rules_ask_for_memory_without_importing_torch():
-    code = "import sys; sys.modules['torch'] = None; import scripts.deep.memory_estimate"
+    code = (
+        "import sys; sys.modules['torch'] = None; import scripts.deep.memory_estimate, scripts.deep.settings"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
     assert (
         job_memory_mb(PAPER, 8, "fp32", False)

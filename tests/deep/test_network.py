@@ -9,9 +9,16 @@ from torch import nn
 
 from scripts.common.errors import StudyError
 from scripts.deep.arithmetic import exact_arithmetic
-from scripts.deep.initial_weights import load_initial, trunk_weights
-from scripts.deep.network import EncoderLayer, HybridNetwork, LocalHeads, Trunk, cut_blocks, parameter_count
+from scripts.deep.initial_weights import trunk_weights
+from scripts.deep.kinds.hybrid import EncoderLayer, HybridNetwork, LocalHeads, cut_blocks
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.resnet import Trunk
 from scripts.deep.training_store import weights_bytes
+
+
+def hybrid(settings):
+    return HybridNetwork(HybridArchitecture(**settings["architecture"]))
+
 
 PAPER = dict(
     grid=6, block_size=256, trunk_width=64, layers=6, heads=8, mlp_ratio=4, dropout=0.1, head_hidden=256
@@ -28,14 +35,14 @@ def saved(weights) -> bytes:
 
 def test_parameter_count_at_the_papers_setting():
     with torch.device("meta"):
-        assert parameter_count(HybridNetwork(**PAPER)) == 34_972_645
+        assert sum(p.numel() for p in HybridNetwork(HybridArchitecture(**PAPER)).parameters()) == 34_972_645
 
 
 def test_floating_point_operations_at_the_papers_setting():
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.device("meta"):
-        network, film = HybridNetwork(**PAPER), torch.empty(1, 1, 1536, 1536)
+        network, film = HybridNetwork(HybridArchitecture(**PAPER)), torch.empty(1, 1, 1536, 1536)
     with FlopCounterMode(display=False) as counted:
         global_logits, local_logits = network(film)
         forward = counted.get_total_flops()
@@ -49,7 +56,7 @@ def test_floating_point_operations_at_the_papers_setting():
 
 
 def test_shapes(settings):
-    network = HybridNetwork(**settings["architecture"]).eval()
+    network = hybrid(settings).eval()
     films = torch.randn(2, 1, 96, 96)
     assert network.feature_maps(films).shape == (18, 64, 1, 1)
     global_logits, local_logits = network(films)
@@ -116,51 +123,54 @@ def test_trunk_takes_resnet18_and_a_grey_image_fed_three_times_gives_the_same():
 
 def test_initial_weights_fill_the_trunk_alone(settings):
     architecture = settings["architecture"]
-    source, target = HybridNetwork(**architecture), HybridNetwork(**architecture)
-    load_initial(target, saved(source.trunk.state_dict()))
+    source, target = (
+        HybridNetwork(HybridArchitecture(**architecture)),
+        HybridNetwork(HybridArchitecture(**architecture)),
+    )
+    target.load_initial(saved(source.trunk.state_dict()))
     assert torch.equal(target.trunk.conv1.weight, source.trunk.conv1.weight)
     assert not torch.equal(target.token, source.token)
 
 
 def test_a_network_that_a_fold_trained_is_refused(settings):
     """All folds would start from it, and its training patients would be scored by what had seen them."""
-    network = HybridNetwork(**settings["architecture"])
+    network = hybrid(settings)
     before = copy.deepcopy(network.state_dict())
     for fold in (0, 3):
         with pytest.raises(
             StudyError,
             match=r"holds a trained network.*no longer be scored out of fold.*'imagenet', 'random'",
         ):
-            load_initial(network, weights_bytes(HybridNetwork(**settings["architecture"]), settings, fold))
+            network.load_initial(weights_bytes(hybrid(settings), "fp32", fold))
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
 def test_weights_that_are_no_numbers_are_refused(settings):
-    network = HybridNetwork(**settings["architecture"])
+    network = hybrid(settings)
     weights = network.trunk.state_dict()
     weights["conv1.weight"] = torch.full_like(weights["conv1.weight"], torch.nan)
     with pytest.raises(StudyError, match="no finite numbers"):
-        load_initial(network, saved(weights))
+        network.load_initial(saved(weights))
 
 
 @pytest.mark.parametrize("content", [b"no weights at all", saved([1, 2]), saved({"model": {"x": 3}})])
 def test_a_file_that_holds_no_weights_is_refused(settings, content):
     with pytest.raises(StudyError, match=r"deep\.init"):
-        load_initial(HybridNetwork(**settings["architecture"]), content)
+        hybrid(settings).load_initial(content)
 
 
 def test_weights_of_another_architecture_are_refused_with_a_sentence(settings):
-    network = HybridNetwork(**settings["architecture"])
+    network = hybrid(settings)
     wider = Trunk(16).state_dict()
     with pytest.raises(
         StudyError, match=r"another architecture: 'conv1.weight' is \(16, 1, 7, 7\) there and \(8, 1, 7, 7\)"
     ):
-        load_initial(network, saved(wider))
+        network.load_initial(saved(wider))
     lacking = {k: v for k, v in Trunk(8).state_dict().items() if k != "layer4.1.conv2.weight"}
     with pytest.raises(StudyError, match="lacks 'layer4.1.conv2.weight'"):
-        load_initial(network, saved(lacking))
+        network.load_initial(saved(lacking))
     with pytest.raises(StudyError, match="has no place"):
-        load_initial(network, saved({**Trunk(8).state_dict(), "layer5.weight": torch.zeros(1)}))
+        network.load_initial(saved({**Trunk(8).state_dict(), "layer5.weight": torch.zeros(1)}))
 
 
 def test_exact_arithmetic_pins_the_threads():

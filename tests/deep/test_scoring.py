@@ -10,7 +10,8 @@ from scripts.common.log import Log
 from scripts.deep.cpu_trunk import FusedTrunk, can_fuse
 from scripts.deep.csv_tables import csv_text, read_csv
 from scripts.deep.films import FilmStack
-from scripts.deep.network import HybridNetwork, cut_blocks
+from scripts.deep.kinds.hybrid import HybridNetwork, cut_blocks
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.out_of_fold import collect_out_of_fold
 from scripts.deep.scoring import SCORING_MEMORY, auc, films_per_forward, for_scoring, probabilities
 from scripts.deep.set_scores import score_set
@@ -20,7 +21,7 @@ from scripts.deep.training_store import weights_bytes
 def trained_like(settings, seed):
     """A network whose BatchNorm has statistics of its own, as after training."""
     torch.manual_seed(seed)
-    network = HybridNetwork(**settings["architecture"])
+    network = HybridNetwork(HybridArchitecture(**settings["architecture"]))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.2)
@@ -77,21 +78,23 @@ def test_a_films_score_depends_on_no_other_film(settings, cache, at_once):
 def test_films_at_once_follow_from_the_geometry_alone(settings):
     paper = {**settings["architecture"], "grid": 6, "block_size": 256, "trunk_width": 64, "heads": 8}
     with torch.device("meta"):
-        network = HybridNetwork(**paper)
+        network = HybridNetwork(HybridArchitecture(**paper))
     assert films_per_forward(network, "cpu", "fp32") == films_per_forward(network, "cpu", "bf16") == 1
     # a map of the first convolution: 36 blocks, 64 channels of 128 x 128
     film = 36 * 64 * 128 * 128
     for precision, size in (("fp32", 4), ("bf16", 2)):
         n = films_per_forward(network, "cuda", precision)
         assert 4 * size * film * n <= SCORING_MEMORY < 2 * 4 * size * film * n
-    assert films_per_forward(HybridNetwork(**settings["architecture"]), "cuda", "fp32") == 64
+    assert (
+        films_per_forward(HybridNetwork(HybridArchitecture(**settings["architecture"])), "cuda", "fp32") == 64
+    )
 
 
 @pytest.mark.parametrize("at_once", ["auto", "3"])
 def test_precision_and_films_at_once_are_the_configs(settings, cache, tmp_path, at_once):
     settings["training"]["precision"] = "bf16"
     path = tmp_path / "weights.pt"
-    path.write_bytes(weights_bytes(trained_like(settings, 1), settings, 0))
+    path.write_bytes(weights_bytes(trained_like(settings, 1), settings["training"]["precision"], 0))
     got = {}
     for precision in ("trained", "bf16", "fp32"):
         score_set(
@@ -116,7 +119,7 @@ def test_precision_and_films_at_once_are_the_configs(settings, cache, tmp_path, 
 
 def test_too_little_memory_is_said_with_the_key_to_change(settings, cache, tmp_path, monkeypatch):
     path = tmp_path / "weights.pt"
-    path.write_bytes(weights_bytes(trained_like(settings, 1), settings, 0))
+    path.write_bytes(weights_bytes(trained_like(settings, 1), settings["training"]["precision"], 0))
 
     def full(*given):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory")
@@ -149,7 +152,7 @@ def test_a_test_sets_score_is_the_mean_of_the_folds_probabilities(settings, cach
     paths = []
     for fold in range(3):
         path = tmp_path / f"{fold}.pt"
-        path.write_bytes(weights_bytes(trained_like(settings, fold), settings, fold))
+        path.write_bytes(weights_bytes(trained_like(settings, fold), settings["training"]["precision"], fold))
         paths.append(path)
     score_set(cache, paths, tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False))
     rows = read_csv(tmp_path / "scores.csv", ())
@@ -166,7 +169,7 @@ def test_a_test_sets_score_is_the_mean_of_the_folds_probabilities(settings, cach
 
 def test_cut_weights_are_refused_with_a_sentence(settings, cache, tmp_path):
     path = tmp_path / "weights.pt"
-    path.write_bytes(weights_bytes(trained_like(settings, 0), settings, 0)[:-500])
+    path.write_bytes(weights_bytes(trained_like(settings, 0), settings["training"]["precision"], 0)[:-500])
     with pytest.raises(StudyError, match="comes from the store"):
         score_set(cache, [path], tmp_path / "scores.csv", "cpu", 1, Log(None, "test", echo=False))
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
-from scripts.deep import compute_device, fold_training
+from scripts.deep import compute_device, loop
 from scripts.deep.csv_tables import read_csv
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.fold_training import train_fold
-from scripts.deep.training import epoch_batches, learning_rate, loss_terms
+from scripts.deep.kinds.hybrid import HybridNetwork
+from scripts.deep.loop import epoch_batches, learning_rate
+from scripts.deep.settings import settings_of
 from scripts.deep.training_store import SavedState, Store, fold_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,7 +33,7 @@ def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
     path = folder / "log.txt"
     log = Log(path, "test", echo=False)
     status = train_fold(
-        cache, fold, settings, folder / "out", folder / "state", "cpu", checkpoint_minutes, log
+        cache, fold, settings_of(settings), folder / "out", folder / "state", "cpu", checkpoint_minutes, log
     )
     log.close()
     return status, path.read_text()
@@ -77,13 +80,14 @@ def files(folder):
     return (folder / "weights.pt").read_bytes(), (folder / "held_out.csv").read_bytes(), history
 
 
-def test_loss_is_global_plus_mean_local():
+def test_loss_is_global_plus_mean_local(settings):
     global_logits, local_logits = (
         torch.tensor([0.3, -1.2]),
         torch.tensor([[0.1, 2.0, -1.0], [0.5, -0.5, 1.5]]),
     )
     labels = torch.tensor([1.0, 0.0])
-    loss_global, loss_local = loss_terms(global_logits, local_logits, labels)
+    network = HybridNetwork(settings_of(settings).architecture)
+    loss_global, loss_local = network.loss_terms((global_logits, local_logits), labels)
 
     def cross_entropy(z, y):
         p = 1 / (1 + math.exp(-z))
@@ -124,17 +128,8 @@ def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monke
         seen.update(rows)
         return standardize(self, bits, rows)
 
-    monkeypatch.setattr(fold_training, "train", lambda *given: train_only(watched, monkeypatch, *given))
-
-    def train_only(spy, patch, *given):
-        from scripts.deep import training
-
-        patch.setattr(FilmStack, "standardize", spy)
-        patch.setattr(
-            training, "_held_out_scores", lambda network, stack, films, precision: [0.5] * len(films)
-        )
-        return training.train(*given)
-
+    monkeypatch.setattr(FilmStack, "standardize", watched)
+    monkeypatch.setattr(loop, "held_out_scores", lambda network, stack, films, precision: [0.5] * len(films))
     run(cache, settings, tmp_path)
     held_out = {int(row["row"]) for row in read_csv(cache / "index.csv", ()) if row["fold"] == "0"}
     assert len(seen) == 32 and not seen & held_out
@@ -244,9 +239,10 @@ def test_a_damaged_store_is_trained_again(cache, settings, tmp_path):
 def test_the_key_follows_data_settings_and_start_but_not_what_changes_no_number(cache, settings):
     films = FilmStack(cache, 96).films
     data = data_hash(*split_fold(films, 0))
+    settings = settings_of(settings)
     key = fold_key(data, settings, 0, None)
-    assert key == fold_key(data, {**settings, "init": "imagenet"}, 0, None)
-    assert key != fold_key(data, {**settings, "seed": 8}, 0, None)
+    assert key == fold_key(data, replace(settings, init="imagenet"), 0, None)
+    assert key != fold_key(data, replace(settings, seed=8), 0, None)
     assert key != fold_key(data, settings, 1, None)
     assert key != fold_key(data, settings, 0, b"weights")
     assert key != fold_key(data_hash(*split_fold(films, 1)), settings, 0, None)
@@ -261,7 +257,7 @@ def test_a_cut_or_foreign_state_is_ignored_with_a_message(cache, settings, tmp_p
     (tmp_path / "plain").mkdir()
     run(cache, settings, tmp_path / "plain")
     films = FilmStack(cache, 96).films
-    key = fold_key(data_hash(*split_fold(films, 0)), settings, 0, None)
+    key = fold_key(data_hash(*split_fold(films, 0)), settings_of(settings), 0, None)
     state = SavedState(tmp_path / "state" / "train", key, "cpu")
     if content is None:
         other = SavedState(tmp_path / "other", "another key", "cpu")
@@ -375,8 +371,8 @@ def test_a_store_appears_whole(tmp_path):
     store = Store(tmp_path, "k")
     assert store.get(print) is None
     products = {"weights.pt": b"1", "history.csv": b"2", "held_out.csv": b"3"}
-    store.put(products, {"fold": 0})
-    assert store.get(print) == products
+    store.put(products, {"fold": 0, "device": "cpu", "torch": "2.15"})
+    assert store.get(print) == products | {"trained_on.json": b'{"device": "cpu", "torch": "2.15"}\n'}
 
 
 def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path):

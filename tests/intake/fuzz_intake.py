@@ -27,11 +27,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 
 from scripts.common.config import FrontalView
+from scripts.common.contracts.intake import BATCH_FILMS, CONVERTED, CROSSWALK
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.common.tables import read_table
-from scripts.intake.batch_conversion import CONVERTED, convert_batch
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
+from scripts.intake.batch_conversion import convert_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.dicom_reading import REASONS, silence_readers
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.listing import path_of_text

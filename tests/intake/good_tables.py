@@ -22,9 +22,9 @@ import pandas as pd
 
 from scripts.cohort.selection import select_cohort
 from scripts.common.config import Cohort, DxaTable, IdNormaliser, PatientTable
+from scripts.common.contracts.intake import FILMS_WITH_AGES
 from scripts.common.errors import StudyError, StudyErrors, sentences_of
 from scripts.common.key import StudyKey
-from scripts.common.tables import FILMS_WITH_AGES
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.patient_rows import read_patients

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from scripts.common.config import Ocr, check_paths, read_config
+from scripts.common.contracts.intake import CONVERTED
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
 from scripts.intake import border_text
-from scripts.intake.batch_conversion import CONVERTED, convert_batch
+from scripts.intake.batch_conversion import convert_batch
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.border_text import border_strips, border_words, check_tesseract, count_words, read_strip
 

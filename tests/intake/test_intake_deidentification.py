@@ -15,10 +15,11 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from scripts.common.contracts.intake import BATCH_FILMS, CROSSWALK
 from scripts.common.key import StudyKey
 from scripts.common.tables import read_table
 from scripts.intake import deidentification
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.deidentification import allowed_tags, deidentified
 from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal
 from scripts.intake.identity import Pseudonyms

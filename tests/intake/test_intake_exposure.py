@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import Exposure
+from scripts.common.contracts.intake import MEASURES, REVIEW_TEMPLATE
 from scripts.common.errors import StudyError
 from scripts.common.tables import write_table
 from scripts.intake.contact_sheet import FILMS_A_SHEET, draw_contact_sheets, films_of_sheet
 from scripts.intake.duplicates import resolve_duplicates
-from scripts.intake.exposure import MEASURES, judge, measure
+from scripts.intake.exposure import judge, measure
 from scripts.intake.review_table import read_review, verdicts_of
-from scripts.intake.screening import REVIEW_TEMPLATE, screen
+from scripts.intake.screening import screen
 from scripts.synthetic.detector import DETECTORS
 from scripts.synthetic.radiograph import simulate_film
 

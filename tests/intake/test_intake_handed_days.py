@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common.contracts.intake import BIRTH_DATES
 from scripts.common.intervals import completed_years, months_between
 from scripts.common.key import MAX_SHIFT_DAYS
-from scripts.common.tables import BIRTH_DATES
 from scripts.intake.handed_days import (
     FIRST_DAY,
     film_ages,

@@ -12,28 +12,24 @@ import pandas as pd
 import pydicom
 import pytest
 
-from scripts.common.errors import StudyError
-from scripts.common.manifest import MANIFEST, fingerprints, read_manifest, sha256_of
-from scripts.common.tables import (
+from scripts.common.contracts.intake import (
+    BATCH_FILMS,
     BIRTH_DATES,
+    CROSSWALK,
     DXA,
     FILM_AGES,
+    HANDED_FILMS,
+    LISTING,
     PAIRS,
     PATIENTS,
     SET_ASIDE,
-    read_table,
-    write_table,
+    TABLE_ISSUES,
 )
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
-from scripts.intake.handover import (
-    HANDED_FILMS,
-    hand_over,
-    handed_films,
-    receive_films,
-    receive_tables,
-)
-from scripts.intake.listing import LISTING
-from scripts.intake.pseudonymization import TABLE_ISSUES
+from scripts.common.errors import StudyError
+from scripts.common.manifest import MANIFEST, fingerprints, read_manifest, sha256_of
+from scripts.common.tables import read_table, write_table
+from scripts.intake.batch_deidentification import deidentify_batch
+from scripts.intake.handover import hand_over, handed_films, receive_films, receive_tables
 
 WHERE = "centers[b]"
 PREDICTORS = {

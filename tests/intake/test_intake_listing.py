@@ -7,10 +7,10 @@ import stat
 
 import pytest
 
+from scripts.common.contracts.intake import LISTING
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
 from scripts.intake.listing import (
-    LISTING,
     batch_of,
     files_of_batch,
     fingerprints,

@@ -11,9 +11,10 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from scripts.common.contracts.intake import CONVERTED, CROSSWALK
 from scripts.common.tables import read_table
-from scripts.intake.batch_conversion import CONVERTED, convert_batch
-from scripts.intake.batch_deidentification import CROSSWALK, deidentify_batch
+from scripts.intake.batch_conversion import convert_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.codestream import BrokenStream, clean_codestream
 from scripts.intake.dicom_reading import Unusable
 from scripts.intake.pixels import (

@@ -16,10 +16,11 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import ImageTable as ImageSection
+from scripts.common.contracts.intake import BATCH_FILMS, CONVERTED, CROSSWALK
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
-from scripts.intake.batch_conversion import CONVERTED, convert_batch
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
+from scripts.intake.batch_conversion import convert_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.dicom_reading import REASONS
 from scripts.intake.image_rows import read_images
 from scripts.intake.image_table import ImageTable, row_fingerprints, rows_without_file

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import DxaTable, PatientTable
+from scripts.common.contracts.intake import PATIENTS
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
-from scripts.common.predictors import columns_of, read_with
-from scripts.common.tables import PATIENTS, write_table
+from scripts.common.predictors import read_with, with_predictors
+from scripts.common.tables import write_table
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.patient_rows import read_patients
@@ -135,7 +136,7 @@ def under_pseudonyms(tmp_path):
         table = DxaTable.model_validate({"path": str(tmp_path / "d.csv"), "columns": columns})
         names = Pseudonyms(StudyKey(b"a key of the tests, 32 bytes...."), "c", IDS)
         found = pseudonymize(reading, read_dxa(table.model_dump(mode="json"), IDS, "centers[c].dxa"), names)
-        write_table(found.patients, tmp_path / "patients.csv", {**PATIENTS, **reading.predictors})
+        write_table(found.patients, tmp_path / "patients.csv", with_predictors(PATIENTS, reading.predictors))
         return read_with(tmp_path / "patients.csv", PATIENTS, reading.predictors), names
 
     return go
@@ -151,7 +152,7 @@ def test_predictors_stand_behind_the_usual_columns_in_the_configs_order(tmp_path
 
 def test_a_table_without_a_predictor_gives_empty_cells_of_its_type(tmp_path, under_pseudonyms):
     under_pseudonyms(read(tmp_path, {"Ca": ["2.3", ""], "smokes": ["1", ""], "drinks": ["2", ""]}))
-    further = columns_of({"x": "number", "y": "yes_no", "z": "category"})
+    further = {"x": "number", "y": "yes_no", "z": "category"}
     frame = read_with(tmp_path / "patients.csv", PATIENTS, further)
     assert frame["x"].isna().all() and frame["y"].isna().all() and frame["z"].eq("").all()
     assert [str(frame[name].dtype) for name in "xyz"] == ["float64", "Int64", "object"]

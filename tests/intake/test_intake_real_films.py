@@ -12,9 +12,10 @@ import pydicom
 import pytest
 
 from scripts.common.config import Exposure
+from scripts.common.contracts.intake import CROSSWALK
 from scripts.common.tables import read_table
 from scripts.intake.batch_conversion import convert_batch
-from scripts.intake.batch_deidentification import CROSSWALK, deidentify_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.dicom_reading import read_source, transfer_syntax
 from scripts.intake.exposure import measure
 from scripts.intake.identifier_scan import identifying_values

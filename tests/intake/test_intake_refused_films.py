@@ -7,8 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from scripts.intake.batch_conversion import CONVERTED, convert_batch
-from scripts.intake.batch_deidentification import BATCH_FILMS, CROSSWALK, deidentify_batch
+from scripts.common.contracts.intake import BATCH_FILMS, CONVERTED, CROSSWALK
+from scripts.intake.batch_conversion import convert_batch
+from scripts.intake.batch_deidentification import deidentify_batch
 
 CASES = Path(__file__).resolve().parents[3] / "shared/cases/dicom"
 pytestmark = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from scripts.common.contracts.intake import CROSSWALK, REVIEW
 from scripts.common.errors import StudyError
 from scripts.common.tables import write_table
-from scripts.intake.batch_deidentification import CROSSWALK
-from scripts.intake.review_table import REVIEW, read_review, verdicts_of
+from scripts.intake.review_table import read_review, verdicts_of
 from scripts.intake.screening import known_image_ids, read_overrides
 
 ONE, TWO, THREE = (f"I00000000000000A{n}" for n in "123")

@@ -4,6 +4,7 @@ them.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +12,34 @@ import pandas as pd
 import pytest
 
 from scripts.common.config import read_config
+from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
+from scripts.common.contracts.intake import FILES
+from scripts.common.contracts.statistics import (
+    BASELINE_PERFORMANCE,
+    BEST_MODEL,
+    CALIBRATION,
+    DELONG,
+    DIFFERENCES,
+    FOLDS,
+    MISSING,
+    PREVALENCE,
+    SENSITIVITY,
+    SHORTCUTS,
+    SUBGROUPS,
+    TABLE1,
+    TABLE2,
+    THRESHOLDS,
+    YOUDEN_UPPER_BOUND,
+)
 from scripts.common.flow_words import NOTE_WORDS
 from scripts.common.key import simulated_key
-from scripts.common.tables import COHORT, FILES, FLOW, PREDICTIONS, Columns, write_table
+from scripts.common.tables import Columns, write_table
 from scripts.report.provenance import provenance, provenance_text
 from scripts.report.redaction import redacted_config
 from scripts.report.run_files import FIGURES, STATISTICS, read_run
-from scripts.statistics.auc_comparison import DELONG
-from scripts.statistics.baselines import PERFORMANCE
-from scripts.statistics.calibration import CALIBRATION
-from scripts.statistics.cohort_description import MISSING, TABLE1, VARIABLES
-from scripts.statistics.decision_curves import BEST
-from scripts.statistics.fold_performance import ENSEMBLE, FOLDS
-from scripts.statistics.model_differences import DIFFERENCES, UPPER_BOUND
-from scripts.statistics.performance import TABLE2
-from scripts.statistics.sensitivity_analyses import SENSITIVITY
-from scripts.statistics.shortcuts import CONTRASTS, GROUPS, SHORTCUTS
-from scripts.statistics.subgroups import PREVALENCE, SUBGROUPS
-from scripts.statistics.thresholds import THRESHOLDS
+from scripts.statistics.cohort_description import VARIABLES
+from scripts.statistics.fold_performance import ENSEMBLE
+from scripts.statistics.shortcuts import CONTRASTS, GROUPS
 
 MODELS = ("deep", "clinical", "combined")
 DECLARED = {
@@ -37,15 +48,15 @@ DECLARED = {
     "table2": TABLE2,
     "delong": DELONG,
     "differences": DIFFERENCES,
-    "best_model": BEST,
-    "youden_upper_bound": UPPER_BOUND,
+    "best_model": BEST_MODEL,
+    "youden_upper_bound": YOUDEN_UPPER_BOUND,
     "folds": FOLDS,
     "calibration": CALIBRATION,
     "subgroups": SUBGROUPS,
     "prevalence": PREVALENCE,
     "sensitivity": SENSITIVITY,
     "missing": MISSING,
-    "baseline_performance": PERFORMANCE,
+    "baseline_performance": BASELINE_PERFORMANCE,
     "baseline_delong": DELONG,
     "shortcuts": SHORTCUTS,
 }
@@ -226,7 +237,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     write_table(_flow(centers), folder / "flow.csv", FLOW)
     scores = {m: np.clip(cohort["label"] * 0.3 + rng.uniform(0, 0.7, len(cohort)), 0, 1) for m in MODELS}
     write_table(cohort.assign(**scores), folder / "predictions.csv", PREDICTIONS)
-    cohort_predictions = pd.read_csv(folder / "predictions.csv")[list(PREDICTIONS)]
+    cohort_predictions = pd.read_csv(folder / "predictions.csv")[[*PREDICTIONS, *MODELS]]
     write_table(cohort_predictions, folder / "predictions.csv", PREDICTIONS)
     statuses = [("accepted", "")] * 10 + [("quarantined", "not_dicom")] * 2 + [("rejected", "clipped_high")]
     files = [
@@ -393,6 +404,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         weights=[],
         engine={"engine": engine, "R": "4.2.2", "pROC": "1.18.0", "numpy": "2.4.6"},
         outputs=[],
+        trainings=[],
         requirements=requirements,
     )
     # the record of a run knows its results by their place under results/, not by the test's folder
@@ -413,6 +425,21 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "figures": figures,
         "provenance": folder / "provenance.json",
     }
+
+
+def with_strata(run, train: list[tuple[int, int]], test: tuple[int, int]):
+    """The run with so many patients without and with osteoporosis in each fold and in the internal test
+    set.
+    """
+    parts = [("train", fold, *sizes) for fold, sizes in enumerate(train)] + [("internal_test", None, *test)]
+    labels = [
+        (name, fold, label) for name, fold, *sizes in parts for label in (0, 1) for _ in range(sizes[label])
+    ]
+    cohort = pd.concat([run.cohort.head(1)] * len(labels), ignore_index=True)
+    cohort["patient_id"] = [f"P{i:05d}" for i in range(len(labels))]
+    cohort["set"], cohort["label"] = [name for name, *_ in labels], [label for *_, label in labels]
+    cohort["fold"] = pd.array([fold for _, fold, _ in labels], dtype="Int64")
+    return dataclasses.replace(run, cohort=cohort)
 
 
 @pytest.fixture

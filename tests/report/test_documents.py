@@ -9,44 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common import tables
-from scripts.statistics import (
-    auc_comparison,
-    calibration,
-    cohort_description,
-    decision_curves,
-    performance,
-    subgroups,
-    thresholds,
-)
+from scripts.common.contracts.every import CONTRACTS
 
 ROOT = Path(__file__).resolve().parents[2]
 OUTPUTS = (ROOT / "docs" / "outputs.md").read_text(encoding="utf-8")
-DECLARED = {
-    f"{module.__name__}.{name}": columns
-    for module in (
-        tables,
-        auc_comparison,
-        calibration,
-        cohort_description,
-        decision_curves,
-        performance,
-        subgroups,
-        thresholds,
-    )
-    for name, columns in vars(module).items()
-    if name.isupper()
-    and isinstance(columns, dict)
-    and set(columns.values()) <= {"text", "int", "float", "date"}
-    and columns
-}
+SHOWN = [contract for contract in CONTRACTS if contract.path.startswith("results/")]
 
 
-@pytest.mark.parametrize("name", [n for n in DECLARED if not n.endswith("BIRTH_DATES")])
-def test_every_column_is_explained(name):
-    for column in DECLARED[name]:
+@pytest.mark.parametrize("contract", SHOWN, ids=lambda contract: contract.path)
+def test_every_column_is_explained(contract):
+    for column in contract.whole:
         base = re.sub(r"_(low|high|ci_method)$", "", column)
-        assert f"`{column}`" in OUTPUTS or f"`{base}`" in OUTPUTS, f"{name}: {column}"
+        assert f"`{column}`" in OUTPUTS or f"`{base}`" in OUTPUTS, column
 
 
 def test_captions_exist_for_what_is_reported():

@@ -43,6 +43,7 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
         weights=[],
         engine={"engine": "r", "R": "4.2.2", "pROC": "1.18.0"},
         outputs=[str(tmp_path / "results.csv")],
+        trainings=[],
         requirements=tmp_path / "requirements.txt",
     )
 
@@ -119,24 +120,13 @@ def test_record_is_redacted_and_complete(tmp_path, configs):
 
 
 def test_the_device_of_a_fold_is_that_of_its_training_and_not_of_the_config(tmp_path):
-    for key, total, device in (("a", "11", "cpu"), ("b", "22", "cuda"), ("c", "33", "cpu")):
-        (tmp_path / key).mkdir()
-        record = {"device": device, "torch": "2.0", "settings": {}, "sha256": {"weights.pt": total}}
-        (tmp_path / key / "record.json").write_text(json.dumps(record), encoding="utf-8")
-    (tmp_path / "cut").mkdir()
-    (tmp_path / "cut" / "record.json").write_text('{"device"', encoding="utf-8")
-    sums = {
-        "results/deep/fold_0/weights.pt": "22",
-        "results/deep/fold_1/weights.pt": "11",
-        "results/deep/fold_2/weights.pt": "44",
-        "results/x.csv": "33",
-    }
-    assert trained_on(sums, tmp_path) == {
+    files = [tmp_path / name for name in ("a.json", "b.json")]
+    for file, device in zip(files, ("cuda", "cpu")):
+        file.write_text(json.dumps({"device": device, "torch": "2.0"}), encoding="utf-8")
+    assert trained_on(files) == {
         "0": {"device": "cuda", "torch": "2.0"},
         "1": {"device": "cpu", "torch": "2.0"},
-        "2": None,
     }
-    assert trained_on(sums, tmp_path / "absent") == {"0": None, "1": None, "2": None}
 
 
 def test_record_has_the_same_bytes_again(tmp_path, configs):

@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common.catalogue import CATALOGUE, result
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.vocabulary import REDACTED
-from scripts.report.render import report_html, templates_hash
+from scripts.report import sections
+from scripts.report.render import report_html
 from scripts.report.run_files import read_statistics
 from scripts.report.wording import _WORDS, Words
 
@@ -375,6 +377,27 @@ def test_same_run_gives_the_same_bytes(tmp_path, study):
     assert report_html(study()) == report_html(study())
 
 
+def test_a_result_of_the_catalogue_is_shown_where_it_says(study, monkeypatch):
+    """A new table and figure come behind the section's own, under their titles, by their rows alone."""
+    run = study()
+    rows = [
+        dataclasses.replace(result(name), name=f"{folder}/further", title="folds", place="missing")
+        for folder, name in (("statistics", "statistics/folds"), ("figures", "figures/roc"))
+    ]
+    before = Page(report_html(run))
+    monkeypatch.setattr(sections, "CATALOGUE", (*CATALOGUE, *rows))
+    more = dataclasses.replace(
+        run,
+        statistics={**run.statistics, "further": run.statistics["folds"]},
+        figures={**run.figures, "further": run.figures["roc"]},
+    )
+    after = Page(report_html(more))
+    assert sorted(set(after.ids) - set(before.ids)) == ["figure-further", "table-further"]
+    own, next_section = after.ids.index("table-missing"), after.ids.index("shortcuts")
+    assert all(own < after.ids.index(id) < next_section for id in ("figure-further", "table-further"))
+    assert report_html(more).count("Each fold&#39;s own AUC") >= 2
+
+
 def test_empty_tables_and_sets(study):
     run = study()
     left = run.predictions[run.predictions["set"] != "external_2"]
@@ -412,10 +435,3 @@ def test_chinese_page_has_no_english_headings(study, configs):
     page = report_html(study(configs["simulated"](study={"language": "zh"})))
     assert '<html lang="zh-CN">' in page and "病例筛选流程" in page
     assert not re.search(r"<h[23]>[A-Za-z ]{12,}</h", page)
-
-
-def test_templates_hash_sees_an_edit(tmp_path):
-    (tmp_path / "a.css").write_text("x", encoding="utf-8")
-    before = templates_hash(tmp_path)
-    (tmp_path / "a.css").write_text("y", encoding="utf-8")
-    assert templates_hash(tmp_path) != before

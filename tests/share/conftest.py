@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.share.suppression import TABLES
+from scripts.share.suppression import TABLES, rules_of
 
-OWN_TABLES = [name for name in TABLES if not name.startswith("intake/")]
+OWN_TABLES = [name.format(model="clinical") for name in TABLES if not name.startswith("intake/")]
 
 
 def write_csv(path: Path, columns, *rows) -> None:
@@ -42,7 +42,7 @@ def run(tmp_path) -> Path:
     """
     results = tmp_path / "results"
     for name in OWN_TABLES:
-        write_csv(results / name, TABLES[name].columns)
+        write_csv(results / name, rules_of(name).columns)
     sizes = {"train": (100, 40), "internal_test": (50, 20)}
     patients = [(s, k, k < p) for s, (n, p) in sizes.items() for k in range(n)]
     write_csv(

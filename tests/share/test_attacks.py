@@ -17,33 +17,43 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.tables import COHORT, FLOW, write_table
+from scripts.common.contracts.cohort import COHORT, FLOW
+from scripts.common.contracts.statistics import (
+    BASELINE_PERFORMANCE,
+    CALIBRATION,
+    CALIBRATION_CURVE,
+    DELONG,
+    MISSING,
+    NET_BENEFIT,
+    PREVALENCE,
+    SENSITIVITY,
+    SHORTCUTS,
+    SUBGROUPS,
+    TABLE1,
+    TABLE2,
+    THRESHOLDS,
+)
+from scripts.common.tables import write_table
 from scripts.share.pack_results import pack
-from scripts.share.suppression import FEW_VALUED, HIDDEN, TABLES
-from scripts.statistics.auc_comparison import DELONG, delong_table
+from scripts.share.suppression import FEW_VALUED, HIDDEN, rules_of
+from scripts.statistics.auc_comparison import delong_table
 from scripts.statistics.baselines import (
-    PERFORMANCE,
     baseline_delong,
     baseline_performance,
     baseline_thresholds,
     with_baselines,
 )
-from scripts.statistics.calibration import CALIBRATION, CURVE, calibration_tables
-from scripts.statistics.cohort_description import MISSING, TABLE1, count_missing, describe
-from scripts.statistics.decision_curves import NET_BENEFIT, decision_curves
-from scripts.statistics.performance import TABLE2, performance_table
-from scripts.statistics.sensitivity_analyses import SENSITIVITY, sensitivity_table
-from scripts.statistics.shortcuts import SHORTCUTS, manufacturer_rows, variable_rows, with_films
-from scripts.statistics.subgroups import (
-    PREVALENCE,
-    SUBGROUPS,
-    prevalence_table,
-    subgroup_table,
-)
-from scripts.statistics.thresholds import THRESHOLDS, freeze
+from scripts.statistics.calibration import calibration_tables
+from scripts.statistics.cohort_description import count_missing, describe
+from scripts.statistics.decision_curves import decision_curves
+from scripts.statistics.performance import performance_table
+from scripts.statistics.sensitivity_analyses import sensitivity_table
+from scripts.statistics.shortcuts import manufacturer_rows, variable_rows, with_films
+from scripts.statistics.subgroups import prevalence_table, subgroup_table
+from scripts.statistics.thresholds import freeze
 from scripts.statistics.waist import with_cohort
 
-from .conftest import record, write_csv
+from .conftest import OWN_TABLES, record, write_csv
 from .test_packing import opened
 
 SIZES = {"train": (60, 80), "internal_test": (55, 75), "external_1": (60, 60), "external_2": (3, 14)}
@@ -109,9 +119,8 @@ class Study:
         self.folder = folder
         cohort, predictions = simulated(seed)
         results = folder / "results"
-        for name in TABLES:
-            if not name.startswith("intake/"):
-                write_csv(results / name, TABLES[name].columns)
+        for name in OWN_TABLES:
+            write_csv(results / name, rules_of(name).columns)
         write_table(cohort, results / "cohort/cohort.csv", COHORT)
         frame = with_cohort(predictions, results / "cohort/cohort.csv")
         frozen = freeze(predictions, MODELS, "youden", None)
@@ -145,14 +154,14 @@ class Study:
             ("net_benefit", decision_curves(frame, MODELS, TESTS, np.array([0.1, 0.5]), 0.95, 50, 1),
             NET_BENEFIT),
             ("calibration", calibration, CALIBRATION),
-            ("calibration_curve", curve, CURVE),
+            ("calibration_curve", curve, CALIBRATION_CURVE),
             ("subgroups", subgroup_table(frame, MODELS, TESTS, cuts, 0.95), SUBGROUPS),
             ("prevalence", prevalence_table(frame, MODELS, TESTS, cuts, POPULATIONS, 0.95, 50, 1),
             PREVALENCE),
             ("sensitivity", sensitivity_table(frame, MODELS, TESTS, cuts, -2.5, 0.95, 50, 1), SENSITIVITY),
             ("delong", delong_table(predictions, MODELS, TESTS, ["deep", "clinical"], 0.95, None), DELONG),
             ("baseline_performance", baseline_performance(both, TESTS, baseline_cuts, 0.95, 50, 1),
-            PERFORMANCE),
+            BASELINE_PERFORMANCE),
             ("baseline_delong", baseline_delong(both, TESTS, 0.95, None), DELONG),
             ("shortcuts",
             pd.DataFrame(variable_rows(films, TESTS, 0.95, 1) + manufacturer_rows(films, TESTS, 0.95),
@@ -493,11 +502,11 @@ def test_numbers_of_missing_values_do_not_come_back_from_means(study):
 def test_a_closed_row_says_nothing(study):
     archive = study.archive(SMALLEST)
     closed = 0
-    for name in TABLES:
+    for name in OWN_TABLES:
         for row in rows(archive, name):
             if row.get("n") == HIDDEN and name != "statistics/table1.csv":
                 closed += 1
-                assert {value for column, value in row.items() if column not in TABLES[name].keys} == {
+                assert {value for column, value in row.items() if column not in rules_of(name).keys} == {
                     HIDDEN
                 }, (name, row)
     assert closed > 20

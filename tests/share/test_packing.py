@@ -15,11 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from scripts.common.contracts.cohort import PREDICTIONS
+from scripts.common.contracts.contract import Column
 from scripts.common.errors import StudyError
-from scripts.share.pack_results import pack
-from scripts.share.suppression import TABLES
+from scripts.share.pack_results import main, pack
+from scripts.share.suppression import Rules
 
-from .conftest import record
+from .conftest import OWN_TABLES, record
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,7 +91,7 @@ def test_a_figure_that_the_packer_does_not_know_or_the_run_did_not_make_is_left_
     assert b"figures/flow.pdf: the run did not make it" in found["README.txt"]
 
 
-@pytest.mark.parametrize("name", [name for name in TABLES if not name.startswith("intake/")])
+@pytest.mark.parametrize("name", [name for name in OWN_TABLES if not name.startswith("boosting/")])
 def test_a_table_that_was_changed_or_not_recorded_is_refused(run, name):
     path = run / "results" / name
     path.write_text(path.read_text() + "\n")
@@ -100,6 +102,17 @@ def test_a_table_that_was_changed_or_not_recorded_is_refused(run, name):
     (run / "results/provenance.json").write_text(json.dumps(kept))
     with pytest.raises(StudyError, match=f"{name}' is not the file that the run recorded"):
         packed(run)
+
+
+def test_a_table_of_a_model_that_the_run_does_not_have_is_left_out_and_named(run):
+    record(run)
+    left = run / "results/boosting/of_before/importance.csv"
+    left.parent.mkdir()
+    left.write_text((run / "results/boosting/clinical/importance.csv").read_text())
+    found = packed(run)
+    assert "boosting/clinical/importance.csv" in found
+    assert "boosting/of_before/importance.csv" not in found
+    assert b"boosting/of_before/importance.csv: the run did not make it" in found["README.txt"]
 
 
 def test_checksums_of_tables_with_hidden_cells_are_not_told(run):
@@ -166,15 +179,40 @@ def test_digits_within_a_number_are_no_id(run):
     assert "figures/flow.svg" in packed(run)
 
 
-def test_an_unknown_table_or_column_is_left_out_and_named(run):
+def test_an_unknown_table_is_left_out_and_named(run):
     (run / "results/statistics/ages.csv").write_text("age,n\n51,1\n")
-    path = run / "results/statistics/missing.csv"
-    path.write_text("center,set,variable,n,n_missing,n_capped,birth_date\n")
+    (run / "results/statistics/missing.csv").write_text("center,set,variable,n,n_missing\n")
     record(run)
     found = packed(run)
     assert "statistics/ages.csv" not in found and "statistics/missing.csv" not in found
     assert b"statistics/ages.csv: a table that the packer does not know" in found["README.txt"]
-    assert b"statistics/missing.csv: has columns that the packer does not know" in found["README.txt"]
+    assert b"statistics/missing.csv: lacks the column 'n_capped'" in found["README.txt"]
+
+
+def test_a_column_that_no_contract_declares_is_left_out_and_named(run, capsys, monkeypatch):
+    name, row = "statistics/missing.csv", "internal,train,age,100,8,0"
+    path = run / "results" / name
+    path.write_text(f"{path.read_text()}{row}\n")
+    record(run)
+    before = packed(run)
+    assert row.encode() in before[name] and "tables/table1.docx" in before
+    path.write_text(path.read_text().replace("n_capped\n", "n_capped,youngest\n").replace(row, f"{row},41"))
+    record(run)
+    monkeypatch.chdir(run)
+    assert main(["--release", "coarse"]) == 0
+    told = f"column 'youngest' of {name}: its contract doesn't declare it"
+    assert told in capsys.readouterr().out
+    found = packed(run)
+    assert found[name] == before[name], "the table goes in without the column"
+    assert told.encode() in found["README.txt"]
+    assert "tables/table1.docx" not in found, "a document of the table may show the column"
+
+
+def test_a_column_whose_telling_is_unknown_cannot_be_declared():
+    with pytest.raises(ValueError, match="'age_of_death': tells must be one of key, setting, size"):
+        Column("age_of_death", "int", "secret", "age at death")
+    with pytest.raises(ValueError, match="tells of single patients"):
+        Rules(PREDICTIONS, lambda *_: None)
 
 
 def test_films_go_in_only_after_a_sign_off(run):

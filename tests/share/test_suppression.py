@@ -8,7 +8,7 @@ import itertools
 
 import pytest
 
-from scripts.share.suppression import HIDDEN, TABLES, hide_small, sets_of, suppressed
+from scripts.share.suppression import HIDDEN, hide_small, rules_of, sets_of, suppressed
 
 
 def cohort(**sizes):
@@ -22,7 +22,7 @@ BIG = {"train": (100, 40), "internal_test": (50, 20), "external_1": (60, 30)}
 
 
 def table(name, *rows):
-    return [{column: str(row.get(column, "")) for column in TABLES[name].columns} for row in rows]
+    return [{column: str(row.get(column, "")) for column in rules_of(name).columns} for row in rows]
 
 
 def packed(name, *rows, sizes=None, smallest=5, keep=False):
@@ -211,9 +211,9 @@ def test_a_set_with_a_small_class_is_closed_in_every_table():
         "statistics/delong.csv",
     ):
         (out,) = packed(
-            name, {k: v for k, v in row.items() if k in TABLES[name].columns}, sizes=sizes, keep=True
+            name, {k: v for k, v in row.items() if k in rules_of(name).columns}, sizes=sizes, keep=True
         )
-        assert {out[column] for column in out if column not in TABLES[name].keys} == {HIDDEN}, (
+        assert {out[column] for column in out if column not in rules_of(name).keys} == {HIDDEN}, (
             "an empty cell tells of what there is nobody"
         )
     (out,) = packed(

@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.tables import COHORT, FILMS, FLOW, PREDICTIONS, write_table
+from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
+from scripts.common.contracts.intake import FILMS
+from scripts.common.tables import write_table
 
 SIZES = {"train": (90, 166), "internal_test": (22, 42), "external_1": (35, 21), "external_2": (28, 12)}
 """OP and non-OP patients per set, as in the shipped configuration."""
@@ -136,7 +138,7 @@ def write_gradcam(folder: Path, cohort: pd.DataFrame, predictions: pd.DataFrame,
     for center, part in cohort.groupby("center", sort=False):
         films = pd.DataFrame({name: "" for name in FILMS}, index=range(len(part)))
         films["image_id"] = part["image_id"].to_numpy()
-        films[["age", "same_day_order", "enrolled"]] = 1
+        films[["same_day_order", "enrolled"]] = 1
         films["burned_in"] = np.where(part["image_id"].eq(cases["image_id"].iloc[-1]), "unknown", "NO")
         write_table(films, folder / f"results/intake/{center}/films.csv", FILMS)
 

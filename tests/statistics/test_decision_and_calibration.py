@@ -10,15 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.statistics.calibration import (
-    CALIBRATION,
-    calibrate,
-    calibration_tables,
-    smoothed_curve,
-    spline_basis,
-)
+from scripts.common.contracts.statistics import CALIBRATION, NET_BENEFIT
+from scripts.statistics.calibration import calibrate, calibration_tables, smoothed_curve, spline_basis
 from scripts.statistics.decision_curves import (
-    NET_BENEFIT,
     bootstrap_net_benefit,
     decision_curves,
     net_benefit,

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scripts.common.contracts.statistics import DELONG
 from scripts.common.errors import StudyError
 from scripts.statistics.auc_comparison import (
-    DELONG,
     check_against,
     compare_set,
     delong_table,

@@ -17,20 +17,22 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from scripts.common.config import Figures
+from scripts.common.contracts.cohort import FLOW
+from scripts.common.contracts.networks import CASES, HISTORY
 from scripts.common.errors import StudyError
-from scripts.common.tables import FLOW, read_table
+from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc
 from scripts.statistics.decision_curves import decision_curves, threshold_grid
 from scripts.statistics.flow_diagram import draw_flow
 from scripts.statistics.forest_figure import draw_forest
-from scripts.statistics.gradcam_figure import CASES, draw_gradcam, read_maps
+from scripts.statistics.gradcam_figure import draw_gradcam, read_maps
 from scripts.statistics.performance import performance_table
 from scripts.statistics.shortcut_figure import draw_shortcuts
 from scripts.statistics.shortcuts import read_masked, shortcut_table, with_films
 from scripts.statistics.subgroups import subgroup_table
-from scripts.statistics.training_figure import HISTORY, draw_training
+from scripts.statistics.training_figure import draw_training
 from scripts.statistics.waist import read_predictions, with_cohort
 from scripts.statistics.words import Language
 

@@ -10,8 +10,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from scripts.common.contracts.cohort import FLOW
+from scripts.common.contracts.networks import CASES, HISTORY
+from scripts.common.contracts.statistics import SUBGROUPS
 from scripts.common.errors import StudyError
-from scripts.common.tables import FLOW, read_table
+from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.curves import Look, draw_calibration, draw_decision_curves, draw_roc, roc_points
@@ -19,10 +22,10 @@ from scripts.statistics.decision_curves import best_strategies, decision_curves,
 from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
-from scripts.statistics.gradcam_figure import CASES, draw_gradcam, films_to_show, read_maps
+from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
 from scripts.statistics.performance import performance_table
-from scripts.statistics.subgroups import SUBGROUPS, levels, subgroup_table
-from scripts.statistics.training_figure import HISTORY, draw_training
+from scripts.statistics.subgroups import levels, subgroup_table
+from scripts.statistics.training_figure import draw_training
 from scripts.statistics.words import WORDS, Language
 
 MODELS = ["deep", "clinical", "combined"]

@@ -9,10 +9,12 @@ import pandas as pd
 import pytest
 from scipy.stats import mannwhitneyu
 
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.statistics import FOLDS
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, read_table, write_table
+from scripts.common.tables import read_table, write_table
 from scripts.statistics.delong import auc_interval, auc_with_covariance
-from scripts.statistics.fold_performance import FOLDS, fold_table
+from scripts.statistics.fold_performance import fold_table
 
 SETS = {"internal_test": (22, 42), "external_1": (60, 55)}
 

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common.contracts.statistics import BEST_MODEL, DIFFERENCES, YOUDEN_UPPER_BOUND
 from scripts.statistics.decision_curves import (
-    BEST,
     best_ranges,
     bootstrap_net_benefit,
     decision_curves,
@@ -16,8 +16,6 @@ from scripts.statistics.decision_curves import (
     threshold_grid,
 )
 from scripts.statistics.model_differences import (
-    DIFFERENCES,
-    UPPER_BOUND,
     benefit_differences_table,
     bootstrap_benefit_difference,
     differences_table,
@@ -84,7 +82,7 @@ def test_the_bootstrap_is_paired(predictions):
 
 def test_the_best_threshold_on_test_is_an_upper_bound_and_says_so(predictions):
     table = upper_bound_table(predictions, MODELS, SETS, CUTS)
-    assert list(table.columns) == list(UPPER_BOUND) and len(table) == 9
+    assert list(table.columns) == list(YOUDEN_UPPER_BOUND) and len(table) == 9
     assert table["use"].str.startswith("upper bound only").all()
     assert table["ci_method"].str.startswith("none").all() and (table["best_minus_frozen"] >= 0).all()
     assert not {"threshold", "sensitivity", "specificity"} & set(table.columns), (
@@ -118,7 +116,7 @@ def test_ranges_in_which_a_model_is_best():
     table = best_ranges(
         benefits(a=[0.3, 0.2, 0.1, 0.0], b=[0.2, 0.25, 0.1, -0.1], all=[0.3, 0.1, -0.1, -0.5], none=[0.0] * 4)
     )
-    assert list(table.columns) == list(BEST)
+    assert list(table.columns) == list(BEST_MODEL)
     found = {
         (row.model, row.threshold_from, row.threshold_to): (row.tied_with, row.largest_lead)
         for row in table.itertuples()

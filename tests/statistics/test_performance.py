@@ -10,15 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scripts.statistics.performance import (
-    METRICS,
-    TABLE2,
-    bootstrap_counts,
-    evaluate_set,
-    f1_score,
-    performance_table,
-    wilson,
-)
+from scripts.common.contracts.statistics import METRICS, TABLE2
+from scripts.statistics.performance import bootstrap_counts, evaluate_set, f1_score, performance_table, wilson
 from scripts.statistics.subgroups import (
     at_prevalence,
     bayes,

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.common.tables import COHORT, COHORT_FURTHER, write_table
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.statistics import SENSITIVITY
+from scripts.common.tables import write_table
 from scripts.statistics.delong import auc_with_covariance, influences
 from scripts.statistics.sensitivity_analyses import (
     NEWCOMBE,
     OVERLAPPING,
     SAME,
-    SENSITIVITY,
     Analysis,
     analyses,
     auc_change,
@@ -48,7 +49,7 @@ def patients(predictions, cohort, tmp_path):
     )
     cohort["dxa_interval_months"] = np.ceil(cohort["dxa_interval_days"].abs() / 30.44).astype(int)
     write_table(cohort, tmp_path / "cohort.csv", COHORT)
-    assert set(COHORT_FURTHER) < set(cohort.columns)
+    assert set(COHORT.whole) <= set(cohort.columns)
     return with_cohort(predictions, tmp_path / "cohort.csv")
 
 

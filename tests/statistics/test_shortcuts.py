@@ -9,13 +9,14 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
+from scripts.common.contracts.statistics import SHORTCUTS
 from scripts.common.errors import StudyError
-from scripts.common.tables import COHORT, PREDICTIONS, write_table
+from scripts.common.tables import write_table
 from scripts.common.vocabulary import MASKS
 from scripts.statistics.delong import auc_with_covariance, compare
 from scripts.statistics.shortcuts import (
     GROUPS,
-    SHORTCUTS,
     Design,
     adjusted_r2,
     audited_score,

@@ -11,30 +11,35 @@ from types import SimpleNamespace
 import jinja2
 import pytest
 
+from scripts.common.catalogue import CATALOGUE, result
+
 ROOT = Path(__file__).resolve().parents[2]
-RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk")))
-REPORTED = re.findall(
-    r'(?:report|marked)\(\s*"(results/[^"]+)",\s*caption=(?:"\.\./report/(\w+)\.rst"|caption),\s*category="(\w+)",\s*labels=\{"what":'
-    r' "([^"]+)"\}',
-    RULES,
+MARKED = re.findall(
+    r'marked\("([^"]+)"(?:, "(\w+)")?\)',
+    "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "rules").glob("*.smk"))),
 )
-SOURCES = ("net_benefit.csv", "calibration_curve.csv", "baseline_delong.csv")
-"""Tables behind a figure or another table, which are not shown by themselves."""
 
 
-def test_every_figure_and_table_is_in_the_report():
-    shown = {path for path, *_ in REPORTED}
-    outputs = set(re.findall(r'"(results/(?:statistics/\w+\.csv|figures/\w+\.svg|tables/\w+\.\w+))"', RULES))
-    assert len(outputs) > 20
-    assert {path for path in outputs - shown if not path.endswith(SOURCES)} == set()
+def test_every_result_with_a_caption_is_marked_in_a_rule():
+    flow = ("figures/flow", "")  # targets.flow_figure marks it, where there is a flow table
+    wanted = {
+        (row.name, suffix)
+        for row in CATALOGUE
+        if row.caption
+        for suffix in (row.suffix.split() if row.folder == "tables" and " " in row.suffix else [""])
+    }
+    assert len(MARKED) == len(set(MARKED)) > 20
+    assert {*MARKED, flow} == wanted
 
 
 def test_labels_are_different_within_a_category_and_captions_exist():
-    assert len({(category, what) for _, _, category, what in REPORTED}) == len(REPORTED) > 20
-    assert {category for _, _, category, _ in REPORTED} <= {"Figures", "Tables", "Report"}
-    for _, caption, _, _ in REPORTED:
-        assert not caption or (ROOT / f"report/{caption}.rst").is_file()
-    named = set(re.findall(r'"\.\./report/(\w+)\.rst"', RULES))
+    labels = [
+        (mark["category"], *mark["labels"].values())
+        for mark in (result(name).mark(suffix) for name, suffix in MARKED)
+    ]
+    assert len(set(labels)) == len(labels)
+    assert {category for category, _ in labels} == {"Figures", "Tables", "Report"}
+    named = {row.caption for row in CATALOGUE if row.caption}
     assert {path.stem for path in (ROOT / "report").glob("*.rst")} == named | {"workflow"}
 
 

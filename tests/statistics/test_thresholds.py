@@ -5,16 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from scripts.common.contracts.cohort import PREDICTIONS
+from scripts.common.contracts.statistics import THRESHOLDS
 from scripts.common.errors import StudyError
-from scripts.common.tables import PREDICTIONS, write_table
-from scripts.statistics.thresholds import (
-    THRESHOLDS,
-    cut_points,
-    for_sensitivity,
-    freeze,
-    read_thresholds,
-    youden,
-)
+from scripts.common.tables import write_table
+from scripts.statistics.thresholds import cut_points, for_sensitivity, freeze, read_thresholds, youden
 from scripts.statistics.waist import read_predictions, with_cohort
 
 MODELS = ["deep", "clinical", "combined"]

@@ -11,5 +11,5 @@ include: "../../rules/statistics.smk"
 rule all:
     default_target: True
     input:
-        [f for f in final_outputs() if f.startswith(("results/statistics", "results/figures", "results/tables/table"))],
+        [f for f in final_outputs(CFG) if f.startswith(("results/statistics", "results/figures", "results/tables/table"))],
         "results/statistics/engine.json",

@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from scripts.share.contents import DERIVED
+from scripts.common.catalogue import CATALOGUE
 from scripts.share.suppression import TABLES
 
 RULES_ONCE = {
@@ -126,14 +126,19 @@ def test_every_table_that_can_be_shared_is_recorded(study):
     text = study.snakemake("-n", "results/provenance.json")
     job = text[text.index("rule record_provenance:") :].split("input: ")[1]
     inputs = set(job.splitlines()[0].split(", "))
-    tables = {f"results/{name}" for name in TABLES if not name.startswith("intake/")}
+    tables = {
+        f"results/{name}".format(model=model)
+        for model in ("clinical", "combined")
+        for name in TABLES
+        if not name.startswith("intake/")
+    }
     counted = {
         f"results/intake/{name}"
         for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")
     }
     documents = {
         f"results/{name}.{suffix}"
-        for name in DERIVED
+        for name in (row.name for row in CATALOGUE if row.sharing.how == "derived")
         for suffix in (("docx", "html") if "tables/" in name else ("svg", "png"))
     }
     assert tables | counted | documents | {"results/statistics/engine.json"} <= inputs
@@ -146,29 +151,86 @@ def test_lint(study):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_rule_has_what_a_rule_needs(study):
-    """Log, benchmark, docstring, resources and code hash in every rule but `all`."""
-    import re
+ORDER = [
+    *("input", "output", "log", "benchmark", "wildcard_constraints", "priority", "conda"),
+    *("threads", "resources", "params", "script", "shell"),
+]
+"""The directives of a rule, in the order in which they stand."""
 
+OPTIONAL = {"input", "wildcard_constraints", "priority", "params", "script", "shell"}
+
+
+def test_every_rule_has_what_a_rule_needs(study):
+    """A docstring, and directives in one order: log, benchmark, environment, resources, hash of the code."""
+    seen = 0
     for file in sorted((study.path / "rules").glob("*.smk")):
-        for block in re.split(r"(?m)^(?=rule |checkpoint )", file.read_text(encoding="utf-8"))[1:]:
-            name = re.match(r"rule (\w+)", block).group(1)
-            for part in (
-                '"""',
-                "log:",
-                "benchmark:",
-                "threads:",
-                "mem_mb",
-                "runtime",
-                "code=code(",
-                "conda:",
-            ):
-                if (name, part) == ("fetch_weights", "code=code("):
-                    continue  # a file placed by hand must never be deleted to be fetched again
-                assert part in block, f"rule {name} has no {part}"
-            if name != "all":
-                assert f"/{name}" in block
-                folder = "statistics" if file.stem == "own_tables" else file.stem
-                assert (study.path / "scripts" / folder / f"{name}.py").is_file(), (
-                    f"no script for rule {name}"
-                )
+        for block in re.split(r"(?m)^(?=rule )", file.read_text(encoding="utf-8"))[1:]:
+            seen += 1
+            name = re.match(r"rule (\w+)", block)[1]
+            assert re.match(r'rule \w+:\n    """\w[^"]*\.', block), f"rule {name} has no docstring"
+            found = re.findall(r"(?m)^    (\w+):", block.split("localrules:")[0])
+            assert found == [part for part in ORDER if part in found], f"rule {name}: order of directives"
+            assert set(ORDER) - OPTIONAL <= set(found) and len({"script", "shell"} & set(found)) == 1, name
+            assert "mem_mb=grows(" in block and "runtime=grows(" in block, name
+            # without params a file placed by hand is never deleted to be fetched again
+            assert "code=code(" in block or name == "fetch_weights", name
+            assert f'"logs/{name}' in block and f'"benchmarks/{name}' in block, name
+            folder = "statistics" if file.stem == "own_tables" else file.stem
+            assert (study.path / "scripts" / folder / f"{name}.py").is_file(), f"no script for rule {name}"
+    assert seen > 30
+
+
+def test_a_rule_taken_over_with_other_files_names_them_in_its_command(fresh_study):
+    """`use rule ... with:` other inputs and outputs; no path of the rule's own stands in the command."""
+    study = fresh_study("taken_over")
+    (study.path / "Snakefile").write_text(
+        (study.path / "Snakefile").read_text(encoding="utf-8")
+        + """
+
+use rule score_images as score_elsewhere with:
+    input:
+        films="my films/{set}/films.npy",
+        index="my films/{set}/index.csv",
+        weights=["my weights/0.pt", "my weights/1.pt"],
+    output:
+        "my scores/{set}.csv",
+    log:
+        "logs/score_elsewhere/{set}.log",
+
+
+use rule train_fold as train_elsewhere with:
+    input:
+        films="my films/train/films.npy",
+        index="my films/train/index.csv",
+    output:
+        weights="my folds/{fold}/weights.pt",
+        history="my folds/{fold}/history.csv",
+        held_out="my folds/{fold}/held_out.csv",
+        trained_on="my folds/{fold}/trained_on.json",
+    log:
+        "logs/train_elsewhere/{fold}.log",
+""",
+        encoding="utf-8",
+    )
+    for name in ("my films/internal_test", "my films/train", "my weights"):
+        (study.path / name).mkdir(parents=True)
+        for file in ("films.npy", "index.csv", "0.pt", "1.pt"):
+            (study.path / name / file).touch()
+    targets = ["my scores/internal_test.csv", "my folds/1/weights.pt"]
+    text = study.snakemake("-n", "-p", "--", *targets)
+    commands = [line.strip() for line in text.splitlines() if "python -m scripts.deep" in line]
+    assert len(commands) == 2 and not any("results/" in line or "state/" in line for line in commands)
+    scoring, training = sorted(commands, key=lambda line: "train_fold" in line)
+    assert """--cache "$(dirname 'my films/internal_test/index.csv')" """ in scoring
+    assert "--weights 'my weights/0.pt' 'my weights/1.pt' --output 'my scores/internal_test.csv' " in scoring
+    assert "--log logs/score_elsewhere/internal_test.log" in scoring
+    assert """--cache "$(dirname 'my films/train/index.csv')" --fold 1 """ in training
+    assert """--output "$(dirname 'my folds/1/weights.pt')" """ in training
+
+
+def test_no_command_names_a_file_again(study):
+    """Commands say {input}, {output} and {log}."""
+    for file in sorted((study.path / "rules").glob("*.smk")):
+        text = file.read_text(encoding="utf-8")
+        for command in re.findall(r"(?ms)^    shell:\n(.*?)(?:\n\n|\Z)", text):
+            assert not re.search(r"(results|state|data|private|weights|logs)/", command), file.name

@@ -18,6 +18,8 @@ import pytest
 import yaml
 
 from scripts.common.config.files import laid_over, read_config_file
+from scripts.common.contracts.every import contract_of
+from scripts.common.tables import read_table
 from scripts.share.pack_results import pack
 from tests.workflow.documented import without_test_packages
 
@@ -89,6 +91,27 @@ def test_contract_columns(finished, name):
     frame = pd.read_csv(finished.path / name)
     assert set(CONTRACT[name]) <= set(frame.columns)
     assert len(frame)
+
+
+def test_every_table_fits_its_contract(finished):
+    """Every CSV under ``results/`` is declared; its columns, and what names a row, are as declared."""
+    tables = sorted((finished.path / "results").rglob("*.csv"))
+    assert len(tables) > 60
+    for path in tables:
+        name = path.relative_to(finished.path).as_posix()
+        contract = contract_of(name)
+        assert contract is not None, f"{name}: no contract"
+        frame = read_table(path, contract)
+        assert list(frame.columns)[: len(contract)] == list(contract), name
+        assert all(contract.knows(column) for column in frame.columns), name
+        if contract.row_key:
+            assert not frame.duplicated(list(contract.row_key)).any(), f"{name}: {contract.row_key}"
+
+
+def test_what_is_promised_is_the_contract():
+    for name, columns in CONTRACT.items():
+        if not name.startswith("results/deep/"):
+            assert set(columns) <= {*contract_of(name).promised, "deep", "clinical", "combined"}, name
 
 
 def test_other_files_of_the_contract(finished):

@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from scripts.common.config import FrontalView, IdNormaliser
+from scripts.common.contracts.intake import LISTING
 from scripts.common.key import open_key
 from scripts.common.leftover_scripts import STARTED
 from scripts.common.log import Log
@@ -24,7 +25,7 @@ from scripts.intake.batch_conversion import convert_batch
 from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.dicom_reading import silence_readers
 from scripts.intake.identity import Pseudonyms
-from scripts.intake.listing import LISTING, batch_of
+from scripts.intake.listing import batch_of
 from tests.intake.fuzz_intake import WINDOW, whole_film
 
 TARGET = "results/intake/hospital_a/films.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import os
 import shutil
@@ -9,6 +10,8 @@ import subprocess
 import time
 
 import pytest
+
+from scripts.common.code_hash import LEAVES
 
 COSTLY = {"train_fold", "fit_xgboost", "cache_films"}
 OF_ONE_CENTRE = [
@@ -83,8 +86,43 @@ def test_a_comment_in_every_script_and_a_docs_change_run_nothing(duplicate):
     ]
 
 
+def test_a_reworded_message_in_every_leaf_runs_nothing(duplicate):
+    for name in LEAVES:
+        path = duplicate.path / name
+        text = path.read_text(encoding="utf-8")
+        if path.name == "progress.py":
+            reworded = ast.unparse(Reworded().visit(ast.parse(text)))
+        else:
+            reworded = text.replace("this is a defect of the software", "the software is at fault")
+        assert ast.dump(ast.parse(reworded)) != ast.dump(ast.parse(text)), name
+        path.write_text(reworded + "\n", encoding="utf-8")
+    assert "Nothing to be done" in duplicate.snakemake()
+
+
+class Reworded(ast.NodeTransformer):
+    """Every message begins otherwise than before."""
+
+    def visit_Return(self, node):
+        text = isinstance(node.value, ast.JoinedStr | ast.Constant)
+        if text:
+            node.value = ast.BinOp(ast.Constant("In other words: "), ast.Add(), node.value)
+        return node
+
+
+def test_a_new_config_key_that_no_rule_reads_runs_nothing(duplicate):
+    path = duplicate.path / "scripts/common/config/report.py"
+    text = path.read_text(encoding="utf-8")
+    key = "\n    tagline: str = Field('', description='A line below the title.')\n"
+    place = text.index("    signed_off_by:")
+    path.write_text(text[:place] + key.lstrip("\n") + text[place:], encoding="utf-8")
+    assert "Nothing to be done" in duplicate.snakemake()
+    # in the config it is of the record that holds the config's text, and of nothing else
+    duplicate.edit_config(lambda raw: raw.setdefault("report", {}).update(tagline="Bones"))
+    assert not duplicate.jobs().keys() - {"record_provenance", "write_report", "all"}
+
+
 def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
-    path = duplicate.path / "scripts/deep/network.py"
+    path = duplicate.path / "scripts/deep/kinds/hybrid.py"
     path.write_text(path.read_text(encoding="utf-8") + "\nANOTHER_CONSTANT = 1\n", encoding="utf-8")
     assert duplicate.jobs()["train_fold"] == 5
 

@@ -14,6 +14,7 @@ import torch
 from scripts.deep.arithmetic import exact_arithmetic
 from scripts.deep.films import FilmStack, data_hash, split_fold
 from scripts.deep.scoring import for_scoring, probabilities
+from scripts.deep.settings import settings_of
 from scripts.deep.trained_networks import load_networks
 from scripts.deep.training_store import fold_key
 
@@ -95,7 +96,9 @@ def test_the_published_weights_are_of_the_training_that_held_those_patients_out(
         assert places
         record = json.loads((places[0] / "record.json").read_text())
         key, another = (
-            fold_key(data_hash(*split_fold(training_films.films, n)), record["settings"], k, None)
+            fold_key(
+                data_hash(*split_fold(training_films.films, n)), settings_of(record["settings"]), k, None
+            )
             for n in (k, (k + 1) % 5)
         )
         assert record["fold"] == k and key in [place.name for place in places]

@@ -20,7 +20,8 @@ import yaml
 from pydantic import BaseModel
 
 from scripts.common.config import DxaTable, IdNormaliser, ImageTable, PatientTable
-from scripts.common.tables import COHORT, read_table
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.tables import read_table
 from scripts.intake.png_encoding import encode_png16
 from tests.intake.fuzz_intake import whole_film
 

@@ -1,0 +1,373 @@
+"""Every result that a person reads, or that another may get: where it lies, what it is called, where it is
+shown, and how it is shared.
+
+The targets, Snakemake's report, the study's report, the listing of own tables, ``make share`` and the table
+in ``docs/outputs.md`` are made from these rows.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scripts.common.contracts import cohort, intake, report, statistics, tabular
+from scripts.common.contracts.contract import Contract
+
+ROOT = "results/"
+
+FINAL, PRODUCT, LAST = "final", "product", "last"
+"""When a result is made: asked for by name; on the way there; by the report's rule, after the provenance
+record that holds the checksums of the others."""
+
+WAYS = ("whole", "redacted", "suppressed", "counted", "derived", "counting", "films", "never")
+"""Ways of sharing: as it is; without what could tell; with small cells hidden; only counts of its rows; where
+nothing is hidden in the tables that it shows; where nothing is hidden at all, since it draws counts of people
+that no table holds; after a sign-off on films; never."""
+
+FIGURE = "figure"
+"""Stands for the suffixes of a figure: those of the config."""
+
+DOCUMENTS = {"docx": "Word", "html": "page"}
+"""Suffixes of a table as a document, and what they are called."""
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How ``make share`` packs a result.
+
+    Parameters
+    ----------
+    how : one of WAYS
+    by : of a suppressed table, how its cells are hidden (``WAYS`` of ``scripts/share/suppression.py``)
+    of : names of the tables that it shows, where it is derived
+    outcomes : whether it tells cells of the confusion matrices at other thresholds than the frozen one, so
+        that it goes in with the models' errors only
+    why : the reason for which it stays out
+    pattern : how the archive names what never goes in
+    """
+
+    how: str
+    by: str = ""
+    of: tuple[str, ...] = ()
+    outcomes: bool = False
+    why: str = ""
+    pattern: str = ""
+
+    def __post_init__(self) -> None:
+        if self.how not in (
+            "whole",
+            "redacted",
+            "suppressed",
+            "counted",
+            "derived",
+            "counting",
+            "films",
+            "never",
+        ):
+            raise ValueError(f"'{self.how}' is no way of sharing")
+        if (self.how in ("counting", "never")) != bool(self.why):
+            raise ValueError(f"say why a result is not shared, and only then: '{self.how}'")
+
+
+def suppressed(by: str = "set", outcomes: bool = False) -> Sharing:
+    """A table with its small cells hidden."""
+    return Sharing("suppressed", by=by, outcomes=outcomes)
+
+
+def derived(*of: str) -> Sharing:
+    """A figure or document that shows the numbers of the tables ``of``."""
+    return Sharing("derived", of=of)
+
+
+def never(why: str, pattern: str = "") -> Sharing:
+    """What stays here whatever is chosen."""
+    return Sharing("never", why=why, pattern=pattern)
+
+
+BETWEEN_MODELS = never("differences between models could give back single patients")
+PERSONS = never("by patient or by film")
+MODELS = "models: weights and trees can hold traces of the patients they were trained on"
+STATEMENTS = never("its statements hold unsuppressed numbers", "tables/checklist_*")
+
+
+@dataclass(frozen=True)
+class Result:
+    """A result; ``name`` is its path below ``results/`` without suffix, ``{center}`` and the like stand for
+    every such name.
+
+    Parameters
+    ----------
+    name, suffix : the path; several suffixes are joined by spaces, FIGURE stands for those of the config
+    title : key of TITLES
+    sharing : how ``make share`` takes it
+    contract : of a table
+    caption : page in ``report/`` and category with which it stands in Snakemake's report; empty: it does not
+    place : section of the study's report that shows it; empty: none does
+    shown_as : suffix of the file that the report shows
+    own : whether it is made of own tables too (``make statistics``)
+    made : FINAL, PRODUCT or LAST
+    """
+
+    name: str
+    suffix: str
+    title: str
+    sharing: Sharing
+    contract: Contract | None = None
+    caption: str = ""
+    category: str = ""
+    place: str = ""
+    shown_as: str = "svg"
+    own: bool = False
+    made: str = FINAL
+
+    @property
+    def stem(self) -> str:
+        """The last part of the name."""
+        return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def folder(self) -> str:
+        """The name without its last part."""
+        return self.name.rpartition("/")[0]
+
+    def suffixes(self, formats: Iterable[str] = ()) -> list[str]:
+        """The suffixes of its files; ``formats`` are those of the figures beside SVG and PNG."""
+        return sorted({"svg", "png", *formats}) if self.suffix == FIGURE else self.suffix.split()
+
+    def files(
+        self, names: Mapping[str, Sequence[object]] | None = None, formats: Iterable[str] = ()
+    ) -> list[str]:
+        """All its files from the root of the study; ``names`` gives those that a wildcard stands for."""
+        wildcards = re.findall(r"\{(\w+)\}", self.name)
+        filled = [
+            self.name.format(**dict(zip(wildcards, chosen)))
+            for chosen in itertools.product(*((names or {})[wildcard] for wildcard in wildcards))
+        ]
+        return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
+
+    def file(self, suffix: str = "") -> str:
+        """The file with ``suffix``; where none is given the first one, of a figure the SVG."""
+        first = "svg" if self.suffix == FIGURE else self.suffix.split()[0]
+        return f"{ROOT}{self.name}.{suffix or first}"
+
+    def titled(self, language: str) -> str:
+        """Its title."""
+        return TITLES[self.title][language]
+
+    def mark(self, suffix: str = "") -> dict[str, object]:
+        """With what it stands in Snakemake's report: caption, category and label. ``suffix`` tells the
+        documents of a table from each other."""
+        what = f"{self.titled('en')} ({DOCUMENTS[suffix]})" if suffix in DOCUMENTS else self.titled("en")
+        return {
+            "caption": f"../report/{self.caption}.rst",
+            "category": self.category,
+            "labels": {"what": what},
+        }
+
+
+TITLES: dict[str, dict[str, str]] = {
+    "table1": {"en": "Table 1: patients with and without osteoporosis", "zh": "表 1:OP 与非 OP 患者基线资料"},
+    "missing": {"en": "Values missing, ages capped", "zh": "缺失值与封顶年龄"},
+    "table2": {"en": "Table 2: performance of the models", "zh": "表 2:各模型效能"},
+    "delong": {"en": "DeLong tests between the models", "zh": "模型间 DeLong 检验"},
+    "thresholds": {"en": "Classification thresholds", "zh": "分类阈值"},
+    "calibration": {"en": "Calibration", "zh": "校准"},
+    "calibration_curve": {"en": "Smoothed calibration curves", "zh": "平滑校准曲线"},
+    "net_benefit": {"en": "Net benefit", "zh": "净获益"},
+    "best_model": {"en": "Thresholds at which each strategy is best", "zh": "各策略净获益最高的阈值"},
+    "differences": {"en": "Differences between models", "zh": "模型间差异"},
+    "net_benefit_differences": {"en": "Differences in net benefit", "zh": "净获益差异"},
+    "youden_upper_bound": {
+        "en": "Upper bound of the Youden index, no estimate",
+        "zh": "Youden 指数上界（非估计值）",
+    },
+    "subgroups": {"en": "Performance in subgroups", "zh": "亚组效能"},
+    "prevalence": {"en": "Performance at populations' prevalences", "zh": "按人群患病率计算的效能"},
+    "sensitivity": {"en": "Sensitivity analyses", "zh": "敏感性分析"},
+    "engine": {"en": "Software of the DeLong tests", "zh": "DeLong 检验所用软件"},
+    "folds": {"en": "Each fold's own AUC", "zh": "各折模型的 AUC"},
+    "baseline_performance": {"en": "Performance of the baselines", "zh": "基线方法效能"},
+    "baseline_delong": {"en": "DeLong tests against the baselines", "zh": "与基线方法的 DeLong 检验"},
+    "shortcuts": {"en": "Shortcut audit", "zh": "捷径学习检查"},
+    "roc": {"en": "ROC curves", "zh": "ROC 曲线"},
+    "decision_curves": {"en": "Decision curves", "zh": "决策曲线"},
+    "forest": {"en": "Forest plot of the subgroups", "zh": "亚组森林图"},
+    "flow": {"en": "Flow of patients", "zh": "患者流程"},
+    "gradcam": {"en": "Grad-CAM", "zh": "Grad-CAM"},
+    "training": {"en": "Training curves", "zh": "训练曲线"},
+    "files": {"en": "Files found, and why some were left aside", "zh": "找到的文件及未用原因"},
+    "exposure": {"en": "Exposure of the films", "zh": "曝光质量控制"},
+    "table_issues": {"en": "Rows of the clinical tables that were left aside", "zh": "临床表中未用的行"},
+    "cohort": {"en": "Included patients", "zh": "纳入患者"},
+    "predictions": {"en": "Scores of all models", "zh": "各模型评分"},
+    "weights": {"en": "Weights of each fold's network", "zh": "各折网络权重"},
+    "trees": {"en": "Trees of each model", "zh": "各模型的树"},
+    "importance": {"en": "Importance of each model's variables", "zh": "各模型变量重要性"},
+    "provenance": {"en": "Provenance", "zh": "来源记录"},
+    "report": {"en": "The whole report", "zh": "完整报告"},
+    "checklist_tripod_ai": {"en": "TRIPOD+AI checklist", "zh": "TRIPOD+AI 清单"},
+    "checklist_claim": {"en": "CLAIM checklist", "zh": "CLAIM 清单"},
+}
+
+
+def _document(stem: str, *of: str) -> Result:
+    """A table of the manuscript, for Word and as a page."""
+    return Result(
+        f"tables/{stem}", "html docx", stem, derived(*of), caption=stem, category="Tables", own=True
+    )
+
+
+def _figure(stem: str, sharing: Sharing, place: str = "", **more: object) -> Result:
+    """A figure, in the formats of the config."""
+    return Result(
+        f"figures/{stem}",
+        FIGURE,
+        stem,
+        sharing,
+        caption=stem,
+        category="Figures",
+        place=place or stem,
+        **more,
+    )
+
+
+def _statistic(
+    contract: Contract,
+    sharing: Sharing,
+    caption: str = "",
+    place: str = "",
+    own: bool = True,
+    made: str = FINAL,
+) -> Result:
+    """A table of ``results/statistics``."""
+    path = contract.path.removeprefix(ROOT).removesuffix(".csv")
+    category = "Tables" if caption else ""
+    stem = path.rsplit("/", 1)[-1]
+    return Result(path, "csv", stem, sharing, contract, caption, category, place, own=own, made=made)
+
+
+CATALOGUE: tuple[Result, ...] = (
+    _document("table1", "statistics/table1", "statistics/missing"),
+    _document("table2", "statistics/table2", "statistics/delong", "statistics/thresholds"),
+    _figure("roc", derived("statistics/table2", "statistics/net_benefit"), own=True),
+    _figure("decision_curves", derived("statistics/table2", "statistics/net_benefit"), own=True),
+    _figure(
+        "calibration",
+        Sharing(
+            "counting",
+            why="the histograms at its foot count single patients by score (SMALLEST=1 packs it)",
+        ),
+        own=True,
+    ),
+    _figure("forest", derived("statistics/table2", "statistics/subgroups"), "subgroups", own=True),
+    _figure("flow", derived("cohort/flow"), own=True),
+    _figure("gradcam", Sharing("films"), shown_as="png"),
+    _figure("training", never(MODELS, "figures/training.*")),
+    _figure("shortcuts", derived("statistics/shortcuts")),
+    _statistic(statistics.TABLE1, suppressed("table1"), "table1", "table1"),
+    _statistic(statistics.MISSING, suppressed("missing"), "missing", "missing", made=PRODUCT),
+    _statistic(statistics.TABLE2, suppressed(), "table2", "table2"),
+    _statistic(statistics.DELONG, suppressed(), "delong", "delong"),
+    _statistic(statistics.THRESHOLDS, suppressed("thresholds"), "thresholds", "table2"),
+    _statistic(statistics.CALIBRATION, suppressed(), "calibration", "calibration", made=PRODUCT),
+    _statistic(statistics.CALIBRATION_CURVE, suppressed(outcomes=True), made=PRODUCT),
+    _statistic(statistics.NET_BENEFIT, suppressed(outcomes=True)),
+    _statistic(statistics.BEST_MODEL, BETWEEN_MODELS, "best_model", "decision_curves"),
+    _statistic(statistics.DIFFERENCES, BETWEEN_MODELS, "differences", "delong"),
+    _statistic(statistics.NET_BENEFIT_DIFFERENCES, BETWEEN_MODELS, "net_benefit_differences"),
+    _statistic(statistics.YOUDEN_UPPER_BOUND, BETWEEN_MODELS, "youden_upper_bound", "table2"),
+    _statistic(statistics.SUBGROUPS, suppressed("subgroups"), "forest", "subgroups", made=PRODUCT),
+    _statistic(statistics.PREVALENCE, suppressed("populations"), "prevalence", "prevalence", made=PRODUCT),
+    _statistic(statistics.SENSITIVITY, suppressed("analyses"), "sensitivity", "sensitivity", made=PRODUCT),
+    Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
+    _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
+    _statistic(
+        statistics.BASELINE_PERFORMANCE, suppressed("baselines"), "baselines", "baselines", own=False
+    ),
+    _statistic(statistics.BASELINE_DELONG, suppressed(), "", "baselines", own=False),
+    _statistic(statistics.SHORTCUTS, suppressed("shortcuts"), "shortcuts", "shortcuts", own=False),
+    Result("intake/files", "csv", "files", Sharing("counted"), intake.FILES),
+    Result("intake/exposure", "csv", "exposure", Sharing("counted"), intake.EXPOSURE),
+    Result(
+        *("intake/{center}/table_issues", "csv", "table_issues", Sharing("counted"), intake.TABLE_ISSUES),
+        made=PRODUCT,
+    ),
+    Result("cohort/cohort", "csv", "cohort", PERSONS, cohort.COHORT),
+    Result("cohort/flow", "csv", "flow", suppressed("flow"), cohort.FLOW),
+    Result("predictions", "csv", "predictions", PERSONS, cohort.PREDICTIONS),
+    Result(
+        "deep/fold_{fold}/weights", "pt", "weights", never(MODELS, "deep/fold_*/weights.pt"), made=PRODUCT
+    ),
+    Result("boosting/{model}/model", "ubj", "trees", never(MODELS, "boosting/*/model.ubj"), made=PRODUCT),
+    Result(
+        *("boosting/{model}/importance", "csv", "importance", suppressed("nothing"), tabular.IMPORTANCE),
+        made=PRODUCT,
+    ),
+    Result(
+        *("provenance", "json", "provenance", Sharing("redacted")), caption="provenance", category="Report",
+        made=LAST,
+    ),
+    Result(
+        *("report", "html", "report"),
+        never("holds unsuppressed numbers and pictures of films", "report.html"),
+        caption="report", category="Report", made=LAST,
+    ),
+    *(
+        Result(
+            *(f"tables/{name}", "csv", name, STATEMENTS, report.CHECKLIST),
+            caption=name, category="Report", made=LAST,
+        )
+        for name in ("checklist_tripod_ai", "checklist_claim")
+    ),
+)  # fmt: skip
+"""In the order of the listing of own tables."""
+
+WITHHELD: dict[str, tuple[str, ...]] = {
+    PERSONS.why: (
+        *("predictions.csv", "cohort/*/*.csv", "cohort/[!f]*.csv", "intake/*.csv", "intake/*/*.csv"),
+        *("deep/scores/*", "deep/fold_*/held_out.csv", "deep/masked/*", "boosting/scores/*"),
+        *("boosting/*/out_of_fold.csv", "boosting/baselines.csv"),
+    ),
+    MODELS: ("deep/fold_*/history.csv", "bundle/*"),
+    "films and heat maps": ("intake/*/dicom", "intake/*/png", "intake/*/contact_sheet*", "deep/gradcam/*"),
+}
+"""What else of ``results/`` is never shared, by reason, as patterns: files that serve other jobs."""
+
+
+def result(name: str) -> Result:
+    """The row with that name. Raises ``KeyError`` where there is none."""
+    for row in CATALOGUE:
+        if row.name == name:
+            return row
+    raise KeyError(f"the catalogue holds no result '{name}'")
+
+
+def figures() -> list[Result]:
+    """The figures."""
+    return [row for row in CATALOGUE if row.suffix == FIGURE]
+
+
+def shown_figures() -> dict[str, str]:
+    """Figures that the study's report shows: stem to file in ``results/figures``."""
+    return {row.stem: f"{row.stem}.{row.shown_as}" for row in figures() if row.place}
+
+
+def shown_statistics() -> dict[str, Contract]:
+    """Tables of ``results/statistics`` that the study's report reads, by stem."""
+    return {
+        row.stem: row.contract
+        for row in CATALOGUE
+        if row.place and row.contract is not None and row.folder == "statistics"
+    }
+
+
+def never_shared() -> dict[str, tuple[str, ...]]:
+    """What never goes into an archive, by reason, as patterns below ``results/``."""
+    found = {why: list(patterns) for why, patterns in WITHHELD.items()}
+    for row in CATALOGUE:
+        if row.sharing.how == "never" and row.sharing.pattern:
+            patterns = found.setdefault(row.sharing.why, [])
+            patterns += [row.sharing.pattern] * (row.sharing.pattern not in patterns)
+    return {why: tuple(patterns) for why, patterns in found.items()}

@@ -1,0 +1,272 @@
+"""Training of one fold, from the first step or from a saved state, to the same weights either way.
+
+The loop says nothing (``progress.py`` does) and writes nothing (``fold_training.py`` does). This module,
+those that it imports and the network's kind decide the numbers of a fold; their code is part of the fold's
+key.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+
+from scripts.common.errors import StudyError
+from scripts.common.seeds import sub_seed
+from scripts.deep.arithmetic import autocast, compiled
+from scripts.deep.augmentation import augment
+from scripts.deep.film_network import FilmNetwork
+from scripts.deep.films import Film, FilmStack
+from scripts.deep.kinds.registry import HYBRID, new_network
+from scripts.deep.scoring import auc, for_scoring, probabilities
+from scripts.deep.settings import Settings
+from scripts.deep.step_clock import StepClock
+
+
+class NotCompiled(StudyError):
+    """The network can't be compiled here, or a signal ended the compiler; no step was made."""
+
+
+class FoldTraining:
+    """A fold between two steps: all that its next step depends on.
+
+    Parameters
+    ----------
+    fold : its number
+    films : how many it trains on
+    initial : content of the weights file to start from, None for random weights
+    device : where it is trained
+
+    Attributes
+    ----------
+    step, per_epoch, total : steps made, of an epoch, and in all
+    history : rows of ``history.csv`` (HISTORY)
+    sums : global and local loss, summed over the epoch's steps so far
+    settled : after the last step the network as it scores
+    held_out : after the last step its probabilities of the held-out films
+    """
+
+    def __init__(
+        self, fold: int, films: int, settings: Settings, initial: bytes | None, device: torch.device
+    ) -> None:
+        refuse_no_batch(films, settings.training.batch_size, fold)
+        self.fold, self.settings = fold, settings
+        torch.manual_seed(sub_seed(settings.seed, "deep", "init", fold))
+        network = new_network(HYBRID, settings.architecture)
+        if initial is not None:
+            network.load_initial(initial)
+        self.network = network.to(device, memory_format=torch.channels_last)
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=settings.training.learning_rate,
+            momentum=settings.training.momentum,
+            weight_decay=settings.training.weight_decay,
+        )
+        self.step, self.per_epoch = 0, films // settings.training.batch_size
+        self.total = self.per_epoch * settings.training.epochs
+        self.history: list[list[float]] = []
+        self.sums = torch.zeros(2, dtype=torch.float64, device=device)
+        self.clock = StepClock(device)
+        self.settled: FilmNetwork | None = None
+        self.held_out: list[float] = []
+
+    def state(self) -> dict:
+        """What ``load`` needs to go on from here; ``StudyError`` where the loss is no longer finite."""
+        self._refuse_not_finite(self.sums.tolist())
+        return {
+            "model": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "history": self.history,
+            "sums": self.sums.cpu(),
+            "spent": self.clock.spent,
+            "waited": self.clock.waited(),
+        }
+
+    def load(self, state: Mapping) -> None:
+        """Go on from a state that ``state`` gave."""
+        self.network.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.history = state["step"], [list(row) for row in state["history"]]
+        self.sums.copy_(state["sums"])
+        self.clock.start(state["spent"], state["waited"])
+
+    def losses(self) -> tuple[float, float, float]:
+        """Mean loss, global loss and local loss of the epoch so far; waits for a GPU's last step.
+
+        Raises ``StudyError`` where one is no longer finite.
+        """
+        done = (self.step - 1) % self.per_epoch + 1
+        of_film, of_blocks = (self.sums / done).tolist()
+        self._refuse_not_finite((of_film, of_blocks))
+        return of_film + self.settings.training.local_weight * of_blocks, of_film, of_blocks
+
+    def films_per_s(self) -> float:
+        """Films a second of the epoch so far."""
+        done = (self.step - 1) % self.per_epoch + 1
+        return done * self.settings.training.batch_size / max(self.clock.spent, 1e-9)
+
+    def _refuse_not_finite(self, losses: Sequence[float]) -> None:
+        options = self.settings.training
+        if not all(map(math.isfinite, losses)):
+            raise StudyError(
+                f"Fold {self.fold}: the loss is no longer a finite number. Lower"
+                f" 'deep.training.learning_rate' (now {options.learning_rate:g}), 'deep.training.clip_norm'"
+                f" (now {options.clip_norm:g}) or 'deep.training.weight_decay' (now"
+                f" {options.weight_decay:g})."
+            )
+
+
+def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) -> float:
+    """Rate of step ``step`` (from 0) of ``total``: linear warm-up to ``peak``, then a cosine to 0."""
+    warmup = round(warmup_fraction * total)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    return peak * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(total - warmup, 1)))
+
+
+def refuse_no_batch(films: int, batch_size: int, fold: int) -> None:
+    """Raise ``StudyError`` where so many ``films`` don't fill one batch."""
+    if films < batch_size:
+        raise StudyError(
+            f"Fold {fold} trains on {films} films, which don't fill one batch of 'deep.training.batch_size'"
+            f" ({batch_size}). Lower it."
+        )
+
+
+def epoch_batches(
+    films: Sequence[Film], batch_size: int, seed: int, fold: int, epoch: int
+) -> list[list[Film]]:
+    """The batches of one epoch: a shuffle that depends on seed, fold and epoch only, cut into whole batches.
+
+    The few films left over wait for the next epoch's shuffle. Raises ``StudyError`` for fewer films than
+    ``batch_size``.
+    """
+    refuse_no_batch(len(films), batch_size, fold)
+    generator = torch.Generator().manual_seed(sub_seed(seed, "deep", "order", fold, epoch))
+    order = torch.randperm(len(films), generator=generator).tolist()
+    return [
+        [films[i] for i in order[n : n + batch_size]]
+        for n in range(0, len(films) - batch_size + 1, batch_size)
+    ]
+
+
+def rows_of(films: Sequence[Film]) -> list[int]:
+    """Where the films lie in their array."""
+    return [film.row for film in films]
+
+
+def settle_norms(
+    network: FilmNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str
+) -> FilmNetwork:
+    """A copy whose BatchNorms hold the mean and variance that ``batches`` have under the present weights.
+
+    In training a BatchNorm keeps a running average, in which batches of earlier weights still count. Where
+    the weights move fast, the scores that rest on it jump from epoch to epoch. Source: Wu and Johnson 2021,
+    "Rethinking Batch in BatchNorm", section 3 (PreciseBN). The films are taken as they are scored, without
+    random changes. No batch: the network itself, with its running averages.
+    """
+    if not batches:
+        return network
+    settled = copy.deepcopy(network)
+    with autocast(stack.device, precision):
+        settled.measure_norms(stack.batch(rows_of(films)) for films in batches)
+    return settled
+
+
+def held_out_scores(
+    network: FilmNetwork, stack: FilmStack, films: Sequence[Film], precision: str
+) -> list[float]:
+    """Each film's probability under the network."""
+    return probabilities([for_scoring(network)], stack, rows_of(films), precision)[:, 0].tolist()
+
+
+def train(
+    run: FoldTraining, stack: FilmStack, training: Sequence[Film], held_out: Sequence[Film]
+) -> Iterator[None]:
+    """Make the steps that are left, and score the held-out films at each epoch's end; yields after each step.
+
+    Whoever takes the steps may show and save ``run`` between them. Closed early it loses nothing: a run that
+    loads its state goes on to the same weights.
+
+    Parameters
+    ----------
+    run : the fold as it stands; it moves with the steps
+    stack : the films, on the device of the run
+    training, held_out : those that this fold trains on and holds out
+
+    Raises
+    ------
+    StudyError : the loss is no longer finite
+    NotCompiled : ``training.compile`` is asked for and fails
+    """
+    settings, options, clock, device = run.settings, run.settings.training, run.clock, stack.device
+    network, optimizer, first = run.network, run.optimizer, run.step
+    forward = compiled(network) if options.compile else network
+    clock.start(clock.spent, clock.waited())
+
+    def score(batches: Sequence[Sequence[Film]]) -> None:
+        run.settled = settle_norms(network, stack, batches[: options.norm_batches], options.precision)
+        run.held_out = held_out_scores(run.settled, stack, held_out, options.precision)
+
+    while run.step < run.total:
+        epoch, place = divmod(run.step, run.per_epoch)
+        batches = epoch_batches(training, options.batch_size, settings.seed, run.fold, epoch)
+        network.train()
+        with contextlib.closing(stack.stream([rows_of(films) for films in batches[place:]])) as stream:
+            for films in batches[place:]:
+                with clock.waiting():
+                    bits = next(stream)
+                x = stack.standardize(bits, rows_of(films))
+                seed = sub_seed(settings.seed, "deep", "augment", run.fold, run.step)
+                x = augment(x, seed, settings.augmentation)
+                y = torch.tensor([film.label for film in films], dtype=torch.float32)
+                y = y.to(device, non_blocking=True)
+                torch.manual_seed(sub_seed(settings.seed, "deep", "dropout", run.fold, run.step))
+                with compiling(options.compile and run.step == first):
+                    with autocast(device, options.precision):
+                        outputs = forward(x)
+                    loss_global, loss_local = network.loss_terms(outputs, y)
+                    optimizer.zero_grad(set_to_none=True)
+                    (loss_global + options.local_weight * loss_local).backward()
+                torch.nn.utils.clip_grad_norm_(network.parameters(), options.clip_norm)
+                rate = learning_rate(run.step, run.total, options.learning_rate, options.warmup_fraction)
+                optimizer.param_groups[0]["lr"] = rate
+                optimizer.step()
+                run.sums += torch.stack([loss_global.detach(), loss_local.detach()])
+                run.step += 1
+
+                losses = run.losses() if run.step % run.per_epoch == 0 else None
+                clock.lap()
+                if losses is not None:
+                    speed, wait = run.films_per_s(), clock.waited() / max(clock.spent, 1e-9)
+                    score(batches)
+                    area = auc([film.label for film in held_out], run.held_out)
+                    run.history.append([epoch + 1, *losses, area, rate, round(speed, 2), round(wait, 5)])
+                    run.sums.zero_()
+                    clock.start()
+                yield
+
+    if run.settled is None:  # the state that it began from was that of the last step
+        score(epoch_batches(training, options.batch_size, settings.seed, run.fold, options.epochs - 1))
+
+
+@contextlib.contextmanager
+def compiling(first_step: bool) -> Iterator[None]:
+    """Raise ``NotCompiled`` where the first step, in which the network is compiled, fails for another reason
+    than memory.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not first_step or isinstance(error, MemoryError | torch.OutOfMemoryError):
+            raise
+        cause = next(iter(str(error).strip().splitlines()), "")[:200]
+        raise NotCompiled(
+            "'deep.training.compile' is true, but PyTorch can't compile the network here"
+            f" ({type(error).__name__}: {cause}). Set it to false, or install what compiling needs: a C++"
+            " compiler (apt-get install -y g++)."
+        ) from error

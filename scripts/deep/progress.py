@@ -1,0 +1,215 @@
+"""What the network's jobs say: their words, and when a training says them.
+
+A leaf (``code_hash.LEAVES``): nothing here decides a number, so a reworded line trains nothing again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from scripts.common.log import Log, duration
+
+
+class FoldProgress:
+    """Says how a fold's training goes: a line at an epoch's end, one now and then within a long one, and a
+    live one on a terminal.
+
+    Parameters
+    ----------
+    fold : its number
+    first, total : steps made before, and in all
+    per_epoch : steps of an epoch
+    """
+
+    SELDOM = 300
+    """Seconds between two lines within an epoch."""
+
+    def __init__(self, log: Log, fold: int, first: int, total: int, per_epoch: int) -> None:
+        self._log, self._fold, self._first = log, fold, first
+        self._total, self._per_epoch = total, per_epoch
+        self._began = self._spoken = time.monotonic()
+
+    def after_step(
+        self,
+        step: int,
+        history: Sequence[Sequence[float]],
+        loss: Callable[[], float],
+        films_per_s: Callable[[], float],
+    ) -> None:
+        """Say what is due after step ``step``.
+
+        ``history`` holds the rows of ``history.csv``. ``loss`` and ``films_per_s`` give the mean so far of
+        the epoch; they wait for a GPU and are called only where they are shown.
+        """
+        now, epochs = time.monotonic(), self._total // self._per_epoch
+        left = (now - self._began) / (step - self._first) * (self._total - step)
+        epoch, done = (step - 1) // self._per_epoch + 1, (step - 1) % self._per_epoch + 1
+
+        def within() -> str:
+            return (
+                f"fold {self._fold}: epoch {epoch}/{epochs}, step {done}/{self._per_epoch}, loss"
+                f" {loss():.3f}, {films_per_s():.1f} films/s, {duration(left)} left"
+            )
+
+        if done == self._per_epoch:
+            _, mean, of_film, of_blocks, area, _, speed, wait = history[-1]
+            self._log.say(
+                f"fold {self._fold}: epoch {epoch}/{epochs}, loss {mean:.3f} (global {of_film:.3f}, local"
+                f" {of_blocks:.3f}), held-out AUC {area:.3f}, {speed:.1f} films/s, {wait:.1%} of the time"
+                f" waiting for films, {duration(left)} left"
+            )
+            self._spoken = now
+        elif now - self._spoken > self.SELDOM or (step - self._first == 20 and left > 600):
+            self._log.say(within())
+            self._spoken = now
+        else:
+            self._log.live(within)
+
+
+def begun(fold: int, training: int, held_out: int, device: str) -> str:
+    """How many films a fold trains on and holds out."""
+    return f"fold {fold}: {training} training and {held_out} held-out films on {device}"
+
+
+def film_array(size: int, on_device: bool) -> str:
+    """Where the films of ``size`` bytes lie while a GPU trains."""
+    return f"films: {gigabytes(size)}, {'in GPU memory' if on_device else 'read from the disk'}"
+
+
+def optimiser_steps(steps: int) -> str:
+    """Steps made now; 0 for a fold out of the store."""
+    return f"optimiser steps: {steps}"
+
+
+def from_store(fold: int) -> str:
+    """A finished fold is taken."""
+    return f"fold {fold}: nothing changed since it was trained; its files are taken from the store"
+
+
+def fold_damaged(folder: object) -> str:
+    """A finished fold can't be taken."""
+    return f"the stored fold {folder} is damaged; it is ignored and the fold is trained again"
+
+
+def stopped(fold: int) -> str:
+    """A signal ended the training."""
+    return f"fold {fold}: stopped by a signal; the state is saved. Run the same command again to go on."
+
+
+def state_ignored(path: object) -> str:
+    """A saved state can't be used."""
+    return f"the saved state {path} is cut or of another training; it is ignored and the fold starts anew"
+
+
+def state_of_another_version(saved: str, here: str) -> str:
+    """A saved state was made by another PyTorch."""
+    return f"the saved state was made by PyTorch {saved}, this is {here}: last digits may differ"
+
+
+def resuming(step: int) -> str:
+    """A saved state is taken."""
+    return f"resuming from step {step}"
+
+
+def another_process() -> str:
+    """Another process holds the fold's lock."""
+    return (
+        "another process trains this fold, perhaps one that a killed run left over ('python -m"
+        " scripts.deep.orphans' names it); waiting for it to end"
+    )
+
+
+def hardly_learns(learning_rate: float) -> str:
+    """Random weights meet the rate of pretrained ones."""
+    return (
+        f"WARNING: random weights and a learning rate of {learning_rate:g}: the network will hardly learn."
+        " Set 'deep.init: imagenet' or raise 'deep.training.learning_rate' (0.01 works for random weights)."
+    )
+
+
+def learned_nothing(fold: int) -> str:
+    """All held-out films have one score."""
+    return (
+        f"WARNING: fold {fold} gives all held-out films the same score: it has learned nothing that could be"
+        " used. Look at history.csv; lower 'deep.training.learning_rate', or start from other weights."
+    )
+
+
+def gigabytes(size: int) -> str:
+    """Bytes in GB of 10^9."""
+    return f"{size / 1e9:.1f} GB"
+
+
+def place(device: str) -> str:
+    """``the CPU`` or ``the GPU``."""
+    return "the CPU" if device == "cpu" else "the GPU"
+
+
+def memory(likely: int, device: str, free: int, short: str) -> str:
+    """Memory needed and free, in bytes; ``short`` says what to do where it isn't enough."""
+    line = f"memory: about {gigabytes(likely)} needed on {place(device)}, {gigabytes(free)} free"
+    if not short:
+        return line
+    return f"WARNING: {line}: the training may be ended for lack of memory. {short}."
+
+
+def memory_advice(batch_size: int, fits: int, fits_in_bf16: int) -> str:
+    """What to do where a training of ``batch_size`` films is short of memory: the largest batches that fit, 0
+    where none does or the precision is bf16 already.
+    """
+    ways = []
+    if fits:
+        ways.append(f"lower 'deep.training.batch_size' (now {batch_size}; {fits} would fit)")
+    if fits_in_bf16:
+        smaller = "" if fits_in_bf16 == batch_size else f" with a batch_size of {fits_in_bf16}"
+        ways.append(f"set 'deep.training.precision: bf16'{smaller}")
+    ways.append("take a machine with more memory" if ways else "lower 'deep.architecture.block_size'")
+    text = ", or ".join(ways)
+    return text[0].upper() + text[1:]
+
+
+def slow_bf16(key: str) -> str:
+    """A CPU without bf16; ``key`` is the config's key of the precision."""
+    return (
+        "WARNING: this processor has no bf16 arithmetic; imitated it is about ten times slower than fp32. Set"
+        f" '{key}: fp32', or use a GPU."
+    )
+
+
+def too_many_threads(threads: int, cores: int) -> str:
+    """More threads than cores."""
+    return (
+        f"WARNING: 'deep.cpu_threads' is {threads}, but this job may use {cores} core(s) only, which makes it"
+        f" many times slower. Set 'deep.cpu_threads: {cores}'."
+    )
+
+
+def gpu_of_slurm() -> str:
+    """The scheduler gave a GPU."""
+    return "device: the GPU given by SLURM"
+
+
+def gpu(name: str, card: str) -> str:
+    """A GPU is taken; ``name`` is what this machine calls it."""
+    return f"device: GPU {name} ({card})"
+
+
+def gpus_taken(count: int) -> str:
+    """Every GPU is another job's."""
+    return f"all {count} GPU(s) are taken by other jobs; waiting for one"
+
+
+def scoring(films: int, networks: int, precision: str, at_once: int, device: str) -> str:
+    """How a set is scored."""
+    return f"{films} films, {networks} networks, {precision}, {at_once} film(s) at once on {device}"
+
+
+def downloading(name: str) -> str:
+    """A weights file is fetched."""
+    return f"downloading {name}"
+
+
+def downloaded(path: object, size: int, digest: str) -> str:
+    """A weights file has come."""
+    return f"{path} is there ({size / 2**20:.0f} MiB), SHA-256 {digest}"

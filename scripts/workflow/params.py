@@ -1,0 +1,56 @@
+"""Parts of the config as plain values, for the rules' ``params``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from scripts.common.config import Config
+
+
+def plain(section: BaseModel) -> dict[str, Any]:
+    """A section of the config as plain values."""
+    return section.model_dump(mode="json", by_alias=True)
+
+
+def center_labels(config: Config) -> dict[str, str]:
+    """Centre name to the name shown in tables and figures, where the config gives one; of own tables models'
+    names too.
+    """
+    if config.tables is not None:
+        return config.tables.labels
+    return {c.name: c.label for c in config.centers if c.label}
+
+
+def described_centers(config: Config) -> list[str]:
+    """The centres of Table 1, in their order."""
+    if config.tables is not None:
+        return config.tables.centers
+    return [c.name for c in (config.development, *config.external)]
+
+
+def bundle_settings(config: Config) -> dict[str, Any]:
+    """What a model bundle freezes, so that new films are scored as the study's were."""
+    return {
+        "seed": config.study.seed,
+        "synthetic": config.synthetic,
+        "scoring": {**plain(config.deep.scoring), "cpu_threads": config.deep.cpu_threads},
+        "frontal_view": plain(config.intake.frontal_view),
+        "exposure": plain(config.intake.exposure),
+    }
+
+
+def bundle_facts(config: Config) -> dict[str, Any]:
+    """What a bundle's model card tells; no path and no hospital's name."""
+    init = config.deep.init
+    return {
+        "test_sets": config.test_sets,
+        "confidence": config.statistics.confidence,
+        "init": init if init in ("random", "imagenet") else "a file",
+        "epochs": config.deep.training.epochs,
+        "older_than": config.cohort.older_than,
+        "op_t_score": config.cohort.op_t_score,
+        "interval_months": config.cohort.interval_months,
+        "exclusions": list(config.cohort.exclusions),
+    }

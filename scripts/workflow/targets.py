@@ -1,0 +1,125 @@
+"""The files that a run is asked for, and the lists of files that several rules name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, Result
+from scripts.common.config import Config
+from scripts.workflow.centers import Centers
+
+TREE_MODELS = ("clinical", "combined")
+"""The models of trees."""
+
+
+def fold_files(config: Config, name: str) -> list[str]:
+    """A file of every fold, in their order."""
+    return [f"results/deep/fold_{fold}/{name}" for fold in range(config.cohort.folds)]
+
+
+def masked_sets(config: Config) -> list[str]:
+    """The test sets whose films are scored with parts covered too."""
+    return config.test_sets if config.deep.masks.sets == "all" else ["internal_test"]
+
+
+def cohorts_of_test_sets(config: Config) -> list[str]:
+    """The cohort tables of all test sets."""
+    externals = (f"results/cohort/{c.name}/selected.csv" for c in config.external)
+    return ["results/cohort/internal_test.csv", *externals]
+
+
+def per_center(config: Config, pattern: str) -> list[str]:
+    """A file of every centre, by a pattern with {center}."""
+    return [pattern.format(center=c.name) for c in config.centers]
+
+
+def figure_copies(config: Config, name: str) -> list[str]:
+    """The files of one figure beside its SVG: png and the further formats of the config."""
+    formats = sorted({"png", *config.statistics.figures.formats} - {"svg"})
+    return [f"results/figures/{name}.{suffix}" for suffix in formats]
+
+
+def _results(config: Config, wanted: Callable[[Result], bool]) -> list[str]:
+    """The files of the catalogue's rows that are ``wanted``."""
+    names = {
+        "center": [c.name for c in config.centers],
+        "fold": range(config.cohort.folds),
+        "model": TREE_MODELS,
+    }
+    formats = config.statistics.figures.formats
+    return [file for row in CATALOGUE if wanted(row) for file in row.files(names, formats)]
+
+
+def flow_table(config: Config) -> str | list[str]:
+    """The flow of patients; own tables may come without."""
+    return [] if config.tables is not None and not config.tables.flow else "results/cohort/flow.csv"
+
+
+def flow_figure(config: Config, marked: Callable[[str], Any]) -> dict[str, Any]:
+    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` marks a result for
+    Snakemake's report.
+    """
+    if not flow_table(config):
+        return {}
+    return {"flow": marked("figures/flow"), "flow_copies": figure_copies(config, "flow")}
+
+
+def final_outputs(config: Config) -> list[str]:
+    """The files that a study ends with; of a site that hands a centre over, that folder; of own tables their
+    listing.
+    """
+    if config.tables is not None:
+        return ["results/index.html"]
+    if config.handover is not None:
+        return [f"results/handover/{config.handover}"]
+    return _results(config, lambda row: row.made in (FINAL, LAST))
+
+
+def own_statistics(config: Config) -> list[str]:
+    """All that is made of own tables, in the order of their listing."""
+    return _results(config, lambda row: row.own and (row.stem != "flow" or bool(flow_table(config))))
+
+
+def products(config: Config, centers: Centers) -> list[str]:
+    """An output of every job before the final ones. They are asked for together with those.
+
+    A job that fails loses its outputs. If only final files were asked for, the next run would find these
+    whole, though older than what was refused, and end well; so it makes the lost ones again, or fails again
+    with the same sentence.
+    """
+    if config.tables is not None:
+        return own_statistics(config)
+    found = []
+    for entry in config.running:
+        name, batches = entry.name, centers.batches(entry.name)
+        folder = f"results/intake/{name}"
+        if config.handover is None or entry.images is not None:
+            found += [f"private/{name}/listing.csv"]
+        found += [f"{folder}/patients.csv"]
+        found += [f"{folder}/dicom/batch_{b}.csv" for b in batches]
+        if config.handover is None:
+            found += [*(f"{folder}/png/batch_{b}.csv" for b in batches), f"{folder}/films.csv"]
+            found += [f"{folder}/reader_verdicts.csv"] if entry.review else []
+            found += [f"results/cohort/{name}/selected.csv"]
+    if config.handover is not None:
+        return found
+    sets = ["train", *config.test_sets]
+    return [
+        *found,
+        "results/cohort/train.csv",
+        "results/cohort/internal_test.csv",
+        *(f"state/cache/{name}/index.csv" for name in sets),
+        *(f"results/deep/scores/{name}.csv" for name in sets),
+        *(f"results/deep/masked/{name}.csv" for name in masked_sets(config)),
+        "results/deep/gradcam/cases.csv",
+        *(f"results/boosting/scores/{name}.csv" for name in config.test_sets),
+        "results/boosting/baselines/coefficients.csv",
+        "results/boosting/baselines.csv",
+        *_results(config, lambda row: row.made == PRODUCT),
+    ]
+
+
+def recorded_outputs(config: Config) -> list[str]:
+    """The results whose checksums the provenance record holds: all that are made before it."""
+    return _results(config, lambda row: row.made != LAST)

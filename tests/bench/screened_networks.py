@@ -1,0 +1,261 @@
+"""The shipped network with one part changed, as ``tests.bench.screening`` trains it; nothing here is shipped.
+
+Every change is a value of ``Changes``; with its defaults the network is the shipped one, weight for weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from scripts.deep.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
+from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
+from scripts.deep.resnet import BasicBlock
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs from the shipped network.
+
+    Parameters
+    ----------
+    readout : what the global head sees: ``token``, ``token_mean`` (the token plus the mean of the blocks),
+        ``mean`` (of the blocks alone), ``token_local`` (the head on the token plus the mean of the local
+        logits)
+    token_start : ``learned``, or ``mean`` (the mean of the film's blocks is added to it)
+    token_sd : SD of the token's first values
+    zero_branches : the last layer of each residual branch of the Transformer starts at zero
+    norm_first : Pre-Norm layers and one norm behind them, instead of Post-Norm
+    feature_norm : LayerNorm on the blocks' features before the Transformer
+    layers : of the Transformer; None keeps the architecture's
+    trunk_norm : ``batch``, ``group``, or ``frozen`` (BatchNorm with the statistics of the first films, kept)
+    local_detached : the local heads learn, but send no gradient into the network
+    trunk : ``resnet`` (on each block), ``resnet_film`` (on the whole film, its last map averaged over the
+        grid), ``lite_blocks`` and ``lite_film`` (the same with EfficientNet-Lite0)
+    trunk_frozen : the trunk stays as it starts
+    """
+
+    readout: str = "token"
+    token_start: str = "learned"
+    token_sd: float = 0.02
+    zero_branches: bool = False
+    norm_first: bool = False
+    feature_norm: bool = False
+    layers: int | None = None
+    trunk_norm: str = "batch"
+    local_detached: bool = False
+    trunk: str = "resnet"
+    trunk_frozen: bool = False
+
+
+class PreNormLayer(EncoderLayer):
+    """``E' = E + MHSA(LN(E))``, ``E_next = E' + MLP(LN(E'))``, with the shipped layer's weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.dropout(self.attend(self.norm1(x)))
+        return x + self.dropout(self.mlp(self.norm2(x)))
+
+
+class SameConv(nn.Conv2d):
+    """A convolution padded as TensorFlow pads: the odd row or column of zeros lies at the end."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        pad = []
+        for size, kernel, stride in zip(x.shape[:1:-1], self.kernel_size, self.stride):
+            whole = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            pad += [whole // 2, whole - whole // 2]
+        return self._conv_forward(F.pad(x, pad) if any(pad) else x, self.weight, None)
+
+
+def _norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
+
+
+class LiteBlock(nn.Module):
+    """Inverted residual block without squeeze-and-excitation, in the weights file's names."""
+
+    def __init__(self, channels_in: int, channels: int, kernel: int, stride: int, expand: int) -> None:
+        super().__init__()
+        hidden = channels_in * expand
+        self.skip = stride == 1 and channels_in == channels
+        if expand > 1:
+            self._expand_conv = nn.Conv2d(channels_in, hidden, 1, bias=False)
+            self._bn0 = _norm(hidden)
+        self.expand = expand > 1
+        self._depthwise_conv = SameConv(hidden, hidden, kernel, stride, groups=hidden, bias=False)
+        self._bn1 = _norm(hidden)
+        self._project_conv = nn.Conv2d(hidden, channels, 1, bias=False)
+        self._bn2 = _norm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expand else x
+        y = F.relu6(self._bn1(self._depthwise_conv(y)))
+        y = self._bn2(self._project_conv(y))
+        return x + y if self.skip else y
+
+
+LITE_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+"""Blocks, kernel, stride, expansion and channels of each stage of EfficientNet-Lite0 (Tan and Le 2019)."""
+
+
+class LiteTrunk(nn.Module):
+    """EfficientNet-Lite0 for one channel, up to its last map: 1280 channels, a thirty-second of the side.
+
+    The stem's weights are summed over the three colours: the same as a grey film given three times. Films
+    come z-scored; half of that is about the range from -1 to 1 that the weights were trained on.
+    """
+
+    channels = 1280
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._conv_stem = SameConv(1, 32, 3, 2, bias=False)
+        self._bn0 = _norm(32)
+        blocks, channels = [], 32
+        for repeats, kernel, stride, expand, width in LITE_STAGES:
+            for number in range(repeats):
+                blocks.append(LiteBlock(channels, width, kernel, stride if number == 0 else 1, expand))
+                channels = width
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = nn.Conv2d(channels, self.channels, 1, bias=False)
+        self._bn1 = _norm(self.channels)
+
+    def forward(self, films: Tensor) -> Tensor:
+        x = F.relu6(self._bn0(self._conv_stem(films / 2)))
+        for block in self._blocks:
+            x = block(x)
+        return F.relu6(self._bn1(self._conv_head(x)))
+
+    def load(self, path: Path) -> None:
+        """Weights of an ``.npz`` that ``tests.bench.screening_films`` wrote; every entry has to fit."""
+        with np.load(path) as stored:
+            state = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
+        state["_conv_stem.weight"] = state["_conv_stem.weight"].sum(1, keepdim=True)
+        counters = {
+            name: value for name, value in self.state_dict().items() if name.endswith("num_batches_tracked")
+        }
+        self.load_state_dict(state | counters)
+
+
+class ScreenedNetwork(HybridNetwork):
+    """``HybridNetwork`` with ``changes``; ``lite`` is the weights file of a pretrained trunk."""
+
+    def __init__(self, changes: Changes, lite: Path | None = None, **architecture: object) -> None:
+        kept = architecture["layers"]
+        layers = kept if changes.layers is None else changes.layers
+        super().__init__(HybridArchitecture(**(architecture | {"layers": layers})))
+        self.changes = changes
+        width = self.token.shape[-1]
+        if changes.token_sd != 0.02:
+            self.token.data.mul_(changes.token_sd / 0.02)
+        if changes.norm_first:
+            for layer in self.encoder:
+                layer.__class__ = PreNormLayer
+        if changes.zero_branches:
+            for layer in self.encoder:
+                for last in (layer.out, layer.mlp[-1]):
+                    nn.init.zeros_(last.weight)
+                    nn.init.zeros_(last.bias)
+        self.after = nn.LayerNorm(width) if changes.norm_first else nn.Identity()
+        self.before = nn.LayerNorm(width) if changes.feature_norm else nn.Identity()
+        self.project = nn.Identity()
+        if changes.trunk.startswith("lite"):
+            self.trunk = LiteTrunk()
+            if lite is not None:
+                self.trunk.load(lite)
+            self.project = nn.Sequential(nn.Linear(LiteTrunk.channels, width), nn.LayerNorm(width))
+        elif changes.trunk_norm == "group":
+            _group_norms(self.trunk)
+        if changes.trunk_frozen:
+            self.trunk.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> ScreenedNetwork:
+        """As usual, but norms that are kept stay in evaluation mode."""
+        super().train(mode)
+        if self.changes.trunk_norm == "frozen" or self.changes.trunk.startswith("lite"):
+            self.trunk.eval()
+        return self
+
+    def block_features(self, films: Tensor) -> Tensor:
+        """Films ``(n, 1, side, side)`` to features ``(n, grid**2, width)``."""
+        n = films.shape[0]
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.changes.trunk_frozen):
+            if self.changes.trunk.endswith("_film"):
+                maps = self.trunk(films)
+                cells = (
+                    F.avg_pool2d(maps, maps.shape[-1] // self.grid)
+                    if self.grid > 1
+                    else maps.mean((2, 3), True)
+                )
+                features = cells.flatten(2).transpose(1, 2)
+            else:
+                features = self.trunk(cut_blocks(films, self.grid)).mean((2, 3)).view(n, self.grid**2, -1)
+        return self.before(self.project(features))
+
+    def encoded(self, features: Tensor) -> Tensor:
+        """Features ``(n, blocks, width)`` to the Transformer's outputs ``(n, 1 + blocks, width)``."""
+        token = self.token.expand(features.shape[0], -1, -1)
+        if self.changes.token_start == "mean":
+            token = token + features.mean(1, keepdim=True)
+        x = torch.cat([token, features], dim=1) + self.positions
+        return self.after(self.encoder(self.dropout(x)))
+
+    def read_out(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The Transformer's outputs to global ``(n,)`` and local ``(n, grid**2)`` logits."""
+        token, blocks = x[:, 0], x[:, 1:]
+        local = self.local_heads(blocks.detach() if self.changes.local_detached else blocks)
+        seen = {"mean": blocks.mean(1), "token_mean": token + blocks.mean(1)}.get(self.changes.readout, token)
+        logit = self.global_head(seen).squeeze(-1)
+        return (logit + local.mean(1) if self.changes.readout == "token_local" else logit), local
+
+    def logits(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return self.read_out(self.encoded(features))
+
+    def forward(self, films: Tensor) -> tuple[Tensor, Tensor]:
+        return self.logits(self.block_features(films))
+
+    def parts(self) -> list[list[nn.Parameter]]:
+        """Trainable parameters of the trunk, of what lies between, and of the heads."""
+        trunk = [p for p in self.trunk.parameters() if p.requires_grad]
+        heads = [*self.global_head.parameters(), *self.local_heads.parameters()]
+        known = {id(p) for p in (*trunk, *heads)}
+        return [trunk, [p for p in self.parameters() if p.requires_grad and id(p) not in known], heads]
+
+
+def _group_norms(trunk: nn.Module) -> None:
+    """GroupNorm of groups of 8 channels in place of every BatchNorm of the ResNet."""
+    for module in trunk.modules():
+        if isinstance(module, BasicBlock):
+            module.bn1, module.bn2 = _grouped(module.bn1), _grouped(module.bn2)
+            if module.downsample is not None:
+                module.downsample[1] = _grouped(module.downsample[1])
+    trunk.bn1 = _grouped(trunk.bn1)
+
+
+def _grouped(norm: nn.BatchNorm2d) -> nn.GroupNorm:
+    return nn.GroupNorm(max(norm.num_features // 8, 1), norm.num_features)
+
+
+def share_between_films(outputs: Sequence[Tensor] | Tensor) -> tuple[float, float]:
+    """Share of the mean square of the token and of the blocks that differs between films.
+
+    ``outputs`` is ``(films, 1 + blocks, width)``. At 0 every film has the same vector, at 1 their mean is 0.
+    """
+    between = outputs.var(0, unbiased=False).mean(-1)
+    square = outputs.square().mean((0, 2))
+    share = between / square
+    return float(share[0]), float(share[1:].mean())
