@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from scripts.common.catalogue import result
+from scripts.common.language import words_of
 from scripts.common.leftover_scripts import remove_leftover_scripts
 from scripts.common.remembered_hashes import RememberedHashes
 from scripts.workflow import banners
@@ -28,6 +29,7 @@ from scripts.workflow.params import (
     bundle_settings,
     center_labels,
     described_centers,
+    model_labels,
     plain,
 )
 from scripts.workflow.resources import grows, simulation_threads

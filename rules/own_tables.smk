@@ -19,7 +19,7 @@ rule list_statistics:
         runtime=grows(10),
     params:
         code=code("scripts/statistics/list_statistics.py"),
-        language=CFG.study.language,
+        words=words_of(CFG.study.language, "listing"),
         synthetic=CFG.synthetic,
         title=CFG.study.title,
     script:

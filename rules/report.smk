@@ -5,6 +5,7 @@ from scripts.report.checklists import CHECKLISTS
 from scripts.report.prose import TEMPLATES
 from scripts.report.redaction import redacted_config
 from scripts.report.run_files import FIGURES, STATISTICS
+from scripts.report.sections import GROUPS
 
 
 rule record_provenance:
@@ -81,6 +82,7 @@ rule write_report:
         code=code("scripts/report/write_report.py"),
         templates=templates_hash(TEMPLATES),
         checklists=templates_hash(CHECKLISTS),
+        words=words_of(CFG.study.language, *GROUPS),
         labels={c.name: c.label for c in CFG.centers},
         test_sets=CFG.test_sets,
         figures=list(FIGURES),

@@ -14,7 +14,6 @@ from scripts.common.contracts.intake import (
     SET_ASIDE,
     VISIT_ORDER,
 )
-from scripts.common.flow_words import NOTE_WORDS
 from scripts.common.log import rule_log
 from scripts.common.predictors import read_with, with_predictors
 from scripts.common.tables import empty_table, read_table, write_table
@@ -46,7 +45,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     )
     for line in selection.flow.itertuples():
         if line.kind == "note" and line.n_any:
-            log.say(progress.noted(NOTE_WORDS[line.step][0], line.n_patients))
+            log.say(progress.noted(line.step, line.n_patients))
         elif line.n_any:
             log.say(progress.flow_line(line.kind, line.step, line.n_patients, line.n_any))
     write_table(selection.cohort, result.selected, with_predictors(COHORT, predictors))

@@ -74,7 +74,8 @@ def score_distributions(
     Parameters
     ----------
     scores: title, scores of shape (n,), labels (0/1) of shape (n,), and single folds' scores of shape (n,
-    folds) or None, of each set. words: ``score``, ``share``, ``op``, ``non_op`` and ``single_folds``.
+    folds) or None, of each set. words: ``deep_score``, ``share_of_patients``, ``op``, ``non_op`` and
+    ``single_folds``.
     """
     figure, axes = _figure(max(len(scores), 1), 1.7, 2.1)
     edges = np.linspace(0, 1, 21)
@@ -92,10 +93,10 @@ def score_distributions(
                     )
         if folds is not None:
             axis.plot([], [], color="#555555", lw=1, ls="--", label=words["single_folds"])
-        axis.set(title=title, xlim=(0, 1), xlabel=words["score"])
+        axis.set(title=title, xlim=(0, 1), xlabel=words["deep_score"])
         axis.legend(fontsize=6.5, loc="upper center")
         axis.set_xticks([0, 0.5, 1])
         axis.set_ylim(0, 1.45 * max(axis.get_ylim()[1], 0.05))
         axis.set_yticks([tick for tick in axis.get_yticks() if tick <= 1])
-    axes[0].set_ylabel(words["share"])
+    axes[0].set_ylabel(words["share_of_patients"])
     return _svg(figure)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.common.numbers import is_missing
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import SLACK
 from scripts.common.vocabulary import (
@@ -23,7 +24,6 @@ from scripts.common.vocabulary import (
     REJECTED,
     SMALL_CLASS,
 )
-from scripts.report.formatting import is_missing
 from scripts.report.run_files import RunFiles
 
 MOST_SET_ASIDE = 0.02

@@ -2,7 +2,7 @@
 
 ``methods.j2`` and ``model_card.j2`` (after Mitchell et al., FAT* 2019, doi:10.1145/3287560.3287596) hold
 parts under ``## `` headings, ``limits.j2`` a list, ``statements.j2`` a named block for each statement of the
-reporting checklists. Numbers are formatted by filters: the functions of ``formatting`` under their own names.
+reporting checklists. Numbers are formatted by filters: the functions of ``numbers`` under their own names.
 Both languages see the same facts.
 """
 
@@ -15,9 +15,9 @@ from typing import Any
 
 from jinja2 import Environment
 
+from scripts.common import numbers as fmt
 from scripts.common.templates import template_environment, unwrapped
 from scripts.common.vocabulary import NO_VALUE
-from scripts.report import formatting as fmt
 from scripts.report.facts import Group
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -39,7 +39,7 @@ def _thresholds(thresholds: Sequence[tuple[str, float]]) -> str:
 
 def _auc_with_bounds(row: Mapping[str, Any]) -> str:
     """The AUC of a row of Table 2, with its interval where it has one."""
-    return f"{fmt.auc(row['auc'])} {fmt.interval(row['auc_low'], row['auc_high'], fmt.auc)}".rstrip()
+    return fmt.with_interval(row["auc"], row["auc_low"], row["auc_high"], fmt.auc)
 
 
 @functools.cache

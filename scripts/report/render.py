@@ -14,18 +14,16 @@ from scripts.report.checklists import NAMES, checklist_frame
 from scripts.report.prose import TEMPLATES
 from scripts.report.run_files import RunFiles
 from scripts.report.sections import Report
-from scripts.report.wording import Words
 
 
 def checklist_tables(run: RunFiles) -> dict[str, pd.DataFrame]:
     """The reporting checklists by name, in the study's language (CHECKLIST)."""
-    words = Words(run.config["study"]["language"])
-    report = Report(run, words)
+    report = Report(run)
     tables = {}
     for name in NAMES:
         items = report.checklist(name)
-        parts = {one.part: words(f"part_{one.part}") for one in items}
-        answers = {one.answer: words(f"answer_{one.answer}") for one in items}
+        parts = {one.part: report.words.say(f"part_{one.part}") for one in items}
+        answers = {one.answer: report.words.say(f"answer_{one.answer}") for one in items}
         tables[name] = checklist_frame(items, parts, answers)
     return tables
 
@@ -47,16 +45,16 @@ def report_html(run: RunFiles) -> str:
     from markupsafe import Markup
 
     study = run.config["study"]
-    words = Words(study["language"])
+    report = Report(run)
     environment = template_environment(TEMPLATES, autoescape=True)
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("report.html.j2").render(
-        lang={"en": "en", "zh": "zh-CN"}[study["language"]],
+        lang=report.words.say("html_lang"),
         title=study["title"],
         synthetic=run.synthetic,
-        words=words,
+        words=report.words,
         policy=Markup(content_policy(style, script)),
         style=Markup(style),
         script=Markup(script),
-        sections=Report(run, words).sections(),
+        sections=report.sections(),
     )

@@ -15,6 +15,7 @@ from scripts.common.catalogue import shown_figures, shown_statistics
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILES
 from scripts.common.errors import StudyError
+from scripts.common.language.names import titled
 from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
 from scripts.common.tables import read_table
@@ -83,8 +84,8 @@ class RunFiles:
         return strata_of_frame(self.cohort, settings["test_fraction"], settings["folds"])
 
     def center_of(self, name: str) -> str:
-        """The label of a centre."""
-        return self.labels.get(name) or name
+        """A centre as the reader sees it."""
+        return self.labels.get(name) or titled(name)
 
 
 def read_statistics(paths: Mapping[str, str | Path]) -> dict[str, pd.DataFrame]:
@@ -150,7 +151,7 @@ def read_run(
     return RunFiles(
         centers=centers,
         sets=["train", *test_sets],
-        labels={name: label or name.replace("_", " ").capitalize() for name, label in labels.items()},
+        labels={name: label for name, label in labels.items() if label},
         files=read_table(files, FILES),
         films={center: read_films(path) for center, path in zip(centers, films)},
         contact_sheets=sheets,

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from scripts.common import numbers as fmt
 from scripts.common.catalogue import CATALOGUE
 from scripts.common.film_policy import contact_sheet_decision
+from scripts.common.language import Language
+from scripts.common.language.names import STRATEGIES, Names, labels_of_models
+from scripts.common.manuscript_tables import Entry, ManuscriptTable, engine_text, rule_text, table_1, table_2
+from scripts.common.numbers import percentage
 from scripts.common.scores import ONE_SCORE
 from scripts.common.vocabulary import (
     ACCEPTED,
-    BASELINES,
     EVERYONE_POSITIVE,
-    MODELS,
-    NO_VALUE,
-    OSTA_PUBLISHED,
     PASS,
     PROPORTIONS,
     QUARANTINED,
     REJECT,
     REJECTED,
     REVIEW,
-    TREAT_ALL,
-    TREAT_NONE,
 )
-from scripts.report import formatting as fmt
 from scripts.report.charts import score_distributions
 from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_checklist
 from scripts.report.facts import facts_of
-from scripts.report.formatting import percentage
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
 from scripts.report.prose import Prose
 from scripts.report.run_files import SPREAD, RunFiles
-from scripts.report.wording import Words
+
+GROUPS = ("flow", "tables", "report")
+"""The groups of words that the report shows, beside the common ones."""
 
 LONG_TABLE = 20
 """A table with more rows than this is collapsed."""
@@ -43,46 +41,34 @@ LONG_TABLE = 20
 LONG_MAIN_TABLE = 60
 """The same for Table 1, Table 2 and the DeLong tests."""
 
-PERCENTAGES = (
-    "sensitivity",
-    "specificity",
-    "accuracy",
-    "ppv",
-    "npv",
-    "prevalence",
-    "sensitivity_minus_main",
-    "specificity_minus_main",
-)
+SHARES = (*PROPORTIONS, "prevalence")
+"""Columns that are shown as percentages."""
+
+POINTS = ("sensitivity_minus_main", "specificity_minus_main")
+"""Columns that are shown as percentage points."""
+
+TEXTS = {
+    "set", "model", "center", "variable", "reason", "step", "status", "rule", "note", "variables", "model_a",
+    "model_b", "file", "sha256", "package", "version", "input", "keyed", "group", "value", "metric",
+    "manufacturer", "part", "against", "item", "topic", "answer", "fold",
+}  # fmt: skip
+"""Columns of texts; they stand at the left and sort as texts."""
+
+TITLES = {
+    "n_pos": "op",
+    "p_partial": "p_value",
+    "manufacturer": "variable_manufacturer",
+    "variables": "variable",
+}
+"""Columns that are called otherwise than their words."""
+
 PROSE = ("note",)
 """Columns of whole sentences."""
 WHOLE = ("n", "n_pos", "n_missing", "n_capped", "from_age", "n_clipped", "missing")
 
 
-class Names:
-    """Names of sets, models and centres as the reader sees them."""
-
-    def __init__(self, run: RunFiles, words: Words) -> None:
-        self.sets = {"train": words("set_train"), "internal_test": words("set_internal_test")}
-        self.sets |= {name: run.center_of(name) for name in run.sets if name not in self.sets}
-        self.scored = self.sets | {"train": words("out_of_fold", set=self.sets["train"])}
-        self.models = {
-            name: words("model_" + name)
-            for name in (*MODELS, EVERYONE_POSITIVE, *BASELINES, OSTA_PUBLISHED, TREAT_ALL, TREAT_NONE)
-        }
-        self.centers = {name: run.center_of(name) for name in run.centers}
-
-    def set(self, name: str) -> str:
-        return self.sets.get(name, name)
-
-    def model(self, name: str) -> str:
-        return self.models.get(name, name)
-
-    def center(self, name: str) -> str:
-        return self.centers.get(name, self.sets.get(name, name))
-
-
 def text_cell(value: Any) -> Cell:
-    return Cell(NO_VALUE if fmt.is_missing(value) else str(value))
+    return Cell(fmt.NO_VALUE if fmt.is_missing(value) else str(value))
 
 
 def number_cell(value: Any, show: Callable[[Any], str]) -> Cell:
@@ -123,15 +109,19 @@ def _table(
 
 
 class Report:
-    """Builds the sections, one method each, in the words of one language."""
+    """Builds the sections, one method each, in one language: the study's, unless another is given."""
 
-    def __init__(self, run: RunFiles, words: Words) -> None:
+    def __init__(self, run: RunFiles, language: str | None = None) -> None:
         self.run = run
-        self.words = words
-        self.names = Names(run, words)
+        self.words = Language(language or run.config["study"]["language"], *GROUPS)
+        models = labels_of_models(self.words)
+        self.names = Names(self.words, run.labels, models)
         self._shown: set[str] = set()
-        self.level = percentage(run.config["statistics"]["confidence"])
-        self.prose = Prose(words.language, facts_of(run, self.names.sets, self.names.models))
+        self.confidence = run.config["statistics"]["confidence"]
+        self.level = f"{percentage(self.confidence)}%"
+        self.sets = {name: self.names.set(name) for name in run.sets}
+        self.models = {name: self.names.model(name) for name in (*models, *STRATEGIES)}
+        self.prose = Prose(self.words.code, facts_of(run, self.sets, self.models))
 
     def sections(self) -> list[Section]:
         """All sections in reading order."""
@@ -162,7 +152,8 @@ class Report:
         ]
         built = {build.__name__: build() for build in builders}
         sections = [
-            Section(name, self.words(name), [*blocks, *self._further(name)]) for name, blocks in built.items()
+            Section(name, self.words.say(f"section_{name}"), [*blocks, *self._further(name)])
+            for name, blocks in built.items()
         ]
         titles = {section.id: section.title for section in sections}
         titles |= {
@@ -171,7 +162,9 @@ class Report:
             for part in section.blocks
             if isinstance(part, Table)
         }
-        return sections + [Section(name, self.words(name), self._checklist(name, titles)) for name in NAMES]
+        return sections + [
+            Section(name, self.words.say(f"section_{name}"), self._checklist(name, titles)) for name in NAMES
+        ]
 
     # -------------------------------------------------------------------------------------------- parts
 
@@ -185,9 +178,9 @@ class Report:
         """
         rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
         return [
-            self._figure(row.stem, row.titled(self.words.language))
+            self._figure(row.stem, row.titled(self.words.code))
             if row.folder == "figures"
-            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.language))
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.code))
             for row in rows
         ]
 
@@ -201,33 +194,14 @@ class Report:
         return frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
 
     def _titles(self, *keys: str) -> list[Column]:
-        texts = {
-            "set",
-            "model",
-            "center",
-            "variable",
-            "reason",
-            "test",
-            "step",
-            "status",
-            "engine",
-            "rule",
-            "note",
-        }
-        texts |= {
-            "variables",
-            "model_a",
-            "model_b",
-            "file",
-            "sha256",
-            "package",
-            "version",
-            "input",
-            "keyed",
-            "group",
-            "value",
-        }
-        return [Column(self.words.get(key, key.replace("_", " ")), key not in texts) for key in keys]
+        return [Column(self._title(key), key not in TEXTS) for key in keys]
+
+    def _title(self, key: str) -> str:
+        """A column's title, by the name that the column has in the result tables."""
+        title = self.words.say(TITLES.get(key, key))
+        if key in POINTS:
+            return self.words.say("in_points", name=title)
+        return self.words.say("in_percent", name=title) if key in SHARES else title
 
     # ----------------------------------------------------------------------------------------- sections
 
@@ -253,7 +227,7 @@ class Report:
         n, op = len(run.cohort), int((run.cohort["label"] == 1).sum())
         blocks: list[Any] = [
             Paragraph(
-                words(
+                words.say(
                     "summary_counts",
                     centers=len(run.centers),
                     n=fmt.count(n),
@@ -261,9 +235,9 @@ class Report:
                     level=self.level,
                 )
             ),
-            Table("table-summary", words("auc"), columns, rows),
+            Table("table-summary", words.say("auc"), columns, rows),
         ]
-        return [*blocks, *self._contrast(), Paragraph(words("sort_hint"), "note needs-script")]
+        return [*blocks, *self._contrast(), Paragraph(words.say("sort_hint"), "note needs-script")]
 
     def _contrast(self) -> list[Any]:
         """The declared main comparison in every test set where it was tested, as a table."""
@@ -285,9 +259,9 @@ class Report:
             rows.append(cells + [number_cell(row[p], fmt.p_value) for p in ("p_value", "p_holm")])
         if not rows:
             return []
-        caption = self.words("contrast_caption", a=self.names.model(first), b=self.names.model(second))
+        caption = self.words.say("contrast_caption", a=self.names.model(first), b=self.names.model(second))
         columns = self._titles("set", "difference", "p_value", "p_holm")
-        return [Table("table-contrast", caption, columns, rows, [self.words("contrast_note")])]
+        return [Table("table-contrast", caption, columns, rows, [self.words.say("contrast_note")])]
 
     def flow(self) -> list[Any]:
         rows = [
@@ -302,8 +276,14 @@ class Report:
         ]
         columns = self._titles("center", "step", "patients", "n_pos", "any_reason")
         return [
-            self._figure("flow", self.words("flow_caption")),
-            _table("table-flow", self.words("flow_table_caption"), columns, rows, [self.words("flow_note")]),
+            self._figure("flow", self.words.say("flow_caption")),
+            _table(
+                "table-flow",
+                self.words.say("flow_table_caption"),
+                columns,
+                rows,
+                [self.words.say("flow_note")],
+            ),
             *self._flow_notes(),
         ]
 
@@ -313,19 +293,21 @@ class Report:
         rows = [
             [
                 text_cell(self.names.center(row["center"])),
-                text_cell(self.words(f"note_{row['step']}")),
+                text_cell(self.words.say(f"note_{row['step']}")),
                 number_cell(row["n_patients"], fmt.count),
                 number_cell(row["n_op"], fmt.count),
             ]
             for row in flow[(flow["kind"] == "note") & (flow["n_patients"] > 0)].to_dict("records")
         ]
         columns = self._titles("center", "note", "patients", "n_pos")
-        return [_table("table-flow-notes", self.words("flow_notes_caption"), columns, rows)] if rows else []
+        return (
+            [_table("table-flow-notes", self.words.say("flow_notes_caption"), columns, rows)] if rows else []
+        )
 
     def _step(self, row: dict[str, Any]) -> str:
         if row["kind"] == "set":
             return self.names.set(row["step"])
-        return self.words.get(f"step_{row['step']}", _spaced(row["step"]))
+        return self.words.say(f"step_{row['step']}")
 
     def exposure(self) -> list[Any]:
         run, words = self.run, self.words
@@ -336,21 +318,21 @@ class Report:
             counts = [int(part.get(s, 0)) for s in statuses]
             rows.append(
                 [
-                    text_cell(run.center_of(center)),
+                    text_cell(self.names.center(center)),
                     *(number_cell(n, fmt.count) for n in (sum(counts), *counts)),
                 ]
             )
         columns = self._titles("center", "film_found", *(f"film_{s}" for s in statuses))
-        blocks: list[Any] = [_table("table-files", words("files_caption"), columns, rows)]
+        blocks: list[Any] = [_table("table-files", words.say("files_caption"), columns, rows)]
 
         rows = []
         for center in run.centers:
             left = run.files[(run.files["center"] == center) & (run.files["status"] != ACCEPTED)]
             for (status, reason), n in left.groupby(["status", "reason"]).size().items():  # type: ignore[misc]
-                said = words.get(f"film_{status}", str(status))
+                said = words.say(f"film_{status}")
                 rows.append(
                     [
-                        text_cell(run.center_of(center)),
+                        text_cell(self.names.center(center)),
                         text_cell(said),
                         text_cell(self._reason(reason)),
                         number_cell(n, fmt.count),
@@ -359,7 +341,7 @@ class Report:
         blocks.append(
             _table(
                 "table-reasons",
-                words("reasons_caption"),
+                words.say("reasons_caption"),
                 self._titles("center", "status", "reason", "n"),
                 rows,
             )
@@ -372,32 +354,34 @@ class Report:
             counts = films["verdict"].value_counts()
             rows.append(
                 [
-                    text_cell(run.center_of(center)),
+                    text_cell(self.names.center(center)),
                     *(number_cell(int(counts.get(v, 0)), fmt.count) for v in verdicts),
                 ]
             )
             flagged = films[films["verdict"].isin([REVIEW, REJECT])]
             for (verdict, reason), n in flagged.groupby(["verdict", "verdict_reason"]).size().items():  # type: ignore[misc]
-                label = words(f"verdict_{verdict}")
+                label = words.say(f"verdict_{verdict}")
                 reasons.append(
                     [
-                        text_cell(run.center_of(center)),
+                        text_cell(self.names.center(center)),
                         text_cell(label),
                         text_cell(self._reason(reason)),
                         number_cell(n, fmt.count),
                     ]
                 )
         columns = self._titles("center", *(f"verdict_{v}" for v in verdicts))
-        blocks.append(_table("table-verdicts", words("verdicts_caption"), columns, rows))
+        blocks.append(_table("table-verdicts", words.say("verdicts_caption"), columns, rows))
         if reasons:
             columns = self._titles("center", "status", "reason", "n")
-            blocks.append(_table("table-verdict-reasons", words("verdict_reasons_caption"), columns, reasons))
+            blocks.append(
+                _table("table-verdict-reasons", words.say("verdict_reasons_caption"), columns, reasons)
+            )
         return blocks + self._contact_sheets()
 
     def _reason(self, code: Any) -> str:
         """One or several reasons (``low_range;noise``) as words."""
-        return "; ".join(
-            self.words.get(f"reason_{one.strip()}", _spaced(one.strip())) for one in str(code).split(";")
+        return self.words.say("list_separator").join(
+            self.words.say(f"reason_{one.strip()}") for one in str(code).split(";")
         )
 
     def _contact_sheets(self) -> list[Any]:
@@ -408,16 +392,18 @@ class Report:
             run.contact_sheets.items(), key=lambda item: (run.centers.index(item[0][0]), item[0][1])
         ):
             decision = contact_sheet_decision(run.films[center], verdict, policy)
-            said = words(f"verdict_{verdict}")
+            said = words.say(f"verdict_{verdict}")
             if decision.show:
-                caption = words("sheet_caption", center=run.center_of(center), verdict=said, n=decision.films)
+                caption = words.say(
+                    "sheet_caption", center=self.names.center(center), verdict=said, n=decision.films
+                )
                 blocks.append(Figure(f"sheet-{center}-{verdict}", caption, data_uri(path), caption))
             elif decision.films:
                 blocks.append(
                     Paragraph(
-                        words(
+                        words.say(
                             "sheet_hidden",
-                            center=run.center_of(center),
+                            center=self.names.center(center),
                             name=center,
                             verdict=said,
                             n=decision.films,
@@ -426,57 +412,46 @@ class Report:
                         "note",
                     )
                 )
-        return blocks or [Paragraph(words("sheet_none"), "note")]
+        return blocks or [Paragraph(words.say("sheet_none"), "note")]
 
     def table1(self) -> list[Any]:
-        shows: dict[str, Callable[[Any], str]] = {
-            "statistic": fmt.decimal,
-            "p_value": fmt.p_value,
-            "fisher_p": fmt.p_value,
-            "smd": lambda value: fmt.decimal(value, 2),
-            "n": fmt.count,
-            "missing": fmt.count,
-        }
-        frame = self._frame("table1")
-        keys = [
-            k
-            for k in ("op", "non_op", "statistic", "test", "p_value", "fisher_p", "smd", "n", "missing")
-            if k in frame
-        ]
-        rows = []
-        for row in frame.to_dict("records"):
-            cells = [
-                text_cell(self.names.center(row["center"])),
-                text_cell(self.words.variable(row["variable"])),
+        frames = self._frame("table1"), self._frame("missing")
+        return [self._manuscript("table-1", table_1(*frames, self.run.centers, self.words, self.names))]
+
+    def _manuscript(self, id: str, table: ManuscriptTable) -> Table:
+        """Table 1 or 2: each row says to which centre or set it belongs, so that it can be sorted."""
+
+        def cell(entry: Entry) -> Cell:
+            text = entry.text.replace(" ± ", "\u00a0±\u00a0")  # a mean stays on one line with its deviation
+            if not entry.interval:
+                return Cell(text + entry.mark, entry.value)
+            return Cell(text, entry.value, entry.interval + entry.mark)
+
+        rows = [
+            [
+                text_cell(block.name),
+                cell(first),
+                Cell(f"{fmt.count(block.n)} ({fmt.count(block.n_op)})", block.n),
+                *map(cell, rest),
             ]
-            for k in keys:
-                cell = number_cell(row[k], shows[k]) if k in shows else text_cell(row[k])
-                cells.append(_spread(row[k]) if k in ("op", "non_op") else cell)
-            rows.append(cells)
-        columns = self._titles(
-            "center", "variable", *("n_missing" if key == "missing" else key for key in keys)
-        )
-        notes = [self.words("table1_note")]
-        if "missing" in frame and frame.loc[frame["variable"] == "t_score", "missing"].gt(0).any():
-            notes.append(self.words("table1_t_score_note"))
-        return [_table("table-1", self.words("table1_caption"), columns, rows, notes, LONG_MAIN_TABLE)]
+            for block in table.blocks
+            for first, *rest in block.rows
+        ]
+        columns = [Column(table.block_title, False), Column(table.head[0], False)]
+        columns += map(Column, (self.words.say("size"), *table.head[1:]))
+        return _table(id, table.caption, columns, rows, table.notes, LONG_MAIN_TABLE)
 
     def table2(self) -> list[Any]:
         words = self.words
-        frame = self._test_rows(self._frame("table2"))
-        rows = []
-        for _, row in frame.iterrows():
-            cells = [text_cell(self.names.set(row["set"])), text_cell(self.names.model(row["model"]))]
-            cells += [
-                number_cell(row["n"], fmt.count),
-                number_cell(row["n_pos"], fmt.count),
-                interval_cell(row, "auc", fmt.auc),
-            ]
-            cells += [interval_cell(row, name, fmt.percent) for name in PROPORTIONS]
-            cells.append(interval_cell(row, "f1", fmt.auc))
-            rows.append(cells)
-        columns = self._titles(
-            "set", "model", "n", "n_pos", "auc", *(f"{f}_metric" for f in PROPORTIONS), "f1_metric"
+        table = table_2(
+            self._frame("table2"),
+            self._frame("delong"),
+            self._frame("thresholds"),
+            self.engine,
+            self.run.sets[1:],
+            self.confidence,
+            words,
+            self.names,
         )
         thresholds = [
             [
@@ -486,39 +461,39 @@ class Report:
             ]
             for row in self._frame("thresholds").to_dict("records")
         ]
-        notes = [words("table2_note"), *self._interval_methods(frame)]
         return [
-            _table(
-                "table-2", words("table2_caption", level=self.level), columns, rows, notes, LONG_MAIN_TABLE
-            ),
+            self._manuscript("table-2", table),
             _table(
                 "table-thresholds",
-                words("thresholds_caption"),
+                words.say("thresholds_caption"),
                 self._titles("model", "threshold", "rule"),
                 thresholds,
             ),
             self._measures(
                 "youden_upper_bound",
                 "table-upper-bound",
-                words("upper_bound_caption"),
-                [words("upper_bound_note")],
+                words.say("upper_bound_caption"),
+                [words.say("upper_bound_note")],
                 aside=("use",),
             ),
         ]
 
     def _rule(self, rule: Any) -> Cell:
-        return text_cell(self.words.get(f"rule_{rule}", str(rule)))
+        text = "" if fmt.is_missing(rule) else rule_text(str(rule), self.words)
+        return text_cell(text[:1].upper() + text[1:])
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """The software of DeLong's tests, as ``engine_text`` takes it."""
+        return {**self.run.provenance["versions"], "engine": self.run.provenance["delong_engine"]}
 
     def _engine(self) -> str:
-        versions = self.run.provenance["versions"]
-        if self.run.provenance["delong_engine"] == "r":
-            return self.words("engine_r", r=versions["R"], proc=versions["pROC"])
-        return self.words("engine_numpy")
+        return engine_text(self.engine, self.words)
 
     def delong(self) -> list[Any]:
-        note = self.words("delong_note", engine=self._engine())
+        note = self.words.say("delong_note", engine=self._engine())
         return [
-            self._tests("delong", "table-delong", self.words("delong_caption"), [note]),
+            self._tests("delong", "table-delong", self.words.say("delong_caption"), [note]),
             self._differences(),
         ]
 
@@ -530,7 +505,7 @@ class Report:
             show = fmt.auc if row["metric"] == "f1" else fmt.percent
             cells = [text_cell(self.names.set(row["set"]))]
             cells += [text_cell(self.names.model(row[m])) for m in ("model_a", "model_b")]
-            cells += [text_cell(words.get(f"{row['metric']}_metric", row["metric"]))]
+            cells += [text_cell(self._title(row["metric"]))]
             cells += [
                 number_cell(row["value_a"], show),
                 number_cell(row["value_b"], show),
@@ -538,13 +513,13 @@ class Report:
             ]
             rows.append(cells)
         columns = self._titles("set", "model_a", "model_b", "metric", "value_a", "value_b", "difference")
-        caption = words("differences_caption", level=self.level)
+        caption = words.say("differences_caption", level=self.level)
         return _table(
             "table-differences",
             caption,
             columns,
             rows,
-            [words("differences_note"), *self._interval_methods(frame)],
+            [words.say("differences_note"), *self._interval_methods(frame)],
         )
 
     def _tests(self, name: str, id: str, caption: str, notes: Sequence[str]) -> Table:
@@ -558,7 +533,7 @@ class Report:
             cells += [number_cell(row[p], fmt.p_value) for p in ("p_value", "p_holm")]
             rows.append(cells)
         columns = self._titles("set", "model_a", "model_b")
-        columns += [Column(f"{self.words('auc')} A"), Column(f"{self.words('auc')} B")]
+        columns += [Column(f"{self.words.say('auc')} A"), Column(f"{self.words.say('auc')} B")]
         columns += self._titles("difference", "z", "p_value", "p_holm")
         return _table(id, caption, columns, rows, notes, LONG_MAIN_TABLE)
 
@@ -588,22 +563,24 @@ class Report:
             "n",
             "n_pos",
             "auc",
-            *(f"{f}_metric" for f in fractions),
+            *fractions,
             "brier",
             "threshold",
             "rule",
         )
-        caption = words("baselines_caption", level=self.level)
+        caption = words.say("baselines_caption", level=self.level)
         shown = frame.drop(columns=["accuracy_ci_method", "f1_ci_method"], errors="ignore")
-        notes = [words("baselines_note"), *self._interval_methods(shown)]
-        note = words("baseline_delong_note", engine=self._engine())
+        notes = [words.say("baselines_note"), *self._interval_methods(shown)]
+        note = words.say("baseline_delong_note", engine=self._engine())
         return [
             _table("table-baselines", caption, columns, rows, notes, LONG_MAIN_TABLE),
-            self._tests("baseline_delong", "table-baseline-delong", words("baseline_delong_caption"), [note]),
+            self._tests(
+                "baseline_delong", "table-baseline-delong", words.say("baseline_delong_caption"), [note]
+            ),
         ]
 
     def roc(self) -> list[Any]:
-        return [self._figure("roc", self.words("roc_caption"))]
+        return [self._figure("roc", self.words.say("roc_caption"))]
 
     def decision_curves(self) -> list[Any]:
         words, rows = self.words, []
@@ -626,41 +603,48 @@ class Report:
             "set", "model", "threshold_from", "threshold_to", "n_thresholds", "largest_lead", "tied_with"
         )
         return [
-            self._figure("decision_curves", words("decision_caption")),
+            self._figure("decision_curves", words.say("decision_caption")),
             _table(
-                "table-best-model", words("best_model_caption"), columns, rows, [words("best_model_note")]
+                "table-best-model",
+                words.say("best_model_caption"),
+                columns,
+                rows,
+                [words.say("best_model_note")],
             ),
         ]
 
     def calibration(self) -> list[Any]:
         return [
-            self._figure("calibration", self.words("calibration_caption")),
-            self._measures("calibration", "table-calibration", self.words("calibration_table_caption")),
+            self._figure("calibration", self.words.say("calibration_caption")),
+            self._measures("calibration", "table-calibration", self.words.say("calibration_table_caption")),
         ]
 
     def subgroups(self) -> list[Any]:
         return [
-            self._figure("forest", self.words("forest_caption")),
-            self._measures("subgroups", "table-subgroups", self.words("subgroups_caption")),
+            self._figure("forest", self.words.say("forest_caption")),
+            self._measures("subgroups", "table-subgroups", self.words.say("subgroups_caption")),
         ]
 
     def prevalence(self) -> list[Any]:
-        return [self._measures("prevalence", "table-prevalence", self.words("prevalence_caption"))]
+        return [self._measures("prevalence", "table-prevalence", self.words.say("prevalence_caption"))]
 
     def sensitivity(self) -> list[Any]:
         return [
             self._measures(
                 "sensitivity",
                 "table-sensitivity",
-                self.words("sensitivity_caption"),
-                [self.words("sensitivity_note")],
+                self.words.say("sensitivity_caption"),
+                [self.words.say("sensitivity_note")],
             )
         ]
 
     def missing(self) -> list[Any]:
         return [
             self._measures(
-                "missing", "table-missing", self.words("missing_caption"), [self.words("missing_note")]
+                "missing",
+                "table-missing",
+                self.words.say("missing_caption"),
+                [self.words.say("missing_note")],
             )
         ]
 
@@ -687,12 +671,14 @@ class Report:
         columns = []
         for key in keys:
             numeric = pd.api.types.is_numeric_dtype(frame[key])
-            title = self.words.get(f"{key}_metric", self.words.get(key, key.replace("_", " ")))
-            columns.append(Column(title, numeric, prose=key in PROSE))
+            columns.append(Column(self._title(key), numeric, prose=key in PROSE))
         if "smoother" in frame.columns:
             notes = [
                 *notes,
-                *(f"{self.words('smoother')}: {text}." for text in sorted(set(frame["smoother"].dropna()))),
+                *(
+                    f"{self.words.say('smoother')}: {text}."
+                    for text in sorted(set(frame["smoother"].dropna()))
+                ),
             ]
         return _table(id, caption, columns, rows, [*notes, *self._interval_methods(frame)])
 
@@ -706,23 +692,28 @@ class Report:
             key = column.removesuffix("ci_method").rstrip("_")
             used = [m for m in dict.fromkeys(frame[column].dropna()) if not str(m).startswith("none")]
             if used:
-                title = self.words.without_unit(
-                    f"{key}_metric", self.words.without_unit(key, key.replace("_", " "))
-                )
+                title = self.words.say(TITLES.get(key, key)) if key else ""
                 said.append(f"{title}: {' / '.join(used)}" if title else " / ".join(used))
-        return [self.words("interval_methods", methods="; ".join(said))] if said else []
+        return (
+            [self.words.say("interval_methods", methods=self.words.say("list_separator").join(said))]
+            if said
+            else []
+        )
 
     def _measure(self, row: dict[str, Any], key: str) -> Cell:
         value = row[key]
         if key in ("set", "model", "center"):
             return text_cell(getattr(self.names, key)(value))
         if key == "variable":
-            return text_cell(self.words.variable(value))
-        if key in ("subgroup", "analysis", "level"):
-            return text_cell(self.words.get(f"{key}_{value}", _spaced(str(value))))
+            return text_cell(self.words.say(f"variable_{value}"))
+        if key in ("subgroup", "analysis"):
+            return text_cell(self.words.say(f"{key}_{value}"))
+        if key == "level":
+            maker = row["subgroup"] == "manufacturer"
+            return text_cell(value if maker else self.words.say(f"level_{row['subgroup']}_{value}"))
         if key in ("p_value", "p_holm"):
             return number_cell(value, fmt.p_value)
-        if key in PERCENTAGES:
+        if key in (*SHARES, *POINTS):
             return interval_cell(row, key, fmt.percent)
         if f"{key}_low" in row or (isinstance(value, float) and key not in WHOLE):
             return interval_cell(row, key, fmt.decimal)
@@ -735,8 +726,8 @@ class Report:
         order = {name: i for i, name in enumerate(self.run.sets)}
         frame = frame.sort_values("set", key=lambda s: s.map(order).fillna(len(order)), kind="stable")
         return [
-            Paragraph(words("shortcuts_text")),
-            self._figure("shortcuts", words("shortcuts_caption")),
+            Paragraph(words.say("shortcuts_text")),
+            self._figure("shortcuts", words.say("shortcuts_caption")),
             self._explained(frame[frame["analysis"] == "variables"]),
             self._within_manufacturer(frame[frame["analysis"] == "within_manufacturer"]),
             self._covered(frame[frame["analysis"] == "masked"]),
@@ -744,14 +735,14 @@ class Report:
 
     def _shortcut_cells(self, row: dict[str, Any], subject: str) -> list[Cell]:
         """The first cells of a row of the audit: set, subject, patients."""
-        cells = [text_cell(self.names.scored.get(row["set"], row["set"])), text_cell(subject)]
+        cells = [text_cell(self.names.set_of_scores(row["set"])), text_cell(subject)]
         return cells + [number_cell(row["n"], fmt.count), number_cell(row["n_pos"], fmt.count)]
 
     def _explained(self, frame: pd.DataFrame) -> Table:
         """How much of the deep score each group of variables explains."""
         words, rows = self.words, []
         for row in frame.to_dict("records"):
-            cells = self._shortcut_cells(row, words.get(f"group_{row['subject']}", _spaced(row["subject"])))
+            cells = self._shortcut_cells(row, words.say(f"group_{row['subject']}"))
             cells += [
                 number_cell(row[name], fmt.decimal)
                 for name in ("r2_cross_validated", "r2_adjusted", "r2_partial")
@@ -774,13 +765,13 @@ class Report:
                 "p_partial",
             )
         ]
-        columns += [Column(words("auc_of_variables")), Column(words("note"), False, prose=True)]
+        columns += [Column(words.say("auc_of_variables")), Column(words.say("note"), False, prose=True)]
         return _table(
             "table-explained",
-            words("explained_caption"),
+            words.say("explained_caption"),
             columns,
             rows,
-            [words("explained_note")],
+            [words.say("explained_note")],
             LONG_MAIN_TABLE,
         )
 
@@ -797,19 +788,18 @@ class Report:
             )
         columns = [
             *self._titles("set"),
-            Column(words.variable("manufacturer"), False),
-            *self._titles("n", "n_pos", "auc"),
+            *self._titles("manufacturer", "n", "n_pos", "auc"),
         ]
-        columns.append(Column(words("note"), False, prose=True))
-        return _table("table-within-manufacturer", words("within_manufacturer_caption"), columns, rows)
+        columns.append(Column(words.say("note"), False, prose=True))
+        return _table("table-within-manufacturer", words.say("within_manufacturer_caption"), columns, rows)
 
     def _covered(self, frame: pd.DataFrame) -> Table:
         """The AUC with parts of the film covered, and paired differences."""
         words, rows = self.words, []
         for row in frame.to_dict("records"):
-            against = "" if fmt.is_missing(row["against"]) else words(f"mask_{row['against']}")
+            against = "" if fmt.is_missing(row["against"]) else words.say(f"mask_{row['against']}")
             cells = [
-                *self._shortcut_cells(row, words(f"mask_{row['subject']}")),
+                *self._shortcut_cells(row, words.say(f"mask_{row['subject']}")),
                 interval_cell(row, "auc", fmt.auc),
             ]
             cells += [
@@ -818,25 +808,25 @@ class Report:
                 number_cell(row["p_value"], fmt.p_value),
             ]
             rows.append(cells)
-        columns = [*self._titles("set"), Column(words("part"), False), *self._titles("n", "n_pos", "auc")]
-        columns += [Column(words("against"), False), *self._titles("difference", "p_value")]
+        columns = [*self._titles("set"), Column(words.say("part"), False), *self._titles("n", "n_pos", "auc")]
+        columns += [Column(words.say("against"), False), *self._titles("difference", "p_value")]
         masks = self.run.config["deep"]["masks"]
         left, right = (percentage(edge) for edge in masks["spine"])
-        note = words(
+        note = words.say(
             "covered_note", left=left, right=right, border=percentage(masks["border"]), engine=self._engine()
         )
-        return _table("table-covered", words("covered_caption"), columns, rows, [note])
+        return _table("table-covered", words.say("covered_caption"), columns, rows, [note])
 
     def gradcam(self) -> list[Any]:
         return [
-            self._figure("gradcam", self.words("gradcam_caption")),
-            Paragraph(self.words("gradcam_note"), "note"),
+            self._figure("gradcam", self.words.say("gradcam_caption")),
+            Paragraph(self.words.say("gradcam_note"), "note"),
         ]
 
     def training(self) -> list[Any]:
         return [
-            self._figure("training", self.words("training_caption")),
-            Paragraph(self.words("training_note"), "note"),
+            self._figure("training", self.words.say("training_caption")),
+            Paragraph(self.words.say("training_note"), "note"),
             self._spread(),
         ]
 
@@ -845,13 +835,13 @@ class Report:
         words, rows = self.words, []
         for fold, spread in self.run.fold_spreads.iterrows():
             cells = [
-                text_cell(f"{words('fold')} {fold}"),
+                text_cell(words.say("fold_number", n=fold)),
                 number_cell(spread["n"], fmt.count),
                 number_cell(spread["n_pos"], fmt.count),
             ]
             rows.append(cells + [number_cell(spread[name], fmt.decimal) for name in (*SPREAD, "sd_logit")])
-        columns = [Column(words("fold"), False), *self._titles("n", "n_pos", *SPREAD, "sd_logit")]
-        return _table("table-spread", words("spread_caption"), columns, rows, [words("spread_note")])
+        columns = [Column(words.say("fold"), False), *self._titles("n", "n_pos", *SPREAD, "sd_logit")]
+        return _table("table-spread", words.say("spread_caption"), columns, rows, [words.say("spread_note")])
 
     def scores(self) -> list[Any]:
         words, run = self.words, self.run
@@ -864,13 +854,13 @@ class Report:
                 of_patient = run.fold_scores[name].set_index("patient_id").reindex(part["patient_id"])
                 folds = of_patient.to_numpy(float)
             if len(part):
-                panels.append((self.names.scored[name], score, label, folds))
-            for value, group in ((1, words("op_long")), (0, words("non_op_long"))):
+                panels.append((self.names.set_of_scores(name), score, label, folds))
+            for value, group in ((1, words.say("op_long")), (0, words.say("non_op_long"))):
                 values = pd.Series(score[label == value])
                 q = [fmt.decimal(values.quantile(x)) for x in (0.25, 0.5, 0.75)] if len(values) else None
                 rows.append(
                     [
-                        text_cell(self.names.scored[name]),
+                        text_cell(self.names.set_of_scores(name)),
                         text_cell(group),
                         number_cell(len(values), fmt.count),
                         (
@@ -881,17 +871,18 @@ class Report:
                         Cell(f"{q[1]} ({q[0]}–{q[2]})", values.median()) if q else text_cell(None),
                     ]
                 )
-        chart = {key: words(key) for key in ("score", "share", "op", "non_op", "single_folds")}
-        caption = words("scores_caption")
+        keys = ("deep_score", "share_of_patients", "op", "non_op", "single_folds")
+        chart = {key: words.say(key) for key in keys}
+        caption = words.say("scores_caption")
         return [
             Figure("figure-scores", caption, data_uri(score_distributions(panels, chart), ".svg"), caption),
             _table(
                 "table-scores",
-                words("scores_table_caption"),
+                words.say("scores_table_caption"),
                 self._titles("set", "group", "n", "mean_sd", "quartiles"),
                 rows,
             ),
-            Paragraph(words("scores_note"), "note"),
+            Paragraph(words.say("scores_note"), "note"),
             self._folds(),
         ]
 
@@ -915,10 +906,10 @@ class Report:
                     for f in folds
                 ]
             )
-        titles = [self.words(f) if f == "ensemble" else f"{self.words('fold')} {f}" for f in folds]
+        titles = [self.words.say(f) if f == "ensemble" else self.words.say("fold_number", n=f) for f in folds]
         columns = [*self._titles("set", "n", "n_pos"), *(Column(title) for title in titles)]
-        notes = [self.words("folds_note"), *self._interval_methods(frame)]
-        return _table("table-folds", self.words("folds_caption", level=self.level), columns, rows, notes)
+        notes = [self.words.say("folds_note"), *self._interval_methods(frame)]
+        return _table("table-folds", self.words.say("folds_caption", level=self.level), columns, rows, notes)
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []
@@ -929,42 +920,44 @@ class Report:
     def software(self) -> list[Any]:
         record, words = self.run.provenance, self.words
         versions, git = record["versions"], record["git"]
-        text = words(
+        text = words.say(
             "software_text",
             python=versions["python"],
-            r=versions["R"] or words("not_used"),
-            proc=versions["pROC"] or words("not_used"),
+            r=versions["R"] or words.say("not_used"),
+            proc=versions["pROC"] or words.say("not_used"),
             platform=record["platform"],
-            commit=words("unknown") if git["commit"] == "unknown" else git["commit"],
-            modified=words("code_modified") if git["code_modified"] else "",
+            commit=words.say("unknown") if git["commit"] == "unknown" else git["commit"],
+            modified=words.say("code_modified") if git["code_modified"] else "",
         )
         rows = [
             [text_cell(name), text_cell(version)] for name, version in sorted(versions["packages"].items())
         ]
-        seeds = words("seeds_text", seed=record["seeds"]["study"], key=record["seeds"]["key_fingerprint"])
+        seeds = words.say("seeds_text", seed=record["seeds"]["study"], key=record["seeds"]["key_fingerprint"])
         return [
             Paragraph(text),
             Paragraph(seeds),
-            Paragraph(words("trained_on_text", folds=self._trained_on())),
-            _table("table-software", words("software_caption"), self._titles("package", "version"), rows),
+            Paragraph(words.say("trained_on_text", folds=self._trained_on())),
+            _table("table-software", words.say("software_caption"), self._titles("package", "version"), rows),
         ]
 
     def _trained_on(self) -> str:
         """Device and PyTorch of each fold's training."""
         words, parts = self.words, []
         for fold, of in sorted(self.run.provenance["trained_on"].items()):
-            parts.append(f"{words('fold')} {fold}: {of['device']}, PyTorch {of['torch']}")
-        return "; ".join(parts)
+            made = f"{of['device']}, PyTorch {of['torch']}"
+            parts.append(f"{words.say('fold_number', n=fold)}: {made}")
+        return words.say("list_separator").join(parts)
 
     def checksums(self) -> list[Any]:
         record, words = self.run.provenance, self.words
         inputs = []
         for center, entry in record["inputs"]["centers"].items():
             films = entry["films"]
-            inputs.append([center, words("films_listing", n=fmt.count(films["files"])), films["checksum"]])
+            inputs.append(
+                [center, words.say("films_listing", n=fmt.count(films["files"])), films["checksum"]]
+            )
             inputs += [
-                [center, words.get(f"table_kind_{kind}", kind), value]
-                for kind, value in entry["tables"].items()
+                [center, words.say(f"table_kind_{kind}"), value] for kind, value in entry["tables"].items()
             ]
         rows = [
             [text_cell(self.names.center(center)), text_cell(what), Cell(value)]
@@ -972,17 +965,17 @@ class Report:
         ]
         outputs = [[text_cell(name), Cell(value)] for name, value in record["outputs"]["files"].items()]
         return [
-            Paragraph(words("checksums_text")),
+            Paragraph(words.say("checksums_text")),
             Table(
                 "table-inputs",
-                words("inputs_caption"),
+                words.say("inputs_caption"),
                 self._titles("center", "input", "keyed"),
                 rows,
                 collapsed=True,
             ),
             Table(
                 "table-outputs",
-                words("outputs_caption"),
+                words.say("outputs_caption"),
                 self._titles("file", "sha256"),
                 outputs,
                 collapsed=True,
@@ -991,14 +984,17 @@ class Report:
 
     def model_card(self) -> list[Any]:
         rows = [[text_cell(title), text_cell(text)] for title, text in self.prose.parts("model_card.j2")]
-        columns = [Column(self.words("item"), False), Column(self.words("content"), False, prose=True)]
+        columns = [
+            Column(self.words.say("item"), False),
+            Column(self.words.say("content"), False, prose=True),
+        ]
         return [
             Table(
                 "table-model-card",
-                self.words("model_card_caption"),
+                self.words.say("model_card_caption"),
                 columns,
                 rows,
-                [self.words("model_card_note")],
+                [self.words.say("model_card_note")],
             )
         ]
 
@@ -1024,40 +1020,26 @@ class Report:
             cells = [
                 Cell(one.item),
                 text_cell(one.topic),
-                text_cell(words(f"answer_{one.answer}")),
+                text_cell(words.say(f"answer_{one.answer}")),
                 text_cell(one.statement),
             ]
             rows.append([*cells, Cell(files, links=links) if files or links else text_cell(None)])
         counts = "; ".join(
-            f"{words(f'answer_{answer}')}: {n}"
+            f"{words.say(f'answer_{answer}')}: {n}"
             for answer in ANSWERS
             if (n := sum(one.answer == answer for one in items))
         )
-        columns = [Column(words(key), False) for key in ("item", "topic", "answer")]
-        columns += [Column(words(key), False, prose=True) for key in ("statement", "where")]
-        source = words(
+        columns = [Column(words.say(key), False) for key in ("item", "topic", "answer")]
+        columns += [Column(words.say(key), False, prose=True) for key in ("statement", "where")]
+        source = words.say(
             "checklist_source",
             source=read_checklist(name)["source"],
             file=f"results/tables/checklist_{name}.csv",
         )
         return [
-            Paragraph(words("checklist_text", n=len(items), counts=counts)),
-            Table(f"table-{name.replace('_', '-')}", words(f"{name}_caption"), columns, rows, [source]),
+            Paragraph(words.say("checklist_text", n=len(items), counts=counts)),
+            Table(f"table-{name.replace('_', '-')}", words.say(f"{name}_caption"), columns, rows, [source]),
         ]
 
     def limits(self) -> list[Any]:
         return [Bullets(self.prose.items("limits.j2"))]
-
-
-def _spread(value: Any) -> Cell:
-    """``-3.2 ± 0.6`` or ``15/97`` with a true minus sign, on one line; it sorts by its first number."""
-    first = re.match(r"\s*(-?\d+(?:\.\d+)?)", "" if fmt.is_missing(value) else str(value))
-    cell = text_cell(value)
-    return Cell(
-        cell.text.replace(" ± ", "\u00a0±\u00a0").replace("-", "\u2212"), float(first[1]) if first else None
-    )
-
-
-def _spaced(code: str) -> str:
-    """A reason's code as words: ``not_dicom`` is shown as ``not dicom``."""
-    return code.replace("_", " ")

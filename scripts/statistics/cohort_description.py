@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.contracts.statistics import MISSING, TABLE1
+from scripts.common.numbers import DECIMALS
 from scripts.common.vocabulary import OLDEST_AGE
 from scripts.statistics.group_tests import (
     NAN,
@@ -20,7 +21,6 @@ from scripts.statistics.group_tests import (
 )
 
 CONTINUOUS = ("age", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
-DECIMALS = {"age": 1, "bmi": 1, "bmd": 2, "height_cm": 1, "weight_kg": 1, "t_score": 1}
 VARIABLES = ("age", "sex", "bmi", "bmd", "height_cm", "weight_kg", "t_score")
 
 

@@ -11,6 +11,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.transforms import blended_transform_factory, offset_copy
 
+from scripts.common.language import Language
+from scripts.common.language.names import Names
+from scripts.common.numbers import auc as auc_text
+from scripts.common.numbers import count, percentage, with_interval
 from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.calibration import FEWEST
 from scripts.statistics.decision_curves import best_strategies
@@ -29,17 +33,17 @@ from scripts.statistics.style import (
     shared_legend,
 )
 from scripts.statistics.waist import arrays
-from scripts.statistics.words import Language, with_interval
 
 
 @dataclass(frozen=True)
 class Look:
-    """What all figures share: models in order, sets in order, words, colours, whether patients are simulated,
-    and the level of the intervals (0.95)."""
+    """What all figures share: models in order, sets in order, words and names, colours, whether patients are
+    simulated, and the level of the intervals (0.95)."""
 
     models: Sequence[str]
     sets: Sequence[str]
     language: Language
+    names: Names
     colors: Mapping[str, str]
     synthetic: bool
     confidence: float = 0.95
@@ -63,8 +67,8 @@ def _say(axis, text: str) -> None:
 
 
 def _head(axis, position: int, look: Look, name: str, n: int, n_pos: int, **more: object) -> None:
-    detail = f"(n = {n}, {look.language('op')} {n_pos})"
-    letter(axis, position, look.language.place(name), detail, **more)
+    detail = f"(n = {count(n)}, {look.language.say('op')} {count(n_pos)})"
+    letter(axis, position, look.names.set(name), detail, **more)
 
 
 def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
@@ -81,17 +85,17 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
         axis.set(
             xlim=(-0.01, 1.01),
             ylim=(-0.01, 1.01),
-            xlabel=words("false_positive_axis"),
-            ylabel=words("sensitivity_axis"),
+            xlabel=words.say("false_positive_axis"),
+            ylabel=words.say("sensitivity"),
         )
         axis.set_aspect("equal", anchor="N")
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         if not 0 < n_pos < n:
-            _say(axis, words("one_class") if n else words("no_patients"))
+            _say(axis, words.say("one_class") if n else words.say("no_patients"))
             continue
         for model, values in zip(look.models, scores, strict=True):
             row = rows.loc[(name, model)]
-            auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], 3)
+            auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], auc_text)
             x, y = roc_points(labels, values)
             axis.plot(
                 x,
@@ -102,7 +106,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 marker=markers[model],
                 markevery=[],
                 markersize=4,
-                label=f"{words.model(model)} {auc}",
+                label=f"{look.names.model(model)} {auc}",
             )
             axis.plot(
                 1 - row["specificity"],
@@ -116,7 +120,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 zorder=4,
             )
         axis.legend(
-            title=words("auc_ci", level=f"{look.confidence * 100:g}%"),
+            title=words.say("auc_ci", level=f"{percentage(look.confidence)}%"),
             loc="upper center",
             bbox_to_anchor=(0.5, 0),
             bbox_transform=offset_copy(axis.transAxes, figure, y=-below, units="points"),
@@ -174,13 +178,14 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         n, n_pos = (int(sizes.loc[name, column]) for column in ("n", "n_pos"))
         _head(axis, i, look, name, n, n_pos, pad=STRIP_POINTS + 5)
-        axis.set(xlabel=words("threshold_axis"), ylabel=words("net_benefit_axis"))
+        axis.set(xlabel=words.say("threshold_axis"), ylabel=words.say("net_benefit"))
         part = net_benefit[net_benefit["set"] == name]
         if not len(part):
-            _say(axis, words("no_patients"))
+            _say(axis, words.say("no_patients"))
             continue
         if not 0 < n_pos < n:
-            _say(axis, f"{words('no_curve')}\n{words('sizes', events=n_pos, non_events=n - n_pos)}")
+            said = words.say("sizes", events=count(n_pos), non_events=count(n - n_pos))
+            _say(axis, f"{words.say('no_curve')}\n{said}")
             continue
         for model in (TREAT_ALL, TREAT_NONE):
             rows = part[part["model"] == model]
@@ -189,7 +194,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit"],
                 color=INK if model == TREAT_NONE else GREY,
                 linewidth=0.8,
-                label=words.model(model),
+                label=look.names.model(model),
             )
         for model in look.models:
             rows = part[part["model"] == model]
@@ -206,18 +211,18 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit"],
                 color=colors[model],
                 linestyle=styles[model],
-                label=words.model(model),
+                label=look.names.model(model),
             )
         top = max(float(part["net_benefit_high"].max()), 0.1)
         few = min(n_pos, n - n_pos) < FEWEST
         axis.set(xlim=(0, float(part["threshold"].max())), ylim=((-0.4 if few else -0.15) * top, 1.02 * top))
         _best_strip(axis, part, look)
         if few:
-            said = words("imprecise", events=n_pos, non_events=n - n_pos)
+            said = words.say("imprecise", events=count(n_pos), non_events=count(n - n_pos))
             small = matplotlib.rcParams["legend.fontsize"]
             axis.text(0.03, 0.04, said, transform=axis.transAxes, fontsize=small, color=GREY)
     make_room_for_titles(figure, axes)
-    shared_legend(figure, axes, words("best_strip"))
+    shared_legend(figure, axes, words.say("best_strip"))
     if look.synthetic:
         mark_synthetic(figure, words)
     return figure
@@ -231,15 +236,17 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
         n, n_pos = len(labels), int(labels.sum())
         _head(axis, i, look, name, n, n_pos)
-        axis.set(xlim=(0, 1), ylim=(0, 1), xlabel=words("predicted_axis"), ylabel=words("observed_axis"))
+        axis.set(
+            xlim=(0, 1), ylim=(0, 1), xlabel=words.say("predicted_axis"), ylabel=words.say("observed_axis")
+        )
         axis.set_aspect("equal")
         if min(n_pos, n - n_pos) < FEWEST:
             why = (
-                words("too_few", events=n_pos, non_events=n - n_pos, fewest=FEWEST)
+                words.say("too_few", events=count(n_pos), non_events=count(n - n_pos), fewest=FEWEST)
                 if n
-                else words("no_patients")
+                else words.say("no_patients")
             )
-            _say(axis, f"{words('no_curve')}\n{why}")
+            _say(axis, f"{words.say('no_curve')}\n{why}")
             continue
         axis.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, zorder=0)
         absent = []
@@ -255,13 +262,13 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
                     linewidth=0,
                 )
             else:
-                absent.append(f"{words('no_curve')}: {words.model(model)}")
+                absent.append(f"{words.say('no_curve')}: {look.names.model(model)}")
             axis.plot(
                 points["predicted"],
                 points["observed"],
                 color=colors[model],
                 linestyle=styles[model],
-                label=words.model(model),
+                label=look.names.model(model),
             )
             heights, edges = np.histogram(values, bins=40, range=(0, 1))
             axis.step(

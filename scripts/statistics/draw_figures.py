@@ -4,6 +4,8 @@ flow figures out.
 
 from scripts.common.contracts.cohort import COHORT, FLOW
 from scripts.common.contracts.statistics import CALIBRATION_CURVE, NET_BENEFIT, SUBGROUPS, TABLE2
+from scripts.common.language import Language
+from scripts.common.language.names import Names
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table
 from scripts.statistics import style
@@ -11,15 +13,14 @@ from scripts.statistics.curves import Look, draw_calibration, draw_decision_curv
 from scripts.statistics.flow_diagram import draw_flow
 from scripts.statistics.forest_figure import draw_forest
 from scripts.statistics.waist import read_predictions
-from scripts.statistics.words import Language
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, read, out = snakemake.params, snakemake.input, snakemake.output
-    words = Language(given.language, given.labels)
+    words = Language.of(given.words)
+    names = Names(words, given.labels, given.model_labels)
     predictions, models = read_predictions(read.predictions)
-    names = words.shown(models, [*given.sets, *given.centers])
-    style.apply(given.language, given.font_size, given.dpi, names)
-    look = Look(models, given.sets, words, given.colors, given.synthetic, given.confidence)
+    style.apply(words, given.font_size, given.dpi, names.shown(models, given.sets, given.centers))
+    look = Look(models, given.sets, words, names, given.colors, given.synthetic, given.confidence)
     table2 = read_table(read.table2, TABLE2)
     style.save(draw_roc(predictions, table2, look), [out.roc, *out.roc_copies])
     style.save(
@@ -33,6 +34,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     if read.flow:
         flow, cohort = read_table(read.flow, FLOW), read_table(read.cohort, COHORT)
         style.save(
-            draw_flow(flow, cohort, given.centers, words, given.synthetic), [out.flow, *out.flow_copies]
+            draw_flow(flow, cohort, given.centers, words, names, given.synthetic),
+            [out.flow, *out.flow_copies],
         )
     log.say(f"figures of {len(given.sets)} test sets and {len(given.centers)} centres")

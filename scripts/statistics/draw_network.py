@@ -5,25 +5,29 @@ A film is shown only where allowed.
 
 from scripts.common.contracts.networks import CASES, HISTORY
 from scripts.common.contracts.statistics import SHORTCUTS
+from scripts.common.language import Language
+from scripts.common.language.names import Names
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
 from scripts.statistics.shortcut_figure import draw_shortcuts
 from scripts.statistics.training_figure import draw_training
-from scripts.statistics.words import Language
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, read, out = snakemake.params, snakemake.input, snakemake.output
-    words = Language(given.language, given.labels)
-    style.apply(given.language, given.font_size, given.dpi, words.shown([], given.sets))
+    words = Language.of(given.words)
+    names = Names(words, given.labels)
+    style.apply(words, given.font_size, given.dpi, names.shown(sets=given.sets))
 
     histories = [read_table(path, HISTORY) for path in read.histories]
     style.save(draw_training(histories, words, given.synthetic), [out.training, *out.training_copies])
     log.say(f"training curves of {len(histories)} folds")
 
     table = read_table(read.shortcuts, SHORTCUTS)
-    figure = draw_shortcuts(table, given.sets, tuple(given.spine), given.border, words, given.synthetic)
+    figure = draw_shortcuts(
+        table, given.sets, tuple(given.spine), given.border, words, names, given.synthetic
+    )
     style.save(figure, [out.shortcuts, *out.shortcuts_copies])
     log.say(f"{len(table)} rows of the shortcut audit drawn")
 

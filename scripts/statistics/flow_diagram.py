@@ -14,9 +14,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from scripts.common.errors import StudyError
+from scripts.common.language import Language
+from scripts.common.language.names import SET_ROLES, Names
+from scripts.common.numbers import count
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.statistics.style import DOUBLE_COLUMN, INK, SINGLE_COLUMN, mark_synthetic_at, wrapped
-from scripts.statistics.words import Language
 
 
 @dataclass(frozen=True)
@@ -87,24 +89,29 @@ class _Boxes:
         return tuple(n * line + pad for n in (len(self.found), len(self.excluded), len(self.included), last))
 
 
-def _boxes(item: CenterFlow, language: Language, width: float) -> _Boxes:
-    reasons = [f"{language(reason)}: {n}" for reason, n in item.excluded if n] or ["-"]
+def _boxes(item: CenterFlow, language: Language, names: Names, width: float) -> _Boxes:
+    left_out = [(language.say_code("step", reason), n) for reason, n in item.excluded if n]
+    reasons = [f"{reason}: {count(n)}" for reason, n in left_out] or ["-"]
     out = sum(n for _, n in item.excluded)
     share = width / max(len(item.sets), 1) - (0.03 if len(item.sets) > 1 else 0)
     sets = []
     for name, n, n_op in item.sets:
-        label = language(name) if name in (TRAIN, INTERNAL_TEST) else language("test_set")
-        counts = [f"n = {n}", f"{language('op')} {n_op}", f"{language('non_op')} {n - n_op}"]
+        label = names.set(name) if name in SET_ROLES else language.say("test_set")
+        counts = [
+            f"n = {count(n)}",
+            f"{language.say('op')} {count(n_op)}",
+            f"{language.say('non_op')} {count(n - n_op)}",
+        ]
         sets.append(_fitted([label, *counts], share))
     return _Boxes(
-        _fitted([language.place(item.center), f"{language('found')}: n = {item.found}"], width),
-        _fitted([f"{language('excluded')}: n = {out}", *reasons], width - 0.32),
+        _fitted([names.center(item.center), f"{language.say('step_found')}: n = {count(item.found)}"], width),
+        _fitted([f"{language.say('excluded')}: n = {count(out)}", *reasons], width - 0.32),
         _fitted(
             [
-                f"{language('included')}: n = {item.included}",
+                f"{language.say('step_included')}: n = {count(item.included)}",
                 (
-                    f"{language('op')} {item.included_op}, {language('non_op')}"
-                    f" {item.included - item.included_op}"
+                    f"{language.say('op')} {count(item.included_op)}, {language.say('non_op')}"
+                    f" {count(item.included - item.included_op)}"
                 ),
             ],
             width,
@@ -130,7 +137,12 @@ def _arrow(axis, start: tuple[float, float], end: tuple[float, float]) -> None:
 
 
 def draw_flow(
-    flow: pd.DataFrame, cohort: pd.DataFrame, centers: Sequence[str], language: Language, synthetic: bool
+    flow: pd.DataFrame,
+    cohort: pd.DataFrame,
+    centers: Sequence[str],
+    language: Language,
+    names: Names,
+    synthetic: bool,
 ) -> Figure:
     """One column of boxes per centre, up to three beside each other; sizes in inches; long texts are broken
     into lines.
@@ -141,7 +153,7 @@ def draw_flow(
     line = matplotlib.rcParams["font.size"] * 1.35 / 72
     pad, gap = 0.14, 0.22
     width = column - 0.16
-    boxes = [_boxes(item, language, width) for item in flows]
+    boxes = [_boxes(item, language, names, width) for item in flows]
     rows = [list(zip(flows, boxes))[i : i + per_row] for i in range(0, len(flows), per_row)]
     row_heights = [np.max([own.heights(line, pad) for _, own in row], axis=0) for row in rows]
     top_space = 0.35 if synthetic else 0.08

@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from scripts.common.language import Language
+from scripts.common.numbers import auc as auc_text
+from scripts.common.numbers import count, percentage, with_interval
 from scripts.common.scores import ONE_SCORE
 from scripts.statistics.curves import Look
 from scripts.statistics.style import (
@@ -31,7 +34,6 @@ from scripts.statistics.style import (
     text_width,
     wrapped,
 )
-from scripts.statistics.words import Language, with_interval
 
 ROW = 0.168
 """Height in inches of a row with one line of text."""
@@ -64,17 +66,17 @@ def why_no_interval(row: pd.Series, words: Language) -> str:
         return ""
     n_pos, n_neg = int(row["n_pos"]), int(row["n"] - row["n_pos"])
     if n_pos < 2 and n_pos <= n_neg:
-        return words("only_op", n=n_pos)
+        return words.say("only_op", n=n_pos)
     if n_neg < 2:
-        return words("only_non_op", n=n_neg)
+        return words.say("only_non_op", n=n_neg)
     method = str(row["auc_ci_method"])
-    return words(REASONS[method]) if method in REASONS else method.removeprefix("none: ")
+    return words.say(REASONS[method]) if method in REASONS else method.removeprefix("none: ")
 
 
 def cell(row: pd.Series, words: Language) -> str:
     """AUC with its interval, or with the reason why there is none."""
     reason = why_no_interval(row, words)
-    auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], 3)
+    auc = with_interval(row["auc"], row["auc_low"], row["auc_high"], auc_text)
     return f"{auc} ({reason})" if reason else auc
 
 
@@ -85,14 +87,14 @@ def rows_of(name: str, subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look
     def row(subgroup: str, label: str, part: pd.DataFrame) -> Row:
         part = part.set_index("model", drop=False).loc[list(look.models)]
         n, n_pos = int(part["n"].iloc[0]), int(part["n_pos"].iloc[0])
-        return Row(subgroup, wrapped(label, LABEL_WIDTH, size), f"{n} ({n_pos})", part)
+        return Row(subgroup, wrapped(label, LABEL_WIDTH, size), f"{count(n)} ({count(n_pos)})", part)
 
     whole = table2[(table2["set"] == name) & table2["model"].isin(list(look.models))]
-    found = [row("", words("overall"), whole)] if len(whole) and whole["n"].iloc[0] else []
+    found = [row("", words.say("overall"), whole)] if len(whole) and whole["n"].iloc[0] else []
     for (subgroup, level), part in subgroups[subgroups["set"] == name].groupby(
         ["subgroup", "level"], sort=False
     ):
-        label = level if subgroup == "manufacturer" else words(f"{subgroup}_{level}")
+        label = level if subgroup == "manufacturer" else words.say(f"level_{subgroup}_{level}")
         found.append(row(subgroup, label, part))
     return found
 
@@ -110,12 +112,16 @@ class _Columns:
 
 def _columns(rows: Sequence[Row], look: Look, size: float, level: str) -> _Columns:
     words = look.language
-    sizes = max(text_width(text, size) for text in (words("size"), *(row.size for row in rows)))
+    sizes = max(text_width(text, size) for text in (words.say("size"), *(row.size for row in rows)))
     right = GAP / 2 + LABEL_WIDTH + GAP + sizes
     widths = [
         max(
             text_width(text, size)
-            for text in (words.model(model), level, *(cell(row.numbers.loc[model], words) for row in rows))
+            for text in (
+                look.names.model(model),
+                level,
+                *(cell(row.numbers.loc[model], words) for row in rows),
+            )
         )
         for model in look.models
     ]
@@ -134,12 +140,12 @@ def _heights(rows: Sequence[Row], size: float) -> np.ndarray:
 
 
 def _interval_level(look: Look) -> str:
-    return look.language("auc_ci", level=f"{look.confidence * 100:g}%")
+    return look.language.say("auc_ci", level=f"{percentage(look.confidence)}%")
 
 
 def _heading(look: Look, name: str, rows: Sequence[Row]) -> list[str]:
     """Name of a set, in lines."""
-    title = look.language.place(name) + ("" if rows else f" ({look.language('no_patients')})")
+    title = look.names.set(name) + ("" if rows else f" ({look.language.say('no_patients')})")
     return wrapped(title, DOUBLE_COLUMN - 0.5, matplotlib.rcParams["axes.titlesize"])
 
 
@@ -176,7 +182,7 @@ def _draw_marks(axis, rows: Sequence[Row], middles: np.ndarray, look: Look) -> N
             [],
             **(look_of_marks | {"linestyle": styles[model]}),
             linewidth=0.9,
-            label=look.language.model(model),
+            label=look.names.model(model),
         )
 
 
@@ -199,7 +205,7 @@ def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fi
         len(title) * title_line + (HEAD + _heights(rows, size).sum() + FOOT if rows else 0.1)
         for title, rows in zip(titles, panels.values(), strict=True)
     ]
-    note = words("forest_note") + ("" if columns.numbers else f" {words('numbers_aside')}")
+    note = words.say("forest_note") + ("" if columns.numbers else f" {words.say('numbers_aside')}")
     note_lines = wrapped(note, DOUBLE_COLUMN - 0.3, matplotlib.rcParams["legend.fontsize"])
     margin, below = 0.32 if look.synthetic else 0.06, 0.32 + len(note_lines) * size * 1.35 / 72
     total = margin + sum(spaces) + below
@@ -242,10 +248,10 @@ def _draw_set(
     _draw_marks(axis, rows, middles, look)
     style = {"fontsize": size, "va": "center"}
     head = first - 0.14
-    page.text(GAP / 2, head, words("subgroup"), **style)
-    page.text(columns.size, head, words("size"), **style, ha="right")
+    page.text(GAP / 2, head, words.say("subgroup"), **style)
+    page.text(columns.size, head, words.say("size"), **style, ha="right")
     for model, x in zip(look.models, columns.numbers):
-        page.text(x, head - size * 1.3 / 72, words.model(model), **style)
+        page.text(x, head - size * 1.3 / 72, look.names.model(model), **style)
         page.text(x, head, _interval_level(look), **style)
     page.hlines(first - 0.03, GAP / 2, DOUBLE_COLUMN - GAP / 2, color=INK, linewidth=0.6)
     for i, (row, middle) in enumerate(zip(rows, middles, strict=True)):

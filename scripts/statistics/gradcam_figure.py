@@ -15,10 +15,11 @@ from matplotlib.figure import Figure
 from scripts.common.contracts.intake import FILMS
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import showable
+from scripts.common.language import Language
+from scripts.common.numbers import decimal
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import CASE_KINDS
 from scripts.statistics.style import DOUBLE_COLUMN, GREY, PALE, mark_synthetic
-from scripts.statistics.words import Language
 
 PER_ROW = 2
 """Cases beside each other; each has two tiles."""
@@ -72,7 +73,7 @@ def _draw_case(
         left.text(
             0.5,
             0.5,
-            language("film_not_shown"),
+            language.say("film_not_shown"),
             ha="center",
             va="center",
             color=GREY,
@@ -119,7 +120,7 @@ def draw_gradcam(
         if at_random.any() and block not in headed:
             room = "\n\n\n"
             line[0].annotate(
-                language(block),
+                language.say(block),
                 (0, 1),
                 (0, 2.4 * matplotlib.rcParams["font.size"]),
                 xycoords="axes fraction",
@@ -138,12 +139,12 @@ def draw_gradcam(
                     left.set_facecolor(PALE)
                     left.set_box_aspect(1)
                     left.set_title(
-                        room + language(kind), loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"]
+                        room + language.say(kind), loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"]
                     )
                     left.text(
                         0.5,
                         0.5,
-                        language("no_case"),
+                        language.say("no_case"),
                         ha="center",
                         va="center",
                         color=GREY,
@@ -151,7 +152,7 @@ def draw_gradcam(
                     )
                 continue
             case = cases.iloc[members[place]]
-            title = f"{room}{language(case['kind'])}, {language('score')} {case['deep']:.2f}"
+            title = f"{room}{language.say(case['kind'])}, {language.say('score')} {decimal(case['deep'], 2)}"
             shown = may_show is None or case["image_id"] in may_show
             _draw_case(left, right, films[members[place]], heat[members[place]], shown, title, language)
     bar = figure.colorbar(
@@ -163,7 +164,7 @@ def draw_gradcam(
         aspect=50,
         shrink=0.5,
     )
-    bar.set_label(language("relevance"))
+    bar.set_label(language.say("relevance"))
     bar.outline.set_visible(False)
     if synthetic:
         mark_synthetic(figure, language)

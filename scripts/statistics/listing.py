@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.common.catalogue import CATALOGUE
-from scripts.statistics.words import Language
+from scripts.common.language import Language
 
 _STYLE = """
 body{font-family:system-ui,"Noto Sans CJK SC",sans-serif;color:#1a1a1a;margin:2em auto;max-width:60em;
@@ -18,19 +18,18 @@ figure{margin:1.5em 0}
 td{padding:.15em 1.5em .15em 0;vertical-align:top}
 """
 
-_WORDS = {
-    "en": {"title": "Statistics", "tables": "Tables", "figures": "Figures", "numbers": "All numbers"},
-    "zh": {"title": "统计结果", "tables": "表", "figures": "图", "numbers": "全部数值"},
-}
-
 
 def listing_page(files: Sequence[Path], title: str, language: Language, synthetic: bool) -> str:
     """A whole HTML page without scripts.
 
     ``files`` are relative to the page; a name has one line with all its formats.
     """
-    words, say = _WORDS[language.code], html.escape
+    say = html.escape
     titles = {row.name: row.titled(language.code) for row in CATALOGUE}
+
+    def words(key: str) -> str:
+        return say(language.say(f"listing_{key}"))
+
     by_folder: dict[str, dict[str, list[Path]]] = {}
     for path in files:
         by_folder.setdefault(path.parent.as_posix(), {}).setdefault(path.stem, []).append(path)
@@ -51,12 +50,13 @@ def listing_page(files: Sequence[Path], title: str, language: Language, syntheti
         for name, paths in by_folder["figures"].items()
         for title in [titles[f"figures/{name}"]]
     )
-    warning = f'<p class="warning">{say(language("synthetic"))}</p>\n' if synthetic else ""
-    code = "zh-CN" if language.code == "zh" else "en"
+    code = language.say("html_lang")
+    warning = f'<p class="warning">{say(language.say("synthetic"))}</p>\n' if synthetic else ""
     return (
         f'<!DOCTYPE html>\n<html lang="{code}">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
         ' content="width=device-width, initial-scale=1">\n'
-        f"<title>{say(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{warning}<h1>{say(words['title'])}:"
+        f"<title>{say(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{warning}<h1>{words('title')}:"
         f" {say(title)}</h1>\n"
-        f"<h2>{words['tables']}</h2>\n{table('tables')}<h2>{words['figures']}</h2>\n{shown}<h2>{words['numbers']}</h2>\n{table('statistics')}</body>\n</html>\n"
+        f"<h2>{words('tables')}</h2>\n{table('tables')}<h2>{words('figures')}</h2>\n{shown}"
+        f"<h2>{words('numbers')}</h2>\n{table('statistics')}</body>\n</html>\n"
     )

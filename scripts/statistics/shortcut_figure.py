@@ -11,6 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from scripts.common.language import Language
+from scripts.common.language.names import Names
 from scripts.common.scores import ONE_SCORE
 from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.shortcuts import GROUPS
@@ -24,7 +26,6 @@ from scripts.statistics.style import (
     panels,
     shared_legend,
 )
-from scripts.statistics.words import Language
 
 HEIGHT = 3.3
 
@@ -51,7 +52,7 @@ def covered(mask: str, spine: tuple[float, float], border: float) -> list[tuple[
 
 
 def _by_group(
-    axis, table: pd.DataFrame, sets: Sequence[str], column: str, words: Language, bars: bool
+    axis, table: pd.DataFrame, sets: Sequence[str], column: str, words: Language, names: Names, bars: bool
 ) -> None:
     """A row per group of variables, a mark per set; intervals where ``bars``."""
     part = table[table["analysis"] == "variables"]
@@ -62,12 +63,12 @@ def _by_group(
             rows = rows[rows["auc_ci_method"] != ONE_SCORE].reindex(GROUPS)
         at = np.arange(len(GROUPS)) + (s - (len(sets) - 1) / 2) * step
         color, marker = SET_COLORS[s % len(SET_COLORS)], MARKERS[s % len(MARKERS)]
-        axis.plot(rows[column], at, marker, color=color, markersize=3.4, label=words.place(name))
+        axis.plot(rows[column], at, marker, color=color, markersize=3.4, label=names.set(name))
         if bars:
             axis.hlines(at, rows[f"{column}_low"], rows[f"{column}_high"], color=color, linewidth=0.8)
     for line in np.arange(len(GROUPS) - 1) + 0.5:
         axis.axhline(line, color=PALE, linewidth=0.4, zorder=0)
-    axis.set_yticks(range(len(GROUPS)), [words(f"group_{group}") for group in GROUPS])
+    axis.set_yticks(range(len(GROUPS)), [words.say(f"group_{group}") for group in GROUPS])
     axis.set_ylim(len(GROUPS) - 0.5, -0.5)
 
 
@@ -85,7 +86,7 @@ def _masks(axis, table: pd.DataFrame, spine: tuple[float, float], border: float,
         color, marker = SET_COLORS[shade % len(SET_COLORS)], MARKERS[shade % len(MARKERS)]
         axis.plot(rows["auc"], at, marker, color=color, markersize=3.4)
         axis.hlines(at, rows["auc_low"], rows["auc_high"], color=color, linewidth=0.8)
-    axis.set_yticks(range(len(names)), [words(f"mask_{name}") for name in names])
+    axis.set_yticks(range(len(names)), [words.say(f"mask_{name}") for name in names])
     axis.set_ylim(len(names) - 0.5, -0.5)
     for line in np.arange(len(names) - 1) + 0.5:
         axis.axhline(line, color=PALE, linewidth=0.4, zorder=0)
@@ -105,6 +106,7 @@ def draw_shortcuts(
     spine: tuple[float, float],
     border: float,
     language: Language,
+    names: Names,
     synthetic: bool,
 ) -> Figure:
     """Three panels from ``SHORTCUTS``.
@@ -114,19 +116,19 @@ def draw_shortcuts(
     figure, (left, middle, right) = panels(3, HEIGHT)
     every = [TRAIN, *sets]
     shown = table.assign(r2=table["r2_cross_validated"].clip(lower=-0.2))
-    _by_group(left, shown, every, "r2", language, bars=False)
+    _by_group(left, shown, every, "r2", language, names, bars=False)
     left.axvline(0, color=GREY, linewidth=0.6)
-    left.set(xlim=(-0.23, 1.02), xlabel=language("r2_axis"))
-    letter(left, 0, language("explained"))
-    _by_group(middle, shown, every, "auc", language, bars=True)
+    left.set(xlim=(-0.23, 1.02), xlabel=language.say("r2_axis"))
+    letter(left, 0, language.say("explained"))
+    _by_group(middle, shown, every, "auc", language, names, bars=True)
     middle.axvline(0.5, color=GREY, linewidth=0.6)
-    middle.set(xlim=(0, 1.02), xlabel=language("auc"))
+    middle.set(xlim=(0, 1.02), xlabel=language.say("auc"))
     middle.tick_params(labelleft=False)
-    letter(middle, 1, language("nuisance_auc"))
+    letter(middle, 1, language.say("nuisance_auc"))
     _masks(right, shown, spine, border, language)
     right.axvline(0.5, color=GREY, linewidth=0.6)
-    right.set(xlim=(0, 1.02), xlabel=language("auc"))
-    letter(right, 2, language("masked_auc"))
+    right.set(xlim=(0, 1.02), xlabel=language.say("auc"))
+    letter(right, 2, language.say("masked_auc"))
     shared_legend(figure, [left])
     if synthetic:
         mark_synthetic(figure, language)

@@ -19,7 +19,7 @@ from scripts.common.files import atomic_path
 from scripts.common.fonts import CHINESE_FONTS as CHINESE_FONTS
 from scripts.common.fonts import chinese_font as chinese_font
 from scripts.common.fonts import families_for, refuse_boxes
-from scripts.statistics.words import WORDS, Language
+from scripts.common.language import Language
 
 matplotlib.use("Agg")
 
@@ -51,7 +51,7 @@ MARKERS = "osD^vPX"
 """Marks of models, sets or folds, so that they are told apart without colour too."""
 
 
-def apply(language: str, font_size: float, dpi: int, names: Mapping[str, str] | None = None) -> None:
+def apply(language: Language, font_size: float, dpi: int, names: Mapping[str, str] | None = None) -> None:
     """Set matplotlib's style.
 
     Text is drawn as paths in SVG and its fonts are embedded in PDF, so that it looks alike everywhere.
@@ -60,7 +60,7 @@ def apply(language: str, font_size: float, dpi: int, names: Mapping[str, str] | 
     characters are chosen among the installed ones, and a name that none can draw is refused (``StudyError``).
     Small text is up to 1.5 points smaller than ``font_size``, but never below ``LEAST_POINTS``.
     """
-    fonts = families_for(names or {}, language, WORDS[language].values())
+    fonts = families_for(names or {}, language.code, language.texts)
     font_size = max(font_size, LEAST_POINTS)
     small, smallest = (max(font_size - less, LEAST_POINTS) for less in (1, 1.5))
     matplotlib.rcdefaults()
@@ -316,7 +316,7 @@ def shared_legend(figure: Figure, axes: Sequence, note: str = "") -> None:
 def mark_synthetic(figure: Figure, language: Language) -> None:
     """Write over the figure that its patients are simulated."""
     size = matplotlib.rcParams["font.size"] + 1
-    lines = wrapped(language("synthetic"), (figure.get_size_inches()[0] - 0.1) / 1.15, size)
+    lines = wrapped(language.say("synthetic"), (figure.get_size_inches()[0] - 0.1) / 1.15, size)
     figure.suptitle("\n".join(lines), color=WARNING, fontweight="bold", fontsize=size)
 
 
@@ -325,7 +325,7 @@ def mark_synthetic_at(figure: Figure, language: Language, below: float) -> None:
     height = figure.get_size_inches()[1]
     size = matplotlib.rcParams["font.size"] + 1
     look = {"color": WARNING, "fontweight": "bold", "fontsize": size}
-    figure.text(0.5, 1 - below / height, language("synthetic"), ha="center", va="top", **look)
+    figure.text(0.5, 1 - below / height, language.say("synthetic"), ha="center", va="top", **look)
 
 
 def save(figure: Figure, paths: Sequence[str | Path]) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.common.files import atomic_path, write_text
+from scripts.common.language import Language
+from scripts.common.manuscript_tables import ManuscriptTable
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,16 @@ class Table:
     warning: str = ""
     language: str = "en"
     landscape: bool = False
+
+
+def three_line(table: ManuscriptTable, words: Language, synthetic: bool) -> Table:
+    """A manuscript's table as texts: a heading over the rows of each block."""
+    body: list[list[str]] = []
+    for block in table.blocks:
+        body.append([block.heading(words)])
+        body += [[str(entry) for entry in row] for row in block.rows]
+    warning = words.say("synthetic") if synthetic else ""
+    return Table(table.caption, table.head, body, table.notes, warning, words.code, table.landscape)
 
 
 _STYLE = """

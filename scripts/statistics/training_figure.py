@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from scripts.common.language import Language
 from scripts.statistics.style import (
     FOLD_COLORS,
     INK,
@@ -18,7 +19,6 @@ from scripts.statistics.style import (
     panels,
     shared_legend,
 )
-from scripts.statistics.words import Language
 
 MARKS = 10
 """Marks on a fold's line, about."""
@@ -43,7 +43,7 @@ def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthet
         epochs = history["epoch"].to_numpy(float)
         loss.plot(epochs, history["loss_global"], **look)
         loss.plot(epochs, history["loss_local"], **look, linestyle=(0, (3, 1.2)))
-        auc.plot(epochs, history["held_out_auc"], **look, label=language("fold_number", n=fold))
+        auc.plot(epochs, history["held_out_auc"], **look, label=language.say("fold_number", n=fold))
         rate.plot(epochs, history["lr"], **look)
     auc.axhline(0.5, color=PALE, linewidth=0.8, zorder=0)
     auc.set_ylim(min(0.4, *(history["held_out_auc"].min(skipna=True) - 0.05 for history in histories)), 1.01)
@@ -53,12 +53,12 @@ def draw_training(histories: Sequence[pd.DataFrame], language: Language, synthet
     for place, (axis, title) in enumerate(
         ((loss, "loss_axis"), (auc, "held_out_auc_axis"), (rate, "learning_rate_axis"))
     ):
-        letter(axis, place, language(title))
-        axis.set_xlabel(language("epoch_axis"))
+        letter(axis, place, language.say(title))
+        axis.set_xlabel(language.say("epoch_axis"))
         axis.xaxis.get_major_locator().set_params(integer=True)
     kinds = [Line2D([], [], color=INK, linewidth=1.0, linestyle=style) for style in ("solid", (0, (3, 1.2)))]
-    loss.legend(kinds, [language("loss_global"), language("loss_local")], loc="best")
-    shared_legend(figure, [auc], language("last_weights"))
+    loss.legend(kinds, [language.say("loss_global"), language.say("loss_local")], loc="best")
+    shared_legend(figure, [auc], language.say("last_weights"))
     if synthetic:
         mark_synthetic(figure, language)
     return figure

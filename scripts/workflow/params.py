@@ -7,6 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from scripts.common.config import Config
+from scripts.common.language import Language
+from scripts.common.language.names import labels_of_models
 
 
 def plain(section: BaseModel) -> dict[str, Any]:
@@ -15,12 +17,19 @@ def plain(section: BaseModel) -> dict[str, Any]:
 
 
 def center_labels(config: Config) -> dict[str, str]:
-    """Centre name to the name shown in tables and figures, where the config gives one; of own tables models'
-    names too.
+    """Name of a centre, or a set of own tables, to the name shown in tables and figures, where the config
+    gives one.
     """
     if config.tables is not None:
         return config.tables.labels
     return {c.name: c.label for c in config.centers if c.label}
+
+
+def model_labels(config: Config) -> dict[str, str]:
+    """Model name to the name shown in tables and figures; own tables' models have none but the config's."""
+    if config.tables is not None:
+        return config.tables.labels
+    return labels_of_models(Language(config.study.language))
 
 
 def described_centers(config: Config) -> list[str]:

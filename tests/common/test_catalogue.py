@@ -68,7 +68,7 @@ from scripts.common.config import read_config
 from scripts.report.run_files import FIGURES, STATISTICS
 from scripts.share.suppression import TABLES
 from scripts.statistics.listing import listing_page
-from scripts.statistics.words import Language
+from scripts.common.language import Language
 from scripts.workflow import targets
 import yaml
 

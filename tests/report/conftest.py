@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.cohort.selection import NOTES
 from scripts.common.config import read_config
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILES
@@ -31,7 +32,6 @@ from scripts.common.contracts.statistics import (
     THRESHOLDS,
     YOUDEN_UPPER_BOUND,
 )
-from scripts.common.flow_words import NOTE_WORDS
 from scripts.common.key import simulated_key
 from scripts.common.tables import Columns, write_table
 from scripts.report.provenance import provenance, provenance_text
@@ -194,7 +194,7 @@ def _flow(centers: list[str]) -> pd.DataFrame:
             *((step, n, "excluded") for step, n in steps.items()),
             ("included", 80, "included"),
         ]
-        for step, n, kind in [*parts, *((note, 0, "note") for note in NOTE_WORDS)]:
+        for step, n, kind in [*parts, *((note, 0, "note") for note in NOTES)]:
             n_op = {"included": 27, "note": 0}.get(kind)
             rows.append(
                 {"center": center, "step": step, "n_patients": n, "n_op": n_op, "kind": kind, "n_any": n}
@@ -210,7 +210,7 @@ def _films(burned_in: str) -> pd.DataFrame:
             "status": ["accepted"] * 10 + ["rejected"] * 2,
             "burned_in": ["NO"] * 9 + [burned_in, "NO", burned_in],
             "verdict": verdicts,
-            "verdict_reason": [""] * 8 + ["low_range", "noise"] + ["clipped_high"] * 2,
+            "verdict_reason": [""] * 8 + ["low_range", "noise"] + ["clipped"] * 2,
         }
     )
 
@@ -239,7 +239,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     write_table(cohort.assign(**scores), folder / "predictions.csv", PREDICTIONS)
     cohort_predictions = pd.read_csv(folder / "predictions.csv")[[*PREDICTIONS, *MODELS]]
     write_table(cohort_predictions, folder / "predictions.csv", PREDICTIONS)
-    statuses = [("accepted", "")] * 10 + [("quarantined", "not_dicom")] * 2 + [("rejected", "clipped_high")]
+    statuses = [("accepted", "")] * 10 + [("quarantined", "not_dicom")] * 2 + [("rejected", "clipped")]
     files = [
         {"center": c, "image_id": f"I{c}{i}", "status": s, "reason": r}
         for c in centers

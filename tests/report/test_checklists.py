@@ -13,13 +13,13 @@ import pytest
 from scripts.common.config import Intake
 from scripts.common.contracts.intake import MEASURES
 from scripts.common.contracts.report import CHECKLIST
+from scripts.common.language import Language
 from scripts.common.tables import write_table
 from scripts.common.vocabulary import REDACTED
 from scripts.intake.exposure import judge
 from scripts.report.checklists import ANSWERS, NAMES, answers, read_checklist
 from scripts.report.render import checklist_tables, report_html
 from scripts.report.sections import Report
-from scripts.report.wording import Words
 from scripts.statistics.performance import evaluate_set
 from scripts.workflow.targets import final_outputs, recorded_outputs
 from tests.report.conftest import with_strata
@@ -39,7 +39,7 @@ EXPECTED = {
 
 
 def items(run, name, language="en"):
-    return Report(run, Words(language)).checklist(name)
+    return Report(run, language).checklist(name)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -69,7 +69,7 @@ def test_every_statement_is_used_and_every_one_that_is_named_exists(study):
     named = {entry["says"] for name in NAMES for entry in read_checklist(name)["items"] if "says" in entry}
     run = study()
     for language in ("en", "zh"):
-        prose = Report(run, Words(language)).prose
+        prose = Report(run, language).prose
         assert prose.blocks("statements.j2") == named and set(answers(prose.facts)) <= named
 
 
@@ -324,7 +324,7 @@ def test_tables_hold_what_the_page_shows(study, tmp_path):
             0
         )
         assert shown.count("<tr>") == len(read) + 1
-        assert set(read["answer"]) <= {Words("en")(f"answer_{answer}") for answer in ANSWERS}
+        assert set(read["answer"]) <= {Language("en").say(f"answer_{answer}") for answer in ANSWERS}
         assert read["where"].str.contains("report.html#").any()
 
 
@@ -352,7 +352,7 @@ def test_methods_checklists_and_limits_claim_strata_only_where_they_hold(study, 
         "en": ("not stratified by today's labels", "stratified when drawn", "5 stratified folds"),
         "zh": ("不按现有标签分层", "首次抽取时分层", "5 个分层折"),
     }.items():
-        prose = Report(run, Words(language)).prose
+        prose = Report(run, language).prose
         told = " ".join(text for _, text in prose.parts("methods.j2"))
         items_of = {name: {one.item: one.statement for one in items(run, name, language)} for name in NAMES}
         for text in (told, items_of["tripod_ai"]["12a"], items_of["claim"]["19"]):

@@ -18,8 +18,7 @@ from scripts.report.facts import Model, facts_of
 from scripts.report.prose import TEMPLATES, Prose
 from scripts.report.redaction import redacted_config
 from scripts.report.run_files import read_run
-from scripts.report.sections import Names
-from scripts.report.wording import Words
+from scripts.report.sections import Report
 from tests.report.conftest import simulated_config, with_strata, write_run
 
 LANGUAGES = ("en", "zh")
@@ -113,8 +112,8 @@ RUNS = [
 
 
 def prose_of(run, language, change=lambda facts: facts):
-    names = Names(run, Words(language))
-    return Prose(language, change(facts_of(run, names.sets, names.models)))
+    report = Report(run, language)
+    return Prose(language, change(facts_of(run, report.sets, report.models)))
 
 
 def texts_of(prose):

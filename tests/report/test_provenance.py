@@ -190,4 +190,4 @@ def test_every_rules_script_is_recorded():
         "scripts/report/write_report.py",
         "scripts/deep/train_fold.py",
     } <= code.keys()
-    assert "scripts/report/formatting.py" not in code
+    assert "scripts/common/numbers.py" not in code

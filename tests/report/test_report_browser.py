@@ -137,14 +137,21 @@ def test_tables_sort_by_number_with_click_and_key(browser, page):
 
 def test_a_column_of_means_sorts_by_the_mean(browser, study, tmp_path):
     run = study()
-    run.statistics["table1"].loc[:4, "op"] = ["9.5 ± 1.0", "71.1 ± 8.9", "-3.2 ± 0.6", None, "15/97"]
+    table = run.statistics["table1"]
+    run.statistics["table1"] = table[table["variable"].isin(["age", "bmi", "t_score"])]
+    values = {"age": (9.5, 1.0), "bmi": (71.1, 8.9), "t_score": (-3.2, 0.6)}
+    for variable, (mean, sd) in values.items():
+        run.statistics["table1"].loc[table["variable"] == variable, ["op_mean", "op_sd"]] = [mean, sd]
+    run.statistics["table1"].loc[table["center"] == "external_2", ["op_mean", "op_sd"]] = [None, None]
     path = tmp_path / "means.html"
     path.write_text(report_html(run), encoding="utf-8")
     browser.open(path)
     place = browser.js(heading("table-1", "OP"))
     browser.click("#sought")
     shown = column(browser, "table-1", place)
-    assert shown[:3] == ["\u22123.2\u00a0±\u00a00.6", "9.5\u00a0±\u00a01.0", "15/97"] and shown[-1] == "–"
+    told = [f"{mean}\u00a0±\u00a0{sd}" for mean, sd in (("\u22123.2", 0.6), ("9.5", 1.0), ("71.1", 8.9))]
+    assert shown[:-3:2] == told
+    assert shown[-3:] == ["–"] * 3
 
 
 def test_figures_enlarge_with_click_and_key(browser, page):
@@ -247,7 +254,7 @@ def test_print_cuts_nothing_and_repeats_headers(browser, page, tmp_path):
     ).stdout
     assert "SYNTHETIC DATA" in text and "Internal test set" in text and "Twice as large" not in text
     assert "results/predictions.csv" in text  # a long table is open in print
-    pages = [part for part in text.split("\f") if re.search(r"not-installed|Sensitivity, %", part)]
+    pages = [part for part in text.split("\f") if re.search(r"not-installed|Sensitivity \(%\)", part)]
     tables = [
         part
         for part in text.split("\f")

@@ -11,11 +11,13 @@ import pandas as pd
 import pytest
 
 from scripts.common.errors import StudyError
+from scripts.common.language import Language
+from scripts.common.language.names import Names
+from scripts.common.manuscript_tables import table_1
 from scripts.statistics.auc_comparison import delong_table
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.cohort_description import count_missing, describe
 from scripts.statistics.decision_curves import best_ranges, decision_curves, threshold_grid
-from scripts.statistics.manuscript_tables import table_1
 from scripts.statistics.model_differences import (
     benefit_differences_table,
     differences_table,
@@ -25,7 +27,6 @@ from scripts.statistics.performance import performance_table
 from scripts.statistics.sensitivity_analyses import sensitivity_table
 from scripts.statistics.subgroups import levels, prevalence_table, subgroup_table
 from scripts.statistics.thresholds import freeze
-from scripts.statistics.words import Language
 
 MODELS = ["deep", "clinical", "combined"]
 PRIMARY = ["combined", "clinical"]
@@ -216,8 +217,8 @@ def test_tables_of_patients_whose_t_scores_are_bounds(study, told):
             row["op"] == "" and row["op_missing"] == gone.sum() and row["note"] and np.isnan(row["p_value"])
         )
     words = Language("en")
-    page = table_1(after.reset_index(), count_missing(bounds), ["internal"], words, False)
-    assert (words("note1_t_score") in page.notes) == (told == "non_op")
+    page = table_1(after.reset_index(), count_missing(bounds), ["internal"], words, Names(words))
+    assert (words.say("note1_t_score") in page.notes) == (told == "non_op")
     check(tables(bounds, cuts))
 
 

@@ -20,6 +20,8 @@ from scripts.common.config import Figures
 from scripts.common.contracts.cohort import FLOW
 from scripts.common.contracts.networks import CASES, HISTORY
 from scripts.common.errors import StudyError
+from scripts.common.language import Language
+from scripts.common.language.names import Names, labels_of_models
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
@@ -34,7 +36,6 @@ from scripts.statistics.shortcuts import read_masked, shortcut_table, with_films
 from scripts.statistics.subgroups import subgroup_table
 from scripts.statistics.training_figure import draw_training
 from scripts.statistics.waist import read_predictions, with_cohort
-from scripts.statistics.words import Language
 
 MODELS = ["deep", "clinical", "combined"]
 COLORS = Figures().colors
@@ -44,7 +45,7 @@ LONG_ZH = "某某医科大学附属第一医院放射科与骨质疏松诊疗中
 
 def use(language: str, size: float = 8) -> None:
     try:
-        style.apply(language, size, 60)
+        style.apply(Language(language), size, 60)
     except StudyError:
         pytest.skip("no Chinese font is installed")
 
@@ -80,15 +81,22 @@ class Study:
 
     def figures(self, language: str, long: bool = False, only: tuple[str, ...] = ()) -> dict[str, Figure]:
         name = LONG if language == "en" else LONG_ZH
-        words = Language(language, {c: f"{name} {i}" for i, c in enumerate(self.centers)} if long else None)
-        look = Look(MODELS, self.sets, words, COLORS, True)
+        words = Language(language)
+        names = Names(
+            words,
+            {c: f"{name} {i}" for i, c in enumerate(self.centers)} if long else None,
+            labels_of_models(words),
+        )
+        look = Look(MODELS, self.sets, words, names, COLORS, True)
         drawings = {
             "roc": lambda: draw_roc(self.predictions, self.table2, look),
             "decision_curves": lambda: draw_decision_curves(self.benefit, self.table2, look),
             "calibration": lambda: draw_calibration(self.predictions, self.curve, look),
             "forest": lambda: draw_forest(self.subgroups, self.table2, look),
-            "flow": lambda: draw_flow(self.flow, self.cohort, self.centers, words, True),
-            "shortcuts": lambda: draw_shortcuts(self.shortcuts, self.sets, (0.36, 0.64), 0.08, words, True),
+            "flow": lambda: draw_flow(self.flow, self.cohort, self.centers, words, names, True),
+            "shortcuts": lambda: draw_shortcuts(
+                self.shortcuts, self.sets, (0.36, 0.64), 0.08, words, names, True
+            ),
             "training": lambda: draw_training(self.histories, words, True),
             "gradcam": lambda: draw_gradcam(self.cases, self.films, self.heat, set(), words, True),
         }

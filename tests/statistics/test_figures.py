@@ -14,6 +14,8 @@ from scripts.common.contracts.cohort import FLOW
 from scripts.common.contracts.networks import CASES, HISTORY
 from scripts.common.contracts.statistics import SUBGROUPS
 from scripts.common.errors import StudyError
+from scripts.common.language import Language
+from scripts.common.language.names import Names, labels_of_models
 from scripts.common.tables import read_table
 from scripts.statistics import style
 from scripts.statistics.calibration import calibration_tables
@@ -26,7 +28,6 @@ from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_
 from scripts.statistics.performance import performance_table
 from scripts.statistics.subgroups import levels, subgroup_table
 from scripts.statistics.training_figure import draw_training
-from scripts.statistics.words import WORDS, Language
 
 MODELS = ["deep", "clinical", "combined"]
 SETS = ["internal_test", "external_1", "external_2"]
@@ -36,11 +37,12 @@ COLORS = {"deep": "#0072B2", "clinical": "#E69F00"}
 
 @pytest.fixture(autouse=True)
 def plain_style():
-    style.apply("en", 8, 60)
+    style.apply(Language("en"), 8, 60)
 
 
 def look(synthetic: bool = True, sets: list[str] = SETS, language: str = "en") -> Look:
-    return Look(MODELS, sets, Language(language), COLORS, synthetic)
+    words = Language(language)
+    return Look(MODELS, sets, words, Names(words, None, labels_of_models(words)), COLORS, synthetic)
 
 
 def texts(figure: Figure) -> str:
@@ -197,7 +199,11 @@ def test_a_row_too_small_has_the_reason_in_place_of_the_interval(labels, scores,
 def test_forest_plot_with_many_models_and_with_a_set_without_patients(cohort, predictions):
     subgroups, numbers = forest_tables(cohort, predictions)
     copies = [frame.assign(model=frame["model"] + "_2") for frame in (subgroups, numbers)]
-    many = Look([*MODELS, *(f"{m}_2" for m in MODELS)], [*SETS, "external_3"], Language("en"), COLORS, False)
+    many = replace(
+        look(synthetic=False),
+        models=[*MODELS, *(f"{m}_2" for m in MODELS)],
+        sets=[*SETS, "external_3"],
+    )
     figure = draw_forest(
         pd.concat([subgroups, copies[0]])[list(SUBGROUPS)], pd.concat([numbers, copies[1]]), many
     )
@@ -215,7 +221,7 @@ def test_same_figure_same_bytes_in_every_format(predictions, tmp_path):
     for suffix in ("svg", "png", "pdf"):
         paths = [tmp_path / f"{i}.{suffix}" for i in (1, 2)]
         for path in paths:
-            style.apply("en", 8, 60)
+            style.apply(Language("en"), 8, 60)
             style.save(draw_roc(predictions, numbers, look()), [path])
         first, second = (path.read_bytes() for path in paths)
         assert first == second and len(first) > 1000
@@ -246,27 +252,27 @@ def test_flow_closes_and_a_gap_is_refused(study_writer, tmp_path):
     assert (
         sum(n for _, n, _ in own.sets) == own.included and sum(op for _, _, op in own.sets) == own.included_op
     )
-    said = texts(draw_flow(flow, cohort, CENTERS, Language("en"), True))
-    for words in (
+    words = Language("en")
+    said = texts(draw_flow(flow, cohort, CENTERS, words, Names(words), True))
+    for text in (
         f"Patients found: n = {own.found}",
         f"Included: n = {own.included}",
         "Too young: 6",
         "SYNTHETIC",
         "External test set",
     ):
-        assert words in said
+        assert text in said
     assert "No DXA exam" not in said
     with pytest.raises(StudyError, match="don't add up"):
-        draw_flow(flow[flow["step"] != "too_young"], cohort, CENTERS, Language("en"), True)
+        draw_flow(flow[flow["step"] != "too_young"], cohort, CENTERS, words, Names(words), True)
 
 
 def test_flow_text_stays_in_its_boxes(study_writer, tmp_path):
     cohort, _ = study_writer(tmp_path)
     flow = read_table(tmp_path / "results/cohort/flow.csv", FLOW)
-    long = Language(
-        "en", dict.fromkeys(CENTERS, "The hospital with a name that is longer than any box could ever hold")
-    )
-    figure = draw_flow(flow, cohort, CENTERS, long, False)
+    words = Language("en")
+    long = dict.fromkeys(CENTERS, "The hospital with a name that is longer than any box could ever hold")
+    figure = draw_flow(flow, cohort, CENTERS, words, Names(words, long), False)
     renderer = figure.canvas.get_renderer()
     boxes = [
         patch.get_window_extent(renderer) for patch in figure.axes[0].patches if hasattr(patch, "get_width")
@@ -353,15 +359,11 @@ def test_training_curves_show_one_epoch_and_ten_folds_and_no_speed(study_writer,
     many = draw_training([history[:1] for history in histories * 2], Language("en"), False)
     assert all(line.get_marker() in style.MARKERS for line in many.axes[0].lines) and "Fold 9" in texts(many)
     for i, speed in enumerate((1.0, 2.0)):
-        style.apply("en", 8, 60)
+        style.apply(Language("en"), 8, 60)
         for history in histories:
             history["films_per_s"] = history["data_wait"] = speed
         style.save(draw_training(histories, Language("en"), True), [tmp_path / f"{i}.svg"])
     assert (tmp_path / "0.svg").read_bytes() == (tmp_path / "1.svg").read_bytes()
-
-
-def test_both_languages_have_the_same_words():
-    assert set(WORDS["en"]) == set(WORDS["zh"])
 
 
 def test_a_font_installed_after_the_first_figure_is_found(monkeypatch):
@@ -378,7 +380,7 @@ def test_a_font_installed_after_the_first_figure_is_found(monkeypatch):
 
 def test_chinese_figures_draw_every_character(predictions, recwarn):
     try:
-        style.apply("zh", 8, 60)
+        style.apply(Language("zh"), 8, 60)
     except StudyError as error:
         assert "fonts-noto-cjk" in str(error)
         pytest.skip("no Chinese font is installed")
@@ -401,28 +403,21 @@ def test_every_subgroup_of_the_forest_has_words_in_both_languages():
         {"sex": ["F", "M"] * 6, "age": np.arange(60, 60 + n), "bmi": np.linspace(17, 30, n),
         "manufacturer": "", "dxa_interval_months": np.linspace(0, 4, n)}
     )  # fmt: skip
-    keys = {f"{subgroup}_{level}" for subgroup, level, _ in levels(frame)}
-    assert len([key for key in keys if key.startswith("dxa_interval_")]) == 3
-    assert keys <= WORDS["en"].keys() and keys <= WORDS["zh"].keys()
-
-
-def test_names_keep_what_tells_them_apart():
-    words = Language("en")
-    assert words.model("net_of_hospital_b") == "net of hospital b"
-    assert words.model('_x, "y"') == '_x, "y"' and words.model("x_") == "x_" and words.model("__") == "__"
-    assert len({words.model(name) for name in ("x", "_x", "x_")}) == 3
+    keys = {f"level_{subgroup}_{level}" for subgroup, level, _ in levels(frame)}
+    assert len([key for key in keys if key.startswith("level_dxa_interval_")]) == 3
+    assert all(Language(code, "figures").say(key) for code in ("en", "zh") for key in keys)
 
 
 NAMES = {"internal_test": "Hospital $1 and $2 北京协和医院", "deep": "深度学习"}
 
 
 def test_names_in_chinese_are_drawn_in_an_english_study(predictions, tmp_path, recwarn):
-    words = Language("en", NAMES)
+    names = Names(Language("en"), NAMES, NAMES)
     try:
-        style.apply("en", 8, 60, words.shown(MODELS, ["internal_test"]))
+        style.apply(Language("en"), 8, 60, names.shown(MODELS, ["internal_test"]))
     except StudyError:
         pytest.skip("no Chinese font is installed")
-    figure = draw_roc(predictions, table2(predictions), replace(look(), language=words))
+    figure = draw_roc(predictions, table2(predictions), replace(look(), names=names))
     said = texts(figure).replace("\n", "").replace(" ", "")
     assert NAMES["internal_test"].replace(" ", "") in said and NAMES["deep"] in said
     style.save(figure, [tmp_path / f"roc.{suffix}" for suffix in ("png", "svg", "pdf")])
@@ -430,12 +425,12 @@ def test_names_in_chinese_are_drawn_in_an_english_study(predictions, tmp_path, r
 
 
 def test_a_figure_with_a_box_is_refused_before_it_is_written(predictions, tmp_path):
-    words = Language("en", {"internal_test": "\U00012000 Hospital"})
+    names = Names(Language("en"), {"internal_test": "\U00012000 Hospital"})
     with pytest.raises(StudyError, match="^the label of 'internal_test': no installed font"):
-        style.apply("en", 8, 60, words.shown(MODELS, ["internal_test"]))
-    style.apply("en", 8, 60)
+        style.apply(Language("en"), 8, 60, names.shown(MODELS, ["internal_test"]))
+    style.apply(Language("en"), 8, 60)
     with pytest.raises(StudyError, match="^A text of this figure: no installed font"):
-        figure = draw_roc(predictions, table2(predictions), replace(look(), language=words))
+        figure = draw_roc(predictions, table2(predictions), replace(look(), names=names))
         style.save(figure, [tmp_path / "roc.png"])
     assert not list(tmp_path.iterdir())
 
@@ -444,7 +439,7 @@ def test_a_figure_with_a_box_is_refused_before_it_is_written(predictions, tmp_pa
     "title", ["One line", "A long title that is broken where it must be, twice at least in this panel"]
 )
 def test_a_panels_letter_stands_on_the_line_of_its_title(title):
-    style.apply("en", 8, 60)
+    style.apply(Language("en"), 8, 60)
     figure, axes = style.panels(2, 2.0)
     for position, axis in enumerate(axes):
         style.letter(axis, position, title, "(n = 10)")

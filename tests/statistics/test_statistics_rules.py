@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,19 +20,19 @@ from scripts.common.code_hash import import_graph
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def snakemake(folder: Path, *arguments: str) -> str:
+def snakemake(folder: Path, *arguments: str, root: Path = ROOT) -> str:
     environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(root),
         "OMP_NUM_THREADS": "1",
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
     done = subprocess.run(
         [
-            sys.executable, "-m", "snakemake", "-s", str(ROOT / "tests/statistics/waist.smk"), "--directory",
+            sys.executable, "-m", "snakemake", "-s", str(root / "tests/statistics/waist.smk"), "--directory",
             str(folder),
-            "--workflow-profile", str(ROOT / "profiles/default"), "--cores", "2", *arguments,
+            "--workflow-profile", str(root / "profiles/default"), "--cores", "2", *arguments,
         ],
-        capture_output=True, text=True, env=environment, check=False,
+        capture_output=True, text=True, env=environment, cwd=root, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -62,6 +63,12 @@ def finished(tmp_path_factory):
     write_config(folder)
     snakemake(folder)
     return folder
+
+
+def planned(folder: Path, root: Path = ROOT) -> set[str]:
+    """The rules that a dry run would run."""
+    said = snakemake(folder, "--dry-run", root=root)
+    return set(re.findall(r"^(?:local)?rule (\w+):", said, flags=re.M)) - {"all"}
 
 
 def test_contract_of_the_result_files(finished):
@@ -120,25 +127,32 @@ def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
             "colors": {"deep": "#000000", "clinical": "#E69F00", "combined": "#009E73"},
         },
     )
-    said = snakemake(finished, "--dry-run", "--quiet", "progress")
-    jobs = {
-        line.split()[0]
-        for line in said.splitlines()
-        if line
-        and line.split()[0]
-        in {
-            "draw_figures",
-            "draw_network",
-            "evaluate_models",
-            "examine_models",
-            "compare_auc",
-            "freeze_thresholds",
-            "describe_cohort",
-            "write_tables",
-        }
-    }
+    jobs = planned(finished)
     write_config(finished)
-    assert jobs == {"draw_figures"}, said
+    assert jobs == {"draw_figures"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "wanted"),
+    [
+        ("en.yaml", "A dash: not defined.", "A dash stands for no value.", {"write_tables"}),
+        ("en.yaml", "Observed proportion", "Share observed", {"draw_figures", "draw_network"}),
+        ("en.yaml", "Too young", "Below the age", {"draw_figures"}),
+        ("en.yaml", "Non-OP", "No OP", {"draw_figures", "draw_network", "write_tables"}),
+        ("en.yaml", "Contents", "What is in it", set()),
+        ("en.yaml", "common:", "# a remark\ncommon:", set()),
+        ("zh.yaml", "短横线：无定义", "短横线：没有定义", set()),
+    ],
+)
+def test_a_changed_word_draws_what_shows_it_and_nothing_else(finished, tmp_path, file, old, new, wanted):
+    """A word of the tables, the figures, the flow, all of them, the report; a comment; another language."""
+    for name in ("scripts", "rules", "profiles", "report", "envs", "config", "tests/statistics"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    words = tmp_path / "scripts/common/language" / file
+    text = words.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    words.write_text(text.replace(old, new), encoding="utf-8")
+    assert planned(finished, tmp_path) == wanted
 
 
 def test_code_of_figures_is_code_of_drawing_rules_only():

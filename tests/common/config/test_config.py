@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -446,9 +447,11 @@ def test_conda_yamls_carry_the_same_versions():
     assert files
     for file in files:
         spec = yaml.safe_load(file.read_text())
-        packages = [d for d in spec["dependencies"] if isinstance(d, str)]
-        pip = next(d["pip"] for d in spec["dependencies"] if isinstance(d, dict))
-        assert pip == ["-r requirements.txt"]
+        packages = spec["dependencies"]
+        # the pinned packages follow by the script that Snakemake runs in the new environment
+        pins_follow = file.with_suffix(".post-deploy.sh").read_text()
+        assert "--require-hashes" in pins_follow and "/requirements.txt" in pins_follow
+        assert hashlib.sha256((ROOT / "envs/requirements.txt").read_bytes()).hexdigest() in pins_follow
         assert f"python={floor}" in packages and "r-base=4.4" in packages
         assert any(p.startswith("r-proc=") for p in packages)
         assert {p.split("=")[0] for p in packages} <= {"python", "r-base", "r-proc", "pip"}

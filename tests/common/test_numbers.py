@@ -3,12 +3,7 @@
 import pandas as pd
 import pytest
 
-from scripts.cohort.selection import FILM_STEPS, NOTES, PAIR_STEPS, TABLE_STEPS
-from scripts.common.flow_words import FLOW_WORDS, NOTE_WORDS
-from scripts.common.vocabulary import EXCLUSIONS
-from scripts.report import formatting as fmt
-from scripts.report.wording import _WORDS
-from scripts.statistics.words import WORDS
+from scripts.common import numbers as fmt
 
 
 @pytest.mark.parametrize(
@@ -37,21 +32,9 @@ def test_intervals():
     assert fmt.interval(None, 0.2, fmt.auc) == ""
 
 
-def test_the_same_english_words_have_the_same_chinese_in_figures_and_report():
-    chinese = {WORDS["en"][key]: WORDS["zh"][key] for key in WORDS["en"]}
-    shared = {english: said for english, said in _WORDS.values() if english in chinese}
-    assert len(shared) > 20 and {english: chinese[english] for english in shared} == shared
-
-
-def test_every_step_of_the_flow_has_words():
-    steps = {
-        *FILM_STEPS,
-        *TABLE_STEPS,
-        *PAIR_STEPS,
-        *EXCLUSIONS,
-        "exclusion_flag_missing",
-        "under_review",
-        "included",
-    }
-    assert set(FLOW_WORDS) == steps
-    assert tuple(NOTE_WORDS) == NOTES
+def test_a_value_with_its_interval():
+    assert fmt.with_interval(0.9171, 0.89, 0.9394, fmt.auc) == "0.917 (0.890–0.939)"
+    assert fmt.with_interval(0.5, float("nan"), None, fmt.percent) == "50.0"
+    assert fmt.with_interval(None, 0, 1, fmt.auc) == "–"
+    assert fmt.mean_sd(-3.24, 0.61, 1) == "\u22123.2 ± 0.6" and fmt.mean_sd(-3.24, None, 1) == "\u22123.2"
+    assert fmt.count_percent(206, 1518) == "206 (13.6)" and fmt.count_percent(0, 0) == "0"
