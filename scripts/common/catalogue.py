@@ -178,10 +178,10 @@ TITLES: dict[str, dict[str, str]] = {
     "thresholds": {"en": "Classification thresholds", "zh": "分类阈值"},
     "calibration": {"en": "Calibration", "zh": "校准度"},
     "calibration_curve": {"en": "Smoothed calibration curves", "zh": "平滑校准度曲线"},
-    "net_benefit": {"en": "Net benefit", "zh": "净获益"},
-    "best_model": {"en": "Thresholds at which each strategy is best", "zh": "各策略净获益最高的阈概率"},
+    "net_benefit": {"en": "Net benefit", "zh": "净收益"},
+    "best_model": {"en": "Thresholds at which each strategy is best", "zh": "各策略净收益最高的阈概率"},
     "differences": {"en": "Differences between models", "zh": "模型间差异"},
-    "net_benefit_differences": {"en": "Differences in net benefit", "zh": "净获益差异"},
+    "net_benefit_differences": {"en": "Differences in net benefit", "zh": "净收益差异"},
     "youden_upper_bound": {
         "en": "Upper bound of the Youden index, no estimate",
         "zh": "约登指数上界（非估计值）",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from scripts.common.catalogue import shown_figures, shown_statistics
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
-from scripts.common.contracts.intake import FILES
+from scripts.common.contracts.intake import FILES, FILMS
 from scripts.common.errors import StudyError
 from scripts.common.language.names import titled
 from scripts.common.scores import CLIP
@@ -113,13 +113,7 @@ def read_fold_scores(path: str | Path) -> pd.DataFrame:
 
 def read_films(path: str | Path) -> pd.DataFrame:
     """A centre's ``films.csv``, only the columns that the report uses."""
-    frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
-    absent = [column for column in FILM_COLUMNS if column not in frame.columns]
-    if absent:
-        raise StudyError(
-            f"'{path}' lacks the column '{absent[0]}'. Delete the file and run again; it is made anew."
-        )
-    return frame[FILM_COLUMNS]
+    return read_table(path, FILMS.only(*FILM_COLUMNS))[FILM_COLUMNS]
 
 
 def read_run(

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.common.errors import StudyError
 from scripts.deep.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
 from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
 from scripts.deep.resnet import BasicBlock
@@ -141,7 +142,14 @@ class LiteTrunk(nn.Module):
         return F.relu6(self._bn1(self._conv_head(x)))
 
     def load(self, path: Path) -> None:
-        """Weights of an ``.npz`` that ``tests.bench.screening_films`` wrote; every entry has to fit."""
+        """Weights of an ``.npz`` that ``tests.bench.screening_films`` wrote; every entry has to fit.
+
+        Raises ``StudyError`` where the file is absent.
+        """
+        if not path.exists():
+            raise StudyError(
+                f"'{path}' is absent. Write it with 'python -m tests.bench.screening_films --weights FILE'."
+            )
         with np.load(path) as stored:
             state = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
         state["_conv_stem.weight"] = state["_conv_stem.weight"].sum(1, keepdim=True)
@@ -152,7 +160,7 @@ class LiteTrunk(nn.Module):
 
 
 class ScreenedNetwork(HybridNetwork):
-    """``HybridNetwork`` with ``changes``; ``lite`` is the weights file of a pretrained trunk."""
+    """``HybridNetwork`` with ``changes``; a pretrained trunk needs its weights file ``lite``."""
 
     def __init__(self, changes: Changes, lite: Path | None = None, **architecture: object) -> None:
         kept = architecture["layers"]
@@ -175,8 +183,9 @@ class ScreenedNetwork(HybridNetwork):
         self.project = nn.Identity()
         if changes.trunk.startswith("lite"):
             self.trunk = LiteTrunk()
-            if lite is not None:
-                self.trunk.load(lite)
+            if lite is None:
+                raise ValueError("a pretrained trunk needs its weights file")
+            self.trunk.load(lite)
             self.project = nn.Sequential(nn.Linear(LiteTrunk.channels, width), nn.LayerNorm(width))
         elif changes.trunk_norm == "group":
             _group_norms(self.trunk)

@@ -209,7 +209,7 @@ class Training:
         task: str,
         seed: int,
         stacks: Stacks,
-        lite: Path | None,
+        lite: Path,
         stream: torch.cuda.Stream | None,
         graphs: bool,
     ) -> None:
@@ -396,7 +396,7 @@ def _auc(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, float]:
 
 @torch.no_grad()
 def anchor(
-    inner: Stack, outer: Stack, training: np.ndarray, held_out: np.ndarray, lite: Path | None
+    inner: Stack, outer: Stack, training: np.ndarray, held_out: np.ndarray, lite: Path
 ) -> dict[str, object]:
     """Ridge logistic regression on the mean of the pretrained features of a film and its mirror image."""
     from sklearn.linear_model import LogisticRegressionCV
@@ -404,8 +404,7 @@ def anchor(
     from sklearn.preprocessing import StandardScaler
 
     trunk = LiteTrunk().to(inner.films.device).eval()
-    if lite is not None:
-        trunk.load(lite)
+    trunk.load(lite)
 
     def features(stack: Stack) -> np.ndarray:
         parts = []

@@ -22,6 +22,7 @@ import statistics
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 os.environ.setdefault("TORCH_DISABLE_NATIVE_JIT", "1")  # no Triton kernel is compiled in eager mode
@@ -32,7 +33,7 @@ from tests.bench.screened_training import Stacks, Training
 from tests.bench.screening_recipes import PLANS, RECIPES, TASKS
 
 
-def work(wanted: Mapping, trainings: list, taken, rows: multiprocessing.Queue) -> None:
+def work(wanted: Mapping, trainings: list, taken: Synchronized, rows: multiprocessing.Queue) -> None:
     """A worker: ``lanes`` trainings of the list under way at a time, until none or no time is left."""
     torch.set_num_threads(1)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
@@ -40,7 +41,6 @@ def work(wanted: Mapping, trainings: list, taken, rows: multiprocessing.Queue) -
     stacks, lanes = Stacks(Path(wanted["films"]), device), []
     free = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in range(wanted["lanes"])]
     lite = Path(wanted["films"]) / "lite0.npz"
-    lite = lite if lite.exists() else None
 
     def next_lane() -> bool:
         with taken.get_lock():

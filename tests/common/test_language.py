@@ -30,7 +30,7 @@ SHOWN = [*PAIRS, *((f"title of {key}", title["en"], title["zh"]) for key, title 
 TERMS = {
     "AUC": "AUC", "sensitivity(?! anal)": "敏感度", "sensitivity analys": "敏感性分析",
     "specificity": "特异度", "accuracy": "准确率",
-    "PPV": "阳性预测值", "NPV": "阴性预测值", "net benefit": "净获益",
+    "PPV": "阳性预测值", "NPV": "阴性预测值", "net benefit": "净收益",
     "Youden": "约登指数", "threshold probability": "阈概率", "calibration": "校准度", "prevalence": "患病率",
     "subgroup": "亚组", "out.of.fold": "折外", "held.out AUC": "留出折 AUC", "frozen": "固定",
     "confidence interval": "置信区间", "bootstrap": "自助法", "Holm": "Holm", "Deep score": "DL 评分",
@@ -41,7 +41,7 @@ TERMS = {
 }  # fmt: skip
 """English terms (regular expressions) and the one Chinese term of each; the paper's where it has one."""
 
-OTHERWISE = "净收益|Youden|灵敏|特异性|阈概率值|阈值概率|真阳性率|基准|冻结|制造商"
+OTHERWISE = "净获益|Youden|灵敏|特异性|阈概率值|阈值概率|真阳性率|基准|冻结|制造商"
 """Other Chinese terms for the same things."""
 
 

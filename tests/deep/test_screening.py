@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from scripts.common.errors import StudyError
 from scripts.deep.films import FilmStack, split_fold
 from scripts.deep.kinds.hybrid import HybridNetwork
 from scripts.deep.kinds.hybrid_architecture import HybridArchitecture
@@ -49,12 +51,17 @@ def tiny(monkeypatch, tmp_path, make_cache):
             f"fold_{t}": folds for t in screening.TASKS
         }
         np.savez(tmp_path / f"{name}.npz", **stored, **named)
+    torch.manual_seed(0)
+    weights = LiteTrunk().state_dict()
+    weights["_conv_stem.weight"] = weights["_conv_stem.weight"].expand(-1, 3, -1, -1) / 3
+    np.savez(tmp_path / "lite0.npz", **{k: v.numpy() for k, v in weights.items() if v.ndim})
     return folder, screened_training.Stacks(tmp_path, torch.device("cpu"))
 
 
 def run(name: str, task: str, seed: int, stacks: screened_training.Stacks) -> dict:
     """The row of one training."""
-    steps = screened_training.Training(name, task, seed, stacks, None, None, False).run()
+    weights = stacks.folder / "lite0.npz"
+    steps = screened_training.Training(name, task, seed, stacks, weights, None, False).run()
     while True:
         try:
             next(steps)
@@ -180,6 +187,8 @@ def test_pretrained_trunk_has_the_published_weights():
     trunk = LiteTrunk()
     # what the published file holds less the classifier, and one colour of the stem instead of three
     assert sum(v.numel() for v in trunk.state_dict().values()) == 4_694_073 - 1000 * 1281 - 2 * 32 * 9
+    with pytest.raises(StudyError, match="--weights"):
+        trunk.load(Path("absent.npz"))
     assert trunk(torch.zeros(1, 1, 65, 96)).shape == (1, 1280, 3, 3)
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from scripts.common.contracts.cohort import COHORT, FLOW
 from scripts.common.errors import StudyError
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import table_1, table_2
-from scripts.common.tables import COHORT, FLOW, read_table, write_table
+from scripts.common.tables import read_table, write_table
 from scripts.statistics import style
 from scripts.statistics.auc_comparison import delong_table
 from scripts.statistics.calibration import calibration_tables
