@@ -28,9 +28,11 @@ from scripts.workflow.params import (
     bundle_facts,
     bundle_settings,
     center_labels,
+    counted_predictors,
     described_centers,
     model_labels,
     plain,
+    shown_predictors,
 )
 from scripts.workflow.resources import grows, simulation_threads
 from scripts.workflow.sets import Sets

@@ -84,6 +84,7 @@ rule write_report:
         checklists=templates_hash(CHECKLISTS),
         words=words_of(CFG.study.language, *GROUPS),
         labels={c.name: c.label for c in CFG.centers},
+        predictors=shown_predictors(CFG),
         test_sets=CFG.test_sets,
         figures=list(FIGURES),
     script:

@@ -6,8 +6,8 @@ from scripts.cohort import progress
 from scripts.cohort.merging import check_accounts, merge_cohorts, merge_flows
 from scripts.common.contracts.cohort import COHORT, EXCLUDED, EXCLUDED_OF_CENTER, FLOW
 from scripts.common.log import rule_log
-from scripts.common.predictors import read_with, with_predictors
-from scripts.common.tables import read_table, write_table
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import read_table, read_with, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result, params = snakemake.input, snakemake.output, snakemake.params

@@ -15,8 +15,8 @@ from scripts.common.contracts.intake import (
     VISIT_ORDER,
 )
 from scripts.common.log import rule_log
-from scripts.common.predictors import read_with, with_predictors
-from scripts.common.tables import empty_table, read_table, write_table
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import empty_table, read_table, read_with, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result = snakemake.input, snakemake.output

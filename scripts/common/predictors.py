@@ -5,14 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-
-import pandas as pd
 
 from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.contracts.contract import Contract, person
 from scripts.common.contracts.intake import PATIENTS
-from scripts.common.tables import empty_table, read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
 
 NUMBER, YES_NO, CATEGORY = "number", "yes_no", "category"
@@ -48,6 +44,21 @@ class Predictor:
     label: str = ""
     centers: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, plain: Mapping) -> Predictor:
+        """A predictor from plain values, as a rule is given them."""
+        return cls(**{**plain, "levels": tuple(plain["levels"])})
+
+    @property
+    def title(self) -> str:
+        """Its label with the unit, for a reader."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What Table 1 counts: yes and no, or the levels; nothing of a number."""
+        return ("yes", "no") if self.type == YES_NO else self.levels
+
     @property
     def declared(self) -> dict:
         """What two sites must agree on, as plain values."""
@@ -72,13 +83,3 @@ def with_predictors(table: Contract, types: Mapping[str, str]) -> Contract:
     """A table with a column behind the usual ones for each predictor, by name and type."""
     further = (person(name, f"predictor ({kind})", COLUMN_TYPES[kind]) for name, kind in types.items())
     return table.at(table.path, *further)
-
-
-def read_with(path: str | Path, table: Contract, types: Mapping[str, str]) -> pd.DataFrame:
-    """A table of the study with its predictors; a column is empty where the file has none of its name."""
-    header = pd.read_csv(path, nrows=0, encoding="utf-8").columns
-    frame = read_table(path, with_predictors(table, {n: kind for n, kind in types.items() if n in header}))
-    absent = {name: COLUMN_TYPES[kind] for name, kind in types.items() if name not in header}
-    empty = empty_table(absent).reindex(frame.index)
-    texts = [name for name, kind in absent.items() if kind == "text"]
-    return frame.assign(**empty.fillna(dict.fromkeys(texts, "")))

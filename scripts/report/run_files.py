@@ -16,6 +16,7 @@ from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILES, FILMS
 from scripts.common.errors import StudyError
 from scripts.common.language.names import titled
+from scripts.common.predictors import Predictor
 from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
 from scripts.common.tables import read_table
@@ -49,6 +50,7 @@ class RunFiles:
     fold_scores: dict[str, pd.DataFrame]
     figures: dict[str, Path]
     provenance: dict[str, Any]
+    predictors: dict[str, Predictor]
 
     @property
     def config(self) -> dict[str, Any]:
@@ -119,6 +121,7 @@ def read_films(path: str | Path) -> pd.DataFrame:
 def read_run(
     *,
     labels: Mapping[str, str | None],
+    predictors: Sequence[Mapping[str, Any]],
     test_sets: Sequence[str],
     files: str | Path,
     films: Sequence[str | Path],
@@ -134,7 +137,8 @@ def read_run(
 ) -> RunFiles:
     """Read the run.
 
-    ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets.
+    ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets;
+    ``predictors`` are the study's, as plain values.
 
     ``fold_scores`` are the folds' probabilities of the test sets, in the order of ``test_sets``.
     """
@@ -156,4 +160,5 @@ def read_run(
         fold_scores={name: read_fold_scores(path) for name, path in zip(test_sets, fold_scores, strict=True)},
         figures={name: Path(path) for name, path in figures.items()},
         provenance=json.loads(Path(provenance).read_text(encoding="utf-8")),
+        predictors={one["name"]: Predictor.of(one) for one in predictors},
     )

@@ -115,7 +115,7 @@ class Report:
         self.run = run
         self.words = Language(language or run.config["study"]["language"], *GROUPS)
         models = labels_of_models(self.words)
-        self.names = Names(self.words, run.labels, models)
+        self.names = Names(self.words, run.labels, models, run.predictors)
         self._shown: set[str] = set()
         self.confidence = run.config["statistics"]["confidence"]
         self.level = f"{percentage(self.confidence)}%"
@@ -705,7 +705,7 @@ class Report:
         if key in ("set", "model", "center"):
             return text_cell(getattr(self.names, key)(value))
         if key == "variable":
-            return text_cell(self.words.say(f"variable_{value}"))
+            return text_cell(self.names.variable(value))
         if key in ("subgroup", "analysis"):
             return text_cell(self.words.say(f"{key}_{value}"))
         if key == "level":

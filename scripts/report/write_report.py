@@ -13,6 +13,7 @@ job = snakemake
 with rule_log(job.log[0], job.rule) as log:
     run = read_run(
         labels=job.params.labels,
+        predictors=job.params.predictors,
         test_sets=job.params.test_sets,
         files=job.input.files,
         films=job.input.films,

@@ -11,8 +11,8 @@ from scripts.common.config import DxaTable, PatientTable
 from scripts.common.contracts.intake import PATIENTS
 from scripts.common.errors import StudyError
 from scripts.common.key import StudyKey
-from scripts.common.predictors import read_with, with_predictors
-from scripts.common.tables import write_table
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import read_with, write_table
 from scripts.intake.dxa_rows import read_dxa
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.patient_rows import read_patients

@@ -412,6 +412,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     (folder / "provenance.json").write_text(provenance_text(record), encoding="utf-8")
     return {
         "labels": {c.name: c.label for c in config.centers},
+        "predictors": [],
         "test_sets": config.test_sets,
         "files": folder / "files.csv",
         "films": films,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scripts.common.language import Language
+from scripts.common.predictors import Predictor
 from scripts.common.vocabulary import (
     BASELINES,
     EVERYONE_POSITIVE,
@@ -52,7 +53,8 @@ class Names:
     """Names as readers should see them: the label that was given, else the words of a fixed role, else the
     name itself.
 
-    ``places`` are labels of sets and centres, ``models`` those of models, each by name.
+    ``places`` are labels of sets and centres, ``models`` those of models, each by name; ``predictors`` are
+    the study's.
     """
 
     def __init__(
@@ -60,10 +62,18 @@ class Names:
         language: Language,
         places: Mapping[str, str] | None = None,
         models: Mapping[str, str] | None = None,
+        predictors: Mapping[str, Predictor] | None = None,
     ) -> None:
         self._language = language
         self._places = dict(places or {})
         self._models = dict(models or {})
+        self.predictors = dict(predictors or {})
+
+    def variable(self, name: str) -> str:
+        """A variable of the patients: a predictor's label with its unit, or the study's words."""
+        if name in self.predictors:
+            return self.predictors[name].title
+        return self._language.say(f"variable_{name}")
 
     def model(self, name: str) -> str:
         """A model's name, or that of a strategy beside the models."""
