@@ -123,7 +123,7 @@ def _predictor_rows(
         ]
     rows = []
     for at, title in enumerate(titles):
-        shown = [_number(of[at], count_percent(of[at], sum(of))) for of in counts]
+        shown = [_number(of[at], count_percent(of[at], sum(of)) if any(of) else NO_VALUE) for of in counts]
         rows.append([Entry(title), *shown, *([Entry("")] * 3 if at else ends)])
     return rows
 

@@ -40,9 +40,12 @@ def mean_sd(mean: float, sd: float, decimals: int) -> str:
 
 
 def decimals_of(values: pd.Series) -> int:
-    """Digits of a predictor's means and deviations: two significant ones of its deviation, four at most."""
-    sd = values.std()
-    return int(np.clip(1 - np.floor(np.log10(sd)), 0, 4)) if sd > 0 else 1
+    """Digits of a predictor's means and deviations: two significant ones of its deviation, but one more than
+    its values have at most, so that a mean doesn't tell of how many values it is.
+    """
+    told, sd = values.dropna(), values.std()
+    own = next((digits for digits in range(3) if told.round(digits).eq(told).all()), 3)
+    return int(np.clip(1 - np.floor(np.log10(sd)), 0, own + 1)) if sd > 0 else own
 
 
 def _continuous_row(decimals: int, op: np.ndarray, non_op: np.ndarray) -> dict:

@@ -72,11 +72,12 @@ def training_rows(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_cohort(frame: pd.DataFrame, cohort_path: str | Path) -> pd.DataFrame:
-    """``frame`` with the cohort's columns beside it.
+    """``frame`` with the cohort's columns beside it, without predictors, whose names are the user's.
 
     ``StudyError`` where the two files tell different stories.
     """
     cohort = read_table(cohort_path, COHORT)
+    cohort = cohort[[name for name in COHORT.whole if name in cohort.columns]]
     if cohort.duplicated(["center", "patient_id"]).any():
         raise StudyError(f"'{cohort_path}' holds a patient twice within a centre: give one row per patient.")
     both = frame.merge(

@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.statistics import MISSING, TABLE1
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import table_1
 from scripts.common.predictors import Predictor
 from scripts.common.tables import read_table, write_table
-from scripts.statistics.cohort_description import count_missing, counted_row, describe
+from scripts.statistics.cohort_description import count_missing, counted_row, decimals_of, describe
 from scripts.statistics.group_tests import pearson_chi2, smd_levels, smd_shares
+from scripts.statistics.waist import with_cohort
 
 CALCIUM = Predictor("calcium", "number", unit="mmol/L", label="Calcium")
 SMOKER = Predictor("smoker", "yes_no", label="Smoker")
@@ -112,6 +114,15 @@ def test_the_difference_of_a_category_is_that_of_yang_and_dalton():
         assert np.isnan(smd_levels(np.array(none)))
 
 
+def test_a_predictors_name_reaches_no_other_statistic(with_predictors, predictions, tmp_path):
+    """Whatever it is called: a model's name, or a column that another table has."""
+    frame = with_predictors.rename(columns={"calcium": "deep", "smoker": "mean", "alcohol": "day"})
+    write_table(frame, tmp_path / "cohort.csv", COHORT)
+    write_table(with_predictors[list(COHORT)], tmp_path / "plain.csv", COHORT)
+    one, other = (with_cohort(predictions, tmp_path / f"{name}.csv") for name in ("cohort", "plain"))
+    pd.testing.assert_frame_equal(one, other)
+
+
 @pytest.mark.parametrize("code", ["en", "zh"])
 def test_a_row_per_level_as_a_journal_prints_it(with_predictors, tmp_path, code):
     write_table(describe(with_predictors, CENTERS, PREDICTORS), tmp_path / "1.csv", TABLE1)
@@ -132,3 +143,18 @@ def test_a_row_per_level_as_a_journal_prints_it(with_predictors, tmp_path, code)
     first = tables[0].set_index(["center", "variable"]).loc[("internal", "alcohol"), "op"].split("/")
     assert [row[1].split(" ")[0] for row in rows[2:]] == first
     assert any("Yang" in note for note in shown.notes) and any("Calcium (mmol/L)" in n for n in shown.notes)
+
+
+@pytest.mark.parametrize(
+    ("values", "digits"),
+    [
+        ([2.31, 2.44, 2.27], 3),
+        ([0, 1, 2, 1], 1),
+        ([140, 96, 180], 0),
+        ([71.5, 60.2, 55.0], 1),
+        ([5, 5, 5], 0),
+        ([1e-5, 2e-5], 4),
+    ],
+)
+def test_a_mean_has_one_digit_more_than_the_values_at_most(values, digits):
+    assert decimals_of(pd.Series([*values, np.nan], dtype=float)) == digits
