@@ -20,6 +20,8 @@ import yaml
 from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.every import contract_of
+from scripts.common.language import Language
+from scripts.common.language.names import labels_of_models
 from scripts.common.layouts import LAYOUTS
 from scripts.common.predictors import with_predictors
 from scripts.common.tables import read_table, read_with
@@ -166,7 +168,8 @@ def test_predictors_go_from_the_hospitals_table_into_the_cohort_and_table_1(fini
             pd.read_csv(path, dtype=str)
             for path in (finished.path / f"private/{name}/crosswalk").glob("*.csv")
         ]
-        who = pd.concat(films).set_index("image_id")["source_patient_id"].str.strip().str.lstrip("0")
+        who = pd.concat(films).drop_duplicates("image_id").set_index("image_id")["source_patient_id"]
+        who = who.str.strip().str.lstrip("0")
         own = cohort[cohort["center"] == name]
         for predictor, one in layout["predictors"].items():
             cells = given.groupby(ids)[one["column"]].first().reindex(who.reindex(own["image_id"]))
@@ -404,6 +407,8 @@ def test_the_statistics_alone_come_out_the_same_from_the_runs_own_tables(finishe
         *(read_config_file(finished.path / name) for name in ("config.yaml", finished.configfile))
     )
     labels = {center["name"]: center["label"] for center in merged["centers"] if center.get("label")}
+    shown = labels_of_models(Language(merged["study"].get("language", "en")))
+    labels |= {name: shown[name] for name in ("deep", "clinical", "combined")}
     settings = {name: merged.get(name, {}) for name in ("study", "statistics")} | {
         "tables": {"synthetic": True, "labels": labels}
     }

@@ -197,7 +197,9 @@ class Config(Section):
 
     @property
     def predictors(self) -> dict[str, Predictor]:
-        """The predictors that the centres' patient tables map, by name, in the config's order."""
+        """The predictors that the centres' patient tables map, by name, in the config's order, those of the
+        development centre first.
+        """
         found: dict[str, Predictor] = {}
         for name, by_center in self._predictor_columns().items():
             first = next(iter(by_center.values()))
@@ -220,9 +222,9 @@ class Config(Section):
         }
 
     def _predictor_columns(self) -> dict[str, dict[str, PredictorColumn]]:
-        """Each predictor's columns by centre."""
+        """Each predictor's columns by centre, the development centre first: no other changes its order."""
         found: dict[str, dict[str, PredictorColumn]] = {}
-        for center in map(with_sources, self.centers):
+        for center in map(with_sources, sorted(self.centers, key=lambda c: c.role != DEVELOPMENT)):
             for name, one in center.patients.predictors.items() if center.patients else ():
                 found.setdefault(name, {})[center.name] = one
         return found

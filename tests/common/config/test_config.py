@@ -594,6 +594,8 @@ def test_a_predictor_is_one_line_and_the_study_knows_those_of_all_centres_in_the
         "a new centre changes none"
     )
     assert list(config.predictors_of(second)) == ["calcium", "smoker", "bmd_lab", "alcohol"]
+    turned = config.model_copy(update={"centers": config.centers[::-1]})
+    assert list(turned.predictors.items()) == list(found.items()), "nor does one that stands before it"
 
 
 @pytest.mark.parametrize(
