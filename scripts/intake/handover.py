@@ -205,12 +205,12 @@ def _read(
 
     Raises ``StudyError`` where a column isn't there, can't be read, or holds what is no pseudonym.
     """
-    forms = dict(_FORMS)
-    for predictor, one in (predictors or {}).items():
-        forms[predictor] = {
-            CATEGORY: "|".join([*map(re.escape, one["levels"]), ""]),
-            YES_NO: "0|1|<NA>",
-        }.get(one["type"])
+    of_type = {
+        kind: [name for name, one in (predictors or {}).items() if one["type"] == kind]
+        for kind in (NUMBER, YES_NO, CATEGORY)
+    }
+    levels = {name: "|".join([*map(re.escape, predictors[name]["levels"]), ""]) for name in of_type[CATEGORY]}
+    forms = {**_FORMS, **levels}
     try:
         frame = read_table(folder / name, columns)[list(columns)]
     except (StudyError, ValueError, TypeError):
@@ -228,16 +228,17 @@ def _read(
         form = _DAY if columns[column] == "date" else forms.get(column)
         if (
             form
-            and not frame[column].astype(str).str.fullmatch(form).all()
+            and not frame[column].str.fullmatch(form).all()
             or column == "age"
             and (frame[column] > OLDEST_AGE).any()
+            or column in of_type[YES_NO]
+            and not frame[column].dropna().isin([0, 1]).all()
         ):
             raise StudyError(
                 f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds;"
                 " delete the folder and tell the site."
             )
-    numbers = [name for name, one in (predictors or {}).items() if one["type"] == NUMBER]
-    dates = [name for name in numbers if look_like_dates(frame[name])]
+    dates = [name for name in of_type[NUMBER] if look_like_dates(frame[name])]
     if dates:
         raise StudyError(
             f"{where}.deidentified: the predictor '{dates[0]}' holds numbers that look like dates; delete the"

@@ -104,7 +104,10 @@ def handed(tmp_path, make_film, save, names, patterns, silent):
     rows = {
         "patients": (
             {**PATIENTS, "calcium": "float", "smoker": "int", "alcohol": "text"},
-            [[patient, "F", None, 160.0, 60.0, "", *[0] * 5, 0, 2.31, 1, "daily"]],
+            [
+                [patient, "F", None, 160.0, 60.0, "", *[0] * 5, 0, 2.31, 1, "daily"],
+                [names.patient("HOSP-0001"), "M", None, 170.0, 70.0, "", *[0] * 5, 0, None, None, ""],
+            ],
         ),
         "dxa": (
             DXA,
@@ -207,9 +210,8 @@ def test_a_hand_over_carries_the_predictors_that_the_study_knows(handed, receive
     study = {"weight_lab": PREDICTORS["calcium"], **{name: PREDICTORS[name] for name in further}}
     path = receive(handed, predictors=study) / "patients.csv"
     frame = read_table(path, {**PATIENTS, **further})
-    assert list(frame.columns) == [*PATIENTS, *further] and frame[[*further]].values.tolist() == [
-        [2.31, "daily"]
-    ]
+    assert list(frame.columns) == [*PATIENTS, *further]
+    assert frame[[*further]].fillna(0).values.tolist() == [[2.31, "daily"], [0, ""]]
 
 
 @pytest.mark.parametrize(
