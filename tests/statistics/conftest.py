@@ -275,8 +275,8 @@ def write_study(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """All the files that the stage reads, under ``folder``; returns cohort and predictions.
 
-    ``called`` gives other names to the models (MODELS, BASELINES), ``further`` names further networks, with two
-    trainings each.
+    ``called`` gives other names to the models (MODELS, BASELINES), ``further`` names further networks, with
+    two trainings each.
     """
     cohort = random_cohort(sizes, seed)
     predictions = with_baselines(random_predictions(cohort, seed + 1), cohort).rename(columns=called)
