@@ -198,6 +198,7 @@ rule compare_networks:
         sets=CFG.test_sets,
         roles=MODELS.networks_compared(),
         trained=[name for name in MODELS.networks for _ in MODELS.runs(name)],
+        parameters=MODELS.parameter_counts,
         use_r=CFG.statistics.engine == "r",
         confidence=CFG.statistics.confidence,
     script:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -62,9 +62,11 @@ def _train(
     saved: SavedState,
     checkpoint_minutes: float,
     received: Sequence[int],
+    seconds: Callable[[], float | None],
     log: Log,
 ) -> bool:
-    """Train ``run`` to its end, saving its state now and then; whether it got there.
+    """Train ``run`` to its end, saving its state and the ``seconds`` spent now and then; whether it got
+    there.
 
     Where a signal is ``received``, the state is saved after the step and the training ends.
     """
@@ -76,7 +78,7 @@ def _train(
                 said.after_step(run.step, run.history, lambda: run.losses()[0], run.films_per_s)
                 stop = bool(received) and run.step < run.total
                 if stop or time.monotonic() - last_saved >= 60 * checkpoint_minutes:
-                    saved.save(run.state())
+                    saved.save({**run.state(), "seconds": seconds()})
                     last_saved = time.monotonic()
                 if stop:
                     return False
@@ -86,6 +88,14 @@ def _train(
             return False
         raise
     return True
+
+
+def _seconds_since_now(found: Mapping | None) -> Callable[[], float | None]:
+    """A clock of a training: seconds from now on, and those before the state ``found``; None where an earlier
+    release saved that without them.
+    """
+    began, before = time.monotonic(), 0.0 if found is None else found.get("seconds")
+    return lambda: None if before is None else before + time.monotonic() - began
 
 
 def train_fold(
@@ -185,8 +195,8 @@ def _trained(
             found = saved.load(log.say)
             if found is not None:
                 run.load(found)
-            first = run.step
-            if not _train(run, stack, training, held_out, saved, checkpoint_minutes, received, log):
+            first, seconds = run.step, _seconds_since_now(found)
+            if not _train(run, stack, training, held_out, saved, checkpoint_minutes, received, seconds, log):
                 log.say(progress.stopped(member))
                 return 143
         except (MemoryError, RuntimeError) as error:
@@ -211,6 +221,9 @@ def _trained(
         "torch": str(torch.__version__),
         "device": place.type,
     }
+    spent = seconds()
+    if spent is not None:
+        record["seconds"] = round(spent, 1)
     if len(run.held_out) > 1 and max(run.held_out) - min(run.held_out) < SAME_SCORE:
         log.say(progress.learned_nothing(member, member.key))
     store.put(products, record)

@@ -4,55 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from scripts.common.contracts.contract import with_interval
 from scripts.common.contracts.statistics import ARCHITECTURES
-from scripts.common.errors import StudyError
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.calibration import calibrate
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
 from scripts.statistics.scored_cohort import arrays
 
 
-@dataclass(frozen=True)
-class Trainings:
-    """What all trainings of a network took: weights of one of them, and minutes of all, NaN where unknown."""
-
-    parameters: int
-    minutes: float
-
-
-def read_trainings(network: str, paths: Sequence[str | Path]) -> Trainings:
-    """The trainings of a network from the ``trained_on.json`` of each.
-
-    ``StudyError`` unless they are of one size.
+def training_minutes(paths: Sequence[str | Path]) -> float:
+    """Minutes that the trainings of a network took together, by the ``trained_on.json`` of each; NaN where
+    one doesn't tell, as those of version 0.1.0.
     """
-    told = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
-    sizes = {one.get("parameters") for one in told}
-    if len(sizes) != 1 or None in sizes:
-        raise StudyError(
-            f"The trainings of '{network}' don't tell one number of weights: delete results/models/{network}"
-            " and run again; finished trainings come from the store."
-        )
-    seconds = [one.get("seconds") for one in told]
-    return Trainings(sizes.pop(), NONE if None in seconds else sum(seconds) / 60)
+    seconds = [json.loads(Path(path).read_text(encoding="utf-8")).get("seconds") for path in paths]
+    return NONE if None in seconds else sum(seconds) / 60
+
+
+_TEST = ("p_value", "p_holm", "engine", "note")
 
 
 def architecture_table(
     frame: pd.DataFrame,
     roles: Mapping[str, str],
-    trainings: Mapping[str, Trainings],
+    parameters: Mapping[str, int],
+    minutes: Mapping[str, float],
     sets: Sequence[str],
     confidence: float,
     proc: object | None,
 ) -> pd.DataFrame:
     """``ARCHITECTURES``.
 
-    ``roles`` gives each network's role, the main network's first; ``frame`` holds their scores.
+    ``roles`` gives each network's role, the main network's first; ``frame`` holds their scores;
+    ``parameters`` are weights of one training, ``minutes`` of all.
     """
     names = list(roles)
     pairs = [(name, names[0]) for name in names[1:]]
@@ -75,8 +62,8 @@ def architecture_table(
                     "set": name,
                     "model": network,
                     "role": roles[network],
-                    "n_parameters": trainings[network].parameters,
-                    "training_minutes": trainings[network].minutes,
+                    "n_parameters": parameters[network],
+                    "training_minutes": minutes[network],
                     "n": n,
                     "n_pos": n_pos,
                     **dict(zip(with_interval("auc"), (auc, shown.low, shown.high, shown.method))),
@@ -85,6 +72,3 @@ def architecture_table(
                 }
             )
     return pd.DataFrame(rows, columns=list(ARCHITECTURES))
-
-
-_TEST = ("p_value", "p_holm", "engine", "note")

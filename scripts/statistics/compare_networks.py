@@ -3,7 +3,7 @@
 from scripts.common.contracts.statistics import ARCHITECTURES
 from scripts.common.log import rule_log
 from scripts.common.tables import write_table
-from scripts.statistics.architectures import architecture_table, read_trainings
+from scripts.statistics.architectures import architecture_table, training_minutes
 from scripts.statistics.performance import auc_text
 from scripts.statistics.proc import asked_proc
 from scripts.statistics.scored_cohort import read_predictions
@@ -12,12 +12,13 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, read = snakemake.params, snakemake.input
     predictions = read_predictions(read.predictions, list(given.roles))
     trained = list(zip(given.trained, read.trainings, strict=True))
-    trainings = {
-        network: read_trainings(network, [path for owner, path in trained if owner == network])
+    minutes = {
+        network: training_minutes([path for owner, path in trained if owner == network])
         for network in given.roles
     }
+    proc = asked_proc(given.use_r)
     table = architecture_table(
-        predictions, given.roles, trainings, given.sets, given.confidence, asked_proc(given.use_r)
+        predictions, given.roles, given.parameters, minutes, given.sets, given.confidence, proc
     )
     write_table(table, snakemake.output.architectures, ARCHITECTURES)
     for row in table.itertuples():

@@ -32,6 +32,7 @@ from scripts.statistics.style import (
     markers_of,
     panels,
     shared_legend,
+    with_detail,
 )
 
 
@@ -73,10 +74,14 @@ def _head(axis, position: int, look: Look, name: str, n: int, n_pos: int, **more
 
 def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Figure:
     """ROC curves with AUC and interval in the legend; a mark stands at each frozen threshold."""
-    figure, axes = panels(len(look.sets), 3.1 + 0.14 * max(0, len(look.models) - 3))
+    figure, axes = panels(len(look.sets), 3.1)
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     markers = markers_of(look.models)
     rows = table2.set_index(["set", "model"])
+    small = matplotlib.rcParams["legend.fontsize"]
+    width = (
+        figure.get_size_inches()[0] / min(len(axes), 3) - 0.35 - 3.2 * small / 72
+    )  # beside the lines' samples
     below = 3.9 * matplotlib.rcParams["font.size"]  # room for the axis' numbers and name
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         labels, scores = arrays(predictions[predictions["set"] == name], list(look.models))
@@ -106,7 +111,7 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
                 marker=markers[model],
                 markevery=[],
                 markersize=4,
-                label=f"{look.names.model(model)} {auc}",
+                label=with_detail(look.names.model(model), auc, width, small),
             )
             axis.plot(
                 1 - row["specificity"],
@@ -129,14 +134,38 @@ def draw_roc(predictions: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fig
             borderaxespad=0,
         )
     make_room_for_titles(figure, axes)
+    _make_room_for_lines(figure, axes)
     if look.synthetic:
         mark_synthetic(figure, words)
     make_room_for_legends(figure, axes)
     return figure
 
 
-STRIP_POINTS = 15
-"""Height in points of the lines over a decision curve that show which strategy is best."""
+LINES = 3
+"""Lines of a legend below a panel of ROC curves for which the panels leave room."""
+
+
+def _make_room_for_lines(figure: Figure, axes: Sequence) -> None:
+    """Make the figure higher by the further lines of the longest legend below a panel, in each row."""
+    names = [axis.get_legend_handles_labels()[1] for axis in axes]
+    lines = max(sum(name.count("\n") + 1 for name in own) for own in names)
+    rows = axes[-1].get_subplotspec().rowspan.start + 1
+    more = rows * max(lines - LINES, 0) * matplotlib.rcParams["legend.fontsize"] * 1.55 / 72
+    figure.set_size_inches(figure.get_size_inches()[0], figure.get_size_inches()[1] + more)
+
+
+def _shade(look: Look) -> float:
+    """How dark a band is drawn: the more models, the paler, so that the curves stay legible."""
+    return min(0.09, 0.27 / len(look.models))
+
+
+STRIP_POINTS = 3
+"""Points from one to the next of the lines over a decision curve that show which strategy is best."""
+
+
+def _strip_height(look: Look) -> float:
+    """Height in points of these lines: one for each model and the two strategies beside them."""
+    return STRIP_POINTS * (len(look.models) + 2)
 
 
 def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
@@ -149,7 +178,7 @@ def _best_strip(axis, part: pd.DataFrame, look: Look) -> None:
     grid = np.unique(part["threshold"])
     half = np.diff(grid).min() / 2 if len(grid) > 1 else 0.005
     for strategy, low, high in best_strategies(part, look.models):
-        height = 3 + (STRIP_POINTS - 3) * order.index(strategy) / (len(order) - 1)
+        height = STRIP_POINTS * (order.index(strategy) + 1)
         place = offset_copy(axis.transAxes, axis.figure, y=height, units="points")
         axis.plot(
             [max(low - half, 0), min(high + half, grid[-1])],
@@ -172,12 +201,12 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
     a set with fewer than
     ``FEWEST`` events or non-events says so; one with a single class has no curve.
     """
-    figure, axes = panels(len(look.sets), 2.7)
+    figure, axes = panels(len(look.sets), 2.7 + (_strip_height(look) - 15) / 72)
     words, styles, colors = look.language, line_styles_of(look.models), colors_of(look.models, look.colors)
     sizes = table2.drop_duplicates("set").set_index("set")
     for i, (axis, name) in enumerate(zip(axes, look.sets, strict=True)):
         n, n_pos = (int(sizes.loc[name, column]) for column in ("n", "n_pos"))
-        _head(axis, i, look, name, n, n_pos, pad=STRIP_POINTS + 5)
+        _head(axis, i, look, name, n, n_pos, pad=_strip_height(look) + 5)
         axis.set(xlabel=words.say("threshold_axis"), ylabel=words.say("net_benefit"))
         part = net_benefit[net_benefit["set"] == name]
         if not len(part):
@@ -203,7 +232,7 @@ def draw_decision_curves(net_benefit: pd.DataFrame, table2: pd.DataFrame, look: 
                 rows["net_benefit_low"],
                 rows["net_benefit_high"],
                 color=colors[model],
-                alpha=0.09,
+                alpha=_shade(look),
                 linewidth=0,
             )
             axis.plot(
@@ -258,7 +287,7 @@ def draw_calibration(predictions: pd.DataFrame, curve: pd.DataFrame, look: Look)
                     points["observed_low"],
                     points["observed_high"],
                     color=colors[model],
-                    alpha=0.09,
+                    alpha=_shade(look),
                     linewidth=0,
                 )
             else:

@@ -27,6 +27,7 @@ from scripts.statistics.style import (
     colors_of,
     draw_letter,
     indented,
+    legend_rows,
     line_styles_of,
     mark_synthetic_at,
     markers_of,
@@ -35,8 +36,9 @@ from scripts.statistics.style import (
     wrapped,
 )
 
-ROW = 0.168
-"""Height in inches of a row with one line of text."""
+ROW, MARKS_IN_ROW = 0.168, 4.5
+"""Height in inches of a row with one line of text, and the models whose marks fit in it; more make it
+higher."""
 
 HEAD, FOOT, GAP = 0.33, 0.44, 0.1
 """Inches between a set's title and its first row (column heads), below its last row (axis), and between
@@ -134,9 +136,15 @@ def _columns(rows: Sequence[Row], look: Look, size: float, level: str) -> _Colum
     )
 
 
-def _heights(rows: Sequence[Row], size: float) -> np.ndarray:
+def _heights(rows: Sequence[Row], look: Look, size: float) -> np.ndarray:
     """Height in inches of each row."""
-    return np.array([ROW + (len(row.label) - 1) * size * 1.25 / 72 for row in rows])
+    least = _row(look)
+    return np.array([max(least, ROW + (len(row.label) - 1) * size * 1.25 / 72) for row in rows])
+
+
+def _row(look: Look) -> float:
+    """Least height in inches of a row."""
+    return ROW * max(1.0, len(look.models) / MARKS_IN_ROW)
 
 
 def _interval_level(look: Look) -> str:
@@ -156,7 +164,7 @@ def _draw_marks(axis, rows: Sequence[Row], middles: np.ndarray, look: Look) -> N
         colors_of(look.models, look.colors),
         markers_of(look.models),
     )
-    step = 0.62 * ROW / max(len(look.models), 1)
+    step = min(0.62 * ROW / 3, 0.8 * _row(look) / len(look.models))
     for i, model in enumerate(look.models):
         at = middles + (i - (len(look.models) - 1) / 2) * step
         auc, low, high = (
@@ -202,12 +210,13 @@ def draw_forest(subgroups: pd.DataFrame, table2: pd.DataFrame, look: Look) -> Fi
     title_line = matplotlib.rcParams["axes.titlesize"] * 1.25 / 72
     titles = [_heading(look, name, rows) for name, rows in panels.items()]
     spaces = [
-        len(title) * title_line + (HEAD + _heights(rows, size).sum() + FOOT if rows else 0.1)
+        len(title) * title_line + (HEAD + _heights(rows, look, size).sum() + FOOT if rows else 0.1)
         for title, rows in zip(titles, panels.values(), strict=True)
     ]
     note = words.say("forest_note") + ("" if columns.numbers else f" {words.say('numbers_aside')}")
     note_lines = wrapped(note, DOUBLE_COLUMN - 0.3, matplotlib.rcParams["legend.fontsize"])
-    margin, below = 0.32 if look.synthetic else 0.06, 0.32 + len(note_lines) * size * 1.35 / 72
+    _, _, more = legend_rows([look.names.model(model) for model in look.models], DOUBLE_COLUMN)
+    margin, below = 0.32 if look.synthetic else 0.06, 0.32 + len(note_lines) * size * 1.35 / 72 + more
     total = margin + sum(spaces) + below
     figure = plt.figure(figsize=(DOUBLE_COLUMN, total))
     page = figure.add_axes((0, 0, 1, 1))
@@ -234,7 +243,7 @@ def _draw_set(
 ):
     """One set's heads, texts and marks from ``top`` inches downwards; returns the axis of the marks."""
     words = look.language
-    heights, total = _heights(rows, size), page.get_ylim()[0]
+    heights, total = _heights(rows, look, size), page.get_ylim()[0]
     first, height = top + HEAD, heights.sum()
     middles = np.cumsum(heights) - heights / 2
     left, right = columns.plot

@@ -189,6 +189,14 @@ def wrapped(text: str, width: float, size: float) -> list[str]:
     return [line.rstrip() for line in lines]
 
 
+def with_detail(name: str, detail: str, width: float, size: float) -> str:
+    """``name`` in lines of at most ``width`` inches; ``detail`` whole behind it, or in a line of its own."""
+    *lines, last = wrapped(name, width, size)
+    if text_width(f"{last} {detail}", size) <= width:
+        return "\n".join([*lines, f"{last} {detail}"])
+    return "\n".join([*lines, last, detail])
+
+
 def panels(count: int, height: float, width: float = DOUBLE_COLUMN, per_row: int = 3) -> tuple[Figure, list]:
     """A figure with ``count`` panels, up to three in a row, each ``height`` inches high.
 
@@ -301,25 +309,39 @@ def make_room_for_legends(figure: Figure, axes: Sequence) -> None:
         figure.set_size_inches(width, height + lacking * len(order) + 0.01)
 
 
+def legend_rows(names: Sequence[str], width: float) -> tuple[list[str], int, float]:
+    """How a legend below all panels of a figure of ``width`` inches is set: the names in lines, the rows, and
+    how many inches it is higher than a single line.
+    """
+    size, room = matplotlib.rcParams["legend.fontsize"], width - 0.2
+    names = ["\n".join(wrapped(name, room - 5 * size / 72, size)) for name in names]
+    widest = max(text_width(line, size) for name in names for line in name.split("\n"))
+    fitting = max(int((room + 2 * size / 72) / (widest + 4.6 * size / 72)), 1)
+    rows = -(-len(names) // min(fitting, len(names)))
+    lines = rows * max(name.count("\n") + 1 for name in names)
+    return names, rows, (lines - 1) * size * 1.5 / 72
+
+
 def shared_legend(figure: Figure, axes: Sequence, note: str = "") -> None:
     """One legend below all panels, from the first panel that has named marks, in as many columns as fit;
-    ``note`` stands over it.
+    ``note`` stands over it. Where panels are laid out by an engine, a long one makes the figure higher and
+    takes nothing from them.
     """
     found = (axis.get_legend_handles_labels() for axis in axes)
     handles, names = next((pair for pair in found if pair[0]), ([], []))
     if not handles:
         return
-    size, room = matplotlib.rcParams["legend.fontsize"], figure.get_size_inches()[0] - 0.2
-    names = ["\n".join(wrapped(name, room - 5 * size / 72, size)) for name in names]
-    widest = max(text_width(line, size) for name in names for line in name.split("\n"))
-    fitting = max(int((room + 2 * size / 72) / (widest + 4.6 * size / 72)), 1)
-    rows = -(-len(names) // min(fitting, len(names)))
+    width, height = figure.get_size_inches()
+    names, rows, more = legend_rows(names, width)
+    if figure.get_layout_engine() is not None:
+        figure.set_size_inches(width, height + more)
+    told = wrapped(note, width - 0.2, matplotlib.rcParams["legend.fontsize"]) if note else []
     legend = figure.legend(
         handles,
         names,
         loc="outside lower center",
         ncols=-(-len(names) // rows),
-        title="\n".join(wrapped(note, room, size)) if note else None,
+        title="\n".join(told) or None,
     )
     legend.get_title().set(color=GREY, multialignment="center")
 

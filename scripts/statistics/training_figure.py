@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -22,6 +23,7 @@ from scripts.statistics.style import (
     make_room_for_titles,
     mark_synthetic,
     shared_legend,
+    wrapped,
 )
 
 MARKS = 10
@@ -68,7 +70,7 @@ def draw_training(
 def _draw_network(
     axes: np.ndarray, position: int, label: str, histories: Mapping[str, pd.DataFrame], language: Language
 ) -> None:
-    """The three panels of a network; ``label`` stands over the first."""
+    """The three panels of a network; ``label`` stands beside them."""
     loss, auc, rate = axes
     kinds = {"loss_global": "solid"}
     if any(history["loss_local"].gt(0).any() for history in histories.values()):
@@ -97,10 +99,11 @@ def _draw_network(
     for place, (axis, title) in enumerate(
         ((loss, "loss_axis"), (auc, "held_out_auc_axis"), (rate, "learning_rate_axis"))
     ):
-        shown = language.say(title)
-        letter(axis, position + place, *((label, shown) if label and not place else (shown,)))
+        letter(axis, position + place, language.say(title))
         axis.set_xlabel(language.say("epoch_axis"))
         axis.xaxis.get_major_locator().set_params(integer=True)
+    size = matplotlib.rcParams["axes.labelsize"]
+    loss.set_ylabel("\n".join(wrapped(label, FURTHER_HEIGHT - 0.6, size)), fontweight="bold")
     if len(kinds) > 1:
         lines = [Line2D([], [], color=INK, linewidth=1.0, linestyle=style) for style in kinds.values()]
         loss.legend(lines, [language.say(kind) for kind in kinds], loc="best")

@@ -215,6 +215,14 @@ class Models:
         options = model.training
         return attempt * job_memory_mb(architecture, options.batch_size, options.precision, on_gpu)
 
+    def parameter_counts(self, wildcards: Wildcards) -> dict[str, int]:
+        """Weights of each network, all that are learned."""
+        models = {name: self._config.models[name] for name in self.networks}
+        return {
+            name: architecture_class(model.kind)(**model.geometry).parameter_count()
+            for name, model in models.items()
+        }
+
     def device_asked(self) -> str:
         """The device that a job of the networks is given: where a GPU is asked for, it doesn't go on silently
         on the CPU.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -244,15 +245,13 @@ def random_histories(runs: Sequence[str], epochs: int = 8, seed: int = 4) -> dic
     return histories
 
 
-def write_trainings(
-    folder: Path, network: str = "deep", runs: Sequence[str] = tuple("01234"), parameters: int = 1000
-) -> None:
+def write_trainings(folder: Path, network: str = "deep", runs: Sequence[str] = tuple("01234")) -> None:
     """Histories and records of a network's trainings."""
     for run, history in random_histories(runs).items():
         place = folder / f"results/models/{network}/fold_{run}"
         place.mkdir(parents=True, exist_ok=True)
         history.to_csv(place / "history.csv", index=False)
-        told = {"device": "cpu", "torch": "2", "parameters": parameters, "seconds": 90.0}
+        told = {"device": "cpu", "torch": "2", "seconds": 90.0}
         (place / "trained_on.json").write_text(json.dumps(told), encoding="utf-8")
 
 
@@ -268,26 +267,42 @@ def write_index_scores(
 
 
 def write_study(
-    folder: Path, sizes: Mapping[str, tuple[int, int]] = SIZES, seed: int = 1
+    folder: Path,
+    sizes: Mapping[str, tuple[int, int]] = SIZES,
+    seed: int = 1,
+    called: Mapping[str, str] = MappingProxyType({}),
+    further: Sequence[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """All the files that the stage reads, under ``folder``; returns cohort and predictions."""
+    """All the files that the stage reads, under ``folder``; returns cohort and predictions.
+
+    ``called`` gives other names to the models (MODELS, BASELINES), ``further`` names further networks, with
+    two trainings each.
+    """
     cohort = random_cohort(sizes, seed)
-    predictions = with_baselines(random_predictions(cohort, seed + 1), cohort)
+    predictions = with_baselines(random_predictions(cohort, seed + 1), cohort).rename(columns=called)
+    network, osta = (called.get(name, name) for name in ("deep", "osta"))
+    rng = np.random.default_rng(seed + 2)
+    for other in further:
+        noisy = np.log(predictions[network] / (1 - predictions[network])) + rng.normal(0, 1.5, len(cohort))
+        predictions[other] = 1 / (1 + np.exp(-noisy))
     write_table(cohort, folder / "results/cohort/cohort.csv", COHORT)
     write_table(flow_of_cohort(cohort), folder / "results/cohort/flow.csv", FLOW)
     write_table(predictions, folder / "results/predictions.csv", PREDICTIONS)
-    write_gradcam(folder, cohort, predictions)
-    write_index_scores(folder, cohort, predictions)
+    write_gradcam(folder, cohort, predictions, network)
+    write_index_scores(folder, cohort, predictions, osta)
     random_exposure(cohort).to_csv(folder / "results/intake/exposure.csv", index=False)
-    masked = folder / "results/models/deep/masked"
-    masked.mkdir()
-    random_masked(predictions, cohort, "internal_test").to_csv(masked / "internal_test.csv", index=False)
-    scores = folder / "results/models/deep/scores"
-    scores.mkdir()
-    for name in sizes:
-        if name != "train":
-            random_fold_scores(predictions, cohort, name).to_csv(scores / f"{name}.csv", index=False)
-    write_trainings(folder)
+    masked = folder / f"results/models/{network}/masked/internal_test.csv"
+    masked.parent.mkdir()
+    random_masked(predictions, cohort, "internal_test", network).to_csv(masked, index=False)
+    for own, runs in {network: tuple("01234"), **dict.fromkeys(further, ("0", "1"))}.items():
+        write_trainings(folder, own, runs)
+        scores = folder / f"results/models/{own}/scores"
+        scores.mkdir()
+        for name in sizes:
+            if name != "train":
+                random_fold_scores(predictions, cohort, name, own, runs).to_csv(
+                    scores / f"{name}.csv", index=False
+                )
     return cohort, predictions
 
 
