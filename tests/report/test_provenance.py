@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from scripts.common.config import ImageTable
+from scripts.common.config import ImageTable, PatientTable
 from scripts.common.errors import StudyError
 from scripts.common.key import simulated_key
 from scripts.common.vocabulary import REDACTED
@@ -79,6 +79,21 @@ def test_nothing_of_a_hospital_is_in_the_config(configs):
     )
     assert center["ids"] == {"strip": True, "leading_zeros": "keep", "upper": False, "separators": "keep"}
     assert center["simulate"] is None
+
+
+def test_of_a_predictor_neither_column_nor_codes_are_in_the_config(configs):
+    config = configs["real"]()
+    coding = {"never": ["planted 0"], "daily": ["planted 1"]}
+    predictors = {
+        "calcium": {"column": "planted Ca", "unit": "mmol/L", "range": [1, 4]},
+        "alcohol": {"column": "planted drinks", "type": "category", "coding": coding},
+    }
+    raw = config.centers[1].patients.model_dump() | {"predictors": predictors}
+    center = config.centers[1].model_copy(update={"patients": PatientTable.model_validate(raw)})
+    config = config.model_copy(update={"centers": [config.centers[0], center]})
+    redacted = redacted_config(config)["centers"][1]["patients"]["predictors"]
+    assert "lanted" not in json.dumps(redacted) and redacted["calcium"]["range"] == REDACTED
+    assert redacted["alcohol"]["coding"] == {"never": REDACTED, "daily": REDACTED}
 
 
 def test_nothing_of_a_hospital_with_png_films_or_a_hand_over_is_in_the_config(configs):
