@@ -3,7 +3,7 @@
 
 
 rule bundle:
-    """The bundle of the main network: `make bundle` without MODEL."""
+    """Ask for the bundle of the main network: `make bundle` without MODEL."""
     input:
         f"results/bundle/{MODELS.main_network}",
 

@@ -1,11 +1,15 @@
 # The record of the run and the page for readers.
 
+from scripts.common.catalogue import shown_statistics
 from scripts.common.templates import templates_hash
 from scripts.report.checklists import CHECKLISTS
 from scripts.report.prose import TEMPLATES
 from scripts.report.redaction import redacted_config
 from scripts.report.run_files import FIGURES
 from scripts.report.sections import GROUPS
+from scripts.workflow.targets import study_has
+
+REPORTED = list(shown_statistics(study_has(CFG)))
 
 
 rule record_provenance:
@@ -57,6 +61,7 @@ rule write_report:
     A contact sheet of films stands in it only where the policy on films (report.show_films) allows it.
     """
     input:
+        **{f"scores_of_{m}": [MODELS.scores(m, name) for name in CFG.test_sets] for m in MODELS.networks},
         provenance="results/provenance.json",
         files="results/intake/files.csv",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
@@ -65,8 +70,7 @@ rule write_report:
         cohort="results/cohort/cohort.csv",
         flow="results/cohort/flow.csv",
         predictions="results/predictions.csv",
-        statistics=[f"results/statistics/{name}.csv" for name in reported_statistics(CFG)],
-        **{f"scores_of_{m}": [MODELS.scores(m, name) for name in CFG.test_sets] for m in MODELS.networks},
+        statistics=[f"results/statistics/{name}.csv" for name in REPORTED],
         figures=[f"results/figures/{name}" for name in FIGURES.values()],
     output:
         page=marked("report"),
@@ -92,7 +96,7 @@ rule write_report:
         main_network=MODELS.main_network,
         networks=MODELS.networks,
         test_sets=CFG.test_sets,
-        statistics=reported_statistics(CFG),
+        statistics=REPORTED,
         figures=list(FIGURES),
     script:
         "../scripts/report/write_report.py"

@@ -571,7 +571,7 @@ def check_left_over(config: Config) -> Iterator[Finding]:
     former += [path for path in sorted(Path("state/cache").glob("*/")) if not path.name.isdecimal()]
     if former:
         yield Finding(
-            "Left over",
+            "Leftover",
             "note",
             "of version 0.1.0, no longer used (the finished trainings are in state/store):"
             f" {', '.join(map(str, former))}",
@@ -579,7 +579,7 @@ def check_left_over(config: Config) -> Iterator[Finding]:
         )
     if Path("results/bundle", SHA256_LIST).is_file():
         yield Finding(
-            "Left over",
+            "Leftover",
             "note",
             "results/bundle is a bundle of version 0.1.0; it still scores, and 'make bundle' needs its place",
             "mv results/bundle <a folder outside of results>",
@@ -587,7 +587,7 @@ def check_left_over(config: Config) -> Iterator[Finding]:
     gone = [path for path in sorted(Path("results/models").glob("*/")) if path.name not in config.models]
     if gone:
         yield Finding(
-            "Left over",
+            "Leftover",
             "note",
             f"of models that the config doesn't have: {', '.join(map(str, gone))}",
             f"rm -r {' '.join(map(str, gone))}",
@@ -803,8 +803,8 @@ def described(found: Finding) -> str:
     """A finding as text: a line, and one more for what fixes it."""
     first, *rest = found.said.splitlines() or [""]
     state = "TO FIX" if found.state == "fix" else found.state
-    lines = [f"{state:<6} {found.about:<9} {first}", *(f"{'':17}{line}" for line in rest)]
-    return "\n".join([*lines, f"{'':17}-> {found.line}"] if found.line else lines)
+    lines = [f"{state:<6} {found.about:<8} {first}", *(f"{'':16}{line}" for line in rest)]
+    return "\n".join([*lines, f"{'':16}-> {found.line}"] if found.line else lines)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -39,19 +39,19 @@ def backbones() -> dict[str, Backbone]:
         }
 
 
-def backbone_for(name: str, side: int) -> Backbone:
-    """The backbone ``name``.
-
-    Raises
-    ------
-    ValueError
-        There is no such backbone, or it can't take films of ``side`` x ``side`` pixels.
-    """
+def backbone_named(name: str) -> Backbone:
+    """The backbone ``name``; ``ValueError`` where there is none."""
     known = backbones()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        advice = f"did you mean '{near[0]}'?" if near else f"known are {', '.join(known)}"
+        advice = f"did you mean '{near[0]}'?" if near else "they are listed in scripts/common/backbones.csv"
         raise ValueError(f"backbone '{name}' is none of torchvision's for films of any size; {advice}")
-    if side < known[name].least_side:
-        raise ValueError(f"side ({side}) is too small for {name}; set at least {known[name].least_side}")
     return known[name]
+
+
+def backbone_for(name: str, side: int) -> Backbone:
+    """The same; ``ValueError`` also where it can't take films of ``side`` x ``side`` pixels."""
+    found = backbone_named(name)
+    if side < found.least_side:
+        raise ValueError(f"side ({side}) is too small for {name}; set at least {found.least_side}")
+    return found

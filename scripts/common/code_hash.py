@@ -4,9 +4,9 @@ Snakemake tracks no imported module. The hash goes into a rule's ``params``: a t
 docstring or a new layout leaves it as it is; an edit changes it for exactly the rules that depend on the
 edit.
 
-Two things are left out on purpose. Modules that only say or show (LEAVES) decide no number. What a registry
-names by a dotted string is no import: a rule that runs one of the kinds names that kind's module beside its
-script, and the others don't count.
+Three things are left out on purpose. Modules that only say or show (LEAVES) decide no number. What is
+imported under ``if TYPE_CHECKING:`` never runs. What a registry names by a dotted string is no import: a rule
+that runs one of the kinds names that kind's module beside its script, and the others don't count.
 """
 
 from __future__ import annotations
@@ -117,7 +117,13 @@ def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...], frozenset[tu
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[Path] = set()
     taken: set[tuple[str, str]] = set()
-    for node in ast.walk(tree):
+    for_types = {
+        node
+        for one in tree.body
+        if isinstance(one, ast.If) and isinstance(one.test, ast.Name) and one.test.id == "TYPE_CHECKING"
+        for node in one.body
+    }
+    for node in (node for node in ast.walk(tree) if node not in for_types):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

@@ -75,7 +75,7 @@ def refuse_to_train_again(
     if not theirs or used & set(theirs):
         return
     changed = min((_changed(record["settings"], settings, member) for record in theirs.values()), key=len)
-    why = ", ".join(f"'{key}' is {now!r} and was {then!r}" for key, then, now in changed) or (
+    why = ", ".join(changed) or (
         "its films, labels or folds or the weights that it starts from are others, or it was trained by"
         " changed code"
     )
@@ -95,21 +95,22 @@ def _records(store: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             continue
 
 
-def _changed(
-    before: Mapping[str, Any], settings: Settings, member: Member
-) -> list[tuple[str, object, object]]:
-    """Key of the config, value then and value now of each setting that differs."""
-    now = json.loads(json.dumps(settings.plain()))
+def _changed(before: Mapping[str, Any], settings: Settings, member: Member) -> list[str]:
+    """Key of the config and both values of each setting that differs."""
     places = {"seed": "study.seed", "cpu_threads": "networks.cpu_threads"}
-    found = []
-    for name in now:
-        then, here = before.get(name), now[name]
-        if isinstance(here, dict) and isinstance(then, dict):
-            found += [
-                (member.key(f"{name}.{key}"), then.get(key), here.get(key))
-                for key in sorted({*then, *here})
-                if then.get(key) != here.get(key)
-            ]
-        elif then != here:
-            found.append((places.get(name, member.key(name)), then, here))
-    return found
+    then, now = _flat(before), _flat(json.loads(json.dumps(settings.plain())))
+    return [
+        f"'{places.get(name, member.key(name))}' is {now.get(name)!r} "
+        + (f"and was {then[name]!r}" if name in then else "and was not known then")
+        for name in sorted({*then, *now})
+        if (name in then, then.get(name)) != (name in now, now.get(name))
+    ]
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings by their place in the config, such as ``training.epochs``."""
+    flat = {}
+    for name, value in settings.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        flat |= {f"{name}.{key}".rstrip("."): each for key, each in inner.items()}
+    return flat

@@ -63,7 +63,7 @@ class FilmNetwork(nn.Module, ABC):
 
     @abstractmethod
     def fold_norms(self) -> None:
-        """Put every BatchNorm into the convolution before it; the network is in evaluation mode."""
+        """Put each BatchNorm that follows a convolution into it; the network is in evaluation mode."""
 
     @abstractmethod
     def scorer(self, device_type: str, precision: str) -> Callable[[Tensor], Tensor]:

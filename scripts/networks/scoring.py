@@ -45,7 +45,7 @@ class FilmBatches(Protocol):
 
 
 def for_scoring(network: FilmNetwork) -> FilmNetwork:
-    """A copy in evaluation mode, with every BatchNorm folded into its convolution."""
+    """A copy in evaluation mode, with each BatchNorm that follows a convolution folded into it."""
     fused = copy.deepcopy(network).eval()
     fused.fold_norms()
     return fused.to(memory_format=torch.channels_last)

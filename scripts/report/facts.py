@@ -129,7 +129,11 @@ class Network(Model):
 
 
 def start_of(settings: Mapping[str, Any]) -> str:
-    """What a trunk starts from: ``random``, ``imagenet``, or ``file`` for weights of the user's own."""
+    """What a trunk starts from: ``random``, ``imagenet``, or ``file`` for weights or embeddings of the user's
+    own.
+    """
+    if settings.get("embeddings"):
+        return "file"
     return settings["init"] if settings["init"] in ("random", "imagenet") else "file"
 
 

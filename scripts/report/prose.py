@@ -67,8 +67,12 @@ class Prose:
         self.language, self.facts = language, facts
         self._environment = _environment(language)
 
+    def _unwrapped(self, text: str) -> str:
+        """Running text; what was left out leaves no empty line, since headings and items part it."""
+        return unwrapped("\n".join(line for line in text.splitlines() if line.strip()), self.language)
+
     def _rendered(self, file: str) -> str:
-        return unwrapped(self._environment.get_template(file).render(self.facts), self.language)
+        return self._unwrapped(self._environment.get_template(file).render(self.facts))
 
     def parts(self, file: str) -> list[tuple[str, str]]:
         """Heading and paragraph of each part of a file."""
@@ -87,4 +91,4 @@ class Prose:
         """The text of one block."""
         template = self._environment.get_template(file)
         context = template.new_context(self.facts)
-        return unwrapped("".join(template.blocks[name](context)), self.language)
+        return self._unwrapped("".join(template.blocks[name](context)))

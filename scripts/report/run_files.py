@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.common.catalogue import shown_figures, shown_statistics
+from scripts.common.catalogue import SEVERAL_NETWORKS, shown_figures, shown_statistics
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILES, FILMS
 from scripts.common.errors import StudyError
@@ -22,8 +22,8 @@ from scripts.common.study_models import ABLATION, StudyModel, labels_of, study_m
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import TRAIN
 
-STATISTICS = shown_statistics()
-"""Tables of ``results/statistics`` that the report reads, by name."""
+STATISTICS = shown_statistics((SEVERAL_NETWORKS,))
+"""Tables of ``results/statistics`` that the report reads, by name, as far as the study has them."""
 
 FIGURES = shown_figures()
 """Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""

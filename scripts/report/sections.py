@@ -950,7 +950,7 @@ class Report:
         words = self.words
         caption = words.say("architectures_caption", model=self.main, level=self.level)
         note = words.say("architectures_note", model=self.main, engine=self._engine())
-        return [self._measures("architectures", "table-architectures", caption, [note])]
+        return [self._measures("architectures", "table-architectures", caption, [note], aside=("engine",))]
 
     def methods(self) -> list[Any]:
         blocks: list[Any] = []

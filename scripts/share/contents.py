@@ -82,8 +82,13 @@ def _left_over(results: Path, provenance: dict[str, Any]) -> list[str]:
 
 
 def _of_age(provenance: dict[str, Any]) -> list[str]:
-    """Names of the models that predict from the age alone."""
-    models = provenance["config"]["models"]
+    """Names of the models that predict from the age alone; ``StudyError`` for a run of version 0.1.0."""
+    models = provenance["config"].get("models")
+    if models is None:
+        raise StudyError(
+            "'results/provenance.json' is of version 0.1.0 of the software. Run the study again"
+            " (docs/upgrading.md), then 'make share'."
+        )
     return [name for name, entry in models.items() if entry.get("predictors") == ["age"]]
 
 

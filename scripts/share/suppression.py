@@ -241,8 +241,11 @@ def _thresholds(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> N
     for row in rows:
         if TRAIN in sets.closed:
             close_row(row, rules.keys)
-        elif not keep_outcomes:
+            continue
+        if not keep_outcomes:
             hide_outcomes(row, rules.contract, sets)
+        if (TRAIN, _called_by(row["model"])) in sets.decisions.closed:
+            _hide(row, rules.outcomes)
 
 
 def _parts(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
@@ -506,13 +509,16 @@ def decisions_of(tables: Mapping[str, Table], sets: Sets) -> Decisions:
     for unit in units_of(tables, how):
         if unit.family == "age" and (unit.of_set, unit.name) not in closed:
             ages[unit.of_set] += unit.compared(unit.sizes)
-    for name in ("statistics/table2.csv", "statistics/baseline_performance.csv"):
+    for name in ("statistics/table2.csv", "statistics/baseline_performance.csv", "statistics/thresholds.csv"):
         for row in tables.get(name, []):
             cells = cells_of(row) if row["model"] in sets.of_age else None
-            if cells and any(
-                sets.small(abs(cells[0] - op), abs(cells[2] - non_op)) for op, non_op in ages[row["set"]]
-            ):
-                closed.add((row["set"], _called_by(row["model"])))
+            if cells is None:
+                continue
+            of_set, (tp, _, fp, _) = row.get("set", TRAIN), cells
+            if any(sets.small(abs(tp - op), abs(fp - non_op)) for op, non_op in ages[of_set]):
+                closed.add((of_set, _called_by(row["model"])))
+            else:
+                ages[of_set].append((tp, fp))
     for row in tables.get("statistics/missing.csv", []):
         n_capped = whole(row["n_capped"]) or 0
         if n_capped and any(sets.small(abs(sum(part) - n_capped)) for part in ages[row["set"]]):

@@ -165,7 +165,9 @@ class ScreenedNetwork(HybridNetwork):
     def __init__(self, changes: Changes, lite: Path | None = None, **architecture: object) -> None:
         kept = architecture["layers"]
         layers = kept if changes.layers is None else changes.layers
-        super().__init__(HybridArchitecture(**(architecture | {"layers": layers})))
+        # without layers the hybrid has no token; here a read-out without layers may still see one
+        super().__init__(HybridArchitecture(**(architecture | {"layers": max(layers, 1)})))
+        self.encoder = self.encoder[:layers]
         self.changes = changes
         width = self.token.shape[-1]
         if changes.token_sd != 0.02:

@@ -21,15 +21,14 @@ from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import write_table
-from scripts.networks.kinds.hybrid import HybridNetwork
-from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.film_network import FilmNetwork
+from scripts.networks.kinds.registry import architecture_class, new_network
 from scripts.networks.training_store import weights_bytes
 
 ARCHITECTURE = {
     "grid": 3, "block_size": 32, "trunk_width": 8, "layers": 1, "heads": 4, "mlp_ratio": 4, "dropout": 0.1,
     "head_hidden": 16,
 }  # fmt: skip
-SIDE = 96
 FACTS = {
     "what": "A network of blocks.",
     "test_sets": ["internal_test", "external_1"],
@@ -43,33 +42,36 @@ FACTS = {
 }
 
 
-def lively_network(seed: int) -> HybridNetwork:
+def lively_network(seed: int, kind: str = "hybrid", architecture: dict | None = None) -> FilmNetwork:
     """A network whose BatchNorm has statistics of its own and whose scores differ between films."""
     torch.manual_seed(seed)
-    network = HybridNetwork(HybridArchitecture(**ARCHITECTURE))
+    network = new_network(kind, architecture_class(kind)(**(architecture or ARCHITECTURE)))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0, 0.2)
             module.running_var.uniform_(0.5, 1.5)
             torch.nn.init.uniform_(module.weight, 0.5, 1.5)
-    torch.nn.init.normal_(network.global_head[2].weight, std=1.0)
+    if kind == "hybrid":
+        torch.nn.init.normal_(network.global_head[2].weight, std=1.0)
     return network
 
 
-def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) -> dict:
+def write_inputs(
+    folder: Path,
+    precision: str = "fp32",
+    synthetic: bool = True,
+    kind: str = "hybrid",
+    architecture: dict | None = None,
+) -> dict:
     """The files that ``make_bundle`` reads, and its other arguments."""
     rng = np.random.default_rng(5)
     weights = []
     for fold in range(2):
         weights.append(folder / f"fold_{fold}.pt")
-        weights[-1].write_bytes(
-            weights_bytes(
-                lively_network(fold),
-                precision,
-                fold,
-            )
-        )
-    np.save(folder / "films.npy", rng.integers(0, 65536, (6, SIDE, SIDE), np.uint16))
+        network = lively_network(fold, kind, architecture)
+        weights[-1].write_bytes(weights_bytes(network, precision, fold))
+    side = network.side
+    np.save(folder / "films.npy", rng.integers(0, 65536, (6, side, side), np.uint16))
     (folder / "thresholds.csv").write_text("model,threshold,rule\nplain,0.4375,youden\nother,0.2,youden\n")
     rows = []
     for name, n in (("train", 40), ("internal_test", 12), ("external_1", 9)):
@@ -109,7 +111,7 @@ def write_inputs(folder: Path, precision: str = "fp32", synthetic: bool = True) 
         "settings": {
             "model": "plain",
             "label": "Plain film",
-            "kind": "hybrid",
+            "kind": kind,
             "seed": 7,
             "synthetic": synthetic,
             "scoring": {"precision": "trained", "films_per_forward": "auto", "cpu_threads": 1},

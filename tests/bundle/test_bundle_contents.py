@@ -28,7 +28,7 @@ from scripts.common.tables import read_table
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.trained_networks import load_networks
-from tests.bundle.conftest import as_of_0_1_0, write_inputs
+from tests.bundle.conftest import ARCHITECTURE, as_of_0_1_0, write_inputs
 
 WHOLE = {
     "MANIFEST.sha256",
@@ -285,6 +285,27 @@ def test_no_bundle_is_written_into_a_bundle_of_version_0_1_0(made, inputs, tmp_p
     with pytest.raises(StudyError, match="is itself a bundle, as version 0.1.0 wrote it"):
         make_bundle(**inputs, target=old / "plain")
     open_bundle(old)
+
+
+@pytest.mark.parametrize(
+    ("kind", "architecture"),
+    [
+        ("whole_film", {"backbone": "resnet18", "side": 64, "dropout": 0.1}),
+        ("hybrid", {**ARCHITECTURE, "layers": 0, "positions": "none"}),
+    ],
+)
+def test_a_bundle_of_every_kind_has_an_onnx_file_and_scores(tmp_path, kind, architecture):
+    inputs = write_inputs(tmp_path, kind=kind, architecture=architecture)
+    make_bundle(**inputs, target=tmp_path / "bundle" / "other")
+    opened = open_bundle(tmp_path / "bundle" / "other")
+    settings = opened.settings
+    assert settings["kind"] == kind and settings["architecture"] == architecture
+    assert settings["onnx"]["largest_difference"] <= 1e-4
+    scorer = Scorer(opened.weights, kind, architecture, settings["scoring"], torch.device("cpu"))
+    assert self_check(scorer, settings["self_check"]["probabilities"]) == 0
+    assert np.ptp(settings["self_check"]["probabilities"]) > 1e-3, "all films are scored alike"
+    card = (opened.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"of the kind `{kind}`" in card and all(f"`{name}`" in card for name in architecture)
 
 
 def write_results(folder: Path, made: Path) -> dict[str, str]:

@@ -83,6 +83,18 @@ def test_a_module_that_only_says_leaves_the_hash_alone(tree, monkeypatch):
     assert hashed(tree) != now
 
 
+def test_what_is_imported_for_types_alone_leaves_the_hash_alone(tree):
+    imports = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from scripts.a.other import Y\n"
+    (tree / "scripts/a/part.py").write_text(imports)
+    before = hashed(tree)
+    (tree / "scripts/a/other.py").write_text("Y = 2\n")
+    assert hashed(tree) == before
+    (tree / "scripts/a/part.py").write_text(imports.replace("if TYPE_CHECKING:", "if True:"))
+    now = hashed(tree)
+    (tree / "scripts/a/other.py").write_text("Y = 3\n")
+    assert hashed(tree) != now
+
+
 @pytest.fixture
 def kinds(tree):
     """A loop that runs one of two kinds, which a registry names by strings."""

@@ -52,10 +52,16 @@ TINY = {
 }
 
 
+@pytest.fixture(scope="session")
+def fresh_settings():
+    """The function that makes a copy of the settings of a network that trains in a second."""
+    return lambda: json.loads(json.dumps(TINY))
+
+
 @pytest.fixture
-def settings() -> dict:
-    """Settings of a network that trains in a second; a fresh copy for each test."""
-    return json.loads(json.dumps(TINY))
+def settings(fresh_settings) -> dict:
+    """A copy for each test."""
+    return fresh_settings()
 
 
 def write_cache(folder: Path, n: int, side: int, folds: int | None = 5, seed: int = 0) -> Path:
@@ -81,7 +87,7 @@ def write_cache(folder: Path, n: int, side: int, folds: int | None = 5, seed: in
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_cache():
     """The function that writes a film cache."""
     return write_cache

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -38,10 +39,9 @@ def run(cache, settings, study, model="net", member=None):
     path, member = study / "log.txt", member or Member(model, 0)
     log = Log(path, "test", echo=False)
     output = study / "results/models" / member.model / f"fold_{member.run}"
+    read, weights = settings_of(settings, "hybrid"), None if settings["init"] == "random" else Path(__file__)
     try:
-        train_fold(
-            cache, member, settings_of(settings, "hybrid"), None, output, study / "state", "cpu", 5, log
-        )
+        train_fold(cache, member, read, weights, output, study / "state", "cpu", 5, log)
     finally:
         log.close()
     return path.read_text()
@@ -113,6 +113,11 @@ def test_a_network_of_another_name_is_taken_over_too(cache, settings, study):
         ),
         (lambda s: s.update(seed=8), "'study.seed' is 8 and was 7"),
         (lambda s: s.update(cpu_threads=2), "'networks.cpu_threads' is 2 and was 1"),
+        (
+            lambda s: s["architecture"].update(positions="none"),
+            "'models.net.architecture.positions' is 'none' and was not known then",
+        ),
+        (lambda s: s.update(init=__file__), f"'models.net.init' is '{__file__}' and was 'random'"),
         (lambda s: s["architecture"].update(layers=1), "'models.net.architecture.layers' is 1 and was 2"),
     ],
 )

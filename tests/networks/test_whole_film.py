@@ -146,8 +146,9 @@ def test_evidence_lies_where_the_film_differs(name):
         film = blank.clone()
         film[..., 32 * row : 32 * row + 32, 32 * column : 32 * column + 32] = torch.randn(32, 32)
         change = (network.evidence(film) - network.evidence(blank))[0].abs()
-        near = change[row - 1 : row + 2, column - 1 : column + 2].sum()
-        assert near > 2 * (change.sum() - near)
+        share, place = change / change.sum(), torch.arange(8.0)
+        assert (share.sum(1) @ place).item() == pytest.approx(row, abs=1.5)
+        assert (share.sum(0) @ place).item() == pytest.approx(column, abs=1.5)
 
 
 def test_the_table_of_backbones_has_torchvisions_names():

@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ import pandas as pd
 import pytest
 
 from scripts.cohort.selection import NOTES
+from scripts.common.catalogue import shown_statistics
 from scripts.common.config import read_config
+from scripts.common.config.files import laid_over
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILES
 from scripts.common.contracts.statistics import (
+    ARCHITECTURES,
     BASELINE_PERFORMANCE,
     BEST_MODEL,
     CALIBRATION,
@@ -34,15 +38,18 @@ from scripts.common.contracts.statistics import (
 )
 from scripts.common.key import simulated_key
 from scripts.common.tables import Columns, write_table
+from scripts.common.vocabulary import CLINICAL
 from scripts.report.provenance import provenance, provenance_text
 from scripts.report.redaction import redacted_config
-from scripts.report.run_files import FIGURES, STATISTICS, read_run
+from scripts.report.run_files import FIGURES, read_run
 from scripts.statistics.cohort_description import VARIABLES
 from scripts.statistics.fold_performance import ENSEMBLE
 from scripts.statistics.shortcuts import CONTRASTS, GROUPS
+from scripts.workflow.models import Models
+from scripts.workflow.targets import study_has
 
-MODELS = ("deep", "clinical", "combined")
 DECLARED = {
+    "architectures": ARCHITECTURES,
     "thresholds": THRESHOLDS,
     "table1": TABLE1,
     "table2": TABLE2,
@@ -60,7 +67,6 @@ DECLARED = {
     "baseline_delong": DELONG,
     "shortcuts": SHORTCUTS,
 }
-BASELINES = ("age", "logistic", "osta")
 
 REAL_CENTER = {
     "name": "east",
@@ -99,6 +105,32 @@ REAL_CENTER = {
 }
 
 
+LABELLED = {
+    "deep": {"kind": "hybrid", "label": {"en": "Deep learning", "zh": "DL 模型"}},
+    "clinical": {
+        "kind": "trees", "label": {"en": "Clinical", "zh": "临床模型"}, "predictors": list(CLINICAL),
+    },
+    "combined": {
+        "kind": "trees", "label": {"en": "Combined", "zh": "联合模型"}, "predictors": [*CLINICAL, "deep"],
+    },
+    "age": {
+        "kind": "logistic", "role": "baseline", "label": {"en": "Age alone", "zh": "仅年龄"},
+        "predictors": ["age"],
+    },
+    "logistic": {
+        "kind": "logistic", "role": "baseline", "label": {"en": "Logistic regression", "zh": "logistic 回归"},
+        "predictors": list(CLINICAL),
+    },
+    "osta": {"kind": "osta", "role": "baseline", "label": "OSTA"},
+}  # fmt: skip
+"""The shipped models, each with a label in both languages."""
+
+
+def with_changes(**changes):
+    """The shipped models with ``changes`` of one laid over it."""
+    return {name: laid_over(entry, changes.get(name, {})) for name, entry in LABELLED.items()}
+
+
 def simulated_config(**changes):
     """The config of three simulated centres; ``changes`` replace sections."""
     centers = [
@@ -120,7 +152,7 @@ def simulated_config(**changes):
             "simulate": {"like": "external_2", "n_op": 9, "n_non_op": 6},
         },
     ]
-    return read_config({"centers": centers, **changes})
+    return read_config({"models": LABELLED, "centers": centers, **changes})
 
 
 def real_config(**changes):
@@ -226,18 +258,52 @@ def png_bytes(shade: int) -> bytes:
     return buffer.getvalue()
 
 
+def seven_models():
+    """Three networks, one of them an ablation, and four further models, two of them baselines."""
+    predictors = ["age", "sex"]
+    return {
+        "net_a": {
+            "kind": "hybrid", "label": {"en": "Blocks", "zh": "分块模型"}, "init": "random", "seeds": 2,
+        },
+        "net_a_bare": {
+            "like": "net_a",
+            "role": "ablation",
+            "label": {"en": "Bare blocks", "zh": "简化分块模型"},
+            "architecture": {"layers": 0},
+            "training": {"local_weight": 0},
+        },
+        "net_b": {"kind": "whole_film", "label": {"en": "Whole film", "zh": "整片模型"}, "side": 384},
+        "clin_x": {
+            "kind": "trees", "label": {"en": "Bedside", "zh": "床旁模型"}, "predictors": predictors,
+        },
+        "stack_x": {
+            "kind": "trees", "label": {"en": "Both", "zh": "双网络模型"},
+            "predictors": [*predictors, "net_a", "net_b"],
+        },
+        "found_x": {
+            "kind": "features", "role": "baseline", "label": {"en": "Foundation", "zh": "基础模型"},
+            "embeddings": "planted/embeddings.csv",
+        },
+        "osta_x": {"kind": "osta", "role": "baseline", "label": {"en": "By weight", "zh": "体重指数法"}},
+    }  # fmt: skip
+
+
 def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", seed: int = 5) -> dict:
     """Write a run's files under ``folder`` and return the arguments of ``read_run``."""
     rng = np.random.default_rng(seed)
     centers = [c.name for c in config.centers]
     sets = ["train", *config.test_sets]
+    main, baselines, networks = config.with_role("main"), config.with_role("baseline"), config.networks_named
+    runs = {name: Models(config).runs(name) for name in networks}
+    osta = [name for name in config.models if config.models[name].kind == "osta"]
     (folder / "figures").mkdir(parents=True)
     cohort = _cohort(centers, rng)
     write_table(cohort, folder / "cohort.csv", COHORT)
     write_table(_flow(centers), folder / "flow.csv", FLOW)
-    scores = {m: np.clip(cohort["label"] * 0.3 + rng.uniform(0, 0.7, len(cohort)), 0, 1) for m in MODELS}
-    write_table(cohort.assign(**scores), folder / "predictions.csv", PREDICTIONS)
-    cohort_predictions = pd.read_csv(folder / "predictions.csv")[[*PREDICTIONS, *MODELS]]
+    scores = {
+        m: np.clip(cohort["label"] * 0.3 + rng.uniform(0, 0.7, len(cohort)), 0, 1) for m in config.models
+    }
+    cohort_predictions = cohort.assign(**scores)[[*PREDICTIONS, *scores]]
     write_table(cohort_predictions, folder / "predictions.csv", PREDICTIONS)
     statuses = [("accepted", "")] * 10 + [("quarantined", "not_dicom")] * 2 + [("rejected", "clipped")]
     files = [
@@ -255,9 +321,9 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
             path = folder / f"sheet_{center}_{verdict}.png"
             path.write_bytes(png_bytes(shade + i))
             sheets[verdict].append(path)
-    pairs = [("combined", "clinical"), ("deep", "clinical"), ("combined", "deep")]
+    pairs = list(itertools.combinations(reversed(main), 2))
     keys: dict[str, list[dict]] = {
-        "thresholds": [{"model": m, "rule": "youden"} for m in MODELS],
+        "thresholds": [{"model": m, "rule": "youden"} for m in config.models],
         "table1": [
             {"center": c, "variable": v, "op": "71.1 ± 8.9", "non_op": "58.8 ± 11.3", "p_value": 0.00004}
             for c in centers
@@ -266,7 +332,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "table2": [
             {"set": s, "model": m, "n": 40, "n_pos": 14}
             for s in sets[1:]
-            for m in (*MODELS, "everyone_positive")
+            for m in (*main, "everyone_positive")
         ],
         "delong": [
             {"set": s, "model_a": a, "model_b": b, "engine": engine, "p_value": 0.0123, "p_holm": 0.0369}
@@ -291,7 +357,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "best_model": [
             {"set": s, "model": m, "n_thresholds": 3, "tied_with": t}
             for s in sets[1:]
-            for m, t in (("all", ""), ("combined", "deep, clinical"), ("none", ""))
+            for m, t in (("all", ""), (main[-1], ", ".join(main[:-1])), ("none", ""))
         ],
         "youden_upper_bound": [
             {
@@ -304,41 +370,40 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
                 "note": "",
             }
             for s in sets[1:]
-            for m in MODELS
+            for m in main
         ],
         "folds": [
-            {"set": s, "fold": f, "n": 40, "n_pos": 14, "auc_ci_method": "DeLong, logit"}
+            {"model": m, "set": s, "fold": f, "n": 40, "n_pos": 14, "auc_ci_method": "DeLong, logit"}
+            for m in networks
             for s in sets[1:]
-            for f in (*map(str, range(config.cohort.folds)), ENSEMBLE)
+            for f in (*runs[m], ENSEMBLE)
         ],
-        "calibration": [{"set": s, "model": m} for s in sets[1:] for m in MODELS],
+        "calibration": [{"set": s, "model": m} for s in sets[1:] for m in main],
         "subgroups": [
             {"set": s, "model": m, "subgroup": "sex", "level": v}
             for s in sets[1:]
-            for m in MODELS
+            for m in main
             for v in ("female", "male")
         ],
         "prevalence": [
-            {"set": s, "model": m, "population": "China, 50 years and above"}
-            for s in sets[1:]
-            for m in MODELS
+            {"set": s, "model": m, "population": "China, 50 years and above"} for s in sets[1:] for m in main
         ],
         "sensitivity": [
             {"set": s, "model": m, "analysis": a}
             for s in sets[1:]
-            for m in MODELS
+            for m in main
             for a in ("main", "complete_cases")
         ],
         "baseline_performance": [
             {"set": s, "model": m, "n": 40, "n_pos": 14, "rule": "youden"}
             for s in sets[1:]
-            for m in (*BASELINES, "osta_published")
+            for m in (*baselines, *(f"{name}_published" for name in osta))
         ],
         "baseline_delong": [
             {"set": s, "model_a": a, "model_b": b, "engine": engine}
             for s in sets[1:]
-            for a in ("deep", "combined")
-            for b in BASELINES
+            for a in {config.main_network: 0, main[-1]: 0}
+            for b in baselines
         ],
         "shortcuts": [
             *(
@@ -355,21 +420,34 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
                 for a, b in (("unmasked", ""), *CONTRASTS)
             ),
         ],
+        "architectures": [
+            {
+                "set": s,
+                "model": m,
+                "role": config.models[m].role,
+                "n_parameters": 11_000_000,
+                "engine": engine,
+            }
+            for s in sets[1:]
+            for m in networks
+        ],
         "missing": [{"center": c, "set": c, "variable": v} for c in centers for v in VARIABLES],
     }
     statistics = {}
-    for name in STATISTICS:
+    for name in shown_statistics(study_has(config)):
         statistics[name] = folder / f"{name}.csv"
         write_table(_plausible(DECLARED[name], keys[name], rng), statistics[name], DECLARED[name])
-    fold_scores = []
-    for name in sets[1:]:
-        fold_scores.append(folder / f"scores_{name}.csv")
-        part = cohort_predictions[cohort_predictions["set"] == name]
-        each = {
-            f"fold_{k}": np.clip(part["deep"] + rng.normal(0, 0.05, len(part)), 0, 1)
-            for k in range(config.cohort.folds)
-        }
-        part[["patient_id", "deep"]].assign(**each).to_csv(fold_scores[-1], index=False)
+    fold_scores: dict[str, list[Path]] = {}
+    for model in networks:
+        for name in sets[1:]:
+            path = folder / f"scores_{model}_{name}.csv"
+            part = cohort_predictions[cohort_predictions["set"] == name]
+            each = {
+                f"fold_{run}": np.clip(part[model] + rng.normal(0, 0.05, len(part)), 0, 1)
+                for run in runs[model]
+            }
+            part[["patient_id"]].assign(score=part[model], **each).to_csv(path, index=False)
+            fold_scores.setdefault(model, []).append(path)
     figures = {}
     for name, file in FIGURES.items():
         figures[name] = folder / "figures" / file
@@ -395,6 +473,12 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     requirements.write_text(
         "numpy==1.0 \\\n    --hash=sha256:00\npandas==1.0\nnot-installed-here==3\n", encoding="utf-8"
     )
+    trainings = []
+    for model in networks:
+        for run in runs[model]:
+            path = folder / f"trained_on_{model}_{run}.json"
+            path.write_text('{"device": "cpu", "torch": "2.0"}', encoding="utf-8")
+            trainings.append((model, run, path))
     record = provenance(
         config=redacted_config(config),
         synthetic=config.synthetic,
@@ -402,9 +486,10 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         listings={c: str(p) for c, p in listings.items()},
         tables=tables,
         weights=[],
+        embeddings=[],
         engine={"engine": engine, "R": "4.2.2", "pROC": "1.18.0", "numpy": "2.4.6"},
         outputs=[],
-        trainings=[],
+        trainings=trainings,
         requirements=requirements,
     )
     # the record of a run knows its results by their place under results/, not by the test's folder
@@ -412,6 +497,8 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
     (folder / "provenance.json").write_text(provenance_text(record), encoding="utf-8")
     return {
         "labels": {c.name: c.label for c in config.centers},
+        "models": config.shown_models(),
+        "main_network": config.main_network,
         "test_sets": config.test_sets,
         "files": folder / "files.csv",
         "films": films,

@@ -122,9 +122,9 @@ def test_statements_follow_the_run(study, configs):
         0,
         3,
     ]
-    assert "weight_kg 7;" in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
+    assert "weight 7." in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
     run.statistics["missing"]["n_missing"] = 0
-    assert "among the included: none;" in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
+    assert "among the included: none." in {one.item: one.statement for one in items(run, "tripod_ai")}["11"]
 
 
 def test_answers_follow_the_run(study, configs):
@@ -245,7 +245,7 @@ def test_what_rejects_a_film_knows_neither_age_nor_sex_nor_label():
 )
 def test_the_weights_to_start_from_are_named_for_each_kind(study, init, english, chinese):
     run = study()
-    run.config["deep"]["init"] = init
+    run.config["models"]["deep"]["init"] = init
     seed = str(run.config["study"]["seed"])
     for language, sentence in (("en", english), ("zh", chinese)):
         text = {one.item: one.statement for one in items(run, "claim", language)}["24"]
@@ -254,7 +254,7 @@ def test_the_weights_to_start_from_are_named_for_each_kind(study, init, english,
 
 def test_preprocessing_names_the_size_that_films_get(study):
     run = study()
-    run.config["deep"]["architecture"] |= {"grid": 5, "block_size": 64}
+    run.config["models"]["deep"]["architecture"] |= {"grid": 5, "block_size": 64}
     text = {one.item: one.statement for one in items(run, "claim")}["9"]
     assert (
         "resized to 320×320 pixels, 5×5 blocks of 64;" in text

@@ -23,6 +23,7 @@ from scripts.report.provenance import (
     trained_on,
 )
 from scripts.report.redaction import redacted_config
+from tests.report.conftest import with_changes
 
 KEY = simulated_key(3)
 
@@ -31,6 +32,8 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
     (tmp_path / "listing.csv").write_text(listing, encoding="utf-8")
     (tmp_path / "patients.csv").write_text("Planted Name,1\n", encoding="utf-8")
     (tmp_path / "results.csv").write_text("a,b\n", encoding="utf-8")
+    (tmp_path / "weights.pth").write_bytes(b"weights")
+    (tmp_path / "embeddings.csv").write_text("image_id,e0\nI1,0.5\n", encoding="utf-8")
     (tmp_path / "requirements.txt").write_text(
         "numpy==1 \\\n  --hash=sha256:0\nno-such-package-here==2\n", encoding="utf-8"
     )
@@ -40,7 +43,8 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
         key=KEY,
         listings={"east": str(tmp_path / "listing.csv")},
         tables=[("east", "patients", str(tmp_path / "patients.csv"))],
-        weights=[],
+        weights=[("deep", str(tmp_path / "weights.pth"))],
+        embeddings=[("head", str(tmp_path / "embeddings.csv"))],
         engine={"engine": "r", "R": "4.2.2", "pROC": "1.18.0"},
         outputs=[str(tmp_path / "results.csv")],
         trainings=[],
@@ -51,8 +55,17 @@ def _record(tmp_path, config, listing="path,size,mtime_ns\na.dcm,3,5\n"):
 def test_nothing_of_a_hospital_is_in_the_config(configs):
     config = configs["real"](
         report={"show_films": "signed_off", "signed_off_by": "Dr Planted"},
-        deep={"init": "/planted/weights.pth"},
+        models={
+            **with_changes(deep={"init": "/planted/weights.pth"}),
+            "head": {"kind": "features", "label": "Head", "embeddings": "/planted/embeddings.csv"},
+            "trunk": {"kind": "features", "trunk": "resnet18", "init": "/planted/trunk.pth"},
+            "fetched": {"kind": "whole_film", "role": "ablation"},
+        },
     )
+    models = redacted_config(config)["models"]
+    assert [models[name]["init"] for name in ("deep", "trunk", "fetched")] == [REDACTED, REDACTED, "imagenet"]
+    assert models["head"]["embeddings"] == REDACTED and models["trunk"]["embeddings"] is None
+    assert models["head"]["label"] == {"en": "Head", "zh": "Head"}
     text = json.dumps(redacted_config(config), ensure_ascii=False)
     for word in ("planted", "Planted", "Saint", "Hospital", "/"):
         assert word not in text.replace("g/cm", "").replace("[-/ ]", ""), word
@@ -102,7 +115,7 @@ def test_settings_of_the_study_are_kept(configs):
     config = redacted_config(configs["simulated"](statistics={"bootstrap": 321}))
     assert config["statistics"]["bootstrap"] == 321
     assert config["centers"][0]["simulate"]["n_op"] == 30
-    assert config["study"]["key_file"] is None and config["deep"]["init"] == "imagenet"
+    assert config["study"]["key_file"] is None and config["models"]["deep"]["init"] == "imagenet"
 
 
 def test_record_is_redacted_and_complete(tmp_path, configs):
@@ -116,16 +129,23 @@ def test_record_is_redacted_and_complete(tmp_path, configs):
     assert output == hashlib.sha256(b"a,b\n").hexdigest()
     patients = record["inputs"]["centers"]["east"]["tables"]["patients"]
     assert patients == KEY.checksum(b"Planted Name,1\n")
+    assert record["inputs"]["weights"] == {"deep": hashlib.sha256(b"weights").hexdigest()}
+    embeddings = b"image_id,e0\nI1,0.5\n"
+    assert record["inputs"]["embeddings"] == {"head": KEY.checksum(embeddings)}
+    assert hashlib.sha256(embeddings).hexdigest() not in text
     assert hashlib.sha256(b"Planted Name,1\n").hexdigest() not in text  # a plain checksum could be guessed
 
 
 def test_the_device_of_a_fold_is_that_of_its_training_and_not_of_the_config(tmp_path):
-    files = [tmp_path / name for name in ("a.json", "b.json")]
-    for file, device in zip(files, ("cuda", "cpu")):
+    of = {("a", "0"): "cuda", ("a", "0_seed_1"): "cpu", ("b", "0"): "cpu"}
+    trainings = []
+    for (network, run), device in of.items():
+        file = tmp_path / f"{network}_{run}.json"
         file.write_text(json.dumps({"device": device, "torch": "2.0"}), encoding="utf-8")
-    assert trained_on(files) == {
-        "0": {"device": "cuda", "torch": "2.0"},
-        "1": {"device": "cpu", "torch": "2.0"},
+        trainings.append((network, run, file))
+    assert trained_on(trainings) == {
+        "a": {"0": {"device": "cuda", "torch": "2.0"}, "0_seed_1": {"device": "cpu", "torch": "2.0"}},
+        "b": {"0": {"device": "cpu", "torch": "2.0"}},
     }
 
 

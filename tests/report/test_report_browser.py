@@ -12,6 +12,7 @@ import pytest
 
 from scripts.report.render import report_html
 from tests.report.browser import Browser
+from tests.report.conftest import seven_models
 
 pytestmark = [
     pytest.mark.chromium,
@@ -203,6 +204,25 @@ def test_every_table_fits_a_desk(browser, study, configs, tmp_path, language):
     browser.open(path, 1200)
     browser.js("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
     assert browser.js(PAGE_FITS) and browser.js(TOO_WIDE) == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_seven_models_fit_a_desk_and_a_phone(browser, study, configs, tmp_path, language):
+    config = configs["simulated"](
+        study={"language": language},
+        models=seven_models(),
+        statistics={"primary_contrast": ["stack_x", "clin_x"]},
+    )
+    path = tmp_path / "report.html"
+    path.write_text(report_html(study(config)), encoding="utf-8")
+    for width in (1200, 390):
+        browser.open(path, width)
+        browser.js("document.querySelectorAll('details').forEach((part) => { part.open = true; })")
+        assert browser.js(PAGE_FITS) and (width == 390 or browser.js(TOO_WIDE) == [])
+    wide = "document.querySelector('#{} img').getBoundingClientRect().width"
+    browser.open(path, 1200)
+    main, other = (browser.js(wide.format(id)) for id in ("figure-scores", "figure-scores-net_b"))
+    assert main > 1.3 * other > 300
 
 
 @pytest.mark.parametrize("width", [360, 390])

@@ -21,11 +21,13 @@ from scripts.common.vocabulary import REDACTED
 from scripts.report import sections
 from scripts.report.render import report_html
 from scripts.report.run_files import read_statistics
+from tests.report.conftest import seven_models, with_changes
 
 SECTIONS = [
     "summary", "flow", "exposure", "table1", "table2", "delong", "baselines", "roc", "decision_curves",
     "calibration", "subgroups",
-    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "model_card",
+    "prevalence", "sensitivity", "missing", "shortcuts", "gradcam", "training", "scores", "architectures",
+    "model_card",
     "methods", "software", "checksums", "limits",
     "tripod_ai", "claim",
 ]  # fmt: skip
@@ -82,7 +84,7 @@ def test_differences_best_models_and_the_upper_bound_are_told(study, configs):
             "a column's name in place of words"
         )
         assert not [cell for cell in differences if "-" in cell], "a hyphen for a minus"
-        assert Language(language).say("model_deep") + ", " + Language(language).say("model_clinical") in best
+        assert {"en": "Deep learning, Clinical", "zh": "DL 模型, 临床模型"}[language] in best
 
 
 def test_sensitivity_analyses_tell_shares_and_their_differences_in_one_unit(study):
@@ -110,7 +112,7 @@ def test_page_is_whole_and_offline(study, configs, language):
     text = report_html(study(configs["simulated"](study={"language": language})))
     page = Page(text)
     assert len(page.ids) == len(set(page.ids))
-    assert [i for i in page.ids if i in SECTIONS] == SECTIONS
+    assert [i for i in page.ids if i in SECTIONS] == [i for i in SECTIONS if i != "architectures"]
     for link in page.links:
         assert link.startswith("data:") or (link.startswith("#") and link[1:] in page.ids)
     outside = re.sub(r"data:image/[a-z+]+;base64,[A-Za-z0-9+/=]+", "", text)
@@ -213,11 +215,13 @@ def test_policy_looks_at_every_film_of_a_sheet():
 def test_methods_hold_the_runs_own_numbers(study, configs):
     config = configs["simulated"](
         cohort={"older_than": 47, "interval_months": 5, "op_t_score": -2.1, "test_fraction": 0.25},
-        deep={
-            "init": "random",
-            "architecture": {"grid": 7, "block_size": 48, "trunk_width": 24, "layers": 3, "heads": 6},
-        },
-        boosting={"trees": 123},
+        models=with_changes(
+            deep={
+                "init": "random",
+                "architecture": {"grid": 7, "block_size": 48, "trunk_width": 24, "layers": 3, "heads": 6},
+            },
+            clinical={"trees": 123},
+        ),
         statistics={"bootstrap": 777, "threshold": {"rule": "sensitivity", "value": 0.87}, "confidence": 0.9},
     )
     text = report_html(study(config))
@@ -314,8 +318,8 @@ def test_t_scores_known_by_a_bound_are_said_to_be_missing(study):
 
 
 def test_methods_tell_of_running_averages_and_of_weights_from_a_file(study, configs):
-    run = study(configs["simulated"](deep={"training": {"norm_batches": 0}}))
-    run.config["deep"]["init"] = REDACTED
+    run = study(configs["simulated"](models=with_changes(deep={"training": {"norm_batches": 0}})))
+    run.config["models"]["deep"]["init"] = REDACTED
     text = report_html(run)
     assert "with the running averages of BatchNorm" in text and "measured under them" not in text
     assert "Had these been trained on patients of this study" in text
@@ -324,14 +328,16 @@ def test_methods_tell_of_running_averages_and_of_weights_from_a_file(study, conf
 
 def test_the_precision_of_scoring_is_told(study, configs):
     assert "models' probabilities, computed in fp32." in html.unescape(report_html(study()))
-    mixed = study(configs["simulated"](deep={"scoring": {"precision": "bf16"}}))
+    mixed = study(configs["simulated"](networks={"scoring": {"precision": "bf16"}}))
     assert "models' probabilities, computed in bf16." in html.unescape(report_html(mixed))
 
 
 def test_folds_of_another_scale_and_scores_without_a_spread_are_limits(study):
     run = study()
     deep, sets = run.predictions["deep"], run.predictions["set"]
-    assert "spread unevenly" not in report_html(run) and "the same deep score" not in report_html(run)
+    assert "spread unevenly" not in report_html(run) and "the same Deep learning score" not in report_html(
+        run
+    )
     train = sets == "train"
     flat = run.predictions["fold"] == 1
     near = train & (run.predictions["fold"] == 2)
@@ -340,8 +346,8 @@ def test_folds_of_another_scale_and_scores_without_a_spread_are_limits(study):
     )
     text = html.unescape(report_html(run))
     assert "learned nothing: 1." in text and "The folds' scores spread unevenly" in text
-    assert "External 1: all patients have the same deep score" in text
-    spreads = run.fold_spreads
+    assert "External 1: all patients have the same Deep learning score" in text
+    spreads = run.fold_spreads("deep")
     assert spreads.loc[1, "sd_logit"] == 0 and spreads.loc[1, "lowest"] == spreads.loc[1, "highest"] == 0.25
     part = run.predictions[train & (run.predictions["fold"] == 3)]["deep"]
     assert spreads.loc[3, "sd_logit"] == pytest.approx(np.log(part / (1 - part)).std(ddof=0), abs=1e-12)
@@ -439,3 +445,74 @@ def test_chinese_page_has_no_english_headings(study, configs):
     page = report_html(study(configs["simulated"](study={"language": "zh"})))
     assert '<html lang="zh-CN">' in page and "病例筛选流程" in page
     assert not re.search(r"<h[23]>[A-Za-z ]{12,}</h", page)
+
+
+ROLES = {
+    "main": {
+        "en": ["Blocks", "Whole film", "Bedside", "Both"],
+        "zh": ["分块模型", "整片模型", "床旁模型", "双网络模型"],
+    },
+    "baseline": {"en": ["Foundation", "By weight"], "zh": ["基础模型", "体重指数法"]},
+    "ablation": {"en": ["Bare blocks"], "zh": ["简化分块模型"]},
+    "networks": {"en": ["Blocks", "Whole film"], "zh": ["分块模型", "整片模型"]},
+    "all networks": {
+        "en": ["Blocks", "Bare blocks", "Whole film"],
+        "zh": ["分块模型", "简化分块模型", "整片模型"],
+    },
+}  # fmt: skip
+"""Labels of the models of ``seven_models`` by role, in the config's order."""
+
+PLACES = {
+    "table-thresholds": "main", "table-differences": "main", "table-calibration": "main",
+    "table-subgroups": "main", "table-prevalence": "main", "table-sensitivity": "main",
+    "table-upper-bound": "main", "table-spread": "networks", "table-scores": "networks",
+    "table-folds": "networks", "table-architectures": "all networks",
+}  # fmt: skip
+"""Tables with a column of models, and the role of those that stand in it."""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_each_model_stands_where_its_role_says(study, configs, language):
+    """Three networks and seven models of other names than the shipped ones."""
+    config = configs["simulated"](
+        study={"language": language},
+        models=seven_models(),
+        statistics={"primary_contrast": ["stack_x", "clin_x"]},
+    )
+    run = study(config)
+    page = Page(report_html(run))
+    assert [i for i in page.ids if i in SECTIONS] == SECTIONS
+    labels = {role: of[language] for role, of in ROLES.items()}
+    every = {label for of in labels.values() for label in of}
+    words = Language(language)
+    for table, role in PLACES.items():
+        assert {cell for cell in page.cells[table] if cell in every} == set(labels[role]), table
+    rows = page.cells["table-2"]
+    assert [rows[1::11][i] for i in range(5)] == [*labels["main"], words.say("strategy_everyone_positive")]
+    baselines = {cell for cell in page.cells["table-baselines"] if cell in every or "By weight," in cell}
+    cutoff = words.say("published_cutoff", model=labels["baseline"][1])
+    assert baselines - {cutoff} == set(labels["baseline"]) and cutoff in page.cells["table-baselines"]
+    figures = [id for id in page.ids if id.startswith("figure-scores")]
+    assert figures == ["figure-scores", "figure-scores-net_b"]
+    text = report_html(run)
+    told = re.sub(r"<(style|script)>.*?</\1>|<[^>]*>", " ", html.unescape(text), flags=re.DOTALL)
+    assert not [model.name for model in run.models if re.search(rf"\b{model.name}\b", told)]
+    assert labels["networks"][0] in page.cells["table-model-card"][1]
+    assert page.cells["table-architectures"].count(words.say("role_ablation")) == 3
+    made = {
+        "en": "{}: cpu, PyTorch 2.0 (Fold 0, Fold 0, seed 1",
+        "zh": "{}: cpu, PyTorch 2.0 (第 0 折, 第 0 折，种子 1",
+    }
+    assert all(
+        made[language].format(label) in told for label in [labels["networks"][0], labels["ablation"][0]]
+    )
+
+
+def test_a_study_of_one_network_alone_has_no_comparison_and_no_baselines(study, configs):
+    config = configs["simulated"](
+        models={"alone": {"kind": "whole_film"}}, statistics={"primary_contrast": None}
+    )
+    page = Page(report_html(study(config)))
+    missing = {"baselines", "architectures", "table-contrast"}
+    assert not missing & set(page.ids) and "table-2" in page.ids
+    assert set(page.cells["table-calibration"][1::15]) >= {"alone"}

@@ -37,21 +37,16 @@ from scripts.common.tables import write_table
 from scripts.share.pack_results import pack
 from scripts.share.suppression import FEW_VALUED, HIDDEN, rules_of
 from scripts.statistics.auc_comparison import delong_table
-from scripts.statistics.baselines import (
-    baseline_delong,
-    baseline_performance,
-    baseline_thresholds,
-    with_baselines,
-)
+from scripts.statistics.baselines import baseline_delong, baseline_performance
 from scripts.statistics.calibration import calibration_tables
 from scripts.statistics.cohort_description import count_missing, describe
 from scripts.statistics.decision_curves import decision_curves
 from scripts.statistics.performance import performance_table
+from scripts.statistics.scored_cohort import scored_cohort
 from scripts.statistics.sensitivity_analyses import sensitivity_table
 from scripts.statistics.shortcuts import manufacturer_rows, variable_rows, with_films
 from scripts.statistics.subgroups import prevalence_table, subgroup_table
 from scripts.statistics.thresholds import freeze
-from scripts.statistics.waist import with_cohort
 
 from .conftest import OWN_TABLES, record, write_csv
 from .test_packing import opened
@@ -60,7 +55,13 @@ SIZES = {"train": (60, 80), "internal_test": (55, 75), "external_1": (60, 60), "
 """OP and non-OP patients; the last set is closed."""
 
 TESTS = ["internal_test", "external_1", "external_2"]
-MODELS = ["deep", "clinical", "combined"]
+SKILL = {"film": 4.0, "table": 0.7, "both": 1.8}
+MODELS = [*SKILL, "years"]
+BASELINES = ["old", "two", "index"]
+OF_AGE = {"years": 1, "old": 4}
+"""Models on the age alone, a main one and a baseline, by the years that they tell apart: whom they call
+positive is a part of a set by age.
+"""
 POPULATIONS = [{"label": f"from {age}", "from_age": age, "prevalence": 0.2} for age in (40, 50, 60, 65, 66)]
 TITLE = "Osteoporose am Sankt-Elsewhere-Spital"
 SMALLEST = 5
@@ -107,8 +108,13 @@ def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         cohort[column] = np.where(site.random(len(label)) < known, np.where(low, -3.0, -1.0), np.nan)
     cohort["n_sites"] = np.where(site.random(len(label)) < 0.95, 3, 2)
     predictions = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
-    for model, skill in (("deep", 4.0), ("clinical", 0.7), ("combined", 1.8)):
+    for model, skill in SKILL.items():
         predictions[model] = 1 / (1 + np.exp(-(skill * (label - 0.5) + rng.normal(0, 1, len(label)))))
+    age, weight = cohort["age"], cohort["weight_kg"].fillna(60)
+    logits = {name: 0.08 * (step * (age // step) - 65) for name, step in OF_AGE.items()}
+    logits |= {"two": 0.08 * (age - 65) - 0.05 * (weight - 60), "index": 0.2 * (age - weight)}
+    for model, logit in logits.items():
+        predictions[model] = 1 / (1 + np.exp(-logit))
     return cohort, predictions
 
 
@@ -122,19 +128,11 @@ class Study:
         for name in OWN_TABLES:
             write_csv(results / name, rules_of(name).columns)
         write_table(cohort, results / "cohort/cohort.csv", COHORT)
-        frame = with_cohort(predictions, results / "cohort/cohort.csv")
-        frozen = freeze(predictions, MODELS, "youden", None)
+        frame = predictions
+        scored = scored_cohort(frame, results / "cohort/cohort.csv")
+        frozen = freeze(frame, [*MODELS, *BASELINES], "youden", None)
         cuts = dict(zip(frozen["model"], frozen["threshold"]))
-        age, weight = cohort["age"], cohort["weight_kg"].fillna(60)
-        logistic = 0.08 * (age - 65) - 0.05 * (weight - 60)
-        scores = predictions[["patient_id", "center", "set", "label"]].assign(
-            age=1 / (1 + np.exp(-0.08 * (age - 65))),
-            logistic=1 / (1 + np.exp(-logistic)),
-            osta=0.2 * (age - weight),
-        )
-        scores.to_csv(results / "baselines.csv", index=False)
-        both = with_baselines(predictions, results / "baselines.csv")
-        baseline_cuts = baseline_thresholds(both, "youden", None)
+        rules = {row.model: (row.threshold, row.rule) for row in frozen.itertuples()}
         rng = np.random.default_rng(seed)
         exposure = cohort[["center", "image_id"]].assign(
             view=rng.choice(["PA", "AP"], len(cohort), p=[0.9, 0.1]), rows=2500, columns=2048,
@@ -143,7 +141,7 @@ class Study:
             "clipped_low", "clipped_high", "polarity")},
         )  # fmt: skip
         exposure.to_csv(results / "films.csv", index=False)
-        films = with_films(frame, results / "films.csv")
+        films = with_films(scored, "film", results / "films.csv")
         calibration, curve = calibration_tables(frame, MODELS, TESTS, 0.95)
         centers = ["internal", "external_1", "external_2"]
         for name, table, columns in (
@@ -155,14 +153,14 @@ class Study:
             NET_BENEFIT),
             ("calibration", calibration, CALIBRATION),
             ("calibration_curve", curve, CALIBRATION_CURVE),
-            ("subgroups", subgroup_table(frame, MODELS, TESTS, cuts, 0.95), SUBGROUPS),
-            ("prevalence", prevalence_table(frame, MODELS, TESTS, cuts, POPULATIONS, 0.95, 50, 1),
+            ("subgroups", subgroup_table(scored, MODELS, TESTS, cuts, 0.95), SUBGROUPS),
+            ("prevalence", prevalence_table(scored, MODELS, TESTS, cuts, POPULATIONS, 0.95, 50, 1),
             PREVALENCE),
-            ("sensitivity", sensitivity_table(frame, MODELS, TESTS, cuts, -2.5, 0.95, 50, 1), SENSITIVITY),
-            ("delong", delong_table(predictions, MODELS, TESTS, ["deep", "clinical"], 0.95, None), DELONG),
-            ("baseline_performance", baseline_performance(both, TESTS, baseline_cuts, 0.95, 50, 1),
+            ("sensitivity", sensitivity_table(scored, MODELS, TESTS, cuts, -2.5, 0.95, 50, 1), SENSITIVITY),
+            ("delong", delong_table(frame, MODELS, TESTS, ["film", "table"], 0.95, None), DELONG),
+            ("baseline_performance", baseline_performance(frame, BASELINES, TESTS, rules, 0.95, 50, 1),
             BASELINE_PERFORMANCE),
-            ("baseline_delong", baseline_delong(both, TESTS, 0.95, None), DELONG),
+            ("baseline_delong", baseline_delong(frame, ["film"], BASELINES, TESTS, 0.95, None), DELONG),
             ("shortcuts",
             pd.DataFrame(variable_rows(films, TESTS, 0.95, 1) + manufacturer_rows(films, TESTS, 0.95),
             columns=list(SHORTCUTS)), SHORTCUTS),
@@ -176,7 +174,15 @@ class Study:
         record(folder)
         path = results / "provenance.json"
         kept = json.loads(path.read_text())
-        kept["config"] |= {"centers": [{"name": name} for name in centers], "study": {"title": TITLE}}
+        kept["config"] |= {
+            "centers": [{"name": name} for name in centers],
+            "study": {"title": TITLE},
+            "models": {
+                **{name: {"predictors": ["age"]} for name in OF_AGE},
+                "film": {"kind": "hybrid"},
+                "two": {"predictors": ["age", "weight_kg"]},
+            },
+        }
         kept["inputs"] = {
             "centers": {
                 name: {"films": {"files": 1 + int((cohort["center"] == name).sum()), "checksum": "x"}}
@@ -188,17 +194,10 @@ class Study:
             folder / "private/internal/crosswalk/batch_0.csv",
             ("image_id", "path", "source_patient_id", "source_sop_instance_uid"),
         )
-        self.frame = films.merge(
-            scores[["patient_id", "age"]].rename(columns={"age": "age_score"}), on="patient_id"
-        )
-        self.spelled = self.frame["patient_id"].map(cohort.set_index("patient_id")["manufacturer"])
-        self.calls = {model: (self.frame[model] >= cuts[model]).to_numpy() for model in MODELS}
-        self.calls["age"] = (self.frame["age_score"] >= baseline_cuts["age"][0]).to_numpy()
-        for model in ("logistic", "osta"):
-            self.calls[model] = (
-                both.set_index("patient_id")[model].reindex(self.frame["patient_id"])
-                >= baseline_cuts[model][0]
-            ).to_numpy()
+        makers = films.set_index("patient_id")["manufacturer"]
+        self.frame = cohort.assign(manufacturer=cohort["patient_id"].map(makers))
+        self.spelled = cohort["manufacturer"]
+        self.calls = {model: (frame[model] >= cuts[model]).to_numpy() for model in [*MODELS, *BASELINES]}
 
     @staticmethod
     def _intake(results, cohort, centers, rng) -> None:
@@ -279,8 +278,8 @@ class Facts:
         calls = self.study.calls.get(row.get("model", ""))
         if calls is None:
             return
-        model = "" if row["model"] == "age" else row["model"]
-        family = "age" if row["model"] == "age" and family == "whole" else family
+        of_age = row["model"] in OF_AGE and family in ("whole", "age")
+        model, family = ("", "age") if of_age else (row["model"], family)
         for metric, some, right, of in (
             ("sensitivity", mask & op, calls, n_pos),
             ("specificity", mask & ~op, ~calls, n - n_pos),

@@ -104,6 +104,15 @@ def test_a_table_that_was_changed_or_not_recorded_is_refused(run, name):
         packed(run)
 
 
+def test_results_of_version_0_1_0_are_refused_with_a_sentence(run):
+    path = run / "results/provenance.json"
+    content = json.loads(path.read_text())
+    del content["config"]["models"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(StudyError, match="is of version 0.1.0"):
+        packed(run)
+
+
 def test_what_is_left_of_models_that_the_run_does_not_have_is_left_out_and_named(run):
     """A model that was taken away since, and the folders of version 0.1.0."""
     for name in ("models/of_before/scores/internal_test.csv", "deep/fold_0/weights.pt", "boosting/a/b.csv"):

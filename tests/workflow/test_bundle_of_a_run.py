@@ -16,12 +16,17 @@ import pytest
 from scripts.share.pack_results import pack
 from tests.workflow.test_finished_run import leaks, planted_strings
 
+NETWORK = "deep"
+"""The main network of the shipped study."""
+
+BUNDLE = f"results/bundle/{NETWORK}"
+
 
 @pytest.fixture(scope="module")
 def bundled(finished, tmp_path_factory):
     """A copy of the finished study with its bundle."""
     study = finished.duplicate(tmp_path_factory.mktemp("bundled") / "study")
-    study.printed = study.snakemake("--", "results/bundle")
+    study.printed = study.snakemake("--", "bundle")
     return study
 
 
@@ -51,7 +56,7 @@ def scored(bundled, tmp_path_factory):
     study before.
     """
     folder = tmp_path_factory.mktemp("elsewhere")
-    subprocess.run(["cp", "-r", bundled.path / "results/bundle", folder / "model"], check=True)
+    subprocess.run(["cp", "-r", bundled.path / BUNDLE, folder / "model"], check=True)
     films = bundled.path / "data/synthetic/external_1/dicom"
     done = score(bundled, folder / "model", films, folder / "scores.csv", "--device", "cpu")
     assert done.returncode == 0, done.stderr
@@ -70,14 +75,14 @@ def scored(bundled, tmp_path_factory):
 
 
 def test_the_bundle_is_made_by_one_job_and_is_no_part_of_a_plain_run(bundled, finished):
-    assert "make_bundle" not in finished.printed and "1 of 1 steps" in bundled.printed
-    assert "Nothing to be done" in bundled.snakemake("-n", "--", "results/bundle")
-    log = (bundled.path / "logs/make_bundle.log").read_text()
+    assert "make_bundle" not in finished.printed and "2 of 2 steps" in bundled.printed
+    assert "Nothing to be done" in bundled.snakemake("-n", "--", BUNDLE)
+    log = (bundled.path / f"logs/make_bundle/{NETWORK}.log").read_text()
     assert "ONNX Runtime and PyTorch agree" in log
 
 
 def test_no_identifier_pseudonym_date_or_path_is_in_the_bundle(bundled):
-    folder = bundled.path / "results/bundle"
+    folder = bundled.path / BUNDLE
     assert leaks(folder, planted_strings(bundled)) == []
     cohort = pd.read_csv(bundled.path / "results/cohort/cohort.csv", dtype=str)
     films = pd.read_csv(bundled.path / "results/intake/internal/films.csv", dtype=str, keep_default_na=False)
@@ -98,7 +103,7 @@ def test_no_identifier_pseudonym_date_or_path_is_in_the_bundle(bundled):
 
 def test_the_search_finds_an_identifier_in_a_bundle(bundled, tmp_path):
     one = next(iter(planted_strings(bundled)))
-    weights = (bundled.path / "results/bundle/weights/fold_0.pt").read_bytes()
+    weights = (bundled.path / BUNDLE / "weights/fold_0.pt").read_bytes()
     (tmp_path / "fold_0.pt").write_bytes(weights[:5000] + one + weights[5000:])
     assert leaks(tmp_path, planted_strings(bundled)) == [str(tmp_path / "fold_0.pt")]
 
@@ -113,7 +118,7 @@ def test_new_films_get_the_runs_own_scores_to_the_last_bit(bundled, scored):
     threshold = (
         pd.read_csv(bundled.path / "results/statistics/thresholds.csv")
         .set_index("model")
-        .loc["deep", "threshold"]
+        .loc[NETWORK, "threshold"]
     )
     assert (both["positive"] == (own["score"].astype(float) >= threshold).astype(int).astype(str)).all()
 
@@ -149,7 +154,7 @@ def test_the_scores_and_what_is_printed_hold_no_identifier(bundled, scored, tmp_
 
 
 def test_a_cut_bundle_scores_nothing(bundled, tmp_path):
-    subprocess.run(["cp", "-r", bundled.path / "results/bundle", tmp_path / "model"], check=True)
+    subprocess.run(["cp", "-r", bundled.path / BUNDLE, tmp_path / "model"], check=True)
     with (tmp_path / "model/weights/fold_2.pt").open("r+b") as file:
         file.truncate(5000)
     done = score(
@@ -165,10 +170,13 @@ def test_a_cut_bundle_scores_nothing(bundled, tmp_path):
 
 def test_the_onnx_file_gives_the_runs_scores(bundled):
     session = onnxruntime.InferenceSession(
-        str(bundled.path / "results/bundle/model.onnx"), providers=["CPUExecutionProvider"]
+        str(bundled.path / f"{BUNDLE}/model.onnx"), providers=["CPUExecutionProvider"]
     )
+    side = session.get_inputs()[0].shape[1]
     for name in ("internal_test", "external_1"):
-        mean, each = session.run(None, {"film": np.load(bundled.path / f"state/cache/{name}/films.npy")})
+        mean, each = session.run(
+            None, {"film": np.load(bundled.path / f"state/cache/{side}/{name}/films.npy")}
+        )
         own = pd.read_csv(bundled.path / f"results/models/deep/scores/{name}.csv")
         np.testing.assert_allclose(mean, own["score"], rtol=0, atol=1e-4)
         np.testing.assert_allclose(each, own[[f"fold_{k}" for k in range(5)]], rtol=0, atol=1e-4)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from scripts.common.config.upgrade import LEFT_FOLDERS, MOVED
 from scripts.common.files import write_text
 from scripts.networks.csv_tables import csv_text
 from scripts.workflow.commands import command_prefix
@@ -183,3 +186,17 @@ def test_other_pins_are_another_conda_environment():
     total = hashlib.sha256((ROOT / "envs/requirements.txt").read_bytes()).hexdigest()
     text = (ROOT / "envs/osteocxr.post-deploy.sh").read_text(encoding="utf-8")
     assert f"# requirements.txt: {total}\n" in text, "run 'make lock'"
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    stated = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    cited = re.search(r"(?m)^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"))[1]
+    newest = re.search(r"(?m)^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))[1]
+    assert stated == cited == newest
+
+
+def test_the_page_on_upgrading_names_every_key_that_moved():
+    page = (ROOT / "docs/upgrading.md").read_text(encoding="utf-8")
+    absent = [".".join(old) for old in MOVED if f"`{'.'.join(old)}`" not in page]
+    assert not absent and "`boosting.*`" in page
+    assert [folder for folder in LEFT_FOLDERS if f"`{folder}`" not in page] == []

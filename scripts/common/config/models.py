@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
-from scripts.common.backbones import backbone_for
+from scripts.common.backbones import backbone_for, backbone_named
 from scripts.common.config.files import laid_over
 from scripts.common.config.section import Fraction, Positive, Section
 from scripts.common.vocabulary import (
@@ -282,8 +282,9 @@ class WholeFilm(NetworkModel):
         "resnet18",
         pattern=r"^[a-z0-9_]+$",
         description=(
-            "The backbone by torchvision's name, its first convolution for one channel. resnet18 and"
-            " densenet121 are tested; others are tried as torchvision builds them."
+            "The backbone by torchvision's name, its first convolution for one channel, with one logit on the"
+            " mean of its last maps. resnet18 and densenet121 are tested; others are tried as torchvision"
+            " builds them. Those for one size of image (`vit_*`) are refused."
         ),
     )
     side: int = Field(512, ge=32, le=4096, description="Side in pixels that the film is resized to.")
@@ -301,6 +302,12 @@ class WholeFilm(NetworkModel):
     @property
     def geometry(self) -> dict[str, Any]:
         return {"backbone": self.backbone, "side": self.side, "dropout": self.dropout}
+
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        backbone_named(value)
+        return value
 
     @model_validator(mode="after")
     def _takes_the_film(self) -> WholeFilm:

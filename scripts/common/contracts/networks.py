@@ -14,8 +14,8 @@ HISTORY = Contract(
     (
         unhidden("epoch", "number of the epoch, from 1", "int"),
         unhidden("loss", "mean over the epoch's steps"),
-        unhidden("loss_global", "of the head on the token"),
-        unhidden("loss_local", "of the heads on the blocks"),
+        unhidden("loss_global", "of the films' own logits"),
+        unhidden("loss_local", "of the heads on the blocks; 0 without such heads"),
         unhidden("held_out_auc", "AUC of the held-out films; empty where they are of one class"),
         unhidden("lr", "learning rate of the last step"),
         unhidden("films_per_s", "films a second, without the scoring of the held-out films"),

@@ -46,6 +46,12 @@ def test_any_number_of_any_name_in_the_configs_order():
     assert set(KINDS) == {"hybrid", "whole_film", "trees", "logistic", "osta", "features"}
 
 
+def test_without_a_local_loss_the_network_has_no_local_heads():
+    models = {"x": NETWORK, "y": NETWORK | {"training": {"local_weight": 0}}}
+    config = config_of(models, ["x", "y"])
+    assert [config.models[name].geometry["local_heads"] for name in models] == [True, False]
+
+
 def test_a_model_stands_behind_those_that_it_reads_and_a_column_wins_over_a_model():
     models = {
         "top": {"kind": "trees", "predictors": ["middle", "age"]},
@@ -95,6 +101,12 @@ def test_a_model_stands_behind_those_that_it_reads_and_a_column_wins_over_a_mode
         ({"n": NETWORK, "h": {"kind": "features"}}, "exactly one of 'embeddings'"),
         ({"n": NETWORK, "h": {"kind": "features", "trunk": "resnet18", "init": "random"}}, "embeds nothing"),
         ({"n": {"kind": "whole_film", "backbone": "resnet50"}}, "'imagenet' is known for resnet18"),
+        ({"n": {"kind": "whole_film", "backbone": "resnet81"}}, "did you mean 'resnet18'?"),
+        ({"n": {"kind": "whole_film", "backbone": "nothing"}}, "none of torchvision's for films of any size"),
+        (
+            {"n": {"kind": "whole_film", "backbone": "alexnet", "init": "random", "side": 40}},
+            "side (40) is too small for alexnet; set at least 63",
+        ),
         (
             {"n": {"kind": "hybrid", "architecture": {"trunk_width": 16, "heads": 4}}},
             "needs architecture.trunk_width",
