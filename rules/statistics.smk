@@ -47,6 +47,7 @@ rule describe_cohort:
     params:
         code=code("scripts/statistics/describe_cohort.py"),
         centers=described_centers(CFG),
+        predictors=counted_predictors(CFG),
     script:
         "../scripts/statistics/describe_cohort.py"
 
@@ -330,6 +331,7 @@ rule write_tables:
         centers=described_centers(CFG),
         labels=center_labels(CFG),
         models=MODELS.shown("main"),
+        predictors=shown_predictors(CFG),
         words=words_of(CFG.study.language, "tables"),
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,

@@ -119,7 +119,7 @@ class Report:
     def __init__(self, run: RunFiles, language: str | None = None) -> None:
         self.run = run
         self.words = Language(language or run.config["study"]["language"], *GROUPS)
-        self.names = Names(self.words, run.labels, run.model_labels)
+        self.names = Names(self.words, run.labels, run.model_labels, run.predictors)
         self._shown: set[str] = set()
         self.confidence = run.config["statistics"]["confidence"]
         self.level = f"{percentage(self.confidence)}%"
@@ -722,7 +722,7 @@ class Report:
         if key in ("set", "model", "center"):
             return text_cell(getattr(self.names, key)(value))
         if key == "variable":
-            return text_cell(self.words.say(f"variable_{value}"))
+            return text_cell(self.names.variable(value))
         if key in ("subgroup", "analysis"):
             return text_cell(self.words.say(f"{key}_{value}"))
         if key == "level":
