@@ -41,30 +41,23 @@ _NAMES = {
 _IDS = {0x00100020, 0x00101000, 0x00080050}
 _PATIENTS_NAMES = {0x00100010, 0x00101001}
 _MAKERS_WORDS = frozenset(
-    {
-        "ag", "agfa", "and", "angell", "bv", "canon", "careray", "carestream", "cawo", "co", "company",
-        "corp",
-        "corporation", "del", "digital", "drgem", "eastman", "electric", "film", "fuji", "fujifilm", "ge",
-        "general",
-        "gmbh", "group", "health", "healthcare", "healthineers", "hologic", "imaging", "inc", "iray", "kodak",
-        "konica",
-        "limited", "ltd", "medical", "mindray", "minolta", "neusoft", "nv", "of", "perlove", "philips",
-        "photo",
-        "radiography", "samsung", "sedecal", "shimadzu", "siemens", "swissray", "system", "systems",
-        "technologies",
-        "technology", "the", "toshiba", "uih", "united", "varex", "varian", "vieworks", "wandong",
-    }
-)  # fmt: skip
+    """
+    ag agfa and angell bv canon careray carestream cawo co company corp corporation del digital
+    drgem eastman electric film fuji fujifilm ge general gmbh group health healthcare healthineers
+    hologic imaging inc iray kodak konica limited ltd medical mindray minolta neusoft nv of perlove
+    philips photo radiography samsung sedecal shimadzu siemens swissray system systems technologies
+    technology the toshiba uih united varex varian vieworks wandong
+    """.split()
+)
 """Words that stand in the names of makers; alone they identify nobody."""
 
 _HOSPITALS_WORDS = frozenset(
-    {
-        "center", "centre", "central", "city", "clinic", "clinical", "college", "department", "dept",
-        "diagnostic", "diagnostics", "east", "for", "hospital", "image", "institute", "klinik", "klinikum",
-        "north", "people", "peoples", "provincial", "radiology", "ray", "room", "service", "services",
-        "south", "state", "university", "west", "xray",
-    }
-)  # fmt: skip
+    """
+    center central centre city clinic clinical college department dept diagnostic diagnostics east
+    for hospital image institute klinik klinikum north people peoples provincial radiology ray room
+    service services south state university west xray
+    """.split()
+)
 """Words that stand in the names of hospitals and of makers alike."""
 
 _INSTITUTIONS = {0x00080080, 0x00080081, 0x00081040}

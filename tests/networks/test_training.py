@@ -19,7 +19,7 @@ from scripts.common.log import Log
 from scripts.networks import loop
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.films import FilmStack, data_hash, split_fold
-from scripts.networks.fold_training import train_fold
+from scripts.networks.fold_training import _seconds_since_now, train_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.loop import epoch_batches, learning_rate
 from scripts.networks.machine import device as compute_device
@@ -49,14 +49,14 @@ def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
     return status, path.read_text()
 
 
-def command(cache, settings, folder, minutes="5", *, before=""):
+def command(cache, settings, folder, minutes="5", *, before="", model="net"):
     """Start the training as a command of its own."""
     code = f"{before}\nimport runpy; runpy.run_module('scripts.networks.train_fold', run_name='__main__')"
     arguments = [
         "--cache",
         cache,
         "--model",
-        "net",
+        model,
         "--run",
         "0",
         "--kind",
@@ -234,6 +234,23 @@ def test_second_run_takes_the_fold_from_the_store(cache, settings, tmp_path):
     assert not any((tmp_path / "state" / "train").glob("*"))
 
 
+def test_the_time_of_a_training_is_the_sum_of_its_parts_and_comes_with_it_from_the_store(
+    cache, settings, tmp_path
+):
+    def seconds() -> float:
+        return json.loads((tmp_path / "out/trained_on.json").read_text())["seconds"]
+
+    run(cache, settings, tmp_path)
+    told = seconds()
+    assert 0 < told < 600
+    (tmp_path / "out/trained_on.json").unlink()
+    run(cache, settings, tmp_path)
+    assert seconds() == told
+    clock = _seconds_since_now({"seconds": 100.0})
+    assert 100 <= clock() <= clock() < 101 and _seconds_since_now(None)() < 1
+    assert _seconds_since_now({"step": 3})() is None, "a state of an earlier release doesn't tell"
+
+
 def test_two_trainings_give_the_same_bytes(cache, settings, tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
@@ -257,6 +274,8 @@ def test_the_key_follows_data_settings_and_start_but_not_what_changes_no_number(
     settings = settings_of(settings, "hybrid")
     key = fold_key(data, settings, Member("net", 0), None)
     assert key == fold_key(data, replace(settings, init="imagenet"), Member("net", 0), None)
+    assert key == fold_key(data, settings, Member("other", 0), None)
+    assert key != fold_key(data, settings, Member("net", 0, 1), None)
     assert key != fold_key(data, replace(settings, seed=8), Member("net", 0), None)
     assert key != fold_key(data, settings, Member("net", 1), None)
     assert key != fold_key(data, settings, Member("net", 0), b"weights")
@@ -390,14 +409,17 @@ def test_a_store_appears_whole(tmp_path):
     assert store.get(print) == products | {"trained_on.json": b'{"device": "cpu", "torch": "2.15"}\n'}
 
 
-def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path):
-    """A training that a killed run left over still works; the next run waits for it and takes its result."""
+@pytest.mark.parametrize("model", ["net", "same_settings"])
+def test_a_fold_is_trained_by_one_process_at_a_time(cache, settings, tmp_path, model):
+    """A training that a killed run left over still works; the next run waits for it and takes its result. So
+    does a network with the same settings.
+    """
     settings["training"]["epochs"] = 40
     first = command(cache, settings, tmp_path)
     while not (tmp_path / "log.txt").exists() or "training and" not in (tmp_path / "log.txt").read_text():
         assert first.poll() is None
         time.sleep(0.05)
-    second = command(cache, settings, tmp_path)
+    second = command(cache, settings, tmp_path, model=model)
     said = second.communicate(timeout=120)[1]
     assert first.wait(timeout=60) == second.returncode == 0
     assert (

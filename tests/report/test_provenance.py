@@ -156,7 +156,7 @@ def test_the_device_of_a_fold_is_that_of_its_training_and_not_of_the_config(tmp_
     trainings = []
     for (network, run), device in of.items():
         file = tmp_path / f"{network}_{run}.json"
-        file.write_text(json.dumps({"device": device, "torch": "2.0"}), encoding="utf-8")
+        file.write_text(json.dumps({"device": device, "torch": "2.0", "seconds": 7.5}), encoding="utf-8")
         trainings.append((network, run, file))
     assert trained_on(trainings) == {
         "a": {"0": {"device": "cuda", "torch": "2.0"}, "0_seed_1": {"device": "cpu", "torch": "2.0"}},

@@ -15,7 +15,7 @@ from scripts.common.predictors import Predictor
 from scripts.common.tables import read_table, write_table
 from scripts.statistics.cohort_description import count_missing, counted_row, decimals_of, describe
 from scripts.statistics.group_tests import pearson_chi2, smd_levels, smd_shares
-from scripts.statistics.waist import with_cohort
+from scripts.statistics.scored_cohort import scored_cohort
 
 CALCIUM = Predictor("calcium", "number", unit="mmol/L", label="Calcium")
 SMOKER = Predictor("smoker", "yes_no", label="Smoker")
@@ -119,8 +119,9 @@ def test_a_predictors_name_reaches_no_other_statistic(with_predictors, predictio
     frame = with_predictors.rename(columns={"calcium": "deep", "smoker": "mean", "alcohol": "day"})
     write_table(frame, tmp_path / "cohort.csv", COHORT)
     write_table(with_predictors[list(COHORT)], tmp_path / "plain.csv", COHORT)
-    one, other = (with_cohort(predictions, tmp_path / f"{name}.csv") for name in ("cohort", "plain"))
-    pd.testing.assert_frame_equal(one, other)
+    one, other = (scored_cohort(predictions, tmp_path / f"{name}.csv") for name in ("cohort", "plain"))
+    pd.testing.assert_frame_equal(one.patients, other.patients)
+    pd.testing.assert_frame_equal(one.scores, other.scores)
 
 
 @pytest.mark.parametrize("code", ["en", "zh"])
