@@ -55,7 +55,7 @@ POINTS = ("sensitivity_minus_main", "specificity_minus_main")
 TEXTS = {
     "set", "model", "center", "variable", "reason", "step", "status", "rule", "note", "variables", "model_a",
     "model_b", "file", "sha256", "package", "version", "input", "checksum", "belongs_to", "group", "value",
-    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role",
+    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role", "tied_with",
 }  # fmt: skip
 """Columns of texts; they stand at the left and sort as texts."""
 
