@@ -16,10 +16,12 @@ from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import Entry, ManuscriptTable, engine_text, rule_text, table_1, table_2
 from scripts.common.numbers import percentage
 from scripts.common.scores import ONE_SCORE
-from scripts.common.study_models import BASELINE, MAIN, with_role
+from scripts.common.study_models import with_role
 from scripts.common.vocabulary import (
     ACCEPTED,
+    BASELINE,
     EVERYONE_POSITIVE,
+    MAIN,
     PASS,
     PROPORTIONS,
     QUARANTINED,
