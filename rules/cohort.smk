@@ -31,6 +31,7 @@ rule select_cohort:
     params:
         code=code("scripts/cohort/select_cohort.py"),
         settings=CENTERS.selection,
+        predictors=CENTERS.predictors,
     script:
         "../scripts/cohort/select_cohort.py"
 
@@ -67,6 +68,7 @@ rule split_cohort:
             "center": CFG.development.name,
             "lock": "state/split_lock.csv",
         },
+        predictors=CFG.predictors_of(CFG.development.name),
     script:
         "../scripts/cohort/split_cohort.py"
 
@@ -100,5 +102,6 @@ rule merge_cohort:
         code=code("scripts/cohort/merge_cohort.py"),
         centers=[c.name for c in CFG.centers],
         development=CFG.development.name,
+        predictors={name: one.type for name, one in CFG.predictors.items()},
     script:
         "../scripts/cohort/merge_cohort.py"

@@ -23,9 +23,11 @@ from scripts.workflow.params import (
     bundle_facts,
     bundle_settings,
     center_labels,
+    counted_predictors,
     described_centers,
     performance_of,
     plain,
+    shown_predictors,
 )
 from scripts.workflow.resources import grows, simulation_threads
 from scripts.workflow.sets import Sets

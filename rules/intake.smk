@@ -242,7 +242,7 @@ rule pseudonymize_tables:
         key=CENTERS.key_fingerprint(),
         seed=CENTERS.seed_of_key(),
         ids=CENTERS.section("ids"),
-        patients=CENTERS.section("patients"),
+        patients=CENTERS.patients,
         dxa=CENTERS.section("dxa"),
         images=CENTERS.image_settings,
         frontal_view=CENTERS.frontal_view,
@@ -284,6 +284,7 @@ rule hand_over:
         code=code("scripts/intake/hand_over.py"),
         enrolment=CENTERS.section("enrolment"),
         criteria=CENTERS.criteria(),
+        predictors=CENTERS.declared_predictors,
     script:
         "../scripts/intake/hand_over.py"
 
@@ -321,6 +322,7 @@ rule receive_tables:
         code=code("scripts/intake/receive_tables.py"),
         fingerprint=CENTERS.folder_fingerprint,
         criteria=CENTERS.criteria(),
+        predictors=CENTERS.declared_predictors(),
     script:
         "../scripts/intake/receive_tables.py"
 

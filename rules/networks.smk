@@ -243,7 +243,7 @@ rule explain_gradcam:
 
 
 rule embed_films:
-    """Give every film of a set an embedding by a trunk that the software knows: the means of its last features
+    """Give every film of a set an embedding by a trunk that the software knows: the means of its last maps
     over the film and its mirror image.
     """
     input:

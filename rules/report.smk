@@ -95,6 +95,7 @@ rule write_report:
         models=CFG.shown_models(),
         main_network=MODELS.main_network,
         networks=MODELS.networks,
+        predictors=shown_predictors(CFG),
         test_sets=CFG.test_sets,
         statistics=REPORTED,
         figures=list(FIGURES),

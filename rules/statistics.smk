@@ -1,5 +1,6 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Three rules
-# read more, since they look at the models beyond their scores: examine_models, compare_networks, draw_network.
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Three
+# rules read more, since they look at the models beyond their scores: examine_models, compare_networks and
+# draw_network.
 # A rule that computes is given the models' names; labels and colours reach only those that draw.
 
 
@@ -47,6 +48,7 @@ rule describe_cohort:
     params:
         code=code("scripts/statistics/describe_cohort.py"),
         centers=described_centers(CFG),
+        predictors=counted_predictors(CFG),
     script:
         "../scripts/statistics/describe_cohort.py"
 
@@ -175,12 +177,12 @@ rule examine_models:
 
 
 rule compare_networks:
-    """The study's networks side by side: weights, time of training, AUC and its test against the main network,
-    calibration. Asked for where there is more than one.
+    """The study's networks side by side: weights, time of training, AUC and its test against the main
+    network, calibration. Asked for where there is more than one.
     """
     input:
         predictions="results/predictions.csv",
-        trainings=[file for name in MODELS.networks for file in MODELS.trained_files("trained_on.json", name)],
+        trainings=[f for name in MODELS.networks for f in MODELS.trained_files("trained_on.json", name)],
     output:
         architectures=marked("statistics/architectures"),
     log:
@@ -330,6 +332,7 @@ rule write_tables:
         centers=described_centers(CFG),
         labels=center_labels(CFG),
         models=MODELS.shown("main"),
+        predictors=shown_predictors(CFG),
         words=words_of(CFG.study.language, "tables"),
         synthetic=CFG.synthetic,
         confidence=CFG.statistics.confidence,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scripts.check.expectations import Expectation, expect, shared_patients
 from scripts.check.plausibility import by_age_and_sex
+from scripts.check.predictor_values import medians_side_by_side
 from scripts.cohort.selection import Selection
 from scripts.common.config import check_paths, read_config, with_sources
 from scripts.common.config.files import laid_over, read_config_file
@@ -85,6 +86,8 @@ def described(found: Expectation) -> list[str]:
         f"    {where}: codes that the config doesn't know: {', '.join(several)}"
         for where, several in found.unknown_codes
     ]
+    if found.predictors:
+        lines += ["  Predictors:", *(f"    {line}" for line in found.predictors)]
     lines += [f"  HINT: {hint}" for hint in found.hints]
     if found.selection is not None:
         lines += _selected(found.selection, "Expected cohort, before the films' pixels are looked at")
@@ -125,10 +128,14 @@ def main(arguments: list[str] | None = None) -> int:
                 cohort,
                 Log(None, "check_data"),
                 split=split,
+                predictors=config.predictors,
             )
             print("\n".join(described(found)) + "\n", flush=True)
             faults += len(found.faults)
             looked_at.append(found)
+        lines, hints = medians_side_by_side([(f.center, f.medians) for f in looked_at], config.predictors)
+        told = [*lines, *(f"HINT: {hint}" for hint in hints)]
+        print("".join(f"{line}\n\n" for line in told), end="")
         for developed in (f for f in looked_at if f.role == DEVELOPMENT):
             told = [shared_patients(developed, found) for found in looked_at if found.role == EXTERNAL]
             print("".join(f"{line}\n\n" for line in told if line), end="")

@@ -756,15 +756,26 @@ def check_tables(config: Config) -> Iterator[Finding]:
     if not own:
         return
     try:
-        from scripts.check.table_faults import table_faults
+        from scripts.check.predictor_values import described_predictors, medians_side_by_side
+        from scripts.check.table_faults import read_tables
     except ImportError as error:
         yield Finding(
             "tables", "note", f"not looked at: the Python package '{error.name}' is missing", "make setup"
         )
         return
-    faults = [
-        said for center in own for said in table_faults(center, config.intake.frontal_view.model_dump())
-    ]
+    faults, medians, predictors = [], [], config.predictors
+    for center in own:
+        readings, found = read_tables(center, config.intake.frontal_view.model_dump())
+        faults += found
+        if "patients" in readings:
+            lines, middle = described_predictors(readings["patients"].cells, center.name, predictors)
+            medians.append((center.name, middle))
+            for name, line in zip(predictors, lines, strict=True):
+                state = "ok" if name in center.patients.predictors else "note"
+                yield Finding("predictors", state, f"{center.name}: {line}")
+    lines, hints = medians_side_by_side(medians, predictors)
+    yield from (Finding("predictors", "ok", line) for line in lines)
+    yield from (Finding("predictors", "note", hint) for hint in hints)
     yield from (Finding("tables", "fix", said) for said in faults)
     if not faults:
         yield Finding(

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 
 from scripts.check.plausibility import falling_with_age, odd_slopes
+from scripts.check.predictor_values import described_predictors
 from scripts.cohort.selection import Counted, Selection, select_cohort
 from scripts.cohort.split import empty_lock, split_patients
 from scripts.common.config import Center
@@ -24,6 +26,7 @@ from scripts.common.key import StudyKey
 from scripts.common.log import Log
 from scripts.common.manifest import check_contents, read_manifest
 from scripts.common.plain_text import code_key
+from scripts.common.predictors import Predictor
 from scripts.common.tables import empty_table, read_table
 from scripts.common.vocabulary import ACCEPTED, DEVELOPMENT, EXCLUSIONS, PASS, QUARANTINED
 from scripts.intake.cells import codes, is_missing
@@ -91,7 +94,8 @@ class Expectation:
     """What was found for one centre.
 
     ``faults`` are sentences on what must be mended before a run; ``selection`` is None where tables or films
-    can't be read. ``n_makers_lost`` counts usable films whose manufacturer is not kept. ``people``: (id, date
+    can't be read. ``predictors``: a line on each; ``medians``: of those that are
+    numbers. ``n_makers_lost`` counts usable films whose manufacturer is not kept. ``people``: (id, date
     of birth) of the patient table's rows with a film, to find a patient whom two centres have.
     """
 
@@ -112,6 +116,8 @@ class Expectation:
     issues: list[tuple[str, str, int]] = field(default_factory=list)
     accounts: list[str] = field(default_factory=list)
     unknown_codes: list[tuple[str, list[str]]] = field(default_factory=list)
+    predictors: list[str] = field(default_factory=list)
+    medians: dict[str, float] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     selection: Selection | None = None
     screened: Selection | None = None
@@ -341,9 +347,8 @@ LABELS = {"height": "height_cm", "weight": "weight_kg", "file": "file"}
 def _missing(name: str, reading: Reading, table: dict) -> list[tuple[str, str, int, int]]:
     """(table, column, empty or unreadable cells, rows) of every mapped column with some."""
     cells = reading.cells
-    mapped = [
-        key for key, column_name in {**table["columns"], **table.get("exclusions", {})}.items() if column_name
-    ]
+    columns = {**table["columns"], **table.get("exclusions", {}), **table.get("predictors", {})}
+    mapped = [key for key, column_name in columns.items() if column_name]
     found = []
     for key in mapped:
         label = LABELS.get(key, key)
@@ -596,18 +601,21 @@ def expect(
     log: Log,
     root: Path = Path(),
     split: dict | None = None,
+    predictors: Mapping[str, Predictor] | None = None,
 ) -> Expectation:
     """Look at one centre's films (headers only) and tables, and select its cohort.
 
     ``center`` has its sources filled in, ``patterns`` is ``intake.frontal_view``, ``cohort`` the config's
     section. ``split`` (``test_fraction``, ``folds``): the development centre's patients must be enough for
-    it. Where an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts
+    it. ``predictors`` are the study's.
+
+    Where an earlier run left ``results/intake/<center>/films.csv`` below ``root``, its exposure verdicts
     are used as well.
     """
     result = Expectation(center.name, center.role)
     settings = {**cohort, "center": center.name, "role": center.role}
     if center.deidentified is not None:
-        return _expect_handed_over(center, settings, root)
+        return _expect_handed_over(center, settings, root, predictors or {})
     ids = center.ids.model_dump(mode="json")
     names = Pseudonyms(key, center.name, ids)
     tables = {kind: getattr(center, kind).model_dump(mode="json") for kind in ("patients", "dxa")}
@@ -679,6 +687,9 @@ def expect(
     result.patient_ids = set(readings["patients"].rows["source_id"]) if "patients" in readings else set()
     result.dxa_ids = set(readings["dxa"].rows["source_id"]) if "dxa" in readings else set()
     if "patients" in readings:
+        result.predictors, result.medians = described_predictors(
+            readings["patients"].cells, center.name, predictors or {}
+        )
         born = readings["patients"].rows[["source_id", "birth_date"]].dropna()
         result.people = {
             (i, day.isoformat())
@@ -764,7 +775,9 @@ def _screened(center: str, root: Path) -> pd.DataFrame | None:
     )
 
 
-def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectation:
+def _expect_handed_over(
+    center: Center, settings: dict, root: Path, predictors: Mapping[str, Predictor]
+) -> Expectation:
     """Look at the folder that a site handed over: its files by name and size, its tables by their contents,
     and the cohort.
 
@@ -774,7 +787,9 @@ def _expect_handed_over(center: Center, settings: dict, root: Path) -> Expectati
     result = Expectation(center.name, center.role, handed_over=True)
     where = f"centers[{center.name}]"
     try:
-        tables = read_handed_tables(center.deidentified, where, settings)
+        declared = {name: one.declared for name, one in predictors.items()}
+        tables = read_handed_tables(center.deidentified, where, settings, declared)
+        result.predictors, result.medians = described_predictors(tables["patients"], center.name, predictors)
         result.tables_read = {"patients", "dxa"}
         manifest = read_manifest(center.deidentified, where)
         check_contents(
@@ -945,7 +960,12 @@ def _coded(kind: str, table: dict) -> list[tuple[str, str, dict]]:
         for flag in EXCLUSIONS
         if table["exclusions"].get(flag)
     ]
-    return [("columns.sex", table["columns"]["sex"], table["sex_coding"]), *flags]
+    predictors = [
+        (f"predictors.{name}", one["column"], one["coding"])
+        for name, one in table["predictors"].items()
+        if one["coding"]
+    ]
+    return [("columns.sex", table["columns"]["sex"], table["sex_coding"]), *flags, *predictors]
 
 
 def _select(films: pd.DataFrame, found: Pseudonymous, settings: dict) -> Selection:

@@ -13,8 +13,8 @@ from scripts.intake.readings import Reading
 from scripts.intake.table_checks import checked
 
 
-def table_faults(center: Center, patterns: dict) -> list[str]:
-    """Sentences on what must be fixed in the tables before a run.
+def read_tables(center: Center, patterns: dict) -> tuple[dict[str, Reading], list[str]]:
+    """The tables that can be read, by kind, and sentences on what must be fixed in them before a run.
 
     ``patterns`` is ``intake.frontal_view``; absent files are left to the check of paths."""
     ids, faults = center.ids.model_dump(mode="json"), []
@@ -36,4 +36,4 @@ def table_faults(center: Center, patterns: dict) -> list[str]:
         faults += checked(
             readings["patients"], readings["dxa"], readings.get("images"), table, f"centers[{center.name}]"
         )[2]
-    return faults
+    return readings, faults

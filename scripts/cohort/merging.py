@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from scripts.common.contracts.cohort import COHORT, FLOW
 from scripts.common.errors import StudyError
+from scripts.common.predictors import with_predictors
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 
 
-def merge_cohorts(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """One row per included patient, in the order of the parts (COHORT). No patient stands in two parts."""
+def merge_cohorts(parts: list[pd.DataFrame], predictors: Mapping[str, str]) -> pd.DataFrame:
+    """One row per included patient, in the order of the parts (COHORT with ``predictors``, names and types).
+    No patient stands in two parts.
+    """
     cohort = pd.concat(parts, ignore_index=True)
-    cohort = cohort[[name for name in COHORT.whole if name in cohort.columns]]
+    table = with_predictors(COHORT, predictors).whole
+    cohort = cohort[[name for name in table if name in cohort.columns]]
     if cohort["patient_id"].duplicated().any():
         raise StudyError(
             f"{int(cohort['patient_id'].duplicated().sum())} patients stand in two sets of the cohort. "

@@ -15,17 +15,19 @@ from scripts.common.contracts.intake import (
     VISIT_ORDER,
 )
 from scripts.common.log import rule_log
-from scripts.common.tables import empty_table, read_table, write_table
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import empty_table, read_table, read_with, write_table
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     source, result = snakemake.input, snakemake.output
+    predictors = snakemake.params.predictors
     handed_over = not source.get("birth_dates")
     films = read_table(source.films, FILMS).merge(
         read_table(source.header_ages, HEADER_AGES), on="image_id", how="left", validate="one_to_one"
     )
     selection = select_cohort(
         films=films,
-        patients=read_table(source.patients, PATIENTS),
+        patients=read_with(source.patients, PATIENTS, predictors),
         dxa=read_table(source.dxa, DXA),
         set_aside=read_table(source.set_aside, SET_ASIDE),
         birth_dates=empty_table(BIRTH_DATES) if handed_over else read_table(source.birth_dates, BIRTH_DATES),
@@ -39,12 +41,13 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
             if handed_over
             else None
         ),
+        predictors=predictors,
     )
     for line in selection.flow.itertuples():
         if line.kind == "note" and line.n_any:
             log.say(progress.noted(line.step, line.n_patients))
         elif line.n_any:
             log.say(progress.flow_line(line.kind, line.step, line.n_patients, line.n_any))
-    write_table(selection.cohort, result.selected, COHORT)
+    write_table(selection.cohort, result.selected, with_predictors(COHORT, predictors))
     write_table(selection.flow, result.flow, FLOW)
     write_table(selection.excluded, result.excluded, EXCLUDED_OF_CENTER)

@@ -8,6 +8,7 @@ with one lateral and one rejected film is excluded at the step at which no film 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
 from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.intake import PATIENTS
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.intervals import (
@@ -25,6 +27,7 @@ from scripts.common.intervals import (
     told_ages,
     years_begun,
 )
+from scripts.common.predictors import CATEGORY
 from scripts.common.vocabulary import DEVELOPMENT, OLDEST_AGE, QUARANTINED, REJECT, REJECTED
 
 FILM_STEPS = (
@@ -118,6 +121,7 @@ def select_cohort(
     birth_dates: pd.DataFrame,
     settings: dict,
     counted: Counted | None = None,
+    predictors: Mapping[str, str] | None = None,
 ) -> Selection:
     """Apply the study's criteria to one centre.
 
@@ -131,6 +135,8 @@ def select_cohort(
         calendar months are counted on the true dates. None of these is written.
     settings
         The config's ``cohort`` section and ``center`` (name) and ``role``.
+    predictors
+        The predictors among the columns of ``patients``, and their types.
     counted
         For a centre that was handed over: what its site counted, in place of ``birth_dates``.
 
@@ -153,7 +159,7 @@ def select_cohort(
     everybody = pd.Index(known, name="patient_id")
     shift = _shifts(birth_dates)
     films = films.assign(day=_days(films, "film_date", shift))
-    visits = patients.assign(day=_days(patients, "measured_on", shift))
+    visits = patients[list(PATIENTS)].assign(day=_days(patients, "measured_on", shift))
     # an unreadable row may be of any site; one without a date may be of any exam
     exams = dxa[dxa["site"].isin(settings["sites"]) | dxa["site"].eq("")]
     exams = exams.assign(day=_days(exams, "exam_date", shift))
@@ -246,6 +252,7 @@ def select_cohort(
     alone["no_t_score"] = without(labels) & examined
     rows = rows[rows["outcome"] == LABELLED]
     ages = ages.set_axis(frontal.loc[ages.index, "image_id"])
+    further = _nearest_values(rows, visits, patients, predictors or {}, counted)
     rows = _described(rows, visits, ages, settings, counted)
 
     # The patient's own exclusion criteria.
@@ -261,7 +268,9 @@ def select_cohort(
 
     reason = _first_failing(failing)
     included = rows[rows["patient_id"].isin(everybody[reason == ""])]
-    cohort = included.sort_values("patient_id", ignore_index=True)[list(COHORT.whole)]
+    optional = [column.name for column in COHORT.optional]
+    columns = (included[list(COHORT)], further.loc[included.index], included[optional])
+    cohort = pd.concat(columns, axis=1).sort_values("patient_id", ignore_index=True)
     flow = pd.concat([_flow(reason, alone, rows, settings), _notes(included, settings)], ignore_index=True)
     if cohort.empty:
         raise StudyError(_nobody(reason, settings))
@@ -322,6 +331,27 @@ def _nearest_visits(films: pd.DataFrame, visits: pd.DataFrame, counted: Counted 
     order = ["film", "nearness", "day_measured", "height_cm", "weight_kg", "age"]
     nearest = both.sort_values(order, na_position="last").drop_duplicates("film").set_index("film")
     return nearest.reindex(numbered["film"]).set_axis(films.index)
+
+
+def _nearest_values(
+    films: pd.DataFrame,
+    visits: pd.DataFrame,
+    patients: pd.DataFrame,
+    predictors: Mapping[str, str],
+    counted: Counted | None,
+) -> pd.DataFrame:
+    """Each predictor's value from the row nearest the film that has one, indexed as ``films``.
+
+    ``visits`` are the rows of ``patients`` without predictors, with their ``day``.
+    """
+    found = pd.DataFrame(index=films.index)
+    for name, kind in predictors.items():
+        values = patients[name]
+        told = visits[values.notna() & values.ne("")]
+        row = _nearest_visits(films, told.assign(row=told.index), counted)["row"]
+        nearest = values.reindex(row).set_axis(films.index)
+        found[name] = nearest.fillna("") if kind == CATEGORY else nearest
+    return found
 
 
 def _ages(

@@ -1,7 +1,8 @@
 """How simulated centres write their tables: one layout per cohort of the paper, each unlike the others.
 
 The simulator writes tables by these layouts and the intake stage reads them by the same ones, as it reads a
-hospital's by the column maps of ``config.yaml``. An entry has the keys of a centre there.
+hospital's by the column maps of ``config.yaml``. An entry has the keys of a centre there; ``predictors`` are
+those of its patient table where ``simulate.predictors`` asks for them.
 """
 
 from __future__ import annotations
@@ -43,6 +44,26 @@ LAYOUTS: dict[str, dict] = {
             },
             "site_coding": {"lumbar": ["L1-L4"], "femoral_neck": ["Neck"], "total_hip": ["Total"]},
         },
+        "predictors": {
+            "calcium": {
+                "column": "Ca",
+                "unit": "mmol/L",
+                "range": [1, 4],
+                "label": {"en": "Calcium", "zh": "血钙"},
+            },
+            "smoker": {
+                "column": "Smoker",
+                "type": "yes_no",
+                "coding": {"yes": ["1"], "no": ["0"]},
+                "label": {"en": "Smoker", "zh": "吸烟"},
+            },
+            "alcohol": {
+                "column": "AlcoholCode",
+                "type": "category",
+                "coding": {"never": ["0"], "sometimes": ["1"], "daily": ["2"]},
+                "label": {"en": "Alcohol", "zh": "饮酒"},
+            },
+        },
         "ids": {},
     },
     "external_1": {
@@ -83,6 +104,15 @@ LAYOUTS: dict[str, dict] = {
                 "total_hip": ["total hip"],
             },
         },
+        "predictors": {
+            "calcium": {"column": "Serum calcium (mmol/L)", "unit": "mmol/L", "range": [1, 4]},
+            "smoker": {"column": "Smoking", "type": "yes_no", "coding": {"yes": ["Yes"], "no": ["No"]}},
+            "alcohol": {
+                "column": "Drinks alcohol",
+                "type": "category",
+                "coding": {"never": ["never"], "sometimes": ["sometimes"], "daily": ["every day"]},
+            },
+        },
         "ids": {"leading_zeros": "drop"},
     },
     "external_2": {
@@ -120,6 +150,15 @@ LAYOUTS: dict[str, dict] = {
                 "t_score": "T值",
             },
             "site_coding": {"lumbar": ["腰椎"], "femoral_neck": ["股骨颈"], "total_hip": ["全髋"]},
+        },
+        "predictors": {
+            "calcium": {"column": "血钙", "unit": "mmol/L", "range": [1, 4]},
+            "smoker": {"column": "吸烟", "type": "yes_no", "coding": {"yes": ["是"], "no": ["否"]}},
+            "alcohol": {
+                "column": "饮酒",
+                "type": "category",
+                "coding": {"never": ["从不"], "sometimes": ["偶尔"], "daily": ["每天"]},
+            },
         },
         "ids": {},
     },

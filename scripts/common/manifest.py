@@ -10,10 +10,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.common.errors import StudyError
+from scripts.common.predictors import is_declaration
 
 MANIFEST = "manifest.json"
 FORMAT = "osteocxr hand-over"
@@ -38,13 +39,16 @@ class Recorded:
 @dataclass(frozen=True)
 class Manifest:
     """``center`` is the site's own name of the centre, ``software`` the version that wrote the folder,
-    ``criteria`` what its ages and pairs were counted for (``CRITERIA``)."""
+    ``criteria`` what its ages and pairs were counted for (``CRITERIA``), ``predictors`` what the site says of
+    each (type, levels, unit), by name.
+    """
 
     center: str
     batches: int
     software: str
     criteria: dict[str, int]
     files: dict[str, Recorded]
+    predictors: dict[str, dict] = field(default_factory=dict)
 
     def text(self) -> str:
         """The manifest as JSON, the same bytes each time."""
@@ -57,6 +61,8 @@ class Manifest:
             "criteria": self.criteria,
             "files": {name: {"size": r.size, "sha256": r.sha256} for name, r in sorted(self.files.items())},
         }
+        if self.predictors:
+            content["predictors"] = self.predictors
         return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
@@ -92,10 +98,14 @@ def read_manifest(folder: str | Path, where: str) -> Manifest:
             name: Recorded(int(entry["size"]), str(entry["sha256"])) for name, entry in raw["files"].items()
         }
         criteria = {key: int(raw["criteria"][key]) for key in CRITERIA}
-        found = Manifest(str(raw["center"]), int(raw["batches"]), str(raw["software"]), criteria, files)
+        predictors = dict(raw.get("predictors", {}))
+        found = Manifest(
+            str(raw["center"]), int(raw["batches"]), str(raw["software"]), criteria, files, predictors
+        )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise StudyError(f"{at}: the {MANIFEST} is damaged; {_ADVICE}.") from None
-    if found.batches < 1 or not all(_NAME.fullmatch(name) for name in files):
+    damaged = found.batches < 1 or not all(_NAME.fullmatch(name) for name in files)
+    if damaged or not all(is_declaration(name, one) for name, one in predictors.items()):
         raise StudyError(f"{at}: the {MANIFEST} is damaged; {_ADVICE}.")
     tables = {name for name in files if re.fullmatch(r"films/batch_\d+\.csv", name)}
     folders = {f"{name.rsplit('/', 1)[0]}.csv" for name in files if name.endswith(".dcm")}
@@ -142,6 +152,27 @@ def check_criteria(manifest: Manifest, criteria: Mapping[str, object], where: st
                 f" this study has {criteria[key]}; have the site set cohort.{key} to {criteria[key]} and run"
                 " 'make handover' again."
             )
+
+
+CONFIG_KEYS = {"type": "type", "levels": "coding", "unit": "unit"}
+"""What a site says of a predictor, and the key of the config that sets it."""
+
+
+def check_predictors(manifest: Manifest, predictors: Mapping[str, dict], where: str) -> None:
+    """Refuse a hand-over with a predictor of the study that is another thing there (``StudyError``).
+
+    ``predictors`` is what the study says of each (type, levels, unit).
+    """
+    for name, one in predictors.items():
+        there = manifest.predictors.get(name)
+        for what, key in () if there is None else CONFIG_KEYS.items():
+            same = sorted(there[what]) == sorted(one[what]) if what == "levels" else there[what] == one[what]
+            if not same:
+                raise StudyError(
+                    f"{where}.deidentified: the {what} of the predictor '{name}' differs from this study's;"
+                    f" have the site set patients.predictors.{name}.{key} as it is here and run"
+                    " 'make handover' again."
+                )
 
 
 def check_names(manifest: Manifest, sizes: dict[str, int], where: str) -> None:

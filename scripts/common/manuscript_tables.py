@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from scripts.common.language import Language
-from scripts.common.language.names import Names
+from scripts.common.language.names import Names, spaced
 from scripts.common.numbers import (
     DECIMALS,
     auc,
@@ -25,6 +25,7 @@ from scripts.common.numbers import (
     percent,
     percentage,
 )
+from scripts.common.predictors import NUMBER, YES_NO, Predictor
 from scripts.common.vocabulary import EVERYONE_POSITIVE, NO_VALUE, PROPORTIONS
 
 
@@ -77,7 +78,7 @@ def _number(value: float, text: str, mark: str = "") -> Entry:
     return Entry(text, mark=mark, value=None if is_missing(value) else float(value))
 
 
-def _variable_rows(row: Mapping, words: Language) -> list[list[Entry]]:
+def _variable_rows(row: Mapping, words: Language, names: Names) -> list[list[Entry]]:
     variable = row["variable"]
     fisher = "" if is_missing(row["fisher_p"]) else f" [{p_value(row['fisher_p'])}]"
     ends = [
@@ -86,12 +87,14 @@ def _variable_rows(row: Mapping, words: Language) -> list[list[Entry]]:
         _number(row["smd"], decimal(row["smd"], 2)),
     ]
     groups = ("op", "non_op")
+    if variable in names.predictors:
+        return _predictor_rows(row, names.predictors[variable], words, ends)
     if variable != "sex":
         digits = DECIMALS[variable]
         numbers = [
             _number(row[f"{g}_mean"], mean_sd(row[f"{g}_mean"], row[f"{g}_sd"], digits)) for g in groups
         ]
-        return [[Entry(words.say(f"variable_{variable}")), *numbers, *ends]]
+        return [[Entry(names.variable(variable)), *numbers, *ends]]
     rows = []
     for sex in ("male", "female"):
         counts = [(int(row[f"{g}_{sex}"]), int(row[f"{g}_n"])) for g in groups]
@@ -99,6 +102,29 @@ def _variable_rows(row: Mapping, words: Language) -> list[list[Entry]]:
         rows.append(
             [Entry(words.say(f"variable_{sex}")), *numbers, *(ends if sex == "male" else [Entry("")] * 3)]
         )
+    return rows
+
+
+def _predictor_rows(
+    row: Mapping, predictor: Predictor, words: Language, ends: list[Entry]
+) -> list[list[Entry]]:
+    """A number's mean and deviation, the number of those who said yes, or a row per level."""
+    groups = ("op", "non_op")
+    if predictor.type == NUMBER:
+        means = [_number(row[f"{g}_mean"], NO_VALUE if is_missing(row[g]) else row[g]) for g in groups]
+        return [[Entry(predictor.title), *means, *ends]]
+    counts = [[int(n) for n in row[g].split("/")] for g in groups]
+    if predictor.type == YES_NO:
+        titles = [words.say("predictor_yes", label=predictor.label)]
+    else:
+        titles = [
+            words.say("predictor_level", label=predictor.label, level=spaced(level))
+            for level in predictor.levels
+        ]
+    rows = []
+    for at, title in enumerate(titles):
+        shown = [_number(of[at], count_percent(of[at], sum(of)) if any(of) else NO_VALUE) for of in counts]
+        rows.append([Entry(title), *shown, *([Entry("")] * 3 if at else ends)])
     return rows
 
 
@@ -118,12 +144,14 @@ def table_1(
         op, non_op = (int(first[f"{g}_n"] + first[f"{g}_missing"]) for g in ("op", "non_op"))
         rows: list[list[Entry]] = []
         for row in part.to_dict("records"):
-            rows += _variable_rows(row, words)
+            rows += _variable_rows(row, words, names)
             if row["missing"]:
-                gaps.append(f"{name} {words.say('variable_' + row['variable'])} {count(row['missing'])}")
+                gaps.append(f"{name} {names.variable(row['variable'])} {count(row['missing'])}")
         blocks.append(Block(name, op + non_op, op, rows))
     separator = words.say("list_separator")
     notes = [words.say("note1")]
+    if names.predictors:
+        notes.append(words.say("note1_predictors"))
     if table1["fisher_p"].notna().any():
         notes.append(words.say("note1_fisher"))
     if gaps:

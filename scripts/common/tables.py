@@ -12,6 +12,7 @@ import pandas as pd
 from scripts.common.contracts.contract import Contract
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
+from scripts.common.predictors import COLUMN_TYPES, with_predictors
 
 Columns = Mapping[str, str]
 """Column name to type (``contract.TYPES``); a Contract is such a mapping."""
@@ -61,3 +62,15 @@ def read_table(path: str | Path, columns: Columns) -> pd.DataFrame:
         if kind in ("text", "date"):
             frame[name] = frame[name].where(frame[name].notna(), "")
     return frame
+
+
+def read_with(path: str | Path, table: Contract, types: Mapping[str, str]) -> pd.DataFrame:
+    """A table of the study with its predictors (names and types); a column is empty where the file has none
+    of its name.
+    """
+    header = pd.read_csv(path, nrows=0, encoding="utf-8").columns
+    frame = read_table(path, with_predictors(table, {n: kind for n, kind in types.items() if n in header}))
+    absent = {name: COLUMN_TYPES[kind] for name, kind in types.items() if name not in header}
+    empty = empty_table(absent).reindex(frame.index)
+    texts = [name for name, kind in absent.items() if kind == "text"]
+    return frame.assign(**empty.fillna(dict.fromkeys(texts, "")))

@@ -189,6 +189,11 @@ class Number:
     remark: bool = False
 
 
+def unit_key(unit: str) -> str:
+    """A unit as ``read_number`` looks for it behind a number."""
+    return plain_dashes(plain(unit)).casefold()
+
+
 def _ascii_digits(text: str) -> str:
     return "".join(str(unicodedata.decimal(c)) if c.isdecimal() and not c.isascii() else c for c in text)
 

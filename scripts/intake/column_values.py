@@ -30,6 +30,8 @@ from scripts.intake.table_columns import column
 
 AGE = (0.0, 130.0)
 """Plausible ages, years; a value outside is missing."""
+MOST_DIGITS = 1e7
+"""A number that has no plausible range and is as great as this may be a date, an id or a phone number."""
 USUAL_FORMATS = (
     "%d/%m/%Y",
     "%m/%d/%Y",
@@ -51,7 +53,7 @@ _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)
 
 def measured(
     read: Numbers,
-    low_high: tuple[float, float],
+    low_high: tuple[float, float] | None,
     issues: Issues,
     name: str,
     scale: float = 1.0,
@@ -61,14 +63,19 @@ def measured(
 
     ``fault`` names a wrong unit.
 
-    A bound is no number. A number that stands for 'no value' in exports (999 ...) is missing.
+    A bound is no number. A number that stands for 'no value' in exports (999 ...) is missing; where no
+    plausible range is known (``low_high`` is None) it is never taken for a measured one.
     """
     told, values = ~read.absent, read.values * read.scales.fillna(scale)
     unreadable = read.unreadable | read.below.notna() | read.above.notna()
     if mostly(unreadable, told) and fault is not None:
         fault(None)
-    outside = values.notna() & ~values.between(*low_high)
-    sentinel = outside & read.values.isin(SENTINELS)
+    sentinel = read.values.isin(SENTINELS)
+    if low_high is None:
+        outside = sentinel | (values.abs() >= MOST_DIGITS)
+    else:
+        outside = values.notna() & ~values.between(*low_high)
+        sentinel &= outside
     if mostly(outside & ~sentinel, values.notna() & ~sentinel) and fault is not None:
         fault(read.values[values.notna() & ~sentinel])
     issues.note(unreadable, f"unreadable_{name}")
@@ -76,6 +83,13 @@ def measured(
     issues.note(sentinel, "no_value_code")
     issues.note(read.remarked, "remark_behind_number")
     return values.where(~outside)
+
+
+def look_like_dates(values: pd.Series) -> bool:
+    """Whether most numbers are days written without separators: 20240731."""
+    told = values.dropna()
+    days = [v == int(v) and read_date(str(int(v)), None) is not None for v in told.abs()]
+    return mostly(pd.Series(days, dtype=bool), pd.Series(True, index=range(len(days))))
 
 
 def dates(

@@ -16,6 +16,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         birth_dates=given.birth_dates,
         enrolment=snakemake.params.enrolment,
         criteria=snakemake.params.criteria,
+        predictors=snakemake.params.predictors,
         target=snakemake.output.folder,
         log=log,
     )

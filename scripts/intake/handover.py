@@ -12,8 +12,8 @@ enrolment period.
 ``manifest.json``      every file with its size and SHA-256 (``scripts/common/manifest.py``)
 ``films/batch_<b>/``   de-identified films, ``<image_id>.dcm``
 ``films/batch_<b>.csv`` HANDED_FILMS: a row per file found at the site, so that the study's counts close
-``patients.csv`` ...   PATIENTS, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv`` (FILM_AGES),
-                       ``pairs.csv`` (PAIRS), ``visit_order.csv`` (VISIT_ORDER)
+``patients.csv`` ...   PATIENTS and predictors, DXA, SET_ASIDE, ``table_issues.csv``; ``film_ages.csv``
+                       (FILM_AGES), ``pairs.csv`` (PAIRS), ``visit_order.csv`` (VISIT_ORDER)
 ======================
 =================================================================================================
 """
@@ -21,6 +21,7 @@ enrolment period.
 from __future__ import annotations
 
 import datetime
+import re
 import shutil
 import tomllib
 from collections.abc import Sequence
@@ -53,12 +54,15 @@ from scripts.common.manifest import (
     check_contents,
     check_criteria,
     check_names,
+    check_predictors,
     read_manifest,
     sha256_of,
 )
+from scripts.common.predictors import CATEGORY, NUMBER, YES_NO, with_predictors
 from scripts.common.tables import Columns, read_table, write_table
 from scripts.common.vocabulary import ACCEPTED, OLDEST_AGE, SITES
 from scripts.intake import progress
+from scripts.intake.column_values import look_like_dates
 from scripts.intake.dicom_reading import PLAIN_MANUFACTURER
 from scripts.intake.frontal_view import AP, LATERAL, PA, UNKNOWN
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
@@ -129,16 +133,18 @@ def hand_over(
     birth_dates: str,
     enrolment: dict | None,
     criteria: dict[str, int],
+    predictors: dict[str, dict],
     target: str | Path,
     log: Log,
 ) -> None:
     """Write the hand-over of a centre to ``target``.
 
     ``tables`` holds the paths of patients, dxa, set_aside and table_issues; ``criteria`` what the ages and
-    pairs are counted for (``scripts/common/manifest.py``)."""
+    pairs are counted for, ``predictors`` what the site says of each (``scripts/common/manifest.py``)."""
     rows = handed_films(film_tables, crosswalks, enrolment)
     births = read_table(birth_dates, BIRTH_DATES)
-    content = {name: read_table(path, TABLES[name]) for name, path in tables.items()}
+    declared = tables_with(predictors)
+    content = {name: read_table(path, declared[name]) for name, path in tables.items()}
     patients, dxa = content["patients"], content["dxa"]
     content["pairs"] = pairs_of(rows, dxa, births, criteria["interval_months"])
     content["film_ages"] = film_ages(rows, dxa, patients, births, content["pairs"], criteria["older_than"])
@@ -147,7 +153,7 @@ def hand_over(
     content = in_order({**content, "films": rows}, criteria["exam_window_days"])
     rows = content.pop("films")
     with atomic_folder(target) as folder:
-        for name, columns in TABLES.items():
+        for name, columns in declared.items():
             write_table(content[name], folder / f"{name}.csv", columns)
         for batch, source in enumerate(film_folders):
             part = rows[rows["batch"] == batch]
@@ -163,7 +169,7 @@ def hand_over(
             for name in log.progress(names, len(names), "files")
         }
         software = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
-        manifest = Manifest(center, len(film_folders), software, dict(criteria), files)
+        manifest = Manifest(center, len(film_folders), software, dict(criteria), files, dict(predictors))
         write_text(folder / MANIFEST, manifest.text())
     accepted = int((rows["status"] == ACCEPTED).sum())
     patients = content["patients"]["patient_id"].nunique()
@@ -192,11 +198,19 @@ def _checked(folder: Path, where: str, names: Sequence[str]) -> Manifest:
     return manifest
 
 
-def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame:
-    """A table of the hand-over.
+def _read(
+    folder: Path, name: str, columns: Columns, where: str, predictors: dict[str, dict] | None = None
+) -> pd.DataFrame:
+    """A table of the hand-over. ``predictors`` is what the manifest says of those among its columns.
 
     Raises ``StudyError`` where a column isn't there, can't be read, or holds what is no pseudonym.
     """
+    of_type = {
+        kind: [name for name, one in (predictors or {}).items() if one["type"] == kind]
+        for kind in (NUMBER, YES_NO, CATEGORY)
+    }
+    levels = {name: "|".join([*map(re.escape, predictors[name]["levels"]), ""]) for name in of_type[CATEGORY]}
+    forms = {**_FORMS, **levels}
     try:
         frame = read_table(folder / name, columns)[list(columns)]
     except (StudyError, ValueError, TypeError):
@@ -211,17 +225,25 @@ def _read(folder: Path, name: str, columns: Columns, where: str) -> pd.DataFrame
                 f"{where}.deidentified: '{name}' holds ids that are no pseudonyms; delete the folder and tell"
                 " the site."
             )
-        form = _DAY if columns[column] == "date" else _FORMS.get(column)
+        form = _DAY if columns[column] == "date" else forms.get(column)
         if (
             form
             and not frame[column].str.fullmatch(form).all()
             or column == "age"
             and (frame[column] > OLDEST_AGE).any()
+            or column in of_type[YES_NO]
+            and not frame[column].dropna().isin([0, 1]).all()
         ):
             raise StudyError(
                 f"{where}.deidentified: '{name}' holds in its column '{column}' what no hand-over holds;"
                 " delete the folder and tell the site."
             )
+    dates = [name for name in of_type[NUMBER] if look_like_dates(frame[name])]
+    if dates:
+        raise StudyError(
+            f"{where}.deidentified: the predictor '{dates[0]}' holds numbers that look like dates; delete the"
+            " folder and tell the site."
+        )
     return frame
 
 
@@ -230,25 +252,46 @@ def read_handed_films(folder: str | Path, batch: int, where: str) -> pd.DataFram
     return _read(Path(folder), f"films/batch_{batch}.csv", HANDED_FILMS, where)
 
 
-def read_handed_tables(folder: str | Path, where: str, criteria: dict[str, int]) -> dict[str, pd.DataFrame]:
-    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were
-    checked.
+def tables_with(predictors: dict[str, dict]) -> dict[str, Columns]:
+    """``TABLES``, the patients' with the columns of ``predictors``."""
+    types = {name: one["type"] for name, one in predictors.items()}
+    return {**TABLES, "patients": with_predictors(PATIENTS, types)}
 
-    Refuses a hand-over that was counted for other ``criteria`` than the study's (``StudyError``).
+
+def read_handed_tables(
+    folder: str | Path, where: str, criteria: dict[str, int], predictors: dict[str, dict]
+) -> dict[str, pd.DataFrame]:
+    """The tables beside the films (``TABLES``), after the names, the sizes and these tables' contents were
+    checked; of the site's predictors those of the study.
+
+    Refuses a hand-over that was counted for other ``criteria`` than the study's, or whose ``predictors`` are
+    other things (``StudyError``).
     """
     folder = Path(folder)
     manifest = _checked(folder, where, [f"{name}.csv" for name in TABLES])
     check_criteria(manifest, criteria, where)
-    return {name: _read(folder, f"{name}.csv", columns, where) for name, columns in TABLES.items()}
+    check_predictors(manifest, predictors, where)
+    told = {name: manifest.predictors[name] for name in predictors if name in manifest.predictors}
+    return {
+        name: _read(folder, f"{name}.csv", columns, where, told if name == "patients" else None)
+        for name, columns in tables_with(told).items()
+    }
 
 
 def receive_tables(
-    *, folder: str, where: str, criteria: dict[str, int], targets: dict[str, str], listing: str, log: Log
+    *,
+    folder: str,
+    where: str,
+    criteria: dict[str, int],
+    predictors: dict[str, dict],
+    targets: dict[str, str],
+    listing: str,
+    log: Log,
 ) -> None:
     """Check a hand-over and take its tables in: ``targets`` by the names of ``TABLES``, and the listing of
     its films.
     """
-    tables = read_handed_tables(folder, where, criteria)
+    tables = read_handed_tables(folder, where, criteria, predictors)
     manifest = read_manifest(folder, where)
     listed = []
     for batch in range(manifest.batches):
@@ -269,6 +312,10 @@ def receive_tables(
         frame = pd.DataFrame(listed, columns=list(LISTING)).sort_values("path")
         frame.to_csv(part, index=False, lineterminator="\n")
     log.say(progress.received(manifest.center, manifest.software, len(listed)))
+    for name in sorted(predictors.keys() - manifest.predictors.keys()):
+        log.say(progress.predictor_not_handed_over(name))
+    for name in sorted(manifest.predictors.keys() - predictors.keys()):
+        log.say(progress.predictor_left_out(name))
     log.say(progress.compare_checksum(MANIFEST, sha256_of(Path(folder) / MANIFEST)))
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.common.predictors import NUMBER, YES_NO
 from scripts.common.vocabulary import EXCLUSIONS
-from scripts.intake.cells import LENGTH_UNITS, WEIGHT_UNITS, numbers
-from scripts.intake.column_values import AGE, ages, coded, dated, measured, patient_ids
+from scripts.intake.cells import LENGTH_UNITS, WEIGHT_UNITS, numbers, unit_key
+from scripts.intake.column_values import AGE, ages, coded, dated, look_like_dates, measured, patient_ids
 from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Issues, Reading, finished, started
 from scripts.intake.table_columns import column
 
@@ -32,8 +35,8 @@ PLACEHOLDER_BIRTHS = frozenset(
 
 
 def read_patients(table: dict, ids: dict, where: str) -> Reading:
-    """A patient table: ``source_id, sex, birth_date, age, height_cm, weight_kg, measured_on`` and the
-    exclusion flags (0, 1, NaN).
+    """A patient table: ``source_id, sex, birth_date, age, height_cm, weight_kg, measured_on``, the exclusion
+    flags (0, 1, NaN) and the predictors (numbers; 0, 1, NaN; levels or an empty text).
 
     ``table`` is the config's ``patients`` section, ``where`` its place. Raises ``StudyError`` for faults of
     whole columns.
@@ -88,12 +91,55 @@ def read_patients(table: dict, ids: dict, where: str) -> Reading:
                 meaning, unknown = coded(cells, table["flag_coding"], place, f"{where}.flag_coding", words)
                 out[flag] = meaning.map({"yes": 1.0, "no": 0.0})
                 issues.note(unknown, "unreadable_flag")
+    predictors = table.get("predictors") or {}
+    for name, one in predictors.items():
+        out[name] = _predictor(frame, name, one, f"{where}.predictors.{name}", words, issues)
     issues.refuse()
-    return finished(out, issues, frame, where)
+    types = {name: one["type"] for name, one in predictors.items()}
+    return replace(finished(out, issues, frame, where), predictors=types)
+
+
+def _predictor(
+    frame: pd.DataFrame, name: str, one: dict, where: str, words: Sequence[str], issues: Issues
+) -> pd.Series | float:
+    """A predictor's column: a cell that can't be read is missing, and noted. ``one`` is its config entry."""
+
+    def fault(values: pd.Series | None) -> None:
+        if values is None:
+            raise StudyError(
+                f"{where}.column: most of its cells are no numbers; check the column and, if it holds codes,"
+                f" the type in {where}.type. A date can't be a predictor."
+            )
+        if one["range"] is None:
+            raise StudyError(
+                f"{where}.column: most of its numbers have more than seven digits or stand for 'no value', as"
+                " dates, ids and phone numbers do, which can't be predictors; if they are measured, give"
+                f" {where}.range."
+            )
+        low, high = one["range"]
+        raise StudyError(
+            f"{where}.range: most of the column's numbers lie outside of {low:g} to {high:g}; check the"
+            " column, its unit and the range."
+        )
+
+    with issues.column():
+        cells = column(frame, one["column"], f"{where}.column")
+        if one["type"] == NUMBER:
+            units = {unit_key(one["unit"]): 1.0} if one.get("unit") else None
+            read = numbers(cells, units, words)
+            if look_like_dates(read.values):
+                raise StudyError(f"{where}.column: its numbers look like dates; a date can't be a predictor.")
+            return measured(read, one["range"], issues, f"predictor_{name}", fault=fault)
+        meaning, unknown = coded(cells, one["coding"], f"{where}.column", f"{where}.coding", words)
+        issues.note(unknown, f"unreadable_predictor_{name}")
+        return meaning.map({"yes": 1.0, "no": 0.0}) if one["type"] == YES_NO else meaning
+    return np.nan
 
 
 def _read_body(frame: pd.DataFrame, table: dict, where: str, issues: Issues, out: pd.DataFrame) -> None:
-    """Fill ``height_cm`` and ``weight_kg`` of ``out``; both are missing where they seem to be exchanged."""
+    """Fill ``height_cm`` and ``weight_kg`` of ``out`` where the table has them; both are missing where they
+    seem to be exchanged.
+    """
     names, at, unit, words = (
         table["columns"],
         f"{where}.columns",
@@ -119,12 +165,14 @@ def _read_body(frame: pd.DataFrame, table: dict, where: str, issues: Issues, out
         )
 
     scale, heights, weights = 1.0 if unit == "cm" else 100.0, None, None
-    with issues.column():
-        heights = numbers(column(frame, names["height"], f"{at}.height"), LENGTH_UNITS, words)
-        out["height_cm"] = measured(heights, HEIGHT_CM, issues, "height", scale, height_fault).round(6)
-    with issues.column():
-        weights = numbers(column(frame, names["weight"], f"{at}.weight"), WEIGHT_UNITS, words)
-        out["weight_kg"] = measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
+    if names.get("height"):
+        with issues.column():
+            heights = numbers(column(frame, names["height"], f"{at}.height"), LENGTH_UNITS, words)
+            out["height_cm"] = measured(heights, HEIGHT_CM, issues, "height", scale, height_fault).round(6)
+    if names.get("weight"):
+        with issues.column():
+            weights = numbers(column(frame, names["weight"], f"{at}.weight"), WEIGHT_UNITS, words)
+            out["weight_kg"] = measured(weights, WEIGHT_KG, issues, "weight", fault=weight_fault)
     if heights is None or weights is None:
         return
     with issues.column():

@@ -120,6 +120,16 @@ def received(center: str, version: str, files: int) -> str:
     return f"centre '{center}' of another site, handed over by version {version}: {files} files found there"
 
 
+def predictor_not_handed_over(name: str) -> str:
+    """A predictor of the study that the site doesn't have."""
+    return f"predictor '{name}': the site handed none over; it is missing for all of its patients"
+
+
+def predictor_left_out(name: str) -> str:
+    """A predictor of the site that the study doesn't have."""
+    return f"predictor '{name}' of the site is none of this study's and is left out"
+
+
 def compare_checksum(manifest: str, digest: str) -> str:
     """The study compares the manifest's checksum."""
     return f"SHA-256 of the {manifest}, to be compared with the site's: {digest}"

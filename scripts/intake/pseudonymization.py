@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from scripts.common.contracts.intake import BIRTH_DATES, DXA, PATIENTS, SET_ASIDE, TABLE_ISSUES, TABLE_ROWS
 from scripts.common.intervals import last_days, told_ages
+from scripts.common.predictors import CATEGORY
 from scripts.common.vocabulary import EXCLUSIONS
 from scripts.intake.identity import Pseudonyms
 from scripts.intake.readings import Reading
@@ -51,14 +53,19 @@ EXAM = ("source_id", "exam_date", "site", "code", "unreadable")
 RESULT = ("bmd", "t_score", "t_below", "t_above")
 
 
-def patient_conflicts(rows: pd.DataFrame) -> pd.Series:
+def _filled(texts: pd.Series) -> pd.Series:
+    """Texts with an empty one where there is none."""
+    return texts.astype("object").where(texts.notna(), "")
+
+
+def patient_conflicts(rows: pd.DataFrame, predictors: Sequence[str] = ()) -> pd.Series:
     """Which rows are of a patient with contradicting rows.
 
-    Sex and birth date must agree in all rows of a patient where given; height, weight, age and flags in all
-    rows of one visit (``measured_on``).
+    Sex and birth date must agree in all rows of a patient where given; height, weight, age, flags and
+    predictors in all rows of one visit (``measured_on``).
     """
     conflict = _disagree(rows, ["source_id"], ["sex", "birth_date"]) | _disagree(
-        rows, list(VISIT), list(BODY)
+        rows, list(VISIT), [*BODY, *predictors]
     )
     return rows["source_id"].isin(set(rows.loc[conflict, "source_id"]))
 
@@ -90,11 +97,11 @@ def _joined(rows: pd.DataFrame, conflict: pd.Series, by: list[str]) -> pd.DataFr
     return pd.concat(parts, ignore_index=True).astype(numeric)
 
 
-def visits_of(rows: pd.DataFrame) -> pd.DataFrame:
+def visits_of(rows: pd.DataFrame, predictors: Sequence[str] = ()) -> pd.DataFrame:
     """One row per patient and visit, with ``conflict``; sex and birth date of a patient stand in all of
     them.
     """
-    conflict = patient_conflicts(rows)
+    conflict = patient_conflicts(rows, predictors)
     for name in ("sex", "birth_date"):
         told = (
             rows[rows[name].notna() & (rows[name] != "") & ~conflict]
@@ -105,13 +112,13 @@ def visits_of(rows: pd.DataFrame) -> pd.DataFrame:
         gap = rows[name].isna() | (rows[name] == "")
         rows = rows.assign(**{name: rows[name].astype("object").where(~gap, known)})
     joined = _joined(rows, conflict, list(VISIT))
-    return joined.assign(sex=joined["sex"].astype("object").where(joined["sex"].notna(), ""))
+    return joined.assign(sex=_filled(joined["sex"]))
 
 
 def exams_of(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per patient, exam and code of a site, with ``conflict``."""
     joined = _joined(rows, dxa_conflicts(rows), list(EXAM))
-    return joined.assign(site=joined["site"].astype("object").where(joined["site"].notna(), ""))
+    return joined.assign(site=_filled(joined["site"]))
 
 
 def _given_ages(rows: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
@@ -139,7 +146,8 @@ def pseudonymize(
     everybody = sorted(set(patients.rows["source_id"]) | set(dxa.rows["source_id"]))
     pseudonym = {source: names.patient(source) for source in everybody}
 
-    rows, results = visits_of(patients.rows), exams_of(dxa.rows)
+    told = patients.predictors
+    rows, results = visits_of(patients.rows, list(told)), exams_of(dxa.rows)
     visits = pd.DataFrame(
         {
             "patient_id": rows["source_id"].map(pseudonym),
@@ -150,6 +158,7 @@ def pseudonymize(
             "measured_on": [_shifted(d, s, names) for d, s in zip(rows["measured_on"], rows["source_id"])],
             **{flag: rows[flag] for flag in EXCLUSIONS},
             "conflict": rows["conflict"],
+            **{name: _filled(rows[name]) if kind == CATEGORY else rows[name] for name, kind in told.items()},
         }
     )
     exams = pd.DataFrame(
@@ -195,7 +204,7 @@ def pseudonymize(
     ).rename(columns={ROW: "row"})
     counts = listed.groupby(["table", "reason"], sort=True).size().rename("n_rows").reset_index()
     return Pseudonymous(
-        patients=visits.sort_values(list(PATIENTS), ignore_index=True),
+        patients=visits.sort_values([*PATIENTS, *told], ignore_index=True),
         dxa=exams.sort_values(list(DXA), ignore_index=True),
         birth_dates=births.sort_values("patient_id", ignore_index=True),
         set_aside=set_aside.sort_values(list(SET_ASIDE), ignore_index=True),

@@ -15,6 +15,7 @@ from scripts.common.errors import StudyErrors
 from scripts.common.files import private_folder
 from scripts.common.key import open_key
 from scripts.common.log import rule_log
+from scripts.common.predictors import with_predictors
 from scripts.common.tables import read_table, write_table
 from scripts.intake import progress
 from scripts.intake.dxa_rows import read_dxa
@@ -41,7 +42,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     if faults:
         raise StudyErrors(faults)
     tables = pseudonymize(patients, dxa, names, images)
-    write_table(tables.patients, made.patients, PATIENTS)
+    write_table(tables.patients, made.patients, with_predictors(PATIENTS, patients.predictors))
     write_table(tables.dxa, made.dxa, DXA)
     write_table(tables.set_aside, made.set_aside, SET_ASIDE)
     write_table(tables.issues, made.issues, TABLE_ISSUES)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -36,7 +36,7 @@ class Reading:
     the study's terms, with unreadable cells empty (for counting). ``set_aside``: source ids, sorted, that
     stand in the table with rows set aside alone; rows of sites that aren't studied count neither way.
     ``other_site``: source ids, sorted, of whom there are only rows of such sites. ``form``: sentences on the
-    file's form.
+    file's form. ``predictors``: of a patient table, names and types.
     """
 
     rows: pd.DataFrame
@@ -45,11 +45,12 @@ class Reading:
     set_aside: list[str]
     other_site: list[str]
     form: tuple[str, ...] = ()
+    predictors: dict[str, str] = field(default_factory=dict)
 
     @property
     def n_set_aside(self) -> int:
         """Rows set aside, each with a reason."""
-        return int((~self.issues["reason"].isin(NOTES)).sum())
+        return int((~self.issues["reason"].map(is_note).astype(bool)).sum())
 
     @property
     def n_left_out(self) -> int:
@@ -76,6 +77,13 @@ NOTES = (
 
 Of a sex or a birth date that the patient table lacks, the film's header tells (sex, age at the film).
 """
+_OF_A_PREDICTOR = ("unreadable_predictor_", "implausible_predictor_")
+"""Beginnings of reasons of cells that were left empty; the predictor's name follows."""
+
+
+def is_note(reason: str) -> bool:
+    """Whether a reason leaves no row of use out."""
+    return reason in NOTES or reason.startswith(_OF_A_PREDICTOR)
 
 
 class Issues:

@@ -9,6 +9,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
         folder=snakemake.input.folder,
         where=f"centers[{snakemake.wildcards.center}]",
         criteria=snakemake.params.criteria,
+        predictors=snakemake.params.predictors,
         targets={name: made[name] for name in TABLES},
         listing=made.listing,
         log=log,

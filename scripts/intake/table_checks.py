@@ -14,7 +14,7 @@ import pandas as pd
 
 from scripts.common.errors import StudyError
 from scripts.intake import progress
-from scripts.intake.readings import FEWEST_FOR_A_COLUMN, NOTES, Reading
+from scripts.intake.readings import FEWEST_FOR_A_COLUMN, Reading, is_note
 from scripts.intake.row_owners import with_other_forms, with_strays
 from scripts.intake.table_columns import ROW
 
@@ -270,4 +270,4 @@ def account(kind: str, reading: Reading) -> str:
 def reasons(reading: Reading) -> list[tuple[str, int, bool]]:
     """(reason, rows, whether they are set aside) of a table, sorted."""
     counted = Counter(reading.issues["reason"])
-    return [(reason, n, reason not in NOTES) for reason, n in sorted(counted.items())]
+    return [(reason, n, not is_note(reason)) for reason, n in sorted(counted.items())]

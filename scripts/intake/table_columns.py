@@ -24,8 +24,8 @@ DEEPEST_HEADING = 30
 
 def mapped_columns(table: dict) -> list[str]:
     """The headings that the config names for a table."""
-    mapped = {**table.get("columns", {}), **table.get("exclusions", {})}
-    return [name for name in mapped.values() if name]
+    mapped = [*table.get("columns", {}).values(), *table.get("exclusions", {}).values()]
+    return [name for name in mapped if name] + [one["column"] for one in table.get("predictors", {}).values()]
 
 
 def _heading_at(filled: Sequence[tuple[int, list[str]]], table: dict, where: str) -> int:

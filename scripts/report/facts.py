@@ -261,6 +261,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     networks, ablations : networks that are told for themselves, the main one first; those that only stand in
         the comparison of architectures
     tabular, variables : the other models, those alike together, and the columns that any of them reads
+    labelled : labels of the predictors that the patient tables map
     kinds : the kinds of all models
     stacked : models that read other models' scores
     contrast : labels of the declared main comparison; None where there is none
@@ -318,6 +319,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "kinds": {model.kind for model in every.values()},
         "stacked": tuple(model for model in tabular if model.scores),
         "variables": variables,
+        "labelled": {name: predictor.label for name, predictor in run.predictors.items()},
         "contrast": contrast and tuple(every[name].label for name in contrast),
         "flat_sets": _flat_sets(run, tuple(every.values()), sets),
         "study": config["study"],

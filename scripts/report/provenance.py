@@ -88,13 +88,14 @@ def listing_checksum(path: str | Path, key: StudyKey) -> dict[str, Any]:
 
 def trained_on(records: Sequence[tuple[str, str, str | Path]]) -> dict[str, dict[str, dict[str, str]]]:
     """Device and PyTorch version of each training, by network and fold, from the files that stand beside the
-    weights.
+    weights; the time that it took stays out.
 
     What the config asks for says nothing of it: a finished fold is taken from the store on whatever machine.
     """
     found: dict[str, dict[str, dict[str, str]]] = {}
     for network, run, path in records:
-        found.setdefault(network, {})[run] = json.loads(Path(path).read_text(encoding="utf-8"))
+        told = json.loads(Path(path).read_text(encoding="utf-8"))
+        found.setdefault(network, {})[run] = {key: told[key] for key in ("device", "torch")}
     return found
 
 

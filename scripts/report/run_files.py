@@ -16,6 +16,7 @@ from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILES, FILMS
 from scripts.common.errors import StudyError
 from scripts.common.language.names import titled
+from scripts.common.predictors import Predictor
 from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
 from scripts.common.study_models import ABLATION, StudyModel, labels_of, study_models
@@ -55,6 +56,7 @@ class RunFiles:
     fold_scores: dict[tuple[str, str], pd.DataFrame]
     figures: dict[str, Path]
     provenance: dict[str, Any]
+    predictors: dict[str, Predictor]
 
     @property
     def config(self) -> dict[str, Any]:
@@ -137,6 +139,7 @@ def read_run(
     labels: Mapping[str, str | None],
     models: Sequence[Mapping[str, Any]],
     main_network: str,
+    predictors: Sequence[Mapping[str, Any]],
     test_sets: Sequence[str],
     files: str | Path,
     films: Sequence[str | Path],
@@ -152,7 +155,8 @@ def read_run(
 ) -> RunFiles:
     """Read the run.
 
-    ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets.
+    ``labels`` (centre to label or None) gives the order of the centres, and so of films and sheets;
+    ``predictors`` are the study's, as plain values.
 
     ``models`` are those of the config (``Config.shown_models``). ``fold_scores`` are, by network, its
     scores of the test sets, in the order of ``test_sets``.
@@ -181,4 +185,5 @@ def read_run(
         },
         figures={name: Path(path) for name, path in figures.items()},
         provenance=json.loads(Path(provenance).read_text(encoding="utf-8")),
+        predictors={one["name"]: Predictor.of(one) for one in predictors},
     )

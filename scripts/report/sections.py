@@ -55,7 +55,7 @@ POINTS = ("sensitivity_minus_main", "specificity_minus_main")
 TEXTS = {
     "set", "model", "center", "variable", "reason", "step", "status", "rule", "note", "variables", "model_a",
     "model_b", "file", "sha256", "package", "version", "input", "checksum", "belongs_to", "group", "value",
-    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role",
+    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role", "tied_with",
 }  # fmt: skip
 """Columns of texts; they stand at the left and sort as texts."""
 
@@ -119,7 +119,7 @@ class Report:
     def __init__(self, run: RunFiles, language: str | None = None) -> None:
         self.run = run
         self.words = Language(language or run.config["study"]["language"], *GROUPS)
-        self.names = Names(self.words, run.labels, run.model_labels)
+        self.names = Names(self.words, run.labels, run.model_labels, run.predictors)
         self._shown: set[str] = set()
         self.confidence = run.config["statistics"]["confidence"]
         self.level = f"{percentage(self.confidence)}%"
@@ -722,7 +722,7 @@ class Report:
         if key in ("set", "model", "center"):
             return text_cell(getattr(self.names, key)(value))
         if key == "variable":
-            return text_cell(self.words.say(f"variable_{value}"))
+            return text_cell(self.names.variable(value))
         if key in ("subgroup", "analysis"):
             return text_cell(self.words.say(f"{key}_{value}"))
         if key == "level":

@@ -15,6 +15,7 @@ with rule_log(job.log[0], job.rule) as log:
         labels=job.params.labels,
         models=job.params.models,
         main_network=job.params.main_network,
+        predictors=job.params.predictors,
         test_sets=job.params.test_sets,
         files=job.input.files,
         films=job.input.films,

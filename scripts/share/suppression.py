@@ -9,12 +9,13 @@ little rather than too much. The reader is taken to know these rules.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from scripts.common.catalogue import CATALOGUE
 from scripts.common.contracts import shared
+from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.contract import OUTCOMES, ROW_NAMES, Contract, matches, with_interval
 from scripts.common.vocabulary import INTERNAL_TEST, TRAIN
 from scripts.share.breakdowns import (
@@ -83,8 +84,9 @@ class Sets:
     ``size`` holds patients and patients with osteoporosis by set; ``closed`` the sets in which either class
     is small, and with one of the development centre's sets the other, since their sum is known. ``gaps`` and
     ``sexes`` name what of Table 1 would give a small cell of one of a centre's sets away: variables with
-    their centres, and centres. ``of_age`` names the models that predict from the age alone: whom one calls
-    positive are a part of a set like those by age. ``decisions`` says which breakdowns are hidden.
+    their centres, and centres; ``answers`` name predictors, with their centres, that have a value of few
+    patients of a set. ``of_age`` names the models that predict from the age alone: whom one calls positive
+    are a part of a set like those by age. ``decisions`` says which breakdowns are hidden.
     """
 
     size: dict[str, tuple[int, int]]
@@ -93,6 +95,7 @@ class Sets:
     gaps: frozenset[tuple[str, str]] = frozenset()
     sexes: frozenset[str] = frozenset()
     of_age: frozenset[str] = frozenset()
+    answers: frozenset[tuple[str, str]] = frozenset()
     decisions: Decisions = field(default_factory=Decisions)
 
     def small(self, *counts: int) -> bool:
@@ -100,6 +103,8 @@ class Sets:
         return any(0 < count < self.smallest for count in counts)
 
 
+KNOWN_COLUMNS = replace(COHORT, others=None)
+"""The columns of a cohort table that are no predictors."""
 MEASURED = ("age", "sex", "bmd", "t_score", *BODY)
 """Variables of Table 1."""
 
@@ -111,6 +116,7 @@ def sets_of(patients: Iterable[Row], smallest: int, of_age: Iterable[str] = ()) 
     size: dict[str, tuple[int, int]] = {}
     absent: dict[tuple[str, str], dict[tuple[str, str], int]] = defaultdict(lambda: defaultdict(int))
     sexes: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    answers: dict[tuple[str, str], Counter] = defaultdict(Counter)
     groups: set[tuple[str, str, str]] = set()
     for row in patients:
         n, n_pos = size.get(row["set"], (0, 0))
@@ -119,8 +125,11 @@ def sets_of(patients: Iterable[Row], smallest: int, of_age: Iterable[str] = ()) 
             continue
         groups.add((row["center"], row["set"], row["label"]))
         sexes[row["center"], row["set"], row["label"], row["sex"]] += 1
-        for variable in MEASURED:
+        predictors = [name for name in row if not KNOWN_COLUMNS.knows(name)]
+        for variable in (*MEASURED, *predictors):
             absent[row["center"], variable][row["set"], row["label"]] += row[variable] == ""
+        for variable in predictors:
+            answers[row["center"], variable][row["set"], row["label"], row[variable]] += 1
     found = Sets(size, frozenset(), smallest)
     closed = {name for name, (n, n_pos) in size.items() if found.small(n, n_pos, n - n_pos)}
     if closed & {TRAIN, INTERNAL_TEST}:
@@ -130,12 +139,14 @@ def sets_of(patients: Iterable[Row], smallest: int, of_age: Iterable[str] = ()) 
         if found.small(*_within_each_other([absent[center, variable][name, label] for variable in BODY])):
             gaps |= {(center, variable) for variable in BODY}
     uneven = {center for (center, *_), count in sexes.items() if found.small(count)}
+    rare = {place for place, counts in answers.items() if found.small(*counts.values())}
     return replace(
         found,
         closed=frozenset(closed),
         gaps=frozenset(gaps),
         sexes=frozenset(uneven),
         of_age=frozenset(of_age),
+        answers=frozenset(rare),
     )
 
 
@@ -340,6 +351,10 @@ def _table1(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
         small_sex = sets.small(*(known[column] for column in sexes)) or row["center"] in sets.sexes
         if row["variable"] == "sex" and (uncounted or small_sex):
             _hide(row, [*sexes, *tested, "op", "non_op"])
+        elif row["variable"] != "sex" and "/" in row["op"] + row["non_op"]:
+            told = [int(n) for group in ("op", "non_op") for n in row[group].split("/")]
+            if sets.small(*told) or (row["center"], row["variable"]) in sets.answers:
+                _hide(row, [*tested, "op", "non_op"])
 
 
 def _missing(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:

@@ -81,6 +81,25 @@ def smd_means(mean_1: float, sd_1: float, mean_2: float, sd_2: float) -> float:
     return (mean_1 - mean_2) / pooled if pooled > 0 else NAN
 
 
+def smd_levels(counts: np.ndarray) -> float:
+    """Standardised difference of a category between two groups; NaN without a spread of its levels.
+
+    ``counts`` has a row per group and a column per level. It is the Mahalanobis distance of the groups'
+    shares under the mean of their multinomial covariances (Yang and Dalton, A unified approach to measuring
+    the effect size between two groups using SAS, SAS Global Forum 2012, paper 335): never negative, and of
+    two levels the size of ``smd_shares``.
+    """
+    told = counts[:, counts.sum(axis=0) > 0].astype(float)
+    if not (told.sum(axis=1) > 0).all() or told.shape[1] < 2:
+        return NAN
+    shares = (told / told.sum(axis=1, keepdims=True))[:, 1:]
+    covariance = sum(np.diag(share) - np.outer(share, share) for share in shares) / 2
+    if np.linalg.matrix_rank(covariance) < len(covariance):
+        return NAN
+    apart = shares[0] - shares[1]
+    return math.sqrt(float(apart @ np.linalg.solve(covariance, apart)))
+
+
 def smd_shares(share_1: float, share_2: float) -> float:
     """Standardised difference of two proportions; NaN without spread."""
     pooled = math.sqrt((share_1 * (1 - share_1) + share_2 * (1 - share_2)) / 2)

@@ -83,7 +83,7 @@ class ScoredCohort:
     Attributes
     ----------
     scores : PREDICTIONS and a column per model
-    patients : COHORT, row n being the patient of row n of ``scores``
+    patients : COHORT without predictors, row n being the patient of row n of ``scores``
     """
 
     scores: pd.DataFrame
@@ -112,6 +112,7 @@ def scored_cohort(scores: pd.DataFrame, cohort_path: str | Path) -> ScoredCohort
     ``StudyError`` where the two files tell different stories.
     """
     cohort = read_table(cohort_path, COHORT)
+    cohort = cohort[[name for name in COHORT.whole if name in cohort.columns]]
     if cohort.duplicated(["center", "patient_id"]).any():
         raise StudyError(f"'{cohort_path}' holds a patient twice within a centre: give one row per patient.")
     key = ["center", "patient_id"]

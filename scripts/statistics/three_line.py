@@ -5,6 +5,7 @@ end.
 from __future__ import annotations
 
 import html
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -222,19 +223,27 @@ def _width(text: str) -> int:
     return sum(1 + (ord(c) > 0x2E7F) for c in text)
 
 
+HEAD_WIDTH = 16
+"""Half-width characters of a column's head that stand beside each other, unless a word is longer."""
+
+_WORD = re.compile(r"[^\s\u2E80-\uFFFF]+|[\u2E80-\uFFFF]")
+"""What a line is not broken in: a word, or a Chinese character."""
+
+
 def _column_shares(table: Table) -> list[float]:
     """How a table's width is shared out: by each column's longest cell, which is not broken, and its head's
     longest word.
 
-    A first column of long names takes at most a third and is broken.
+    A first column of long names takes at most a quarter and is broken, and so is a head of more than
+    ``HEAD_WIDTH``.
     """
     rows = [row for row in table.body if len(row) > 1]
     longest = []
     for j, head in enumerate(table.head):
         whole = max((_width(row[j]) for row in rows), default=0)
-        word = max(_width(word) for word in head.split(" ")) if head else 0
-        longest.append(max(whole, word, _width(head) / 2) + 2)
-    longest[0] = min(longest[0], max(sum(longest[1:]) / 2, 10))
+        word = max((_width(word) for word in _WORD.findall(head)), default=0)
+        longest.append(max(whole, word, min(_width(head) / 2, HEAD_WIDTH)) + 2)
+    longest[0] = min(longest[0], max(sum(longest[1:]) / 3, 10))
     return [length / sum(longest) for length in longest]
 
 

@@ -8,6 +8,7 @@ from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.log import rule_log
 from scripts.common.manuscript_tables import table_1, table_2
+from scripts.common.predictors import Predictor
 from scripts.common.study_models import labels_of, study_models
 from scripts.common.tables import read_table
 from scripts.statistics.three_line import three_line, write_docx, write_html
@@ -15,7 +16,8 @@ from scripts.statistics.three_line import three_line, write_docx, write_html
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, read, out = snakemake.params, snakemake.input, snakemake.output
     words = Language.of(given.words)
-    names = Names(words, given.labels, labels_of(study_models(given.models)))
+    predictors = {one["name"]: Predictor.of(one) for one in given.predictors}
+    names = Names(words, given.labels, labels_of(study_models(given.models)), predictors)
     first = table_1(
         read_table(read.table1, TABLE1), read_table(read.missing, MISSING), given.centers, words, names
     )

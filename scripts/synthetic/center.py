@@ -24,7 +24,7 @@ from scripts.synthetic.detector import DETECTORS, Detector
 from scripts.synthetic.dicom_writing import ENCODINGS, film_bytes
 from scripts.synthetic.identities import Hospital, code, make_hospital
 from scripts.synthetic.radiograph import simulate_film
-from scripts.synthetic.table_writing import table_contents, write_tables
+from scripts.synthetic.table_writing import predictor_cells, table_contents, write_tables
 
 TRUTH: Columns = {
     "path": "text",
@@ -98,7 +98,11 @@ def simulate_center(center: str, simulate: dict, seed: int, folder: Path, log: L
             files += rows
             planted.update({f"dicom/{path}": found for path, found in strings.items()})
     with atomic_folder(folder / "tables") as tables:
-        contents = table_contents(layout, like, patients)
+        further = {
+            p.name: predictor_cells(layout, sub_seed(seed, "simulate", center, "predictors", p.name))
+            for p in (patients if simulate["predictors"] else ())
+        }
+        contents = table_contents(layout, like, patients, further)
         names = write_tables(layout, contents, tables)
     for kind, name in names.items():
         found = planted.setdefault(f"tables/{name}", {})

@@ -11,6 +11,7 @@ import re
 import zipfile
 from pathlib import Path
 
+import numpy as np
 from openpyxl import Workbook
 
 from scripts.common.files import atomic_path
@@ -20,10 +21,32 @@ _EPOCH = (2020, 1, 1, 0, 0, 0)
 _UNREADABLE = "20x4-1?-07"
 
 
-def table_contents(layout: dict, like: str, patients: list[Patient]) -> dict[str, list[dict]]:
+NO_VALUE = 0.05
+"""Share of a predictor's cells that are empty."""
+
+
+def predictor_cells(layout: dict, seed: int) -> dict[str, object]:
+    """A patient's cells of the layout's predictors, by column; they depend on ``seed`` alone, and so tell
+    nothing of the patient.
+    """
+    rng = np.random.default_rng(seed)
+    cells: dict[str, object] = {}
+    for one in layout["predictors"].values():
+        levels = list(one.get("coding", {}).values())
+        drawn = (
+            levels[int(rng.integers(len(levels)))][0] if levels else round(float(rng.normal(2.35, 0.1)), 2)
+        )
+        cells[one["column"]] = "" if rng.random() < NO_VALUE else drawn
+    return cells
+
+
+def table_contents(
+    layout: dict, like: str, patients: list[Patient], further: dict[str, dict[str, object]]
+) -> dict[str, list[dict]]:
     """Rows of the patients and the DXA table under the centre's column names, in an order that tells nothing.
 
-    Names, phones and remarks stand in columns that no column map mentions.
+    Names, phones and remarks stand in columns that no column map mentions. ``further``: cells of the patients
+    table by a patient's name and column.
     """
     table, dxa = layout["patients"], layout["dxa"]
     columns, dates = table["columns"], table.get("date_format")
@@ -50,6 +73,7 @@ def table_contents(layout: dict, like: str, patients: list[Patient]) -> dict[str
                 },
                 "联系电话" if chinese else "Phone": who.phone,
                 "备注" if chinese else "Remarks": f"{who.address}; {who.insurance}",
+                **further.get(patient.name, {}),
             }
             out["patients"].append(row)
         for exam in patient.exams:

@@ -13,7 +13,14 @@ from snakemake.iocontainers import Wildcards
 from scripts.common.config import Center, Config, with_sources
 from scripts.common.key import open_key
 from scripts.common.layouts import simulated_folder
-from scripts.common.manifest import CRITERIA, MANIFEST, Manifest, check_criteria, read_manifest
+from scripts.common.manifest import (
+    CRITERIA,
+    MANIFEST,
+    Manifest,
+    check_criteria,
+    check_predictors,
+    read_manifest,
+)
 from scripts.common.manifest import fingerprints as handover_fingerprints
 from scripts.intake.listing import FoundFile, fingerprints, scan_folder
 from scripts.workflow.params import plain
@@ -68,6 +75,7 @@ class Centers:
         where = f"centers[{name}]"
         manifest = read_manifest(self._config.center(name).deidentified, where)
         check_criteria(manifest, self.criteria(), where)
+        check_predictors(manifest, self.declared_predictors(), where)
         return manifest
 
     def batches(self, name: str) -> range:
@@ -228,6 +236,20 @@ class Centers:
     def criteria(self) -> dict[str, Any]:
         """What a hand-over is counted for: the site's config and the study's must agree on it."""
         return {key: getattr(self._config.cohort, key) for key in CRITERIA}
+
+    def patients(self, wildcards: Wildcards) -> dict[str, Any]:
+        """A centre's patient table without its predictors' labels, which only tables show."""
+        labels = {"predictors": {"__all__": {"label"}}}
+        return self.entry(wildcards).patients.model_dump(mode="json", by_alias=True, exclude=labels)
+
+    def declared_predictors(self, wildcards: Wildcards | None = None) -> dict[str, dict[str, Any]]:
+        """What two sites must agree on of the predictors of a centre, or of the study."""
+        found = self._config.predictors.values()
+        return {p.name: p.declared for p in found if wildcards is None or wildcards.center in p.centers}
+
+    def predictors(self, wildcards: Wildcards) -> dict[str, str]:
+        """The predictors in a centre's part of the cohort, and their types."""
+        return self._config.predictors_of(wildcards.center)
 
     def frontal_view(self, wildcards: Wildcards) -> dict[str, Any] | None:
         """How a film's view is read, for a centre with an image table."""

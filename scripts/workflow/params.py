@@ -26,6 +26,16 @@ def center_labels(config: Config) -> dict[str, str]:
     return {c.name: c.label for c in config.centers if c.label}
 
 
+def shown_predictors(config: Config) -> list[dict[str, Any]]:
+    """The predictors as tables show them: name, type, levels, unit and label."""
+    return [{"name": p.name, **p.declared, "label": p.label} for p in config.predictors.values()]
+
+
+def counted_predictors(config: Config) -> list[dict[str, Any]]:
+    """The predictors as the statistics count them: name, type and levels."""
+    return [{"name": p.name, "type": p.type, "levels": list(p.levels)} for p in config.predictors.values()]
+
+
 def described_centers(config: Config) -> list[str]:
     """The centres of Table 1, in their order."""
     if config.tables is not None:

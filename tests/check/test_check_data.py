@@ -15,6 +15,7 @@ from scripts.check.expectations import expect, shared_patients
 from scripts.common.config import Center, Cohort, FrontalView
 from scripts.common.key import StudyKey
 from scripts.common.log import Log
+from scripts.common.predictors import Predictor
 
 
 def write_film(path: Path, patient_id: str, number: int, **changes) -> None:
@@ -40,7 +41,11 @@ def look(tmp_path):
     """Makes a centre of eight patients whose tables lack the ids' leading zeros, and looks at it."""
 
     def expectation(
-        patients: str | None = None, table: dict | None = None, makers: tuple[str, ...] = (), **changes
+        patients: str | None = None,
+        table: dict | None = None,
+        makers: tuple[str, ...] = (),
+        predictors=None,
+        **changes,
     ):
         for n in range(8):
             maker = (
@@ -80,6 +85,7 @@ def look(tmp_path):
             cohort,
             Log(None, "t", echo=False),
             tmp_path,
+            predictors=predictors,
         )
         return found, "\n".join(described(found))
 
@@ -98,6 +104,28 @@ def test_it_foretells_the_cohort_and_shows_nobody(look):
         and "dxa: 9 rows = 8 used + 0 set aside with a reason + 1 not needed" in said
     )
     assert "77003" not in said and "1950-03-13" not in said and "20200615" not in said
+
+
+def test_predictors_are_told_and_their_unknown_codes_named(look):
+    rows = [f"77{n:03d},F,1950-03-1{n},{2.1 + n / 10:.1f},{'often' if n < 3 else 0}" for n in range(8)]
+    columns = {"patient_id": "id", "sex": "sex", "birth_date": "born"}
+    mapped = {
+        "calcium": {"column": "Ca"},
+        "alcohol": {"column": "drinks", "type": "category", "coding": {"never": ["0"], "daily": ["1"]}},
+    }
+    known = {
+        "calcium": Predictor("calcium", "number"),
+        "alcohol": Predictor("alcohol", "category", ("never", "daily")),
+        "smoker": Predictor("smoker", "yes_no"),
+    }
+    table = {"columns": columns, "predictors": mapped}
+    found, said = look("id,sex,born,Ca,drinks\n" + "\n".join(rows) + "\n", table, predictors=known)
+    assert found.faults == [] and len(found.selection.cohort) == 8 and found.medians == {"calcium": 2.45}
+    assert "calcium: missing in 0 of 8 rows; median 2.45" in said
+    assert "alcohol: missing in 3 of 8 rows; never 5, daily 0" in said
+    assert "smoker: the table has none" in said
+    assert "predictors.alcohol: codes that the config doesn't know: often" in said
+    assert "patients: unreadable predictor alcohol: 3 rows" in said
 
 
 def test_ids_that_do_not_join_bring_a_hint(look):

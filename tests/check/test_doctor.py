@@ -23,9 +23,10 @@ from scripts.check.doctor import (
     check_python,
     check_r,
     check_slurm,
+    check_tables,
     read_profile,
 )
-from scripts.check.table_faults import table_faults
+from scripts.check.table_faults import read_tables
 from scripts.common.config import Center, FrontalView, read_config
 from scripts.common.config.files import laid_over
 from scripts.common.config.models import Architecture, Features
@@ -646,8 +647,44 @@ def test_the_doctor_finds_in_the_tables_what_check_data_finds(tmp_path, monkeypa
             "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd", "t_score": "t"},
         },
     }  # fmt: skip
-    found = table_faults(Center.model_validate(entry), FrontalView().model_dump())
+    found = read_tables(Center.model_validate(entry), FrontalView().model_dump())[1]
     assert len(found) == 1 and "no column 'birthday'" in found[0]
     entry["patients"]["columns"]["birth_date"] = "born"
-    found = table_faults(Center.model_validate(entry), FrontalView().model_dump())
+    found = read_tables(Center.model_validate(entry), FrontalView().model_dump())[1]
     assert len(found) == 1 and "T-scores of site 'lumbar' don't rise with the bone density" in found[0]
+
+
+def test_the_doctor_tells_of_each_predictor_centre_by_centre(tmp_path):
+    """Another unit is named, and a centre that lacks a predictor."""
+    (tmp_path / "films").mkdir()
+    exams = "".join(f"{n},2020-01-05,lumbar,{0.6 + n / 100:.2f},{n / 10 - 4:.1f}\n" for n in range(30))
+    (tmp_path / "d.csv").write_text("id,day,site,bmd,t\n" + exams, encoding="utf-8")
+    centers = []
+    for name, factor, smoker in (("a", 1, ",1"), ("b", 4, "")):
+        head = "id,sex,born,Ca" + (",smokes" if smoker else "")
+        rows = "".join(f"{n},F,1950-03-17,{(2 + n / 100) * factor:.2f}{smoker}\n" for n in range(30))
+        (tmp_path / f"{name}.csv").write_text(f"{head}\n{rows}", encoding="utf-8")
+        predictors = {"calcium": {"column": "Ca", "unit": "mmol/L"}}
+        if smoker:
+            predictors["smoker"] = {"column": "smokes", "type": "yes_no"}
+        centers.append({
+            "name": name, "role": "development" if name == "a" else "external",
+            "dicom": str(tmp_path / "films"),
+            "patients": {
+                "path": str(tmp_path / f"{name}.csv"), "predictors": predictors,
+                "columns": {"patient_id": "id", "sex": "sex", "birth_date": "born"},
+            },
+            "dxa": {
+                "path": str(tmp_path / "d.csv"),
+                "columns": {"patient_id": "id", "exam_date": "day", "site": "site", "bmd": "bmd",
+                "t_score": "t"},
+            },
+        })  # fmt: skip
+    shipped = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    shipped["study"]["key_file"] = "private/study.key"
+    found = list(check_tables(read_config({**shipped, "centers": centers})))
+    said = {(one.state, one.said) for one in found if one.about == "predictors"}
+    assert ("ok", "a: smoker: missing in 0 of 30 rows; yes 30, no 0") in said
+    assert ("note", "b: smoker: the table has none; it is missing for all patients of 'b'") in said
+    assert any(state == "note" and "same unit (mmol/L)" in text for state, text in said)
+    assert [one.state for one in found if one.about == "tables"] == ["ok"]

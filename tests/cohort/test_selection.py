@@ -14,14 +14,16 @@ from scripts.common.contracts.cohort import COHORT, FLOW
 from scripts.common.contracts.intake import DXA, FILMS_WITH_AGES, PATIENTS, SET_ASIDE
 from scripts.common.errors import StudyError
 from scripts.common.intervals import months_between, months_of_days, within_months
+from scripts.common.predictors import with_predictors
 from scripts.common.tables import read_table, write_table
 from scripts.common.vocabulary import EXCLUSIONS, SITES
 from scripts.intake.handed_days import film_ages, header_ages_to_tell, in_order, pairs_of, visit_order
 
 BIRTH_DATES = {"patient_id": "text", "birth_date": "date"}
+PREDICTORS = {"calcium": "number", "smoker": "yes_no", "alcohol": "category"}
 KINDS = {
     "films": FILMS_WITH_AGES,
-    "patients": PATIENTS,
+    "patients": with_predictors(PATIENTS, PREDICTORS),
     "dxa": DXA,
     "set_aside": SET_ASIDE,
     "birth_dates": BIRTH_DATES,
@@ -45,7 +47,7 @@ def person(patient, **changes):
     row = {
         "patient_id": patient, "sex": "F", "age": None, "height_cm": 160.0, "weight_kg": 64.0,
         "measured_on": "",
-        **dict.fromkeys(EXCLUSIONS, 0), "conflict": 0,
+        **dict.fromkeys(EXCLUSIONS, 0), "conflict": 0, "calcium": None, "smoker": None, "alcohol": "",
     }  # fmt: skip
     return {**row, **changes}
 
@@ -92,7 +94,7 @@ def through_files(folder, **rows):
 def choose(tmp_path):
     """Select among the given rows and one plain patient (``P0``), so that the centre is never empty."""
 
-    def run(films=(), patients=(), dxa=(), set_aside=(), birth_dates=(), **changes):
+    def run(films=(), patients=(), dxa=(), set_aside=(), birth_dates=(), predictors=None, **changes):
         rows = {
             "films": [film("P0", "I0"), *films],
             "patients": [person("P0"), *patients],
@@ -100,7 +102,8 @@ def choose(tmp_path):
             "set_aside": [*set_aside],
             "birth_dates": [born("P0"), *birth_dates],
         }
-        return select_cohort(**through_files(tmp_path, **rows), settings=criteria(**changes))
+        frames = through_files(tmp_path, **rows)
+        return select_cohort(**frames, settings=criteria(**changes), predictors=predictors)
 
     return run
 
@@ -536,6 +539,35 @@ def test_missing_body_size_stays_missing(choose):
     assert pd.isna(row["height_cm"]) and pd.isna(row["bmi"]) and row["weight_kg"] == 64.0
 
 
+def test_each_predictor_from_the_row_nearest_the_film_that_has_it(choose):
+    patients = [
+        person("P1", measured_on="2020-05-09", calcium=2.3, height_cm=None, weight_kg=None),
+        person("P1", measured_on="2020-05-12", smoker=0, calcium=2.5, height_cm=161.0),
+        person("P1", measured_on="2020-05-30", smoker=1, alcohol="daily"),
+        person("P1", alcohol="never"),
+    ]
+    selection = choose(**{**ONE, "patients": patients}, predictors=PREDICTORS)
+    assert list(selection.cohort.columns) == list(with_predictors(COHORT, PREDICTORS).whole)
+    row = row_of(selection)
+    assert (row["calcium"], row["smoker"], row["alcohol"], row["height_cm"]) == (2.3, 0, "daily", 161.0)
+    other = row_of(selection, "P0")
+    assert pd.isna(other["calcium"]) and pd.isna(other["smoker"]) and other["alcohol"] == ""
+    types = [str(selection.cohort[name].dtype) for name in PREDICTORS]
+    assert types == ["float64", "Int64", "object"]
+
+
+def test_a_predictor_that_nobody_has_is_an_empty_column(choose):
+    cohort = choose(**ONE, predictors=PREDICTORS).cohort
+    assert cohort[["calcium", "smoker"]].isna().all(axis=None) and cohort["alcohol"].eq("").all()
+
+
+def test_a_centre_without_height_and_weight_is_selected(choose):
+    patients = [person("P1", height_cm=None, weight_kg=None)]
+    here, there = choose(**ONE), choose(**{**ONE, "patients": patients})
+    assert there.cohort["patient_id"].tolist() == here.cohort["patient_id"].tolist()
+    assert row_of(there)[["height_cm", "weight_kg", "bmi"]].isna().all()
+
+
 def test_ages_given_in_the_table_and_ages_above_89(choose):
     given_age = {**ONE, "patients": [person("P1", age=41.9)], "birth_dates": []}
     assert row_of(choose(**given_age))["age"] == 41
@@ -692,6 +724,9 @@ PERSON_ROWS = st.builds(
     NAMES,
     measured_on=st.one_of(st.just(""), DAYS),
     height_cm=st.sampled_from([None, 150.0, 160.0]),
+    calcium=st.sampled_from([None, 2.1, 2.5]),
+    smoker=st.sampled_from([None, 0, 1]),
+    alcohol=st.sampled_from(["", "never", "daily"]),
     abnormal_spine=st.sampled_from([0, 0, 0, 1, None]),
     poor_image_quality=st.sampled_from([0, 0, 0, 1]),
     conflict=st.sampled_from([0, 0, 0, 0, 1]),
@@ -785,8 +820,9 @@ def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shif
     handed = in_order(handed, settings["exam_window_days"])
     counted = Counted(**{name: handed.pop(name) for name in counted})
     at_the_study = {**handed, "birth_dates": frames["birth_dates"].iloc[:0]}
-    there = select_cohort(**at_the_site, settings=criteria(**policy))
-    here = select_cohort(**at_the_study, settings=criteria(**policy), counted=counted)
+    same = {"settings": criteria(**policy), "predictors": PREDICTORS}
+    there = select_cohort(**at_the_site, **same)
+    here = select_cohort(**at_the_study, **same, counted=counted)
     for one, other in zip(
         (there.cohort, there.flow, there.excluded), (here.cohort, here.flow, here.excluded)
     ):

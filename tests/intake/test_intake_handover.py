@@ -32,6 +32,11 @@ from scripts.intake.batch_deidentification import deidentify_batch
 from scripts.intake.handover import hand_over, handed_films, receive_films, receive_tables
 
 WHERE = "centers[b]"
+PREDICTORS = {
+    "calcium": {"type": "number", "levels": [], "unit": "mmol/L"},
+    "smoker": {"type": "yes_no", "levels": [], "unit": None},
+    "alcohol": {"type": "category", "levels": ["never", "daily"], "unit": None},
+}
 CRITERIA = {"interval_months": 6, "older_than": 40, "exam_window_days": 1}
 
 
@@ -97,7 +102,13 @@ def handed(tmp_path, make_film, save, names, patterns, silent):
         )  # fmt: skip
     patient = names.patient("HOSP-0000")
     rows = {
-        "patients": (PATIENTS, [[patient, "F", None, 160.0, 60.0, "", *[0] * 5, 0]]),
+        "patients": (
+            {**PATIENTS, "calcium": "float", "smoker": "int", "alcohol": "text"},
+            [
+                [patient, "F", None, 160.0, 60.0, "", *[0] * 5, 0, 2.31, 1, "daily"],
+                [names.patient("HOSP-0001"), "M", None, 170.0, 70.0, "", *[0] * 5, 0, None, None, ""],
+            ],
+        ),
         "dxa": (
             DXA,
             [
@@ -134,7 +145,7 @@ def handed(tmp_path, make_film, save, names, patterns, silent):
         film_tables=[str(out / f"batch_{b}.csv") for b in range(2)],
         crosswalks=[str(out / f"crosswalk_{b}.csv") for b in range(2)],
         tables={name: str(out / f"{name}.csv") for name in ("patients", "dxa", "set_aside", "table_issues")},
-        birth_dates=str(out / "birth_dates.csv"), enrolment=None, criteria=CRITERIA,
+        birth_dates=str(out / "birth_dates.csv"), enrolment=None, criteria=CRITERIA, predictors=PREDICTORS,
         target=tmp_path / "handed", log=silent,
     )  # fmt: skip
     return tmp_path / "handed"
@@ -144,11 +155,11 @@ def handed(tmp_path, make_film, save, names, patterns, silent):
 def receive(tmp_path, silent):
     """Takes a hand-over in, tables first, and returns the folder with what is made of it."""
 
-    def go(folder, criteria=CRITERIA):
+    def go(folder, criteria=CRITERIA, predictors=PREDICTORS):
         made = tmp_path / "made"
         names = ("patients", "dxa", "set_aside", "table_issues", "film_ages", "pairs", "visit_order")
         receive_tables(
-            folder=str(folder), where=WHERE, criteria=criteria,
+            folder=str(folder), where=WHERE, criteria=criteria, predictors=predictors,
             targets={n: str(made / f"{n}.csv") for n in names},
             listing=str(made / "private/listing.csv"), log=silent,
         )  # fmt: skip
@@ -191,6 +202,31 @@ def test_what_is_handed_over_is_what_is_received(handed, receive, tmp_path):
             for s in (b"HOSP", b"Erika", b"1.2.3.", b"2019-05", b"201905", b"1950", b"101500")
             if s in content[:4000]
         ], path.name
+
+
+def test_a_hand_over_carries_the_predictors_that_the_study_knows(handed, receive):
+    assert json.loads((handed / MANIFEST).read_text())["predictors"] == PREDICTORS
+    further = {"calcium": "float", "alcohol": "text"}
+    study = {"weight_lab": PREDICTORS["calcium"], **{name: PREDICTORS[name] for name in further}}
+    path = receive(handed, predictors=study) / "patients.csv"
+    frame = read_table(path, {**PATIENTS, **further})
+    assert list(frame.columns) == [*PATIENTS, *further]
+    assert frame[[*further]].fillna(0).values.tolist() == [[2.31, "daily"], [0, ""]]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("calcium", {"unit": "mg/dL"}), ("smoker", {"type": "number"}), ("alcohol", {"levels": ["never", "x"]})],
+)
+def test_a_predictor_that_is_another_thing_at_the_site_is_refused(handed, receive, name, change):
+    said = f"the {next(iter(change))} of the predictor '{name}' differs"
+    with pytest.raises(StudyError, match=said):
+        receive(handed, predictors={name: PREDICTORS[name] | change})
+
+
+def test_the_levels_may_stand_in_another_order(handed, receive):
+    turned = PREDICTORS["alcohol"] | {"levels": ["daily", "never"]}
+    assert receive(handed, predictors={"alcohol": turned})
 
 
 def test_a_film_of_the_hand_over_is_a_file_of_its_own(handed, tmp_path):
@@ -344,6 +380,15 @@ FAULTS = {
     "an age above 89": (told_as("patients.csv", age="93"), "in its column 'age'"),
     "a shifted date": (told_as("dxa.csv", exam_date="2017-03-02"), "in its column 'exam_date'"),
     "no criteria": (another_entry(criteria={"older_than": 40}), "damaged"),
+    "a word that is no level": (told_as("patients.csv", alcohol="Erika"), "in its column 'alcohol'"),
+    "neither yes nor no": (told_as("patients.csv", smoker="2"), "in its column 'smoker'"),
+    "a word for a number": (told_as("patients.csv", calcium="Erika"), "can't be read"),
+    "dates as a predictor": (told_as("patients.csv", calcium="20190601"), "numbers that look like dates"),
+    "a predictor's odd name": (
+        another_entry(predictors={"HOSP 0000": PREDICTORS["calcium"]}),
+        "damaged",
+    ),
+    "a predictor of no type": (another_entry(predictors={"calcium": {"type": "date"}}), "damaged"),
     "another day": (told_as("dxa.csv", exam_date="1.6.2019"), "in its column 'exam_date'"),
 }
 

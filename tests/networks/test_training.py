@@ -19,7 +19,7 @@ from scripts.common.log import Log
 from scripts.networks import loop
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.films import FilmStack, data_hash, split_fold
-from scripts.networks.fold_training import train_fold
+from scripts.networks.fold_training import _seconds_since_now, train_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.loop import epoch_batches, learning_rate
 from scripts.networks.machine import device as compute_device
@@ -232,6 +232,23 @@ def test_second_run_takes_the_fold_from_the_store(cache, settings, tmp_path):
     assert "optimiser steps: 8\n" in first and "optimiser steps: 0\n" in second
     assert files(tmp_path / "out") == before
     assert not any((tmp_path / "state" / "train").glob("*"))
+
+
+def test_the_time_of_a_training_is_the_sum_of_its_parts_and_comes_with_it_from_the_store(
+    cache, settings, tmp_path
+):
+    def seconds() -> float:
+        return json.loads((tmp_path / "out/trained_on.json").read_text())["seconds"]
+
+    run(cache, settings, tmp_path)
+    told = seconds()
+    assert 0 < told < 600
+    (tmp_path / "out/trained_on.json").unlink()
+    run(cache, settings, tmp_path)
+    assert seconds() == told
+    clock = _seconds_since_now({"seconds": 100.0})
+    assert 100 <= clock() <= clock() < 101 and _seconds_since_now(None)() < 1
+    assert _seconds_since_now({"step": 3})() is None, "a state of an earlier release doesn't tell"
 
 
 def test_two_trainings_give_the_same_bytes(cache, settings, tmp_path):

@@ -499,6 +499,7 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
         "labels": {c.name: c.label for c in config.centers},
         "models": config.shown_models(),
         "main_network": config.main_network,
+        "predictors": [],
         "test_sets": config.test_sets,
         "files": folder / "files.csv",
         "films": films,

@@ -12,6 +12,7 @@ import re
 import pytest
 from jinja2 import nodes
 
+from scripts.common.predictors import Predictor
 from scripts.common.study_models import study_models
 from scripts.common.templates import template_environment
 from scripts.common.vocabulary import REDACTED
@@ -243,6 +244,20 @@ def test_any_number_of_models_is_told_by_kind_and_label(told):
         assert said in chinese, said
     for text in (english, chinese):
         assert not re.search(r"\b(net_a|net_b|clin_x|stack_x|found_x|osta_x)", text)
+
+
+def test_predictors_of_the_patient_tables_are_told_by_their_labels(tmp_path):
+    run = read_run(**write_run(tmp_path / "run", simulated_config(**CONFIGS["seven models"])))
+    models = [
+        dataclasses.replace(model, predictors=("age", "hgs")) if model.name == "clin_x" else model
+        for model in run.models
+    ]
+    mapped = {"hgs": Predictor("hgs", "number", unit="kg", label="Grip strength")}
+    run = dataclasses.replace(run, models=models, predictors=mapped, cohort=run.cohort.assign(hgs=30.0))
+    english, chinese = ("\n".join(texts_of(prose_of(run, code)).values()) for code in LANGUAGES)
+    assert "on age and Grip strength (Bedside)" in english and "From the film" in english
+    assert "Age at the film, Grip strength, sex, weight." in english
+    assert "年龄和 Grip strength" in chinese and "hgs" not in english + chinese
 
 
 def test_a_leak_of_stacking_is_told_only_where_a_model_reads_scores(told):

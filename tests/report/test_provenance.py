@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from scripts.common.config import ImageTable
+from scripts.common.config import ImageTable, PatientTable
 from scripts.common.errors import StudyError
 from scripts.common.key import simulated_key
 from scripts.common.vocabulary import REDACTED
@@ -81,6 +81,21 @@ def test_nothing_of_a_hospital_is_in_the_config(configs):
     assert center["simulate"] is None
 
 
+def test_of_a_predictor_neither_column_nor_codes_are_in_the_config(configs):
+    config = configs["real"]()
+    coding = {"never": ["planted 0"], "daily": ["planted 1"]}
+    predictors = {
+        "calcium": {"column": "planted Ca", "unit": "mmol/L", "range": [1, 4]},
+        "alcohol": {"column": "planted drinks", "type": "category", "coding": coding},
+    }
+    raw = config.centers[1].patients.model_dump() | {"predictors": predictors}
+    center = config.centers[1].model_copy(update={"patients": PatientTable.model_validate(raw)})
+    config = config.model_copy(update={"centers": [config.centers[0], center]})
+    redacted = redacted_config(config)["centers"][1]["patients"]["predictors"]
+    assert "lanted" not in json.dumps(redacted) and redacted["calcium"]["range"] == REDACTED
+    assert redacted["alcohol"]["coding"] == {"never": REDACTED, "daily": REDACTED}
+
+
 def test_nothing_of_a_hospital_with_png_films_or_a_hand_over_is_in_the_config(configs):
     config = configs["real"]()
     columns = {
@@ -141,7 +156,7 @@ def test_the_device_of_a_fold_is_that_of_its_training_and_not_of_the_config(tmp_
     trainings = []
     for (network, run), device in of.items():
         file = tmp_path / f"{network}_{run}.json"
-        file.write_text(json.dumps({"device": device, "torch": "2.0"}), encoding="utf-8")
+        file.write_text(json.dumps({"device": device, "torch": "2.0", "seconds": 7.5}), encoding="utf-8")
         trainings.append((network, run, file))
     assert trained_on(trainings) == {
         "a": {"0": {"device": "cuda", "torch": "2.0"}, "0_seed_1": {"device": "cpu", "torch": "2.0"}},

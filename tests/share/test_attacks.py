@@ -33,6 +33,7 @@ from scripts.common.contracts.statistics import (
     TABLE2,
     THRESHOLDS,
 )
+from scripts.common.predictors import Predictor
 from scripts.common.tables import write_table
 from scripts.share.pack_results import pack
 from scripts.share.suppression import FEW_VALUED, HIDDEN, rules_of
@@ -65,6 +66,13 @@ positive is a part of a set by age.
 POPULATIONS = [{"label": f"from {age}", "from_age": age, "prevalence": 0.2} for age in (40, 50, 60, 65, 66)]
 TITLE = "Osteoporose am Sankt-Elsewhere-Spital"
 SMALLEST = 5
+
+
+PREDICTORS = {
+    "smoker": Predictor("smoker", "yes_no"),
+    "alcohol": Predictor("alcohol", "category", ("never", "now", "daily")),
+    "calcium": Predictor("calcium", "number"),
+}
 
 
 def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -107,6 +115,13 @@ def simulated(seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
         low = (label == 1) & (site.random(len(label)) < agreeing)
         cohort[column] = np.where(site.random(len(label)) < known, np.where(low, -3.0, -1.0), np.nan)
     cohort["n_sites"] = np.where(site.random(len(label)) < 0.95, 3, 2)
+    own = np.random.default_rng(seed + 200)
+    cohort["smoker"] = pd.array(own.random(len(label)) < 0.12, dtype="boolean").astype("Int64")
+    cohort.loc[own.random(len(label)) < 0.04, "smoker"] = pd.NA
+    cohort["alcohol"] = own.choice(["never", "now", "daily", ""], len(label), p=[0.5, 0.35, 0.1, 0.05])
+    cohort["calcium"] = np.where(
+        own.random(len(label)) < 0.95, own.normal(2.3, 0.1, len(label)).round(2), np.nan
+    )
     predictions = cohort[["patient_id", "center", "set", "fold", "label"]].copy()
     for model, skill in SKILL.items():
         predictions[model] = 1 / (1 + np.exp(-(skill * (label - 0.5) + rng.normal(0, 1, len(label)))))
@@ -146,8 +161,8 @@ class Study:
         centers = ["internal", "external_1", "external_2"]
         for name, table, columns in (
             ("thresholds", frozen, THRESHOLDS),
-            ("table1", describe(cohort, centers), TABLE1),
-            ("missing", count_missing(cohort), MISSING),
+            ("table1", describe(cohort, centers, PREDICTORS), TABLE1),
+            ("missing", count_missing(cohort, list(PREDICTORS)), MISSING),
             ("table2", performance_table(frame, MODELS, TESTS, cuts, 0.95, 50, 1), TABLE2),
             ("net_benefit", decision_curves(frame, MODELS, TESTS, np.array([0.1, 0.5]), 0.95, 50, 1),
             NET_BENEFIT),
@@ -195,7 +210,8 @@ class Study:
             ("image_id", "path", "source_patient_id", "source_sop_instance_uid"),
         )
         makers = films.set_index("patient_id")["manufacturer"]
-        self.frame = cohort.assign(manufacturer=cohort["patient_id"].map(makers))
+        blank = {name: {"": np.nan} for name in PREDICTORS}
+        self.frame = cohort.assign(manufacturer=cohort["patient_id"].map(makers)).replace(blank)
         self.spelled = cohort["manufacturer"]
         self.calls = {model: (frame[model] >= cuts[model]).to_numpy() for model in [*MODELS, *BASELINES]}
 
@@ -386,6 +402,11 @@ class Facts:
                             group & (frame["sex"] == code).to_numpy(),
                             texts[at] if len(texts) == 2 else HIDDEN,
                         )
+                if prefix and "/" in row[prefix.rstrip("_")] and row["variable"] in PREDICTORS:
+                    answers = PREDICTORS[row["variable"]].levels or (1, 0)
+                    for answer, text in zip(answers, row[prefix.rstrip("_")].split("/"), strict=True):
+                        those = frame[row["variable"]].eq(answer).fillna(False).to_numpy(dtype=bool)
+                        self.add(family, "", group & those, text)
         for row in rows(archive, "cohort/flow.csv"):
             for kind, mask in (
                 ("set", frame["set"] == row["step"]),
@@ -481,7 +502,7 @@ def test_numbers_of_missing_values_do_not_come_back_from_means(study):
     assert hidden
     alone = 0
     for row in hidden:
-        grain = Fraction(1, {"bmi": 100, "height_cm": 10, "weight_kg": 10}[row["variable"]])
+        grain = Fraction(1, {"bmi": 100, "calcium": 100}.get(row["variable"], 10))
         full = plain[row["center"], row["variable"]]
         for group in ("op", "non_op"):
             if not told(row[f"{group}_mean"]):

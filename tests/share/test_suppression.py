@@ -305,6 +305,33 @@ def test_manufacturers_of_the_shortcut_audit_are_closed_as_a_block():
     assert not [row for row in shown if HIDDEN in row.values()]
 
 
+def test_table1_hides_answers_of_few_patients_and_what_follows_from_them():
+    base = {"center": "c", "test": "Pearson chi2", "p_value": 0.1, "statistic": 2, "df": 2, "smd": 0.3,
+            "n": 60, "missing": 0, "op_n": 30, "op_missing": 0, "non_op_n": 30,
+            "non_op_missing": 0}  # fmt: skip
+    few, many = packed(
+        "statistics/table1.csv",
+        {**base, "variable": "alcohol", "op": "3/20/7", "non_op": "10/10/10"},
+        {**base, "variable": "smoker", "op": "10/20", "non_op": "15/15"},
+    )
+    assert {few[c] for c in ("op", "non_op", "p_value", "statistic", "smd", "df")} == {HIDDEN}
+    assert few["op_n"] == "30" and few["variable"] == "alcohol"
+    assert HIDDEN not in many.values()
+
+
+def test_answers_of_few_patients_of_one_set_hide_the_centres():
+    def patient(name, label, smoker):
+        return {"set": name, "center": "c", "label": label, "sex": "F", "smoker": smoker, "patient_id": "x",
+                **dict.fromkeys(("age", "bmd", "t_score", "height_cm", "weight_kg", "bmi"), "1")}  # fmt: skip
+
+    several = [patient("train", 1, "1")] * 20 + [patient("train", 0, "0")] * 20
+    several += [patient("internal_test", label, "1") for label in (0, 1)] * 10
+    assert sets_of(several, 5).answers == set()
+    assert sets_of([*several, patient("internal_test", 1, "0")], 5).answers == {("c", "smoker")}
+    lacking = sets_of([*several, patient("internal_test", 1, "")], 5)
+    assert ("c", "smoker") in lacking.gaps
+
+
 def test_table1_hides_the_sexes_and_missing_values_together():
     def row(variable, **given):
         base = {"center": "c", "variable": variable, "op": "x", "non_op": "y", "test": "t", "p_value": 0.1,

@@ -276,11 +276,12 @@ def write_study(
     """All the files that the stage reads, under ``folder``; returns cohort and predictions.
 
     ``called`` gives other names to the models (MODELS, BASELINES), ``further`` names further networks, with
-    two trainings each.
+    two seeds each.
     """
     cohort = random_cohort(sizes, seed)
     predictions = with_baselines(random_predictions(cohort, seed + 1), cohort).rename(columns=called)
     network, osta = (called.get(name, name) for name in ("deep", "osta"))
+    seeds = [f"{fold}{end}" for fold in range(5) for end in ("", "_seed_1")]
     rng = np.random.default_rng(seed + 2)
     for other in further:
         noisy = np.log(predictions[network] / (1 - predictions[network])) + rng.normal(0, 1.5, len(cohort))
@@ -294,7 +295,7 @@ def write_study(
     masked = folder / f"results/models/{network}/masked/internal_test.csv"
     masked.parent.mkdir()
     random_masked(predictions, cohort, "internal_test", network).to_csv(masked, index=False)
-    for own, runs in {network: tuple("01234"), **dict.fromkeys(further, ("0", "1"))}.items():
+    for own, runs in {network: tuple("01234"), **dict.fromkeys(further, seeds)}.items():
         write_trainings(folder, own, runs)
         scores = folder / f"results/models/{own}/scores"
         scores.mkdir()

@@ -53,7 +53,9 @@ def write_config(folder: Path, models: dict | None = None, **statistics: object)
     } | statistics
     if models is not None:
         config["models"] = models
-    (folder / "config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump(config, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
 
 
 def maker():
@@ -128,7 +130,7 @@ def test_no_identifier_leaves_the_stage(finished):
         assert not [name for name in ids if name in text], path.name
 
 
-def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
+def test_a_second_run_has_nothing_to_do_and_a_colour_or_label_redraws_what_shows_it(finished):
     assert "Nothing to be done" in snakemake(finished, "--dry-run")
     write_config(
         finished,
@@ -139,8 +141,11 @@ def test_a_second_run_has_nothing_to_do_and_a_colour_redraws_one_job(finished):
         },
     )
     jobs = planned(finished)
+    models = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))["models"]
+    write_config(finished, models | {"clinical": models["clinical"] | {"label": "Known before the film"}})
+    labelled = planned(finished)
     write_config(finished)
-    assert jobs == {"draw_figures"}
+    assert jobs == {"draw_figures"} and labelled == {"draw_figures", "write_tables"}
 
 
 @pytest.mark.parametrize(
@@ -172,7 +177,7 @@ def test_code_of_figures_is_code_of_drawing_rules_only():
     folder = ROOT / "scripts/statistics"
     text = (ROOT / "rules/statistics.smk").read_text(encoding="utf-8")
     rules = [line.split()[1].rstrip(":") for line in text.splitlines() if line.startswith("rule ")]
-    assert drawing < set(rules) and len(rules) <= 8
+    assert drawing < set(rules) and len(rules) <= 9
     assert all((folder / f"{name}.py").is_file() for name in figures)
     for rule in rules:
         used = {path.stem for path in import_graph(f"scripts/statistics/{rule}.py")}
@@ -208,7 +213,7 @@ OTHERS = {
     "all_features": {"kind": "trees", "predictors": ["age", "bmi", "x"], "label": "Everything known"},
     "x": {"kind": "hybrid", "label": {"en": "Network X", "zh": "网络甲"}},
     "age": {"kind": "trees", "predictors": ["age", "sex"], "label": "Trees called age"},
-    "second_network": {"kind": "whole_film", "role": "ablation", "label": "Second net"},
+    "second_network": {"kind": "whole_film", "role": "ablation", "seeds": 2, "label": "Second net"},
     "index": {"kind": "osta", "role": "baseline", "label": "The index"},
     "sex": {"kind": "logistic", "predictors": ["sex"], "role": "baseline", "label": "Sex alone"},
     "bmd": {"kind": "logistic", "predictors": ["bmi"], "role": "baseline", "label": "BMI alone"},
@@ -266,7 +271,7 @@ def test_each_model_stands_in_every_table_of_its_role(other):
     folds = table_of(folder, "folds").groupby("model", sort=False)["fold"].unique()
     assert {name: list(found) for name, found in folds.items()} == {
         "x": ["0", "1", "2", "3", "4", "ensemble"],
-        "second_network": ["0", "1", "ensemble"],
+        "second_network": [*(f"{k}{end}" for k in range(5) for end in ("", "_seed_1")), "ensemble"],
     }
 
 
@@ -291,7 +296,7 @@ def test_architectures_are_compared_with_the_main_network(other, finished):
     table = table_of(folder, "architectures")
     assert table.groupby("set", sort=False)["model"].apply(list).tolist() == [["x", "second_network"]] * 3
     assert dict(zip(table["model"], table["role"])) == {"x": "main", "second_network": "ablation"}
-    assert dict(zip(table["model"], table["training_minutes"])) == {"x": 7.5, "second_network": 3.0}
+    assert dict(zip(table["model"], table["training_minutes"])) == {"x": 7.5, "second_network": 15.0}
     trained = {
         "x": new_network("hybrid", architecture_class("hybrid")(**Hybrid(kind="hybrid").geometry)),
         "second_network": torchvision.models.resnet18(num_classes=1),

@@ -15,6 +15,7 @@ from scripts.common.config import Center, with_sources
 from scripts.common.log import Log
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import EXCLUSIONS
+from scripts.intake.patient_rows import read_patients
 from scripts.synthetic.center import TRUTH, TRUTH_PATIENTS, simulate_center
 from scripts.synthetic.cohort_plan import plan_center
 from scripts.synthetic.detector import DETECTORS
@@ -293,3 +294,22 @@ def test_excel_drops_leading_zeros_and_films_keep_them(centers):
     assert sum(isinstance(i, int) for i in ids) > 10
     people = read_table(folder / "truth_patients.csv", TRUTH_PATIENTS)
     assert people["source_patient_id"].str.startswith("00").all()
+
+
+def test_predictors_stand_in_further_columns_and_change_nothing_else(tmp_path, centers, like):
+    more = make(tmp_path / like, like, predictors=True)
+    one, other = tree(centers[like]), tree(more)
+    changed = {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
+    assert changed == {f"tables/{with_sources(simulated(like)).patients.path.rsplit('/', 1)[1]}"}
+    center = with_sources(simulated(like, predictors=True))
+    table = center.patients.model_dump(mode="json") | {"path": str(more / changed.pop())}
+    reading = read_patients(table, center.ids.model_dump(mode="json"), f"centers[{like}].patients")
+    assert list(reading.predictors) == ["calcium", "smoker", "alcohol"]
+    rows = reading.rows
+    assert rows["calcium"].notna().sum() > 8 and rows["calcium"].dropna().between(1.8, 2.9).all()
+    assert set(rows["smoker"].dropna()) == {0.0, 1.0} and set(rows["alcohol"]) - {""} <= {
+        "never",
+        "sometimes",
+        "daily",
+    }
+    assert not [reason for reason in reading.issues["reason"] if "predictor" in reason]

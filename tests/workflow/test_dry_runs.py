@@ -67,6 +67,7 @@ def test_every_rule_has_its_place_on_slurm(study):
         "train_fold",
         "score_images",
         "score_masked",
+        "embed_films",
         "explain_gradcam",
         "hand_over",
         "make_bundle",

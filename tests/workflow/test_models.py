@@ -7,7 +7,9 @@ import json
 import pytest
 from snakemake.iocontainers import Wildcards
 
+from scripts.common.errors import StudyError
 from scripts.workflow.models import Models
+from scripts.workflow.params import bundle_facts, bundle_settings, performance_of
 from scripts.workflow.targets import products
 from tests.workflow.test_targets import shipped
 
@@ -109,3 +111,18 @@ def test_every_model_is_asked_for(models):
         "results/models/deep/gradcam/cases.csv" in found
         and "results/models/second/gradcam/cases.csv" not in found
     )
+
+
+def test_a_bundle_is_of_a_network_with_the_table_that_holds_it(models):
+    config = shipped(models={**MORE, "third": {"like": "second", "role": "ablation", "label": "Third"}})
+    assert len(models.weights_to_pack(of(model="second"))) == 2 * 5
+    with pytest.raises(
+        StudyError, match="MODEL: the study has no network 'head'; its networks are deep, sec"
+    ):
+        models.weights_to_pack(of(model="head"))
+    table = performance_of(config)
+    assert table(of(model="second")) == "results/statistics/table2.csv"
+    assert table(of(model="third")) == "results/statistics/folds.csv"
+    settings = bundle_settings(config, "third")
+    assert (settings["model"], settings["label"], settings["kind"]) == ("third", "Third", "hybrid")
+    assert bundle_facts(config, "third")["what"].startswith("The paper's network")

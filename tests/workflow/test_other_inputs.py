@@ -56,7 +56,7 @@ def site(fresh_study):
     simulated = Center(
         name="external_1",
         role="external",
-        simulate={"like": "external_1", "n_op": 8, "n_non_op": 6, "film_size": 220},
+        simulate={"like": "external_1", "n_op": 8, "n_non_op": 6, "film_size": 220, "predictors": True},
     )
     folder = study.path / "data/hospital"
     simulate_center(
@@ -175,6 +175,7 @@ def test_a_handed_over_centre_has_the_very_cohort_of_its_raw_data(site, receivin
                 "the site's is a development centre, which has no set yet"
             )
             there["set"] = "hospital"
+            assert (there[["calcium", "smoker", "alcohol"]] != "").sum().gt(5).all()
         pd.testing.assert_frame_equal(there, table(receiving.path / path))
     flow = table(site.path / FLOW.format("hospital")).set_index("step")["n_any"].astype(int)
     assert flow["outside_enrolment"] > 0 and flow["too_young"] > 0 and flow["no_pair_in_interval"] > 0, (

@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import numpy as np
 import openpyxl
+import pandas as pd
 import pydicom
 import pytest
 import yaml
@@ -42,6 +43,18 @@ FLAGS = (
     "orthopaedic_surgery",
     "poor_image_quality",
 )
+PREDICTOR_CELLS = [
+    ("2,31", "ja", "nie"), ("2.4 mmol/L", "nein", "jeden Tag"), (9.9, "", "oft"), ("-", "nein", "Täglich"),
+    (2.5, "ja", ""),
+]  # fmt: skip
+"""Of PEOPLE, as a hospital writes them."""
+PREDICTOR_VALUES = [
+    ("2.31", "1", "never"),
+    ("2.4", "0", "daily"),
+    ("", "", ""),
+    ("", "0", "daily"),
+    ("2.5", "1", ""),
+]
 TITLES = ["A table with a title", ""]
 
 
@@ -161,14 +174,16 @@ def gb18030_and_scans(data: Path) -> dict:
 
 
 def ages_and_semicolons(data: Path) -> dict:
-    """Ages in place of birth dates, patients in a sheet; DXA as CSV with decimal commas, day first, in
-    another encoding.
+    """Ages in place of birth dates and predictors, patients in a sheet; DXA as CSV with decimal commas, day
+    first, in another encoding.
     """
     data.mkdir(parents=True)
     rows = [
-        [p, s, f"{2019 - b.year - ((b.month, b.day) > (5, 21))} years", h, w] for p, s, b, h, w, *_ in PEOPLE
+        [p, s, f"{2019 - b.year - ((b.month, b.day) > (5, 21))} years", h, w, *cells]
+        for (p, s, b, h, w, *_), cells in zip(PEOPLE, PREDICTOR_CELLS, strict=True)
     ]
-    write_excel(data / "patients.xlsx", "people", grid(["id", "sex", "age", "height", "weight"], rows))
+    headings = ["id", "sex", "age", "height", "weight", "Ca", "raucht", "Alkohol"]
+    write_excel(data / "patients.xlsx", "people", grid(headings, rows))
     exams = [
         [
             p,
@@ -184,7 +199,17 @@ def ages_and_semicolons(data: Path) -> dict:
     names = {"patient_id": "id", "sex": "sex", "age": "age", "height": "height", "weight": "weight"}
     return {
         "dicom": str(data / "films"), "batches": 1,
-        "patients": {"path": str(data / "patients.xlsx"), "sheet": "people", "columns": names},
+        "patients": {
+            "path": str(data / "patients.xlsx"), "sheet": "people", "columns": names,
+            "predictors": {
+                "calcium": {"column": "Ca", "type": "number", "unit": "mmol/L", "range": [1, 4],
+                "label": {"en": "Calcium", "zh": "血钙"}},
+                "smoker": {"column": "raucht", "type": "yes_no",
+                "coding": {"yes": ["ja"], "no": ["nein"]}},
+                "alcohol": {"column": "Alkohol", "type": "category",
+                "coding": {"never": ["nie"], "daily": ["täglich", "jeden Tag"]}},
+            },
+        },
         "dxa": {
             "path": str(data / "dxa.csv"), "encoding": "cp1252", "header_row": 2, "date_format": "%d.%m.%Y",
             "missing": ["k.A."],
@@ -279,9 +304,12 @@ def leaves(model: type[BaseModel]) -> set[str]:
 
 
 def given(section: dict) -> set[str]:
-    """The keys that a config gives, in the same form."""
+    """The keys that a config gives, in the same form; of predictors without their names."""
     found = set()
     for name, value in section.items():
+        if name == "predictors":
+            found |= {f"{name}.{leaf}" for one in value.values() for leaf in given({**one, "coding": None})}
+            continue
         found |= {f"{name}.{leaf}" for leaf in given(value)} if isinstance(value, dict) else {name}
     return found
 
@@ -339,3 +367,14 @@ def test_the_run_gives_the_right_patients_and_labels(run, name):
             and row["dxa_interval_days"] == (EXAM_DAY - FILM_DAY).days
         )
         assert np.isnan(row["weight_kg"]) if (name, t) == ("scans", -1.2) else row["weight_kg"] == weight
+
+
+def test_the_run_gives_the_predictors(run):
+    selected = pd.read_csv(
+        run.path / "results/cohort/ages/selected.csv", dtype=str, keep_default_na=False
+    ).astype({"t_score": float})
+    by_t = selected.set_index("t_score")[["calcium", "smoker", "alcohol"]]
+    assert [tuple(by_t.loc[person[5]]) for person in PEOPLE] == PREDICTOR_VALUES
+    assert "calcium" not in (run.path / "results/cohort/scans/selected.csv").read_text(), (
+        "what an external centre brings changes nothing that is trained"
+    )

@@ -10,7 +10,7 @@ from scripts.common.config.intake import Exposure, FrontalView, Intake, Ocr
 from scripts.common.config.models import KINDS, Hybrid, Trees
 from scripts.common.config.paths import check_paths
 from scripts.common.config.reading import read_config
-from scripts.common.config.source_tables import DxaTable, ImageTable, PatientTable
+from scripts.common.config.source_tables import DxaTable, ImageTable, PatientTable, PredictorColumn
 from scripts.common.config.statistics import Figures
 from scripts.common.config.whole import Config
 
@@ -29,6 +29,7 @@ __all__ = [
     "KINDS",
     "Ocr",
     "PatientTable",
+    "PredictorColumn",
     "Trees",
     "check_paths",
     "read_config",

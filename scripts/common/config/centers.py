@@ -38,6 +38,13 @@ class Simulate(Section):
             " ...) are planted."
         ),
     )
+    predictors: bool = Field(
+        False,
+        description=(
+            "Whether the patient table has three further columns, which are mapped as predictors: `calcium`"
+            " (a number), `smoker` (yes or no) and `alcohol` (a category). They tell nothing of the label."
+        ),
+    )
 
 
 class Enrolment(Section):
@@ -194,6 +201,8 @@ def with_sources(center: Center) -> Center:
         kind: {**layout[kind], "path": str(folder / "tables" / layout[kind]["path"])}
         for kind in ("patients", "dxa")
     }
+    if center.simulate.predictors:
+        tables["patients"]["predictors"] = layout["predictors"]
     return center.model_copy(
         update={
             "dicom": str(folder / "dicom"),

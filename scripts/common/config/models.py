@@ -18,7 +18,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from scripts.common.backbones import backbone_for, backbone_named
 from scripts.common.config.files import laid_over
-from scripts.common.config.section import Fraction, Positive, Section
+from scripts.common.config.section import Fraction, Label, Positive, Section
 from scripts.common.vocabulary import (
     CLINICAL,
     EVERYONE_POSITIVE,
@@ -49,13 +49,6 @@ TAKEN_NAMES = frozenset(
 """Names that a model can't have: columns and rows that stand beside the models in tables."""
 
 
-class Label(Section):
-    """A name in the languages of figures and tables."""
-
-    en: str = Field(description="In English.")
-    zh: str = Field(description="In Chinese.")
-
-
 class Model(Section):
     """What every model has, whatever its kind."""
 
@@ -83,12 +76,6 @@ class Model(Section):
             " ...}`). Its name where none is given."
         ),
     )
-
-    @field_validator("label", mode="before")
-    @classmethod
-    def _in_all_languages(cls, given: Any) -> Any:
-        """A text is the name in every language."""
-        return {"en": given, "zh": given} if isinstance(given, str) else given
 
     def shown(self, name: str, language: str) -> str:
         """The model's name for a reader."""

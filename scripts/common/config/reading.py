@@ -26,8 +26,10 @@ def _model_at(path: tuple[Any, ...], raw: Any) -> type[BaseModel] | None:
     current: Any = Config
     if len(path) > 1 and path[0] == "models":
         current, path = KINDS.get((raw["models"][path[1]] or {}).get("kind")), path[2:]
+    of_mapping = False
     for part in path:
-        if isinstance(part, int):
+        if isinstance(part, int) or of_mapping:  # an entry of a list or of a mapping of sections
+            of_mapping = False
             continue
         if not (isinstance(current, type) and issubclass(current, BaseModel)):
             return None
@@ -36,7 +38,7 @@ def _model_at(path: tuple[Any, ...], raw: Any) -> type[BaseModel] | None:
         )
         if field is None:
             return None
-        current = _section_of(field.annotation)
+        current, of_mapping = _section_of(field.annotation), get_origin(field.annotation) is dict
     return current if isinstance(current, type) and issubclass(current, BaseModel) else None
 
 

@@ -79,14 +79,15 @@ def _rows(model: type[BaseModel], prefix: str) -> list[str]:
     for name, field in model.model_fields.items():
         key = f"{prefix}{field.alias or name}"
         sections = _sections_in(field.annotation)
-        is_list = "list" in str(field.annotation)
+        of_mapping = get_origin(field.annotation) is dict
+        is_list = "list" in str(field.annotation) and not of_mapping
         kind = _kind(field.annotation, field.metadata).replace("|", "\\|")
         default = _default(field).replace("|", "\\|")
         rows.append(
             f"| `{key}` | {kind} | {default} | {(field.description or '').replace('|', chr(92) + '|')} |"
         )
         for section in sections:
-            below += _rows(section, key + ("[]." if is_list else "."))
+            below += _rows(section, key + (".<name>." if of_mapping else "[]." if is_list else "."))
     return rows + below
 
 

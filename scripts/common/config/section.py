@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -32,3 +41,19 @@ class Section(BaseModel):
             if meant & {int, float} and bool not in meant:
                 raise ValueError(f"{str(value).lower()} does not fit; it should be a number")
         return value
+
+
+class Label(Section):
+    """A name in the languages of figures and tables; a text alone is the name in each of them."""
+
+    en: str = Field(description="In English.")
+    zh: str = Field(description="In Chinese.")
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_all_languages(cls, given: Any) -> Any:
+        return {"en": given, "zh": given} if isinstance(given, str) else given

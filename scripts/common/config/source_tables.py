@@ -4,38 +4,45 @@ from __future__ import annotations
 
 import codecs
 import datetime
+import re
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from scripts.common.config.section import Fraction, Section
+from scripts.common.config.section import Fraction, Label, Section
 from scripts.common.plain_text import plain
+from scripts.common.predictors import CATEGORY, LEVEL, NAME, NUMBER, RESERVED, YES_NO
 
 
-def _no_column_twice(section: BaseModel) -> None:
-    """Refuse a table's column that stands for two fields (``ValueError``)."""
+def _no_column_twice(columns: dict[str, str | None]) -> None:
+    """Refuse a table's column that stands for two fields (``ValueError``). ``columns``: by field."""
     named: dict[str, str] = {}
-    for field, column in section.model_dump().items():
+    for field, column in columns.items():
         if column is not None and named.setdefault(column, field) != field:
             raise ValueError(
                 f"the column '{column}' stands for both '{named[column]}' and '{field}'; each needs its own"
             )
 
 
+def _one_meaning_each(coding: dict[str, list[str]]) -> None:
+    """Refuse a code that stands for two meanings (``ValueError``)."""
+    meant: dict[str, str] = {}
+    for meaning, written in coding.items():
+        for code in written:
+            first = meant.setdefault(plain(code), meaning)
+            if first != meaning:
+                raise ValueError(
+                    f"the code '{code}' stands for both '{first}' and '{meaning}'; give both lists, each"
+                    " with its own codes"
+                )
+
+
 class Coding(Section):
     """Meanings, each with the codes that a table has for it; no code may have two meanings."""
 
     @model_validator(mode="after")
-    def _one_meaning_each(self) -> Coding:
-        meant: dict[str, str] = {}
-        for meaning, written in self.model_dump(by_alias=True).items():
-            for code in written:
-                first = meant.setdefault(plain(code), meaning)
-                if first != meaning:
-                    raise ValueError(
-                        f"the code '{code}' stands for both '{first}' and '{meaning}'; give both lists, each"
-                        " with its own codes"
-                    )
+    def _meanings(self) -> Coding:
+        _one_meaning_each(self.model_dump(by_alias=True))
         return self
 
 
@@ -46,13 +53,17 @@ class PatientColumns(Section):
     age: str | None = Field(
         None, description="Column with the age in years at the film. Give this or `birth_date`."
     )
-    height: str = Field(description="Column with the height.")
-    weight: str = Field(description="Column with the weight (kg).")
+    height: str | None = Field(
+        None, description="Column with the height. Without it height and body mass index are missing."
+    )
+    weight: str | None = Field(
+        None, description="Column with the weight (kg). Without it weight and body mass index are missing."
+    )
     measured_on: str | None = Field(
         None,
         description=(
-            "Column with the date of height and weight, where a patient has several rows; the row nearest the"
-            " film counts."
+            "Column with the date of height, weight and predictors, where a patient has several rows; the row"
+            " nearest the film counts."
         ),
     )
 
@@ -60,7 +71,7 @@ class PatientColumns(Section):
     def _age_or_birth(self) -> PatientColumns:
         if (self.birth_date is None) == (self.age is None):
             raise ValueError("give exactly one of 'birth_date' and 'age'")
-        _no_column_twice(self)
+        _no_column_twice(self.model_dump())
         return self
 
 
@@ -85,6 +96,16 @@ class SexCoding(Coding):
     M: list[str] = Field(["M", "m", "male", "1", "男"], description="What stands for male.")
 
 
+def yes_and_no_as_words(given: Any) -> Any:
+    """A mapping whose keys yes and no, which YAML reads as true and false without quotes, are words again."""
+    words = {True: "yes", False: "no"}
+    return (
+        {words[key] if isinstance(key, bool) else key: value for key, value in given.items()}
+        if isinstance(given, dict)
+        else given
+    )
+
+
 class FlagCoding(Coding):
     yes: list[str] = Field(
         ["1", "1.0", "yes", "Yes", "Y", "true", "True", "TRUE", "是", "有"],
@@ -98,13 +119,7 @@ class FlagCoding(Coding):
     @model_validator(mode="before")
     @classmethod
     def _words(cls, given: Any) -> Any:
-        """YAML reads the keys yes and no as true and false where they have no quotes."""
-        words = {True: "yes", False: "no"}
-        return (
-            {words[key] if isinstance(key, bool) else key: value for key, value in given.items()}
-            if isinstance(given, dict)
-            else given
-        )
+        return yes_and_no_as_words(given)
 
 
 class SiteCoding(Coding):
@@ -182,16 +197,115 @@ class TableFile(Section):
         return value
 
 
+class PredictorColumn(Section):
+    """A further variable of the patients, which Table 1 shows and models may name."""
+
+    column: str = Field(description="Column with the predictor.")
+    type: Literal[NUMBER, YES_NO, CATEGORY] = Field(
+        NUMBER, description="A number, yes or no, or one of several levels. A date can't be a predictor."
+    )
+    unit: str | None = Field(
+        None, max_length=30, description="Unit of a number, as tables show it; nothing is converted."
+    )
+    range: tuple[float, float] | None = Field(
+        None,
+        description=(
+            "Least and greatest plausible value of a number; a value outside counts as missing. Without a"
+            " range so do values that stand for none (999, -9.9 ...) and those of more than seven digits."
+        ),
+    )
+    coding: dict[str, list[str]] | None = Field(
+        None,
+        description=(
+            "`yes` and `no`, each with its codes (the usual ones if not given), or the levels of a category,"
+            " each with its codes, in the order of tables."
+        ),
+    )
+    label: Label | None = Field(
+        None,
+        description=(
+            "How tables call it: a text, or one per language (`{en: ..., zh: ...}`). Its name if not given."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _of_its_type(self) -> PredictorColumn:
+        if self.type != NUMBER and (self.unit or self.range):
+            raise ValueError(f"a predictor of the type '{self.type}' has neither 'unit' nor 'range'")
+        if self.range is not None and self.range[0] >= self.range[1]:
+            raise ValueError("the first value of 'range' must be below the second")
+        if self.type == NUMBER:
+            if self.coding is not None:
+                raise ValueError(f"a number has no 'coding'; give the type '{YES_NO}' or '{CATEGORY}'")
+        elif self.type == YES_NO:
+            self.coding = FlagCoding.model_validate(self.coding or {}).model_dump()
+        else:
+            self._check_levels()
+        return self
+
+    @field_validator("coding", mode="before")
+    @classmethod
+    def _words(cls, given: Any) -> Any:
+        return yes_and_no_as_words(given)
+
+    def _check_levels(self) -> None:
+        if self.coding is None or len(self.coding) < 2:
+            raise ValueError("a category needs 'coding' with two levels or more, each with its codes")
+        bad = next((level for level in self.coding if not re.fullmatch(LEVEL, level)), None)
+        if bad is not None:
+            raise ValueError(
+                f"the level '{bad}' begins with no letter, is longer than 40 characters, or holds others than"
+                " letters, digits, spaces, '_', '-', '+' and '.'"
+            )
+        _one_meaning_each(self.coding)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels of a category, in the order of tables."""
+        return tuple(self.coding or ()) if self.type == CATEGORY else ()
+
+
 class PatientTable(TableFile):
     columns: PatientColumns = Field(description="Which column holds what.")
     exclusions: ExclusionColumns = Field(
         default_factory=ExclusionColumns, description="Columns of the exclusion flags."
+    )
+    predictors: dict[str, PredictorColumn] = Field(
+        {},
+        description=(
+            "Further variables of the patients by their names in the study (small letters, digits and"
+            " underscores), in the order of tables. They stand in the cohort and in Table 1, and a model may"
+            " name them. A number needs no more than its column: `calcium: {column: Ca}`."
+        ),
     )
     height_unit: Literal["cm", "m"] = Field("cm", description="Unit of the height column.")
     sex_coding: SexCoding = Field(default_factory=SexCoding, description="How the sex is coded.")
     flag_coding: FlagCoding = Field(
         default_factory=FlagCoding, description="How the exclusion flags are coded."
     )
+
+    @field_validator("predictors")
+    @classmethod
+    def _names(cls, given: dict[str, PredictorColumn]) -> dict[str, PredictorColumn]:
+        for name in given:
+            if not re.fullmatch(NAME, name):
+                raise ValueError(
+                    f"'{name}' is no name of a predictor; use small letters, digits and underscores, a letter"
+                    " first, 32 characters at most"
+                )
+            if name in RESERVED:
+                raise ValueError(
+                    f"the name '{name}' is taken by a column of the study's tables; call the predictor"
+                    " otherwise"
+                )
+        return given
+
+    @model_validator(mode="after")
+    def _columns(self) -> PatientTable:
+        _no_column_twice(
+            self.columns.model_dump() | {name: one.column for name, one in self.predictors.items()}
+        )
+        return self
 
 
 class DxaColumns(Section):
@@ -218,7 +332,7 @@ class DxaColumns(Section):
 
     @model_validator(mode="after")
     def _columns(self) -> DxaColumns:
-        _no_column_twice(self)
+        _no_column_twice(self.model_dump())
         return self
 
 
@@ -279,7 +393,7 @@ class ImageColumns(Section):
 
     @model_validator(mode="after")
     def _columns(self) -> ImageColumns:
-        _no_column_twice(self)
+        _no_column_twice(self.model_dump())
         return self
 
 

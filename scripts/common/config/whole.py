@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator, model_validator
 
-from scripts.common.config.centers import Center
+from scripts.common.config.centers import Center, with_sources
 from scripts.common.config.cohort import Cohort
 from scripts.common.config.intake import Intake
 from scripts.common.config.models import (
@@ -22,8 +22,10 @@ from scripts.common.config.networks import Networks
 from scripts.common.config.own_tables import OwnTables
 from scripts.common.config.report import Report
 from scripts.common.config.section import Section
+from scripts.common.config.source_tables import PredictorColumn
 from scripts.common.config.statistics import Statistics
 from scripts.common.config.study import Study
+from scripts.common.predictors import NUMBER, Predictor
 from scripts.common.vocabulary import CLINICAL, DEVELOPMENT, EXTERNAL, INTERNAL_TEST
 
 
@@ -71,6 +73,7 @@ class Config(Section):
     def labels(self) -> dict[str, str]:
         """The names that figures show and the config gives, by their keys."""
         shown = {f"centers[{c.name}].label": c.label for c in self.centers if c.label}
+        shown |= self._predictor_words()
         if self.tables is None:
             language = self.study.language
             shown |= {f"models.{name}.label": m.shown(name, language) for name, m in self.models.items()}
@@ -84,6 +87,15 @@ class Config(Section):
             }
         return shown
 
+    def _predictor_words(self) -> dict[str, str]:
+        """What tables show of the predictors (label, unit, levels), by their keys."""
+        return {
+            f"centers[{one.centers[0]}].patients.predictors.{name}": " ".join(
+                (one.label, one.unit or "", *one.levels)
+            )
+            for name, one in self.predictors.items()
+        }
+
     def _check_names(self) -> None:
         """Names reach Snakemake's parameters, where braces mean a wildcard and angle brackets in a path a
         variable.
@@ -92,6 +104,7 @@ class Config(Section):
         named |= {
             f"models.{n}.label": f"{m.label.en} {m.label.zh}" for n, m in self.models.items() if m.label
         }
+        named |= self._predictor_words()
         named |= {"statistics.prevalences: label": " ".join(one.label for one in self.statistics.prevalences)}
         if self.tables is not None:
             named |= {f"tables.labels.{key}": f"{key} {label}" for key, label in self.tables.labels.items()}
@@ -131,6 +144,7 @@ class Config(Section):
                 "centers: exactly one centre must have the role 'development'; found none (a site that only"
                 " hands a centre over runs 'make handover CENTER=<name>', or writes 'handover: <name>')"
             )
+        self._check_predictors()
         if self.study.key_file is None and any(c.simulate is None for c in self.centers):
             raise ValueError(
                 "study.key_file: a study of real patients needs a key; run 'make key' once and write "
@@ -143,6 +157,7 @@ class Config(Section):
         doesn't have (``ValueError``).
         """
         check_names(self.models)
+        self._check_trained()
         order_of(self.models, list(self.predictor_types))
         main, networks = self.with_role("main"), self.networks_named
         if not main:
@@ -170,6 +185,18 @@ class Config(Section):
                 near = difflib.get_close_matches(name.lower(), self.models, n=1)
                 advice = f"did you mean '{near[0]}'?" if near else f"the models are {', '.join(self.models)}"
                 raise ValueError(f"statistics.figures.colors: there is no model '{name}'; {advice}")
+
+    def _check_trained(self) -> None:
+        """Refuse a model on a predictor that nobody who trains has a value of (``ValueError``)."""
+        for model, entry in self.models.items():
+            for name in entry.reads:
+                if name in self.predictors and name not in {**self.predictor_types, **self.models}:
+                    (center, *_) = self.predictors[name].centers
+                    raise ValueError(
+                        f"models.{model}.predictors: '{name}' is a predictor of centre '{center}' and not of"
+                        " the development centre, whose patients the model is fitted to; map it under"
+                        " 'patients.predictors' there too, or take it out"
+                    )
 
     def _check_contrast(self, main: list[str]) -> None:
         """Refuse a main comparison that isn't of two main models (``ValueError``)."""
@@ -228,9 +255,17 @@ class Config(Section):
     @property
     def predictor_types(self) -> dict[str, dict[str, Any]]:
         """The columns of the cohort that a model can predict from: their ``type`` (number, sex, yes_no,
-        category) and a category's ``levels``.
+        category) and a category's ``levels``. Those that only other centres have are none: nobody who trains
+        has a value of them.
         """
-        return {name: {"type": "sex" if name == "sex" else "number", "levels": []} for name in CLINICAL}
+        own = {name: {"type": "sex" if name == "sex" else NUMBER, "levels": []} for name in CLINICAL}
+        trained = [name for c in self.centers if c.role == DEVELOPMENT for name in self.predictors_of(c.name)]
+        further = {
+            name: {"type": one.type, "levels": list(one.levels)}
+            for name, one in self.predictors.items()
+            if name in trained
+        }
+        return own | further
 
     def shown_models(self) -> list[dict[str, Any]]:
         """The models as scripts are told of them: name, label, role, kind, whether it is a network, and what
@@ -286,3 +321,51 @@ class Config(Section):
     def center(self, name: str) -> Center:
         """The centre called ``name``."""
         return next(c for c in self.centers if c.name == name)
+
+    @property
+    def predictors(self) -> dict[str, Predictor]:
+        """The predictors that the centres' patient tables map, by name, in the config's order, those of the
+        development centre first.
+        """
+        found: dict[str, Predictor] = {}
+        for name, by_center in self._predictor_columns().items():
+            first = next(iter(by_center.values()))
+            label = next((one.label for one in by_center.values() if one.label is not None), None)
+            shown = name if label is None else getattr(label, self.study.language)
+            found[name] = Predictor(name, first.type, first.levels, first.unit, shown, tuple(by_center))
+        return found
+
+    def predictors_of(self, center: str) -> dict[str, str]:
+        """Names and types of the predictors that stand in a centre's part of the cohort: the development
+        centre's and its own; of a centre that was handed over all that the study knows.
+
+        So a predictor that another centre brings changes nothing that is trained.
+        """
+        entry = self.center(center)
+        return {
+            name: one.type
+            for name, one in self.predictors.items()
+            if entry.deidentified is not None or {center, self.development.name} & {*one.centers}
+        }
+
+    def _predictor_columns(self) -> dict[str, dict[str, PredictorColumn]]:
+        """Each predictor's columns by centre, the development centre first: no other changes its order."""
+        found: dict[str, dict[str, PredictorColumn]] = {}
+        for center in map(with_sources, sorted(self.centers, key=lambda c: c.role != DEVELOPMENT)):
+            for name, one in center.patients.predictors.items() if center.patients else ():
+                found.setdefault(name, {})[center.name] = one
+        return found
+
+    def _check_predictors(self) -> None:
+        """Refuse a predictor that is not the same in two centres (``ValueError``)."""
+        for name, by_center in self._predictor_columns().items():
+            (first, one), *others = by_center.items()
+            for center, other in others:
+                for what in ("type", "levels", "unit"):
+                    mine, theirs = getattr(one, what), getattr(other, what)
+                    if mine != theirs and not (what == "levels" and set(mine) == set(theirs)):
+                        raise ValueError(
+                            f"centers[{center}].patients.predictors.{name}.{what}: it must be as in centre"
+                            f" '{first}', since a predictor is the same in all centres; make them alike, or"
+                            " give this one another name"
+                        )

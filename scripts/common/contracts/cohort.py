@@ -41,6 +41,7 @@ COHORT = Contract(
         person("label_femoral_neck", "likewise", "int"),
         person("label_total_hip", "likewise", "int"),
     ),
+    others=Column("<predictor>", "float", "person", "a predictor; yes and no as 1 and 0, or a level's name"),
     row_key=("patient_id",),
     promised=(
         *("patient_id", "center", "set", "fold", "label", "sex", "age", "height_cm", "weight_kg", "bmi"),

@@ -3,7 +3,7 @@ shifted, but for those in ``private/``."""
 
 from __future__ import annotations
 
-from scripts.common.contracts.contract import Contract, count, key, person
+from scripts.common.contracts.contract import Column, Contract, count, key, person
 
 FILES = Contract(
     "results/intake/files.csv results/intake/{center}/files.csv",
@@ -71,6 +71,7 @@ PATIENTS = Contract(
         person("poor_image_quality", "1, 0 or empty", "int"),
         person("conflict", "1 where the source has contradicting rows for the patient", "int"),
     ),
+    others=Column("<predictor>", "float", "person", "a predictor; yes and no as 1 and 0, or a level's name"),
 )
 
 BIRTH_DATES = Contract(

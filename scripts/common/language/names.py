@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from scripts.common.language import Language
+from scripts.common.predictors import Predictor
 from scripts.common.study_models import PUBLISHED
 from scripts.common.vocabulary import (
     EVERYONE_POSITIVE,
@@ -45,7 +46,8 @@ class Names:
     """Names as readers should see them: the label that was given, else the words of a fixed role, else the
     name itself.
 
-    ``places`` are labels of sets and centres, ``models`` those of models, each by name.
+    ``places`` are labels of sets and centres, ``models`` those of models, each by name; ``predictors`` are
+    the study's.
     """
 
     def __init__(
@@ -53,11 +55,19 @@ class Names:
         language: Language,
         places: Mapping[str, str] | None = None,
         models: Mapping[str, str] | None = None,
+        predictors: Mapping[str, Predictor] | None = None,
     ) -> None:
         self._language = language
         self._places = dict(places or {})
         self._models = {name: label for name, label in (models or {}).items() if label != name}
         self._of_study = frozenset(models or {})
+        self.predictors = dict(predictors or {})
+
+    def variable(self, name: str) -> str:
+        """A variable of the patients: a predictor's label with its unit, or the study's words."""
+        if name in self.predictors:
+            return self.predictors[name].title
+        return self._language.say(f"variable_{name}")
 
     def model(self, name: str) -> str:
         """A model's name, also at its published cut-off, or that of a strategy beside the models."""

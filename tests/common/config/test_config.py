@@ -544,3 +544,100 @@ def test_centres_shown_alike_are_refused(shipped):
         center["label"] = "Hospital A"
     with pytest.raises(StudyError, match="two centres are shown as 'Hospital A'"):
         read_config(raw)
+
+
+# ------------------------------------------------------------------------------------------- predictors
+
+CALCIUM = {"column": "Ca", "unit": "mmol/L", "range": [1, 4], "label": {"en": "Calcium", "zh": "血钙"}}
+ALCOHOL = {"column": "drinks", "type": "category", "coding": {"never": ["0"], "daily": ["1", "2"]}}
+
+
+def with_predictors(shipped: dict, *by_center: dict) -> Config:
+    """The example study, its centres' patient tables with predictors."""
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    for center, predictors in zip(raw["centers"], by_center):
+        center["patients"]["predictors"] = predictors
+    return read_config(raw)
+
+
+def test_a_predictor_is_one_line_and_the_study_knows_those_of_all_centres_in_their_order(shipped):
+    config = with_predictors(
+        shipped,
+        {"calcium": CALCIUM, "smoker": {"column": "S", "type": "yes_no"}},
+        {
+            "bmd_lab": {"column": "x"},
+            "alcohol": ALCOHOL,
+            "calcium": {**CALCIUM, "column": "Ca2+", "range": None},
+        },
+    )
+    found = config.predictors
+    assert list(found) == ["calcium", "smoker", "bmd_lab", "alcohol"]
+    first, second = (center.name for center in config.centers[:2])
+    assert found["calcium"].centers == (first, second) and found["alcohol"].centers == (second,)
+    assert (found["bmd_lab"].type, found["bmd_lab"].label) == ("number", "bmd_lab")
+    assert (found["calcium"].unit, found["calcium"].label) == ("mmol/L", "Calcium")
+    assert found["alcohol"].levels == ("never", "daily") and found["smoker"].levels == ()
+    assert config.development.name == first
+    assert config.predictors_of(first) == {"calcium": "number", "smoker": "yes_no"}, (
+        "a new centre changes none"
+    )
+    assert list(config.predictors_of(second)) == ["calcium", "smoker", "bmd_lab", "alcohol"]
+    turned = config.model_copy(update={"centers": config.centers[::-1]})
+    assert list(turned.predictors.items()) == list(found.items()), "nor does one that stands before it"
+
+
+@pytest.mark.parametrize(
+    ("predictors", "said"),
+    [
+        ({"Calcium": {"column": "Ca"}}, "'Calcium' is no name of a predictor"),
+        ({"height_cm": {"column": "h"}}, "'height_cm' is taken by a column"),
+        ({"everyone_positive": {"column": "h"}}, "is taken by a column"),
+        (
+            {"ca": {"column": "Ca", "typ": "number"}},
+            "predictors.ca.typ: there is no such key; did you mean 'type'",
+        ),
+        ({"ca": {"column": "Ca", "type": "date"}}, "'date' is not allowed"),
+        ({"ca": {"column": "Ca", "range": [4, 1]}}, "the first value of 'range' must be below the second"),
+        ({"ca": {"column": "Ca", "coding": {"a": ["1"]}}}, "a number has no 'coding'"),
+        ({"s": {"column": "S", "type": "yes_no", "unit": "a day"}}, "has neither 'unit' nor 'range'"),
+        ({"s": {"column": "S", "type": "yes_no", "coding": {"maybe": ["1"]}}}, "maybe"),
+        ({"s": {"column": "S", "type": "yes_no", "coding": {"yes": ["1"], "no": ["1"]}}}, "stands for both"),
+        ({"a": {**ALCOHOL, "coding": None}}, "a category needs 'coding' with two levels or more"),
+        ({"a": {**ALCOHOL, "coding": {"never": ["0"], "daily": ["0"]}}}, "the code '0' stands for both"),
+        ({"a": {**ALCOHOL, "coding": {"1": ["0"], "daily": ["1"]}}}, "the level '1' begins with no letter"),
+        ({"a": {"column": "x"}, "b": {"column": "x"}}, "the column 'x' stands for both 'a' and 'b'"),
+        ({"ca": {"column": "Ca", "label": "{Ca}"}}, "holds a brace"),
+    ],
+)
+def test_a_predictor_that_can_not_be_is_refused_in_a_sentence(shipped, predictors, said):
+    with pytest.raises(StudyError) as error:
+        with_predictors(shipped, predictors)
+    assert said in str(error.value) and "centers[" in str(error.value)
+
+
+def test_a_date_of_the_table_can_be_no_predictor(shipped):
+    column = load("config/example_real.yaml")["centers"][0]["patients"]["columns"]["birth_date"]
+    with pytest.raises(StudyError, match="stands for both 'birth_date' and 'born'"):
+        with_predictors(shipped, {"born": {"column": column}})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "what"),
+    [
+        (CALCIUM, {**CALCIUM, "unit": "mg/dL"}, "unit"),
+        (CALCIUM, {"column": "x", "type": "yes_no"}, "type"),
+        (ALCOHOL, {**ALCOHOL, "coding": {"never": ["0"], "weekly": ["1"]}}, "levels"),
+    ],
+)
+def test_a_predictor_is_the_same_in_all_centres(shipped, one, other, what):
+    with pytest.raises(StudyError, match=f"predictors.x.{what}: it must be as in centre"):
+        with_predictors(shipped, {"x": one}, {"x": other})
+
+
+def test_height_and_weight_may_be_absent(shipped):
+    raw = laid_over(shipped, load("config/example_real.yaml"))
+    for center in raw["centers"]:
+        for name in ("height", "weight"):
+            center["patients"]["columns"].pop(name, None)
+    columns = read_config(raw).development.patients.columns
+    assert columns.height is None and columns.weight is None
