@@ -2,18 +2,17 @@
 out.
 """
 
-from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.models import OUT_OF_FOLD, SET_SCORES
 from scripts.common.contracts.tabular import VARIABLES
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table, write_table
 from scripts.tabular import progress
 from scripts.tabular.fitting import fit_model, variable_table
-from scripts.tabular.inputs import by_model, design_of
+from scripts.tabular.inputs import by_model, design_of, read_patients
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     read, out, given, model = snakemake.input, snakemake.output, snakemake.params, snakemake.wildcards.model
-    train = read_table(read.cohort, COHORT)
+    train = read_patients(read.cohort, given.predictors)
     scores = {name: read_table(path, SET_SCORES) for name, path in by_model(read.scores).items()}
     embeddings = str(read.embeddings) if read.embeddings else None
     design = design_of(model, given.predictors, train, "train", scores, embeddings)

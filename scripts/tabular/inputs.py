@@ -8,6 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from scripts.common.contracts.cohort import COHORT
+from scripts.common.predictors import COLUMN_TYPES
+from scripts.common.tables import read_with
 from scripts.tabular.embeddings import embedding_design, read_embeddings
 from scripts.tabular.predictors import Design, Predictor, design
 
@@ -15,6 +18,14 @@ from scripts.tabular.predictors import Design, Predictor, design
 def by_model(paths: Iterable[str]) -> dict[str, str]:
     """Files below ``results/models`` by their model."""
     return {Path(path).parts[2]: path for path in paths}
+
+
+def read_patients(path: str, predictors: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """COHORT of a set with those of ``predictors`` (name and type of each) that the patient tables map; one
+    that the set's centre doesn't have is missing for everybody.
+    """
+    types = {one["name"]: one["type"] for one in predictors if one["name"] not in COHORT.whole}
+    return read_with(path, COHORT, {name: kind for name, kind in types.items() if kind in COLUMN_TYPES})
 
 
 def design_of(

@@ -2,17 +2,16 @@
 scores out.
 """
 
-from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.models import SET_SCORES
 from scripts.common.log import rule_log
 from scripts.common.tables import read_table, write_table
 from scripts.tabular import progress
-from scripts.tabular.inputs import by_model
+from scripts.tabular.inputs import by_model, read_patients
 from scripts.tabular.scoring import scored_set
 
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     read, models, name = snakemake.input, snakemake.params.models, snakemake.wildcards.set
-    cohort = read_table(read.cohort, COHORT)
+    cohort = read_patients(read.cohort, [one for model in models for one in model["predictors"]])
     networks = {model: read_table(path, SET_SCORES) for model, path in by_model(read.scores).items()}
     files = iter(read.embeddings)
     embeddings = {model["name"]: next(files) for model in models if model["embeddings"]}

@@ -6,6 +6,7 @@ They run in a copy of the repository that holds these two stages only.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,7 +20,8 @@ import pytest
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import DXA, FILMS, HEADER_AGES, PATIENTS, SET_ASIDE
 from scripts.common.contracts.models import SET_SCORES
-from scripts.common.tables import read_table, write_table
+from scripts.common.predictors import with_predictors
+from scripts.common.tables import read_table, read_with, write_table
 from scripts.common.vocabulary import EXCLUSIONS
 from scripts.workflow.models import Models
 
@@ -27,9 +29,13 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("cohort", "tabular")
 NETWORKS = ("deep", "second")
 CENTERS = {"internal": 60, "external_1": 14}
+PREDICTORS = {"calcium": "number", "smoker": "yes_no", "alcohol": "category"}
+"""Those that the simulated development centre has; the external centre has none."""
 CONFIG = """
 centers:
-  - {name: internal, role: development, simulate: {like: internal, n_op: 20, n_non_op: 30}}
+  - name: internal
+    role: development
+    simulate: {like: internal, predictors: true, n_op: 20, n_non_op: 30}
   - {name: external_1, role: external, simulate: {like: external_1, n_op: 8, n_non_op: 6}}
 models:
   clinical: {trees: 30}
@@ -37,6 +43,9 @@ models:
   second: {like: deep, role: ablation}
   head: {kind: features, embeddings: embeddings.csv, penalties: [10, 1000]}
   stacked: {kind: logistic, role: baseline, predictors: [age, second, head, combined]}
+  habits: {kind: logistic, role: baseline, predictors: [smoker, weight_kg, alcohol, calcium]}
+  branched:
+    {kind: trees, role: baseline, predictors: [calcium, alcohol, smoker], trees: 20, min_child_weight: 1}
 """
 
 
@@ -56,6 +65,11 @@ def write_intake(folder, center, n, first=0):
     patients = pd.DataFrame({"patient_id": ids, "sex": "F", "age": np.nan, "measured_on": "", "conflict": 0})
     patients["height_cm"], patients["weight_kg"] = draw.normal(158, 6, n), draw.normal(58, 8, n)
     patients[list(EXCLUSIONS)] = 0
+    if center == "internal":
+        patients["calcium"] = np.where(draw.random(n) < 0.9, draw.normal(2.3, 0.1, n).round(2), np.nan)
+        patients["smoker"] = pd.array(draw.integers(0, 2, n), dtype="Int64")
+        patients.loc[draw.random(n) < 0.1, "smoker"] = pd.NA
+        patients["alcohol"] = draw.choice(["never", "sometimes", "daily", ""], n)
     patients["abnormal_spine"] = [int(i % 10 == 9) for i in range(n)]
     dxa = pd.DataFrame(
         {
@@ -75,7 +89,8 @@ def write_intake(folder, center, n, first=0):
     write_table(films.iloc[1:], where / "films.csv", FILMS)
     ages = pd.DataFrame({"image_id": films["image_id"], "age": 60}).iloc[1:]
     write_table(ages, folder / "private" / center / "header_ages.csv", HEADER_AGES)
-    write_table(patients.drop(index=2), where / "patients.csv", PATIENTS)
+    own = with_predictors(PATIENTS, PREDICTORS if center == "internal" else {})
+    write_table(patients.drop(index=2), where / "patients.csv", own)
     write_table(dxa, where / "dxa.csv", DXA)
     write_table(pd.DataFrame(columns=list(SET_ASIDE)), where / "set_aside.csv", SET_ASIDE)
     write_table(
@@ -179,8 +194,9 @@ def test_one_prediction_per_included_patient(study):
     assert sorted(predictions["patient_id"]) == sorted(cohort["patient_id"])
     models = [*predictions.columns[5:]]
     assert models == [
-        *("deep", "clinical", "combined", "age", "logistic", "osta", "second", "head", "stacked")
-    ]  # fmt: skip
+        *("deep", "clinical", "combined", "age", "logistic", "osta", "second", "head", "stacked"),
+        *("habits", "branched"),
+    ]
     assert predictions[models].apply(lambda scores: scores.between(0, 1).all()).all()
     train = predictions["set"] == "train"
     assert (
@@ -188,6 +204,40 @@ def test_one_prediction_per_included_patient(study):
     )
     for name, rows in predictions.groupby("set", sort=False):
         assert rows["patient_id"].is_monotonic_increasing, name
+
+
+def test_a_model_on_predictors_of_every_type_scores_those_who_lack_them(study):
+    """By hand from the fitted model's numbers: yes is 1, a level is 1 in its column, a gap is the median."""
+    model = json.loads((study / "results/models/habits/model.json").read_text())
+    levels = ["never", "sometimes", "daily"]
+    assert model["names"] == ["smoker", "weight_kg", *(f"alcohol={level}" for level in levels), "calcium"]
+    train = read_with(study / "results/cohort/train.csv", COHORT, PREDICTORS)
+    assert all(train[name].replace("", pd.NA).isna().any() for name in PREDICTORS)
+    for name, path in (
+        ("internal_test", "results/cohort/internal_test.csv"),
+        ("external_1", "results/cohort/external_1/selected.csv"),
+    ):
+        cohort = read_with(study / path, COHORT, PREDICTORS)
+        known = cohort["alcohol"].ne("")
+        columns = [
+            cohort["smoker"].astype(float),
+            cohort["weight_kg"],
+            *(cohort["alcohol"].eq(level).astype(float).where(known) for level in levels),
+            cohort["calcium"],
+        ]
+        logit = model["intercept"] + sum(
+            (column.fillna(median) - mean) / sd * coefficient
+            for column, median, mean, sd, coefficient in zip(
+                columns, model["median"], model["mean"], model["sd"], model["coefficients"], strict=True
+            )
+        )
+        found = read_table(study / Models.scores("habits", name), SET_SCORES)
+        np.testing.assert_allclose(found["score"], 1 / (1 + np.exp(-logit)), rtol=1e-9)
+        branched = read_table(study / Models.scores("branched", name), SET_SCORES)["score"]
+        lacking = name == "external_1"
+        assert cohort[list(PREDICTORS)].replace("", pd.NA).isna().all(axis=None) == lacking
+        assert (branched.nunique() == 1) == lacking, "of trees a gap has a way of its own"
+    assert np.abs(model["coefficients"]).min() > 0
 
 
 def test_a_second_run_does_nothing(study):
@@ -205,12 +255,13 @@ def test_test_patients_have_no_part_in_training(study, tmp_path):
         "external_1": "results/cohort/external_1/selected.csv",
     }
     for name, path in paths.items():
-        table = read_table(copy / path, COHORT)
-        write_table(table.assign(label=1 - table["label"], age=90, bmi=15.0), copy / path, COHORT)
+        table = read_with(copy / path, COHORT, PREDICTORS)
+        changed = table.assign(label=1 - table["label"], age=90, bmi=15.0, calcium=9.0, alcohol="daily")
+        write_table(changed, copy / path, with_predictors(COHORT, PREDICTORS))
         for model in NETWORKS:
             scores = pd.read_csv(copy / Models.scores(model, name))
             scores.assign(score=0.5).to_csv(copy / Models.scores(model, name), index=False)
-    fitted = ("clinical", "combined", "age", "osta", "head", "stacked")
+    fitted = ("clinical", "combined", "age", "osta", "head", "stacked", "habits", "branched")
     trained = [
         f"results/models/{m}/{f}" for m in fitted for f in ("model.json", "out_of_fold.csv", "variables.csv")
     ]

@@ -30,7 +30,7 @@ from tests.workflow.documented import without_test_packages
 PREDICTORS = {"calcium": "number", "smoker": "yes_no", "alcohol": "category"}
 TABLE2_METRICS = ["auc", "sensitivity", "specificity", "accuracy", "ppv", "npv", "f1"]
 
-MODELS = ("deep", "clinical", "combined", "age", "logistic", "osta")
+MODELS = ("deep", "clinical", "combined", "age", "logistic", "osta", "habits")
 
 CONTRACT = {
     "results/intake/files.csv": ["center", "image_id", "status", "reason"],
@@ -187,6 +187,23 @@ def test_predictors_go_from_the_hospitals_table_into_the_cohort_and_table_1(fini
             n = table1.loc[(name, predictor), ["n", "missing"]]
             assert n.tolist() == [cells.notna().sum(), cells.isna().sum()] and n["missing"] < n["n"]
     assert (table1.loc["external_2"].loc[list(PREDICTORS), "n"] == 0).all(), "a centre may lack them"
+
+
+def test_a_model_on_the_hospitals_own_columns_scores_everybody(finished):
+    """Also where a centre has none of them: then all its patients have the training medians in their place,
+    and age alone tells their scores apart.
+    """
+    folder = finished.path / "results/models/habits"
+    columns = ["age", "calcium", "smoker", "alcohol=never", "alcohol=sometimes", "alcohol=daily"]
+    assert pd.read_csv(folder / "variables.csv")["variable"].tolist() == columns
+    cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv").set_index("patient_id")
+    for name in ("internal_test", "external_1", "external_2"):
+        scores = pd.read_csv(folder / f"scores/{name}.csv").set_index("patient_id")["score"]
+        assert sorted(scores.index) == sorted(cohort.index[cohort["set"] == name])
+        of_age = scores.groupby(cohort["age"]).nunique().max()
+        assert scores.between(0, 1).all() and (of_age == 1 if name == "external_2" else scores.nunique() > 1)
+    page = (finished.path / "results/report.html").read_text(encoding="utf-8")
+    assert "age, Calcium, Smoker and Alcohol" in page
 
 
 def test_sizes_are_those_that_were_simulated(finished):
@@ -404,16 +421,17 @@ def test_snakemakes_own_report_works_and_leaks_nothing(finished, tmp_path):
 
 
 def test_the_statistics_alone_come_out_the_same_from_the_runs_own_tables(finished, tmp_path):
-    """`make statistics` on a study's own two tables: the same bytes as the study wrote, but for predictors,
-    of which a table of scores that was made elsewhere tells nothing.
+    """`make statistics` on a study's own two tables and main models: the same bytes as the study wrote, but
+    for the baselines' cut-offs, and for predictors, of which scores that were made elsewhere tell nothing.
     """
     merged = laid_over(
         *(read_config_file(finished.path / name) for name in ("config.yaml", finished.configfile))
     )
     labels = {center["name"]: center["label"] for center in merged["centers"] if center.get("label")}
-    labels |= {model["name"]: model["label"] for model in read_config(merged).shown_models()}
+    config = read_config(merged)
+    labels |= {model["name"]: model["label"] for model in config.shown_models()}
     settings = {name: merged.get(name, {}) for name in ("study", "statistics")} | {
-        "tables": {"synthetic": True, "labels": labels}
+        "tables": {"synthetic": True, "labels": labels, "models": config.with_role("main")}
     }
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     results = finished.path / "results"
@@ -439,9 +457,12 @@ def test_the_statistics_alone_come_out_the_same_from_the_runs_own_tables(finishe
 
     def content(folder: Path, name: Path) -> list[bytes]:
         lines = (folder / name).read_bytes().splitlines(keepends=True)
-        with_rows = name.name in ("table1.csv", "missing.csv")
-        named = [f",{predictor},".encode() for predictor in PREDICTORS]
-        return [line for line in lines if not (with_rows and any(one in line for one in named))]
+        left_out = [f",{predictor},".encode() for predictor in PREDICTORS]
+        if name.name == "thresholds.csv":
+            left_out = [f"{model},".encode() for model in config.with_role("baseline")]
+        elif name.name not in ("table1.csv", "missing.csv"):
+            left_out = []
+        return [line for line in lines if not any(one in line for one in left_out)]
 
     differ = [
         name.as_posix() for name in both if content(results, name) != content(tmp_path / "out/results", name)

@@ -76,6 +76,16 @@ def laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
+def in_order_of_files(models: Mapping[str, Any], files: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """``models`` in the order in which the files, by name and in their order, first name them.
+
+    Snakemake's own merge puts those of the files that count last first.
+    """
+    given = [raw.get("models") for raw in files.values()]
+    order = dict.fromkeys(name for one in given if isinstance(one, Mapping) for name in one)
+    return {name: models[name] for name in (*order, *models) if name in models}
+
+
 def _centers(raw: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The centres of one file that can be read as such."""
     given = raw.get("centers")

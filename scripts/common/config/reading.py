@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from scripts.common.config.files import file_of, replaced_centers
+from scripts.common.config.files import file_of, in_order_of_files, replaced_centers
 from scripts.common.config.models import KINDS
 from scripts.common.config.upgrade import moved_keys
 from scripts.common.config.whole import Config
@@ -142,6 +142,8 @@ def read_config(raw: dict[str, Any], files: dict[str, dict[str, Any]] | None = N
     if replaced is not None:
         refuse([(("centers",), replaced)], files or {})
     refuse(moved_keys(raw), files or {})
+    if isinstance(raw.get("models"), dict):
+        raw = {**raw, "models": in_order_of_files(raw["models"], files or {})}
     try:
         return Config.model_validate(raw)
     except ValidationError as error:

@@ -190,7 +190,7 @@ class Config(Section):
         """Refuse a model on a predictor that nobody who trains has a value of (``ValueError``)."""
         for model, entry in self.models.items():
             for name in entry.reads:
-                if name in self.predictors and name not in {**self.predictor_types, **self.models}:
+                if name in self.predictors and name not in self.predictor_types:
                     (center, *_) = self.predictors[name].centers
                     raise ValueError(
                         f"models.{model}.predictors: '{name}' is a predictor of centre '{center}' and not of"

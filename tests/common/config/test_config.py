@@ -14,6 +14,8 @@ from scripts.common.config.files import SHIPPED_NAMES, laid_over
 from scripts.common.config.reference import reference_page, schema_text
 from scripts.common.config.section import Section
 from scripts.common.errors import StudyError
+from scripts.common.vocabulary import CLINICAL
+from scripts.workflow.models import Models
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -613,6 +615,34 @@ def test_a_predictor_that_can_not_be_is_refused_in_a_sentence(shipped, predictor
     with pytest.raises(StudyError) as error:
         with_predictors(shipped, predictors)
     assert said in str(error.value) and "centers[" in str(error.value)
+
+
+def model_on(*names: str) -> dict:
+    return {"habits": {"kind": "logistic", "role": "baseline", "predictors": list(names)}}
+
+
+def test_a_model_predicts_from_the_predictors_of_the_centre_that_trains(shipped):
+    study = {**shipped, "models": shipped.get("models", {}) | model_on("age", "alcohol", "calcium", "deep")}
+    config = with_predictors(study, {"calcium": CALCIUM, "alcohol": ALCOHOL}, {"smoker": {"column": "S"}})
+    assert list(config.predictor_types) == [*CLINICAL, "calcium", "alcohol"], "none that others alone have"
+    assert config.predictor_types["alcohol"] == {"type": "category", "levels": ["never", "daily"]}
+    assert config.predictor_types["sex"]["type"] == "sex"
+    described = {one["name"]: one["predictors"] for one in Models(config).described()}["habits"]
+    assert [(one["name"], one["type"], one["levels"]) for one in described] == [
+        ("age", "number", []),
+        ("alcohol", "category", ["never", "daily"]),
+        ("calcium", "number", []),
+        ("deep", "score", []),
+    ]
+
+
+def test_a_model_on_a_predictor_of_an_external_centre_alone_is_refused_in_a_sentence(shipped):
+    study = {**shipped, "models": shipped.get("models", {}) | model_on("age", "smoker")}
+    with pytest.raises(StudyError) as error:
+        with_predictors(study, {"calcium": CALCIUM}, {"smoker": {"column": "S"}})
+    said = str(error.value)
+    assert "models.habits.predictors: 'smoker' is a predictor of centre 'hospital_b' and not of the" in said
+    assert "\n" not in said and "map it under 'patients.predictors' there too" in said
 
 
 def test_a_date_of_the_table_can_be_no_predictor(shipped):

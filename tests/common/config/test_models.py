@@ -63,6 +63,19 @@ def test_a_model_stands_behind_those_that_it_reads_and_a_column_wins_over_a_mode
     assert order_of(config.models, list(config.predictor_types)) == ["net", "age", "middle", "top"]
 
 
+def test_models_stand_in_the_order_of_the_files_whatever_order_the_merge_has():
+    """Snakemake lays the files below under those above, so that its merge begins with the latter's models."""
+    files = {
+        "config.yaml": {"models": {"net": NETWORK, "age": {"kind": "logistic"}, "gone": NETWORK}},
+        "study.yaml": {"models": {"age": {"predictors": ["age"]}, "own": NETWORK, "gone": None}},
+    }
+    merged = laid_over(laid_over(files["study.yaml"], files["config.yaml"]), files["study.yaml"])
+    assert list(merged["models"]) == ["age", "own", "gone", "net"]
+    given = merged | {"centers": [CENTER], "statistics": {"primary_contrast": ["net", "own"]}}
+    given["models"]["told"] = {"kind": "osta"}  # on the command line
+    assert list(read_config(given, files).models) == ["net", "age", "own", "told"]
+
+
 @pytest.mark.parametrize(
     ("models", "words"),
     [
