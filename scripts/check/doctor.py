@@ -565,9 +565,9 @@ def check_left_over(config: Config) -> Iterator[Finding]:
     """What version 0.1.0 left here, and models that were taken away: nobody reads it, and nothing deletes
     it.
     """
-    from scripts.common.config.upgrade import LEFT_FOLDERS
+    from scripts.common.vocabulary import FORMER_FOLDERS
 
-    former = [Path(name) for name in LEFT_FOLDERS if Path(name).is_dir()]
+    former = [Path(name) for name in FORMER_FOLDERS if Path(name).is_dir()]
     former += [path for path in sorted(Path("state/cache").glob("*/")) if not path.name.isdecimal()]
     if former:
         yield Finding(

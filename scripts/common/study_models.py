@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAIN, BASELINE, ABLATION = "main", "baseline", "ablation"
-"""Roles: in Table 2 and all figures; in a table of its own; in the comparison of architectures alone."""
+from scripts.common.vocabulary import MAIN
 
 PUBLISHED = "_published"
 """Ends the name of the row of an OSTA at its published cut-off (Koh et al. 2001)."""

@@ -39,10 +39,20 @@ EXCLUSIONS = (
 SITES = ("lumbar", "femoral_neck", "total_hip")
 """DXA sites whose T-score can give the label (WHO; ISCD official positions 2019)."""
 
+PATIENT_AND_FILM = ("patient_id", "image_id")
+"""What names a row of scores: the patient and the film that was scored."""
+
 OLDEST_AGE = 90
 """Stands for all ages above 89 (45 CFR 164.514(b)(2)(i)(C))."""
 
 # --------------------------------------------------------------------------------- models and variables
+
+MAIN, BASELINE, ABLATION = "main", "baseline", "ablation"
+"""Roles of a model: in Table 2 and all figures; in a table of its own; in the comparison of architectures
+alone."""
+
+FORMER_FOLDERS = ("results/deep", "results/boosting")
+"""Folders of version 0.1.0 in which this one neither reads nor writes."""
 
 CLINICAL = ("sex", "age", "height_cm", "weight_kg", "bmi")
 """The paper's five clinical variables, in the order in which the models know them."""

@@ -16,10 +16,12 @@ import pandas as pd
 from scripts.common.numbers import is_missing
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import SLACK
-from scripts.common.study_models import ABLATION, MAIN, StudyModel
+from scripts.common.study_models import StudyModel
 from scripts.common.vocabulary import (
+    ABLATION,
     ACCEPTED,
     CLINICAL,
+    MAIN,
     OLDEST_AGE,
     QUARANTINED,
     REJECTED,

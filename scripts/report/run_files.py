@@ -19,9 +19,9 @@ from scripts.common.language.names import titled
 from scripts.common.predictors import Predictor
 from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
-from scripts.common.study_models import ABLATION, StudyModel, labels_of, study_models
+from scripts.common.study_models import StudyModel, labels_of, study_models
 from scripts.common.tables import read_table
-from scripts.common.vocabulary import TRAIN
+from scripts.common.vocabulary import ABLATION, TRAIN
 
 STATISTICS = shown_statistics((SEVERAL_NETWORKS,))
 """Tables of ``results/statistics`` that the report reads, by name, as far as the study has them."""

@@ -16,10 +16,12 @@ from scripts.common.language.names import Names
 from scripts.common.manuscript_tables import Entry, ManuscriptTable, engine_text, rule_text, table_1, table_2
 from scripts.common.numbers import percentage
 from scripts.common.scores import ONE_SCORE
-from scripts.common.study_models import BASELINE, MAIN, with_role
+from scripts.common.study_models import with_role
 from scripts.common.vocabulary import (
     ACCEPTED,
+    BASELINE,
     EVERYONE_POSITIVE,
+    MAIN,
     PASS,
     PROPORTIONS,
     QUARANTINED,
@@ -55,7 +57,7 @@ POINTS = ("sensitivity_minus_main", "specificity_minus_main")
 TEXTS = {
     "set", "model", "center", "variable", "reason", "step", "status", "rule", "note", "variables", "model_a",
     "model_b", "file", "sha256", "package", "version", "input", "checksum", "belongs_to", "group", "value",
-    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role",
+    "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role", "tied_with",
 }  # fmt: skip
 """Columns of texts; they stand at the left and sort as texts."""
 

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from scripts.common.catalogue import CATALOGUE, ROOT, never_shared
-from scripts.common.config.upgrade import LEFT_FOLDERS
 from scripts.common.errors import StudyError
 from scripts.common.film_policy import signed_off
-from scripts.common.vocabulary import INTERNAL_TEST, REDACTED, TRAIN
+from scripts.common.vocabulary import FORMER_FOLDERS, INTERNAL_TEST, REDACTED, TRAIN
 from scripts.share.breakdowns import Table
 from scripts.share.releases import NOTHING, HeldBack
 from scripts.share.suppression import HIDDEN, TABLES, Sets, rules_of, sets_of, suppressed
@@ -77,7 +76,7 @@ def _left_over(results: Path, provenance: dict[str, Any]) -> list[str]:
     folders = [path.relative_to(results).as_posix() for path in sorted(results.glob("models/*/"))]
     made = tuple(provenance["outputs"]["files"])
     gone = [name for name in folders if not any(file.startswith(f"{ROOT}{name}/") for file in made)]
-    former = [name.removeprefix(ROOT) for name in LEFT_FOLDERS if name.startswith(ROOT)]
+    former = [name.removeprefix(ROOT) for name in FORMER_FOLDERS if name.startswith(ROOT)]
     return [*gone, *(name for name in former if (results / name).is_dir())]
 
 

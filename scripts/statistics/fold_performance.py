@@ -11,12 +11,13 @@ from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.statistics import FOLDS
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
+from scripts.common.vocabulary import PATIENT_AND_FILM
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from scripts.statistics.scored_cohort import check_scores
 
 ENSEMBLE = "ensemble"
 
-_KEY = ["patient_id", "image_id"]
+_KEY = list(PATIENT_AND_FILM)
 
 
 def read_fold_scores(path: str | Path, cohort: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

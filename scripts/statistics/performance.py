@@ -44,6 +44,10 @@ def f1_score(tp: np.ndarray, fp: np.ndarray, fn: np.ndarray) -> np.ndarray:
     return ratio(2 * np.asarray(tp), 2 * np.asarray(tp) + fp + fn)
 
 
+MOST_BITS = 20
+"""Calls that are packed into a number before it is made small again; so any number of models fits."""
+
+
 def joint_draws(
     labels: np.ndarray, called: np.ndarray, replicates: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,11 +60,21 @@ def joint_draws(
     Returns the counts (replicates, cells), each cell's label (cells,) and calls (models, cells); cells
     without a patient are left out.
     """
-    told = np.vstack([labels == 1, called]).astype(np.int8)
-    cells, counts = np.unique(told, axis=1, return_counts=True)  # sorted by label, then by the calls in order
+    told = np.vstack([labels == 1, called])
+    code = np.zeros(len(labels), dtype=np.int64)  # orders patients by label, then by the calls in their order
+    for start in range(0, len(told), MOST_BITS):
+        for calls in told[start : start + MOST_BITS]:
+            code = 2 * code + calls
+        if len(told) > MOST_BITS:
+            code = np.unique(code, return_inverse=True)[1]  # the same order in smaller numbers
+    counts = np.bincount(code)
+    kept = np.flatnonzero(counts)
+    first = np.empty(len(counts), dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code))[::-1]
+    counts, cells = counts[kept], told[:, first[kept]]
     rng = np.random.Generator(np.random.PCG64(seed))
     draws = rng.multinomial(len(labels), counts / len(labels), size=replicates)
-    return draws, cells[0].astype(bool), cells[1:].astype(bool)
+    return draws, cells[0], cells[1:]
 
 
 def bootstrap_counts(

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from scripts.common.errors import StudyError
+from scripts.common.vocabulary import PATIENT_AND_FILM
 
-_KEY = ["patient_id", "image_id"]
+_KEY = list(PATIENT_AND_FILM)
 
 
 @dataclass(frozen=True)

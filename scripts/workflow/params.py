@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
-from scripts.common.study_models import MAIN
+from scripts.common.vocabulary import MAIN
 
 
 def plain(section: BaseModel) -> dict[str, Any]:

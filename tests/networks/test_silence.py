@@ -38,7 +38,7 @@ def silence(patch):
 
 
 def everything(cache, settings, folder):
-    """Content by name of all that two folds, their scores, masks and maps make; speeds left out."""
+    """Content by name of all that two folds, their scores, masks and maps make; speeds and times left out."""
     log = Log(folder / "log.txt", "test", echo=False)
     folds = [folder / f"fold_{k}" for k in (0, 1)]
     for k, out in enumerate(folds):
@@ -67,6 +67,10 @@ def everything(cache, settings, folder):
     for path in sorted(folder.rglob("*")):
         if path.name == "history.csv":
             made[path.relative_to(folder)] = [list(row.values())[:-2] for row in read_csv(path, ())]
+        elif path.name == "trained_on.json":
+            told = json.loads(path.read_text())
+            assert told.pop("seconds") > 0
+            made[path.relative_to(folder)] = told
         elif path.is_file() and path.name not in ("log.txt", "record.json"):
             made[path.relative_to(folder)] = path.read_bytes()
     return made

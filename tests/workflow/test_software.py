@@ -14,8 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from scripts.common.config.upgrade import LEFT_FOLDERS, MOVED
+from scripts.common.config.upgrade import MOVED
 from scripts.common.files import write_text
+from scripts.common.vocabulary import FORMER_FOLDERS
 from scripts.networks.csv_tables import csv_text
 from scripts.workflow.commands import command_prefix
 
@@ -199,4 +200,4 @@ def test_the_page_on_upgrading_names_every_key_that_moved():
     page = (ROOT / "docs/upgrading.md").read_text(encoding="utf-8")
     absent = [".".join(old) for old in MOVED if f"`{'.'.join(old)}`" not in page]
     assert not absent and "`boosting.*`" in page
-    assert [folder for folder in LEFT_FOLDERS if f"`{folder}`" not in page] == []
+    assert [folder for folder in FORMER_FOLDERS if f"`{folder}`" not in page] == []

@@ -28,8 +28,6 @@ from scripts.common.vocabulary import (
 )
 from scripts.common.weights_files import IMAGENET
 
-ROLES = ("main", "baseline", "ablation")
-
 MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 TAKEN_NAMES = frozenset(

@@ -21,9 +21,6 @@ MOVED = {
 }
 """Old places and new ones."""
 
-LEFT_FOLDERS = ("results/deep", "results/boosting")
-"""Folders of version 0.1.0 in which this one neither reads nor writes."""
-
 BOOSTED = "models.clinical and models.combined (kind trees)"
 
 
