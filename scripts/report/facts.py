@@ -72,8 +72,8 @@ class Group:
 
 @dataclass(frozen=True)
 class Model:
-    """A model with its part of the config: ``predictors`` are columns of the cohort as they are called
-    (``_columns``), ``scores`` the models whose scores it reads.
+    """A model with its part of the config: ``predictors`` are columns of the cohort, ``scores`` the models
+    whose scores it reads.
     """
 
     name: str
@@ -189,17 +189,10 @@ def _network(run: RunFiles, model: StudyModel, label: str, sets: Mapping[str, st
     )
 
 
-def _columns(run: RunFiles) -> dict[str, str]:
-    """The columns that a model may predict from, and what they are called: a predictor of the patient tables
-    by its label, the others by their names, for which the templates have words.
-    """
-    return {name: name for name in CLINICAL} | {name: one.label for name, one in run.predictors.items()}
-
-
 def _models(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, Model]:
     """All models by name, in the config's order."""
     by_name = {model.name: model for model in run.models}
-    columns = _columns(run)
+    columns = {*CLINICAL, *run.predictors}
     found: dict[str, Model] = {}
 
     def of(name: str) -> Model:
@@ -209,7 +202,7 @@ def _models(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) -
                 found[name] = _network(run, model, labels[name], sets)
             else:
                 read = tuple(of(n) for n in model.predictors if n not in columns)
-                own = tuple(columns[n] for n in model.predictors if n in columns)
+                own = tuple(n for n in model.predictors if n in columns)
                 settings = run.config["models"][name]
                 found[name] = Model(name, labels[name], model.kind, settings, own, read)
         return found[name]
@@ -359,11 +352,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "under_review": int((cohort["review"] == 1).sum()),
         "in_two_sets": int((cohort.groupby("patient_id")["set"].nunique() > 1).sum()),
         "makers": int(cohort["manufacturer"].replace("", pd.NA).nunique()),
-        "missing": {
-            shown: int(absent[name])
-            for name, shown in _columns(run).items()
-            if shown in variables and absent.get(name, 0) > 0
-        },
+        "missing": {name: int(absent[name]) for name in variables if absent.get(name, 0) > 0},
         "set_aside": _set_aside(run),
         "thresholds": tuple(
             (every[row.model].label, row.threshold)
