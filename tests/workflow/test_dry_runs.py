@@ -129,6 +129,7 @@ def test_every_table_that_can_be_shared_is_recorded(study):
     job = text[text.index("rule record_provenance:") :].split("input: ")[1]
     inputs = set(job.splitlines()[0].split(", "))
     tables = {f"results/{name}" for name in TABLES if not name.startswith("intake/")}
+    tables -= {file for row in CATALOGUE if not row.made_with(()) for file in row.files()}
     counted = {
         f"results/intake/{name}"
         for name in ("files.csv", "exposure.csv", "internal/table_issues.csv", "external_1/table_issues.csv")
