@@ -142,6 +142,7 @@ def test_a_changed_label_or_device_trains_nothing(duplicate):
         raw["centers"][0]["label"] = "Another name"
         raw["networks"]["device"] = "cpu"
         raw["networks"]["checkpoint_minutes"] = 1
+        raw["models"]["deep"]["label"] = "The network"
 
     duplicate.edit_config(change)
     assert not COSTLY & duplicate.jobs().keys()
@@ -244,6 +245,39 @@ def test_another_key_under_finished_results_is_refused_before_any_job(duplicate)
     assert "put the old key (or seed) back" in duplicate.snakemake("-n", check=False)
     lock.write_text(whole)
     assert duplicate.jobs() == {} and not record.exists(), "a dry run writes nothing"
+
+
+def test_a_model_added_trains_alone_and_one_taken_away_trains_nothing(duplicate):
+    def logs():
+        return {path.name: path.stat().st_mtime_ns for path in duplicate.path.glob("logs/train_fold/*.log")}
+
+    before, steps = logs(), duplicate.optimiser_steps()
+    second = {"like": "deep", "role": "ablation", "training": {"epochs": 1, "local_weight": 0}}
+    duplicate.edit_config(lambda raw: raw["models"].update(second=second))
+    planned = duplicate.jobs()
+    assert planned["train_fold"] == 5 and planned["score_images"] == 3 and planned["compare_networks"] == 1
+    assert not {"cache_films", "fit_model", "score_model", "explain_gradcam", "score_masked"} & planned.keys()
+    duplicate.snakemake("results/predictions.csv", "results/statistics/architectures.csv")
+    assert {name: time for name, time in logs().items() if name in before} == before, (
+        "the first one is trained"
+    )
+    assert len(logs()) == 2 * len(before) and duplicate.optimiser_steps() > steps
+    predictions = (duplicate.path / "results/predictions.csv").read_text(encoding="utf-8")
+    assert predictions.splitlines()[0].endswith(",second")
+
+    duplicate.edit_config(lambda raw: raw["models"].pop("second"))
+    assert not {"train_fold", "fit_model", "score_images", "cache_films"} & duplicate.jobs().keys()
+
+
+def test_a_changed_setting_makes_again_what_depends_on_it(duplicate):
+    duplicate.edit_config(lambda raw: raw["models"]["clinical"].update(trees=30))
+    assert duplicate.jobs()["fit_model"] == 1 and "train_fold" not in duplicate.jobs()
+    duplicate.edit_config(lambda raw: raw["models"]["deep"]["training"].update(epochs=3))
+    planned = duplicate.jobs()
+    assert planned["train_fold"] == 5 and planned["fit_model"] == 2, (
+        "clinical, and combined, which reads deep"
+    )
+    assert "cache_films" not in planned
 
 
 def test_a_new_external_centre_trains_nothing(duplicate):
