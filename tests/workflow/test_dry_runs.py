@@ -194,39 +194,45 @@ use rule score_images as score_elsewhere with:
         index="my films/{set}/index.csv",
         weights=["my weights/0.pt", "my weights/1.pt"],
     output:
-        "my scores/{set}.csv",
+        "my {model} scores/{set}.csv",
     log:
-        "logs/score_elsewhere/{set}.log",
+        "logs/score_elsewhere/{model}_{set}.log",
 
 
 use rule train_fold as train_elsewhere with:
     input:
         films="my films/train/films.npy",
         index="my films/train/index.csv",
+        weights="my weights/start.pt",
     output:
-        weights="my folds/{fold}/weights.pt",
-        history="my folds/{fold}/history.csv",
-        held_out="my folds/{fold}/held_out.csv",
-        trained_on="my folds/{fold}/trained_on.json",
+        weights="my {model} folds/{run}/weights.pt",
+        history="my {model} folds/{run}/history.csv",
+        held_out="my {model} folds/{run}/held_out.csv",
+        trained_on="my {model} folds/{run}/trained_on.json",
     log:
-        "logs/train_elsewhere/{fold}.log",
+        "logs/train_elsewhere/{model}_{run}.log",
 """,
         encoding="utf-8",
     )
     for name in ("my films/internal_test", "my films/train", "my weights"):
         (study.path / name).mkdir(parents=True)
-        for file in ("films.npy", "index.csv", "0.pt", "1.pt"):
+        for file in ("films.npy", "index.csv", "0.pt", "1.pt", "start.pt"):
             (study.path / name / file).touch()
-    targets = ["my scores/internal_test.csv", "my folds/1/weights.pt"]
+    targets = ["my deep scores/internal_test.csv", "my deep folds/1/weights.pt"]
     text = study.snakemake("-n", "-p", "--", *targets)
     commands = [line.strip() for line in text.splitlines() if "python -m scripts.networks" in line]
     assert len(commands) == 2 and not any("results/" in line or "state/" in line for line in commands)
     scoring, training = sorted(commands, key=lambda line: "train_fold" in line)
     assert """--cache "$(dirname 'my films/internal_test/index.csv')" """ in scoring
-    assert "--weights 'my weights/0.pt' 'my weights/1.pt' --output 'my scores/internal_test.csv' " in scoring
-    assert "--log logs/score_elsewhere/internal_test.log" in scoring
-    assert """--cache "$(dirname 'my films/train/index.csv')" --fold 1 """ in training
-    assert """--output "$(dirname 'my folds/1/weights.pt')" """ in training
+    assert (
+        "--weights 'my weights/0.pt' 'my weights/1.pt' --output 'my deep scores/internal_test.csv' "
+        in scoring
+    )
+    assert "--log logs/score_elsewhere/deep_internal_test.log" in scoring
+    assert """--cache "$(dirname 'my films/train/index.csv')" --model deep --run 1 """ in training
+    assert (
+        """--weights 'my weights/start.pt' --output "$(dirname 'my deep folds/1/weights.pt')" """ in training
+    )
 
 
 def test_no_command_names_a_file_again(study):
