@@ -46,7 +46,7 @@ EXPECTED: dict[str, tuple[int, int, str]] = {
     "073_v_tdate_only": (0, 0, "columns.t_score"),
     "074_d_dxa_nodate": (0, 0, "columns.exam_date"),
     "076_w_omop": (0, 0, "value_as_number"),
-    "077_u_bmi_only": (0, 0, "columns.height"),
+    "077_u_bmi_only": (0, 0, "columns.bmi"),
     "081_d_birthyear": (0, 0, "date_format"),
     "087_j_prefix": (0, 0, "no patient of the films is in the patient table"),
     "088_j_suffix": (0, 0, "no patient of the films is in the patient table"),

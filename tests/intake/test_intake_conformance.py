@@ -13,7 +13,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from scripts.common.config import Center
+from scripts.common.config.centers import Simulate
 from scripts.common.log import Log
 from scripts.intake.deidentification import allowed_tags, deidentified
 from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal
@@ -52,9 +52,8 @@ def usable(folder: Path, names, patterns):
 @pytest.mark.parametrize("like", ["internal", "external_1", "external_2"])
 def test_simulated_films_of_each_vendor_gain_no_error(like, names, patterns, tmp_path):
     """Each simulated centre has the devices of its own vendor, and all transfer syntaxes."""
-    settings = {"like": like, "n_op": 4, "n_non_op": 4, "film_size": 96}
-    center = Center.model_validate({"name": like, "role": "external", "simulate": settings})
-    simulate_center(center, 7, tmp_path / "in", Log(None, "test", echo=False))
+    settings = Simulate(like=like, n_op=4, n_non_op=4, film_size=96).model_dump(mode="json")
+    simulate_center(like, settings, 7, tmp_path / "in", Log(None, "test", echo=False))
     new, seen = tmp_path / "new.dcm", 0
     for path, _, content in usable(tmp_path / "in", names, patterns):
         new.write_bytes(content)

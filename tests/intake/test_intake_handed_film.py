@@ -12,7 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from scripts.common.config import Center
+from scripts.common.config.centers import Simulate
 from scripts.common.log import Log
 from scripts.intake.deidentification import deidentified
 from scripts.intake.dicom_reading import Unusable, film_of, read_source, refusal
@@ -68,9 +68,8 @@ def check_all(folder: Path, names, patterns, tmp_path) -> int:
 
 @pytest.mark.parametrize("like", ["internal", "external_1", "external_2"])
 def test_films_of_every_device_and_transfer_syntax_pass(like, names, patterns, tmp_path):
-    settings = {"like": like, "n_op": 4, "n_non_op": 4, "film_size": 96}
-    center = Center.model_validate({"name": like, "role": "external", "simulate": settings})
-    simulate_center(center, 7, tmp_path / "in", Log(None, "test", echo=False))
+    settings = Simulate(like=like, n_op=4, n_non_op=4, film_size=96).model_dump(mode="json")
+    simulate_center(like, settings, 7, tmp_path / "in", Log(None, "test", echo=False))
     assert check_all(tmp_path / "in", names, patterns, tmp_path) >= 5
 
 

@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 LEFT_OUT = (".git", ".snakemake", "benchmarks", "logs")
-NOTES = ".snakemake/opened"
+NOTES = "../opened"
+"""Beside the study, in which nothing but its own files is looked for."""
 
 _root = Path.cwd()
 _left_out = tuple(f"{_root}/{name}/" for name in LEFT_OUT)

@@ -55,6 +55,7 @@ def real(finished, fresh_study):
     raw = yaml.safe_load((study.path / "config/tiny.yaml").read_text())
     raw["study"] = {"key_file": "private/study.key", "title": "Two hospitals"}
     raw["centers"] = [as_real(simulated, f"data/{name}") for simulated, name in NAMES.items()]
+    del raw["models"]["habits"]  # these tables map no columns of their own
     study.configfile = "config/real.yaml"
     (study.path / study.configfile).write_text(
         yaml.safe_dump(raw, allow_unicode=True, sort_keys=False), encoding="utf-8"

@@ -124,7 +124,8 @@ class Config(Section):
             return self
         if not self.centers:
             raise ValueError("centers: give at least one centre")
-        self._check_models()
+        if self.handover is None:
+            self._check_models()
         names = [c.name for c in self.centers]
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
