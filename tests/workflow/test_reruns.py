@@ -342,7 +342,7 @@ def test_results_deleted_are_republished_on_one_core_without_training_to_the_sam
 LOST = {
     "results/intake/external_1/patients.csv": "pseudonymize_tables",
     "results/intake/internal/png/batch_0.csv": "convert_png",
-    "state/cache/train/index.csv": "cache_films",
+    "state/cache/192/train/index.csv": "cache_films",
     "results/models/deep/fold_0/weights.pt": "train_fold",
     "results/models/combined/model.json": "fit_model",
 }
