@@ -71,11 +71,19 @@ def _checked(results: Path, name: str, provenance: dict[str, Any]) -> bytes:
     return content
 
 
+def _of_another_study(results: Path, provenance: dict[str, Any]) -> list[str]:
+    """Files of results that only some studies have, and this run did not make."""
+    some = {f"{row.name}.csv" for row in CATALOGUE if row.only_with}
+    made = provenance["outputs"]["files"]
+    return sorted(name for name in some if (results / name).is_file() and f"{ROOT}{name}" not in made)
+
+
 def _left_over(results: Path, provenance: dict[str, Any]) -> list[str]:
     """Folders of models that the run did not make, and those that version 0.1.0 had for its models."""
     folders = [path.relative_to(results).as_posix() for path in sorted(results.glob("models/*/"))]
     made = tuple(provenance["outputs"]["files"])
     gone = [name for name in folders if not any(file.startswith(f"{ROOT}{name}/") for file in made)]
+    gone += _of_another_study(results, provenance)
     former = [name.removeprefix(ROOT) for name in FORMER_FOLDERS if name.startswith(ROOT)]
     return [*gone, *(name for name in former if (results / name).is_dir())]
 
@@ -97,6 +105,7 @@ def _tables(
     """Every table that may go in, found or counted: name to rows and columns."""
     found: dict[str, tuple[Table, tuple[str, ...]]] = {}
     statistics = {p.relative_to(results).as_posix() for p in results.glob("statistics/*.csv")}
+    statistics -= set(_of_another_study(results, provenance))
     for name in sorted({*statistics, "cohort/flow.csv"}):
         content = _checked(results, name, provenance) if rules_of(name) else b""
         header = next(csv.reader(io.StringIO(content.decode("utf-8", "replace"))), [])

@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.errors import StudyError
 from scripts.tabular.predictors import Design
 
 MOST_COLUMNS = 8192
 """Embeddings with more columns than any foundation model gives are probably another table."""
+
+NO_EMBEDDING = frozenset({*COHORT, *PREDICTIONS, "index", "row"} - {"image_id"})
+"""Columns that tell of the patient or count rows; as a part of the embedding they would tell the label."""
 
 
 def read_embeddings(path: str | Path, where: str) -> pd.DataFrame:
@@ -39,6 +43,12 @@ def read_embeddings(path: str | Path, where: str) -> pd.DataFrame:
         raise StudyError(
             f"{where}: '{path}' has {len(table.columns) - 1} columns of numbers, more than {MOST_COLUMNS}; is"
             " it an embedding per image?"
+        )
+    other = [name for name in table.columns if name in NO_EMBEDDING or name.startswith("Unnamed:")]
+    if other:
+        raise StudyError(
+            f"{where}: '{path}' has the column '{other[0]}', which is no number of an embedding; leave it out"
+            " (pandas: to_csv(index=False))."
         )
     table["image_id"] = table["image_id"].fillna("").str.strip()
     twice = int(table["image_id"].duplicated().sum())

@@ -118,6 +118,13 @@ def test_bad_embeddings_are_refused(tmp_path, rows, words):
     assert "name" not in str(refused.value).replace("image_id", "").replace("models.head", "")
 
 
+@pytest.mark.parametrize("column", ["label", "fold", "age", "set", ""])
+def test_columns_that_are_no_embedding_are_refused(tmp_path, column):
+    (tmp_path / "e.csv").write_text(f"{column},image_id,e0\n1,I1,2\n")
+    with pytest.raises(StudyError, match="models.head: .*is no number of an embedding"):
+        read_embeddings(tmp_path / "e.csv", "models.head")
+
+
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(StudyError, match="there is no file"):
         read_embeddings(tmp_path / "absent.csv", "models.head")

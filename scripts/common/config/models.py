@@ -28,7 +28,7 @@ from scripts.common.vocabulary import (
 )
 from scripts.common.weights_files import IMAGENET
 
-MODEL_NAME = re.compile(r"[a-z][a-z0-9_]*")
+MODEL_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 TAKEN_NAMES = frozenset(
     {
@@ -527,7 +527,8 @@ def check_names(models: Mapping[str, Model]) -> None:
     for name in models:
         if not MODEL_NAME.fullmatch(name):
             raise ValueError(
-                f"models: '{name}' can't be a name; use small letters, digits and _ and begin with a letter"
+                f"models: '{name[:40]}' can't be a name; use small letters, digits and _, begin with a"
+                " letter, and use 32 of them at most"
             )
         if name in TAKEN_NAMES or name.endswith("_published"):
             raise ValueError(f"models: the name '{name}' is taken; give the model another one")

@@ -161,6 +161,12 @@ class Config(Section):
         self._check_trained()
         order_of(self.models, list(self.predictor_types))
         main, networks = self.with_role("main"), self.networks_named
+        shared = next((name for name in self.predictors if name in self.models), None)
+        if shared is not None:
+            raise ValueError(
+                f"models.{shared}: a patient table maps a predictor of this name too; give one of them"
+                " another name"
+            )
         if not main:
             raise ValueError("models: none has the role 'main'; Table 2 and the figures need one")
         named = next((name for name in self.with_role("ablation") if name not in networks), None)
@@ -170,7 +176,7 @@ class Config(Section):
             )
         if not networks:
             raise ValueError("models: none is a network; heat maps, masks and bundle need one (kind hybrid)")
-        if self.main_network not in networks or self.models[self.main_network].role == "baseline":
+        if self.main_network not in networks or self.models[self.main_network].role != "main":
             raise ValueError(
                 f"study.main_network: '{self.main_network}' is no main network of the study; the networks"
                 f" are {', '.join(networks)}"

@@ -100,6 +100,7 @@ def test_models_stand_in_the_order_of_the_files_whatever_order_the_merge_has():
         ),
         ({"n": NETWORK | {"predictors": ["age"]}}, "models.n.predictors: there is no such key"),
         ({"Net": NETWORK}, "'Net' can't be a name"),
+        ({"n": NETWORK, "a" * 33: {"kind": "osta"}}, "use 32 of them at most"),
         ({"n": NETWORK, "all": {"kind": "osta"}}, "the name 'all' is taken"),
         ({"n": NETWORK, "everyone_positive": {"kind": "osta"}}, "is taken"),
         ({"n": NETWORK, "image_id": {"kind": "osta"}}, "is taken"),
@@ -146,7 +147,8 @@ def test_the_main_network_is_named_or_the_first():
     models = {"a": NETWORK | {"role": "ablation"}, "n": NETWORK, "m": NETWORK | {"label": "M"}}
     assert config_of(models, ["n", "m"]).main_network == "n"
     assert config_of(models, ["n", "m"], study={"main_network": "m"}).main_network == "m"
-    assert "is no main network" in refusal(models, ["n", "m"], study={"main_network": "t"})
+    for name in ("t", "a"):
+        assert "is no main network" in refusal(models, ["n", "m"], study={"main_network": name})
 
 
 def test_a_model_like_another_one_differs_in_what_it_says():
