@@ -83,7 +83,6 @@ def _left_over(results: Path, provenance: dict[str, Any]) -> list[str]:
     folders = [path.relative_to(results).as_posix() for path in sorted(results.glob("models/*/"))]
     made = tuple(provenance["outputs"]["files"])
     gone = [name for name in folders if not any(file.startswith(f"{ROOT}{name}/") for file in made)]
-    gone += _of_another_study(results, provenance)
     former = [name.removeprefix(ROOT) for name in FORMER_FOLDERS if name.startswith(ROOT)]
     return [*gone, *(name for name in former if (results / name).is_dir())]
 
@@ -215,6 +214,7 @@ def select(results: str | Path, smallest: int, keep_outcomes: bool, held: HeldBa
             for column in unknown[name]:
                 chosen.left_out[f"column '{column}' of {name}"] = UNKNOWN_COLUMN
     chosen.left_out |= {f"{name}/*": LEFT_FROM_ANOTHER for name in _left_over(results, provenance)}
+    chosen.left_out |= dict.fromkeys(_of_another_study(results, provenance), LEFT_FROM_ANOTHER)
     complete: set[str] = set()
     for name, rows in suppressed(tables, sets, keep_outcomes).items():
         sharing = sharings.get(name.removesuffix(".csv"))
