@@ -18,9 +18,12 @@ KEPT = {
 }
 """What a rule keeps for itself outside its outputs, on purpose."""
 
+WORDS = "scripts/common/language"
+
 HASHED = {
     "deidentify": ("scripts/intake/allowed_tags.csv",),
-    "write_report": ("scripts/report/templates", "report/checklists"),
+    "write_report": ("scripts/report/templates", "report/checklists", WORDS),
+    **dict.fromkeys(("draw_figures", "draw_network", "write_tables"), (WORDS,)),
     "record_provenance": ("envs/requirements.txt", "rules"),
 }
 """Files of the repository that are neither code nor config; a hash of them stands in the rule's params, and

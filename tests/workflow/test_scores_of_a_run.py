@@ -13,6 +13,7 @@ import torch
 
 from scripts.networks.arithmetic import exact_arithmetic
 from scripts.networks.films import FilmStack, data_hash, split_fold
+from scripts.networks.member import Member
 from scripts.networks.scoring import for_scoring, probabilities
 from scripts.networks.settings import settings_of
 from scripts.networks.trained_networks import load_networks
@@ -99,13 +100,12 @@ def test_the_published_weights_are_of_the_training_that_held_those_patients_out(
         ]
         assert places
         record = json.loads((places[0] / "record.json").read_text())
+        settings, member = settings_of(record["settings"], record["kind"]), Member("deep", k)
         key, another = (
-            fold_key(
-                data_hash(*split_fold(training_films.films, n)), settings_of(record["settings"]), k, None
-            )
+            fold_key(data_hash(*split_fold(training_films.films, n)), settings, member, None)
             for n in (k, (k + 1) % 5)
         )
-        assert record["fold"] == k and key in [place.name for place in places]
+        assert record["run"] == str(k) and key in [place.name for place in places]
         assert another not in [place.name for place in places]
 
 
