@@ -192,7 +192,7 @@ def run(finished, cluster, tmp_path_factory) -> Run:
     """
 
     def change(raw):
-        raw["networks"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
+        raw.setdefault("networks", {}).update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
 
     site = {rule: {"slurm_partition": "gpu"} for rule in GPU_RULES}
     run = Run(study_for_slurm(finished, tmp_path_factory.mktemp("slurm") / "study", change, site), cluster)
@@ -351,7 +351,7 @@ def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
 
     def change(raw):
         raw["models"]["deep"]["training"]["epochs"] = 100_000
-        raw["networks"].update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
+        raw.setdefault("networks", {}).update(gpus_per_fold=1, device="cpu")  # SLURM hands out pretended GPUs
 
     site = {
         "train_fold": {
