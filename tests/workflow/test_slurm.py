@@ -122,7 +122,7 @@ class Run:
                 words = (place / "cmdline").read_bytes().split(b"\0") if place.name.isdigit() else []
                 ours = words[:3] == [b"python", b"-m", b"scripts.networks.train_fold"]
                 if ours and (place / "cwd").readlink() == self.study.path:
-                    found[words[words.index(b"--fold") + 1].decode()] = int(place.name)
+                    found[words[words.index(b"--run") + 1].decode()] = int(place.name)
         return found
 
     def freeze_next(self, but: set[str]) -> str | None:
@@ -130,7 +130,7 @@ class Run:
         as far.
         """
         for fold, process in self.fold_processes().items():
-            log = self.study.path / f"logs/train_fold/{fold}.log"
+            log = self.study.path / f"logs/train_fold/deep_{fold}.log"
             if fold not in but and log.is_file() and " training and " in log.read_text():
                 os.kill(process, signal.SIGSTOP)
                 return fold
@@ -148,7 +148,7 @@ class Run:
     def keep_logs(self) -> None:
         """Collect the logs of the folds, which a new attempt begins anew."""
         for path in (self.study.path / "logs/train_fold").glob("*.log"):
-            self.logs.setdefault(path.stem, []).append(path.read_text())
+            self.logs.setdefault(path.stem.removeprefix("deep_"), []).append(path.read_text())
 
     def fold_jobs(self, *states: str) -> dict[str, str]:
         """Fold to the number of its newest SLURM job in one of ``states``."""
@@ -242,7 +242,7 @@ def go_through_troubles(run: Run, main: subprocess.Popen) -> None:
     )
     run.keep_logs()
     run.crashed = wait_for("one more fold", lambda: run.freeze_next({first, second, third}), main)
-    log = run.study.path / f"logs/train_fold/{second}.log"
+    log = run.study.path / f"logs/train_fold/deep_{second}.log"
     wait_for("the requeued fold", lambda: log.is_file() and "resuming from" in log.read_text(), main)
     run.requeued = second
     run.keep_logs()
@@ -292,7 +292,9 @@ def test_the_numbers_are_those_of_a_local_run(run, finished):
 
 def resumed(run: Run, fold: str) -> list[int]:
     """The steps from which a fold went on, in any of its attempts: SLURM keeps what each of them printed."""
-    attempts = sorted((run.study.path / ".snakemake/slurm_logs/rule_train_fold" / fold).glob("*.log"))
+    attempts = sorted(
+        (run.study.path / ".snakemake/slurm_logs/rule_train_fold" / f"deep_{fold}").glob("*.log")
+    )
     texts = [*run.logs[fold], *(path.read_text(encoding="utf-8") for path in attempts)]
     return [int(step) for step in re.findall(r"resuming from step (\d+)", "\n".join(texts))]
 
@@ -359,7 +361,7 @@ def stopped_at_limits(run, finished, cluster, tmp_path_factory) -> Run:
             "gpu": 0,
             "gres": "gpu:1",
             "runtime": 1,
-            "mem_mb": "attempt * (400 if wildcards.fold == '1' else 3000)",
+            "mem_mb": "attempt * (400 if wildcards.run == '1' else 3000)",
         }
     }
     limited = Run(
@@ -386,11 +388,11 @@ def test_a_job_over_a_limit_is_named_with_its_limit_and_the_key(stopped_at_limit
     ]
     assert len(said) == 2
     memory, minutes = sorted(said, key=lambda line: "time limit" in line)
-    assert "'train_fold' (fold=1)" in memory and "memory limit of 400 MB" in memory
+    assert "'train_fold' (model=deep, run=1)" in memory and "memory limit of 400 MB" in memory
     assert "set-resources: {train_fold: {mem_mb: attempt * 800}}" in memory
-    assert "'train_fold' (fold=0)" in minutes and "time limit of 1 minutes" in minutes
+    assert "'train_fold' (model=deep, run=0)" in minutes and "time limit of 1 minutes" in minutes
     assert "set-resources: {train_fold: {runtime: attempt * 2}}" in minutes
 
 
 def test_a_fold_at_its_time_limit_has_saved_its_state(stopped_at_limits):
-    assert "the state is saved" in (stopped_at_limits.study.path / "logs/train_fold/0.log").read_text()
+    assert "the state is saved" in (stopped_at_limits.study.path / "logs/train_fold/deep_0.log").read_text()
