@@ -6,17 +6,17 @@ A command, so that it runs where PyTorch and NumPy are all there is:
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from scripts.common.log import rule_log
 from scripts.common.vocabulary import INTERNAL_TEST
+from scripts.networks.commands import command
 
 
 def main() -> None:
     """Read the command line and draw the maps."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = command(__doc__, "fold_<run>/weights.pt of every training")
     parser.add_argument("--model", required=True, help="name of the network")
     parser.add_argument(
         "--predictions",
@@ -26,18 +26,11 @@ def main() -> None:
     )
     parser.add_argument("--thresholds", type=Path, required=True, help="CSV with model, threshold")
     parser.add_argument("--set", default=INTERNAL_TEST, help="set from which cases are chosen")
-    parser.add_argument(
-        "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the set"
-    )
-    parser.add_argument("--weights", type=Path, required=True, nargs="+", help="weights.pt of every fold")
     parser.add_argument("--cases", type=int, default=2, help="films of each kind: TP, FP, TN, FN")
     parser.add_argument("--random", type=int, default=0, help="further films, drawn from the whole set")
     parser.add_argument("--seed", type=int, default=0, help="seed of that draw")
     parser.add_argument("--cases-csv", type=Path, required=True, help="CSV of the chosen cases")
     parser.add_argument("--maps-npz", type=Path, required=True, help="films and maps as arrays")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads; they change the last bits")
-    parser.add_argument("--log", type=Path, help="log file")
     given = parser.parse_args()
     with rule_log(given.log, "explain_gradcam") as log:
         from scripts.networks.gradcam import explain_cases

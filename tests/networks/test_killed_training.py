@@ -22,6 +22,7 @@ from scripts.networks.csv_tables import read_csv
 from scripts.networks.fold_training import train_fold
 from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
+from tests.networks.train_command import train_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,32 +54,10 @@ class Training:
 
     def __init__(self, server, cache, settings, folder, device):
         self.server, self.status = server, None
-        arguments = [
-            "--cache",
-            cache,
-            "--model",
-            "net",
-            "--run",
-            "0",
-            "--kind",
-            "hybrid",
-            "--settings",
-            json.dumps(settings),
-            "--output",
-            folder / "out",
-        ]
-        arguments += [
-            "--state",
-            folder / "state",
-            "--device",
-            device,
-            "--checkpoint-minutes",
-            "0",
-            "--log",
-            folder / "log.txt",
-        ]
+        more = ("--device", device, "--checkpoint-minutes", "0", "--log", folder / "log.txt")
+        arguments = train_arguments(cache, settings, folder, *more)
         (folder / "log.txt").unlink(missing_ok=True)
-        server.stdin.write(json.dumps([str(a) for a in arguments]) + "\n")
+        server.stdin.write(json.dumps(arguments) + "\n")
         server.stdin.flush()
         self.pid = int(server.stdout.readline())
 
@@ -306,23 +285,9 @@ def test_out_of_memory_is_one_sentence_with_the_keys_to_lower(cache, settings, t
         "resource.setrlimit(resource.RLIMIT_DATA, (held + 100_000_000,) * 2)\n"
         "import runpy; runpy.run_module('scripts.networks.train_fold', run_name='__main__')"
     )
-    arguments = [
-        "--cache",
-        cache,
-        "--model",
-        "net",
-        "--run",
-        "0",
-        "--kind",
-        "hybrid",
-        "--settings",
-        json.dumps(settings),
-        "--output",
-        tmp_path / "out",
-    ]
-    arguments += ["--state", tmp_path / "state", "--device", "cpu"]
+    arguments = train_arguments(cache, settings, tmp_path, "--device", "cpu")
     done = subprocess.run(
-        [sys.executable, "-c", limit, *map(str, arguments)],
+        [sys.executable, "-c", limit, *arguments],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr

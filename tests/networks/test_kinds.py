@@ -27,6 +27,7 @@ from scripts.networks.set_scores import score_set
 from scripts.networks.settings import settings_of
 from scripts.networks.train_fold import main
 from scripts.networks.trained_networks import load_networks
+from tests.networks.train_command import train_arguments
 
 SIDE = 64
 HYBRID = {"grid": 2, "block_size": 32, "trunk_width": 8, "layers": 1}
@@ -98,10 +99,9 @@ def test_the_network_is_what_its_architecture_says(case):
 def test_a_killed_training_ends_with_the_same_weights(case, films, tmp_path):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["scripts.networks.fold_training"])
-    arguments = ["--cache", films, "--model", "net", "--run", "0", "--kind", case.kind]
-    arguments += ["--settings", json.dumps(case.settings), "--output", tmp_path / "out"]
-    arguments += ["--state", tmp_path / "state", "--device", "cpu", "--checkpoint-minutes", "0"]
-    process = context.Process(target=main, args=([str(a) for a in arguments],))
+    more = ("--device", "cpu", "--checkpoint-minutes", "0")
+    arguments = train_arguments(films, case.settings, tmp_path, *more, kind=case.kind)
+    process = context.Process(target=main, args=(arguments,))
     process.start()
     end = time.monotonic() + 120
     while not list((tmp_path / "state").glob("train/*/cpu.pt")) and time.monotonic() < end:

@@ -1,6 +1,5 @@
 """The memory of a training: counted like the layers, near what is measured, compared with what there is."""
 
-import json
 import os
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from scripts.networks.machine.memory import (
 )
 from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
+from tests.networks.train_command import train_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = Member("net", 0).key
@@ -107,24 +107,9 @@ def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, setting
         " run_name='__main__')\nfinally:\n   "
         " print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
     )
-    arguments = [
-        "--cache",
-        cache,
-        "--model",
-        "net",
-        "--run",
-        "0",
-        "--kind",
-        "hybrid",
-        "--settings",
-        json.dumps(settings),
-        "--output",
-        tmp_path / "out",
-        "--state",
-        tmp_path / "state",
-    ]
+    arguments = train_arguments(cache, settings, tmp_path, "--device", "cpu")
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments), "--device", "cpu"],
+        [sys.executable, "-c", code, *arguments],
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -26,6 +26,7 @@ from scripts.networks.machine import device as compute_device
 from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 from scripts.networks.training_store import SavedState, Store, fold_key
+from tests.networks.train_command import train_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -52,32 +53,10 @@ def run(cache, settings, folder, fold=0, log=None, checkpoint_minutes=5.0):
 def command(cache, settings, folder, minutes="5", *, before="", model="net"):
     """Start the training as a command of its own."""
     code = f"{before}\nimport runpy; runpy.run_module('scripts.networks.train_fold', run_name='__main__')"
-    arguments = [
-        "--cache",
-        cache,
-        "--model",
-        model,
-        "--run",
-        "0",
-        "--kind",
-        "hybrid",
-        "--settings",
-        json.dumps(settings),
-        "--output",
-        folder / "out",
-    ]
-    arguments += [
-        "--state",
-        folder / "state",
-        "--device",
-        "cpu",
-        "--checkpoint-minutes",
-        minutes,
-        "--log",
-        folder / "log.txt",
-    ]
+    more = ("--device", "cpu", "--checkpoint-minutes", minutes, "--log", folder / "log.txt")
+    arguments = train_arguments(cache, settings, folder, *more, model=model)
     return subprocess.Popen(
-        [sys.executable, "-c", code, *map(str, arguments)],
+        [sys.executable, "-c", code, *arguments],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
