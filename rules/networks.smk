@@ -267,7 +267,7 @@ rule embed_films:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=lambda wildcards: code("scripts/networks/embed_films.py"),
+        code=MODELS.code_of_embeddings(code),
         trunk=MODELS.trunk,
         threads=CFG.networks.cpu_threads,
     shell:
