@@ -10,6 +10,7 @@ rule cache_films:
     """
     input:
         cohort=SETS.cohort,
+        further=SETS.further,
         films=SETS.films,
         pngs=SETS.pngs,
     output:
