@@ -188,17 +188,7 @@ class Models:
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
-        model = self._config.models[wildcards.model]
-        settings = {
-            "seed": self._config.study.seed,
-            "init": model.init,
-            "cpu_threads": self._config.networks.cpu_threads,
-            "architecture": model.geometry,
-            # a kind without local heads has no weight of their loss
-            "training": {"local_weight": 0.0, **plain(model.training)},
-            "augmentation": plain(model.augmentation),
-        }
-        return json.dumps(settings, sort_keys=True)
+        return json.dumps(self._config.training_settings(wildcards.model), sort_keys=True)
 
     def kind(self, wildcards: Wildcards) -> str:
         """The kind of a model."""

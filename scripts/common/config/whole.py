@@ -259,6 +259,19 @@ class Config(Section):
         networks = self.networks_named
         return next((name for name in networks if self.models[name].role == "main"), networks[0])
 
+    def training_settings(self, network: str) -> dict[str, Any]:
+        """All settings that can change the numbers of a network's trainings, as ``train_fold`` takes them."""
+        model = self.models[network]
+        return {
+            "seed": self.study.seed,
+            "init": model.init,
+            "cpu_threads": self.networks.cpu_threads,
+            "architecture": model.geometry,
+            # a kind without local heads has no weight of their loss
+            "training": {"local_weight": 0.0, **model.training.model_dump(mode="json")},
+            "augmentation": model.augmentation.model_dump(mode="json"),
+        }
+
     @property
     def predictor_types(self) -> dict[str, dict[str, Any]]:
         """The columns of the cohort that a model can predict from: their ``type`` (number, sex, yes_no,
