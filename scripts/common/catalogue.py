@@ -21,7 +21,7 @@ FINAL, PRODUCT, LAST = "final", "product", "last"
 """When a result is made: asked for by name; on the way there; by the report's rule, after the provenance
 record that holds the checksums of the others."""
 
-SEVERAL_NETWORKS = "several networks"
+SEVERAL_NETWORKS, FLOW = "several networks", "flow of patients"
 """What a study must have for a result to be made; most ask for nothing."""
 
 WAYS = ("whole", "redacted", "suppressed", "counted", "derived", "counting", "films", "never")
@@ -111,7 +111,8 @@ class Result:
     shown_as : suffix of the file that the report shows
     own : whether it is made of own tables too (``make statistics``)
     made : FINAL, PRODUCT or LAST
-    only_with : what the study must have (SEVERAL_NETWORKS); empty: nothing
+    drawn_by : of a figure, the rule that draws it
+    only_with : what the study must have (SEVERAL_NETWORKS, FLOW); empty: nothing
     """
 
     name: str
@@ -126,6 +127,7 @@ class Result:
     own: bool = False
     made: str = FINAL
     only_with: str = ""
+    drawn_by: str = ""
 
     @property
     def stem(self) -> str:
@@ -153,7 +155,7 @@ class Result:
         return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
 
     def made_with(self, study_has: Collection[str]) -> bool:
-        """Whether it is made of a study that has ``study_has`` (of SEVERAL_NETWORKS)."""
+        """Whether it is made of a study that has ``study_has`` (of SEVERAL_NETWORKS, FLOW)."""
         return not self.only_with or self.only_with in study_has
 
     def file(self, suffix: str = "") -> str:
@@ -232,7 +234,9 @@ def _document(stem: str, *of: str) -> Result:
     )
 
 
-def _figure(stem: str, sharing: Sharing, place: str = "", **more: object) -> Result:
+def _figure(
+    stem: str, sharing: Sharing, place: str = "", drawn_by: str = "draw_figures", **more: object
+) -> Result:
     """A figure, in the formats of the config."""
     return Result(
         f"figures/{stem}",
@@ -242,6 +246,7 @@ def _figure(stem: str, sharing: Sharing, place: str = "", **more: object) -> Res
         caption=stem,
         category="Figures",
         place=place or stem,
+        drawn_by=drawn_by,
         **more,
     )
 
@@ -277,10 +282,10 @@ CATALOGUE: tuple[Result, ...] = (
         own=True,
     ),
     _figure("forest", derived("statistics/table2", "statistics/subgroups"), "subgroups", own=True),
-    _figure("flow", derived("cohort/flow"), own=True),
-    _figure("gradcam", Sharing("films"), shown_as="png"),
-    _figure("training", never(MODELS, "figures/training.*")),
-    _figure("shortcuts", derived("statistics/shortcuts")),
+    _figure("flow", derived("cohort/flow"), own=True, only_with=FLOW),
+    _figure("gradcam", Sharing("films"), drawn_by="draw_network", shown_as="png"),
+    _figure("training", never(MODELS, "figures/training.*"), drawn_by="draw_network"),
+    _figure("shortcuts", derived("statistics/shortcuts"), drawn_by="draw_network"),
     _statistic(statistics.TABLE1, suppressed("table1"), "table1", "table1"),
     _statistic(statistics.MISSING, suppressed("missing"), "missing", "missing", made=PRODUCT),
     _statistic(statistics.TABLE2, suppressed(), "table2", "table2"),

@@ -30,7 +30,7 @@ def test_a_row_agrees_with_what_it_names(row):
     assert bool(row.caption) == bool(row.category)
     assert not row.caption or (REPOSITORY / f"report/{row.caption}.rst").is_file()
     assert not row.place or hasattr(Report, row.place)
-    assert (row.suffix == FIGURE) == (row.folder == "figures")
+    assert (row.suffix == FIGURE) == (row.folder == "figures") == bool(row.drawn_by)
     if row.contract is not None:
         assert row.contract.is_of(f"{ROOT}{row.name}.csv".replace("{", "").replace("}", ""))
     if row.sharing.how == "suppressed":

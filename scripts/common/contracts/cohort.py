@@ -93,5 +93,3 @@ PREDICTIONS = Contract(
     row_key=("center", "patient_id"),
     promised=("patient_id", "center", "set", "fold", "label"),
 )
-
-ALL = (COHORT, EXCLUDED_OF_CENTER, EXCLUDED, FLOW, PREDICTIONS)
