@@ -220,15 +220,7 @@ rule draw_figures:
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
-        **flow_figure(CFG, marked),
-        roc=marked("figures/roc"),
-        roc_copies=figure_copies(CFG, "roc"),
-        decision_curves=marked("figures/decision_curves"),
-        decision_curves_copies=figure_copies(CFG, "decision_curves"),
-        calibration=marked("figures/calibration"),
-        calibration_copies=figure_copies(CFG, "calibration"),
-        forest=marked("figures/forest"),
-        forest_copies=figure_copies(CFG, "forest"),
+        **figure_files(CFG, "draw_figures", marked),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -268,12 +260,7 @@ rule draw_network:
         maps=f"results/models/{MODELS.main_network}/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
-        training=marked("figures/training"),
-        training_copies=figure_copies(CFG, "training"),
-        shortcuts=marked("figures/shortcuts"),
-        shortcuts_copies=figure_copies(CFG, "shortcuts"),
-        gradcam=marked("figures/gradcam"),
-        gradcam_copies=figure_copies(CFG, "gradcam"),
+        **figure_files(CFG, "draw_network", marked),
     log:
         "logs/draw_network.log",
     benchmark:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import numbers as fmt
-from scripts.common.catalogue import CATALOGUE
+from scripts.common.catalogue import CATALOGUE, RESULTS
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.language import Language
 from scripts.common.language.names import Names
@@ -36,7 +36,7 @@ from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragrap
 from scripts.report.prose import Prose
 from scripts.report.run_files import SPREAD, RunFiles
 
-GROUPS = ("flow", "tables", "report")
+GROUPS = ("flow", "tables", "report", RESULTS)
 """The groups of words that the report shows, beside the common ones."""
 
 LARGE, SMALL = (2.1, 1.7), (1.5, 1.2)
@@ -187,9 +187,9 @@ class Report:
         """
         rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
         return [
-            self._figure(row.stem, row.titled(self.words.code))
+            self._figure(row.stem, row.titled(self.words))
             if row.folder == "figures"
-            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.code))
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words))
             for row in rows
         ]
 

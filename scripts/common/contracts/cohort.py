@@ -109,5 +109,3 @@ PREDICTIONS = Contract(
     row_key=("center", "patient_id"),
     promised=("patient_id", "center", "set", "fold", "label"),
 )
-
-ALL = (COHORT, FURTHER_FILMS, EXCLUDED_OF_CENTER, EXCLUDED, FLOW, PREDICTIONS)
