@@ -21,7 +21,7 @@ FINAL, PRODUCT, LAST = "final", "product", "last"
 """When a result is made: asked for by name; on the way there; by the report's rule, after the provenance
 record that holds the checksums of the others."""
 
-SEVERAL_NETWORKS = "several networks"
+SEVERAL_NETWORKS, MODEL_WITHOUT_NETWORK = "several networks", "a model that needs no network"
 """What a study must have for a result to be made; most ask for nothing."""
 
 WAYS = ("whole", "redacted", "suppressed", "counted", "derived", "counting", "films", "never")
@@ -111,7 +111,7 @@ class Result:
     shown_as : suffix of the file that the report shows
     own : whether it is made of own tables too (``make statistics``)
     made : FINAL, PRODUCT or LAST
-    only_with : what the study must have (SEVERAL_NETWORKS); empty: nothing
+    only_with : what the study must have (such as SEVERAL_NETWORKS); empty: nothing
     """
 
     name: str
@@ -153,7 +153,7 @@ class Result:
         return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
 
     def made_with(self, study_has: Collection[str]) -> bool:
-        """Whether it is made of a study that has ``study_has`` (of SEVERAL_NETWORKS)."""
+        """Whether it is made of a study that has ``study_has`` (of what results ask for)."""
         return not self.only_with or self.only_with in study_has
 
     def file(self, suffix: str = "") -> str:
@@ -199,6 +199,7 @@ TITLES: dict[str, dict[str, str]] = {
     "prevalence": {"en": "Performance at populations' prevalences", "zh": "按人群患病率计算的效能"},
     "sensitivity": {"en": "Sensitivity analyses", "zh": "敏感性分析"},
     "engine": {"en": "Software of the DeLong tests", "zh": "DeLong 检验所用软件"},
+    "first_answer": {"en": "AUC before any training of a network", "zh": "网络训练前的 AUC"},
     "folds": {"en": "Each fold's own AUC", "zh": "各折模型的 AUC"},
     "baseline_performance": {"en": "Performance of the baselines", "zh": "基线方法效能"},
     "baseline_delong": {"en": "DeLong tests against the baselines", "zh": "与基线方法的 DeLong 检验"},
@@ -298,6 +299,9 @@ CATALOGUE: tuple[Result, ...] = (
     _statistic(statistics.SENSITIVITY, suppressed("analyses"), "sensitivity", "sensitivity", made=PRODUCT),
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
+    _statistic(
+        statistics.FIRST_ANSWER, suppressed(), own=False, made=PRODUCT, only_with=MODEL_WITHOUT_NETWORK
+    ),
     _statistic(
         statistics.BASELINE_PERFORMANCE, suppressed(), "baselines", "baselines", own=False
     ),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, SEVERAL_NETWORKS, Result
+from scripts.common.catalogue import (
+    CATALOGUE,
+    FINAL,
+    LAST,
+    MODEL_WITHOUT_NETWORK,
+    PRODUCT,
+    SEVERAL_NETWORKS,
+    Result,
+)
 from scripts.common.config import Config
 from scripts.workflow.centers import Centers
 from scripts.workflow.models import Models
@@ -30,7 +38,9 @@ def figure_copies(config: Config, name: str) -> list[str]:
 
 def study_has(config: Config) -> tuple[str, ...]:
     """What the study has of what some results are made only with (``Result.only_with``)."""
-    return (SEVERAL_NETWORKS,) if len(Models(config).networks) > 1 else ()
+    models = Models(config)
+    several = [SEVERAL_NETWORKS] if len(models.networks) > 1 else []
+    return (*several, *([MODEL_WITHOUT_NETWORK] if models.without_network() else []))
 
 
 def _results(config: Config, wanted: Callable[[Result], bool]) -> list[str]:
