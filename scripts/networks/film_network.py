@@ -20,6 +20,10 @@ class Architecture(Protocol):
     def side_key(self) -> str:
         """The setting of a model that makes films smaller."""
 
+    @property
+    def trunk(self) -> str:
+        """Name of what looks at the pixels."""
+
     def parameter_count(self) -> int:
         """Number of weights."""
 

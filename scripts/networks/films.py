@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from scripts.common.errors import StudyError
-from scripts.networks.csv_tables import INDEX, read_csv
+from scripts.networks.csv_tables import FURTHER, INDEX, read_csv
 
 
 @dataclass(frozen=True)
 class Film:
-    """One film of a set: its row in the array, whose it is, its label (0 or 1), fold (or None), mean and
-    SD.
+    """One film of a set: its row in the array, whose it is, its label (0 or 1), fold (or None), mean and SD;
+    whether it is one beside that of its patient's first pair.
     """
 
     row: int
@@ -32,6 +32,7 @@ class Film:
     mean: float
     sd: float
     sha256: str
+    further: bool = False
 
 
 class FilmStack:
@@ -64,6 +65,7 @@ class FilmStack:
                 mean=float(row["mean"]),
                 sd=float(row["sd"]),
                 sha256=row["sha256"],
+                further=row.get(FURTHER) == "1",
             )
             for row in read_csv(folder / "index.csv", INDEX)
         ]
@@ -183,13 +185,14 @@ class FilmStack:
 
 
 def split_fold(films: Sequence[Film], fold: int) -> tuple[list[Film], list[Film]]:
-    """Films that fold ``fold`` trains on and films that it holds out, each ordered by image id.
+    """Films that fold ``fold`` trains on and films that it holds out, each ordered by image id; of a patient
+    with several films the first pair's alone is held out.
 
     Raises ``StudyError`` when a patient stands on both sides, a side is empty, or all training films have one
     label.
     """
     ordered = sorted(films, key=lambda film: film.image_id)
-    held_out = [film for film in ordered if film.fold == fold]
+    held_out = [film for film in ordered if film.fold == fold and not film.further]
     training = [film for film in ordered if film.fold is not None and film.fold != fold]
     if {film.patient_id for film in training} & {film.patient_id for film in held_out}:
         raise StudyError(

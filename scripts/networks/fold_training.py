@@ -70,7 +70,7 @@ def _train(
 
     Where a signal is ``received``, the state is saved after the step and the training ends.
     """
-    said = progress.FoldProgress(log, run.member, run.step, run.total, run.per_epoch)
+    said = progress.FoldProgress(log, run.member, run.step, run.total, run.per_epoch, stack.device.type)
     last_saved = time.monotonic()
     try:
         with contextlib.closing(train(run, stack, training, held_out)) as steps:

@@ -9,14 +9,11 @@ from collections.abc import Callable, Iterable
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.optim.swa_utils import update_bn
 
-from scripts.networks.cpu_trunk import FusedTrunk, can_fuse
 from scripts.networks.film_network import FilmNetwork
-from scripts.networks.initial_weights import fill_resnet18
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
-from scripts.networks.resnet import BasicBlock, Trunk
+from scripts.networks.trunks.registry import new_trunk
 
 
 class EncoderLayer(nn.Module):
@@ -95,7 +92,7 @@ class HybridNetwork(FilmNetwork):
         super().__init__(architecture)
         grid, width, hidden = architecture.grid, architecture.feature_width, architecture.head_hidden
         self.grid = grid
-        self.trunk = Trunk(architecture.trunk_width)
+        self.trunk = new_trunk(architecture.trunk, channels=architecture.trunk_width)
         self.token = _drawn(1, width) if architecture.layers else None
         self.positions = _drawn(grid * grid + 1, width) if architecture.adds_positions else None
         self.dropout = nn.Dropout(architecture.dropout)
@@ -149,26 +146,16 @@ class HybridNetwork(FilmNetwork):
 
     def fold_norms(self) -> None:
         """All BatchNorms are the trunk's, each behind a convolution."""
-        trunk = self.trunk
-        trunk.conv1, trunk.bn1 = fuse_conv_bn_eval(trunk.conv1, trunk.bn1), nn.Identity()
-        for block in trunk.modules():
-            if isinstance(block, BasicBlock):
-                block.conv1, block.bn1 = fuse_conv_bn_eval(block.conv1, block.bn1), nn.Identity()
-                block.conv2, block.bn2 = fuse_conv_bn_eval(block.conv2, block.bn2), nn.Identity()
-                if block.downsample is not None:
-                    block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
+        self.trunk.fold_norms()
 
     def scorer(self, device_type: str, precision: str) -> Callable[[Tensor], Tensor]:
-        """On a CPU that has them the trunk's fused operators, elsewhere the trunk."""
-        fuse = device_type == "cpu" and can_fuse(precision)
-        trunk = FusedTrunk(self.trunk, precision) if fuse else self.trunk
+        """The trunk's own."""
+        trunk = self.trunk.scorer(device_type, precision)
         return lambda films: self._logits_of_maps(trunk(cut_blocks(films, self.grid)))[0]
 
     def largest_map(self) -> int:
-        """Of the first convolution: ``grid**2`` blocks of ``trunk_width`` channels, halved in height and
-        width.
-        """
-        return self.trunk.conv1.out_channels * (self.side // 2) ** 2
+        """The trunk's of a block, times the blocks."""
+        return self.grid**2 * self.trunk.largest_map(self.side // self.grid)
 
     def evidence(self, films: Tensor) -> Tensor:
         """``(n, grid * h, grid * h)`` from the trunk's last maps, put together as the blocks lie in the film.
@@ -187,5 +174,5 @@ class HybridNetwork(FilmNetwork):
         return evidence.view(n, grid, grid, h, h).transpose(2, 3).reshape(n, grid * h, grid * h)
 
     def load_initial(self, content: bytes) -> None:
-        """A ResNet-18, as torchvision saves it, for the trunk."""
-        fill_resnet18(self.trunk, content)
+        """The trunk."""
+        self.trunk.load_initial(content)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scripts.common.trunks import RESNET18
+
 
 @dataclass(frozen=True)
 class HybridArchitecture:
@@ -21,6 +23,7 @@ class HybridArchitecture:
     head_hidden : hidden width of each head
     positions : ``learned`` or ``none``
     local_heads : whether every block has a head, which a local loss trains
+    trunk : a name of scripts/common/trunks.py
     """
 
     grid: int
@@ -33,6 +36,7 @@ class HybridArchitecture:
     head_hidden: int
     positions: str = "learned"
     local_heads: bool = True
+    trunk: str = RESNET18
 
     @property
     def adds_positions(self) -> bool:

@@ -34,6 +34,11 @@ class WholeFilmArchitecture:
         self._counted()
 
     @property
+    def trunk(self) -> str:
+        """The backbone."""
+        return self.backbone
+
+    @property
     def side_key(self) -> str:
         """The setting of a model that makes films smaller."""
         return "side"
