@@ -1,6 +1,6 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data handover share \
+.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data first-answer handover share \
   statistics bundle score bench-intake bench-networks bench-statistics bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
@@ -68,6 +68,9 @@ key: setup  ## make the key of a study of real patients (once)
 
 doctor:  ## what of this machine and config a run would stumble over, with the line that fixes it
 	@python3 -m scripts.check.doctor $(CONFIG)
+
+first-answer: setup  ## the AUC of all models that need no network, in minutes, before any training
+	@snakemake --cores all --quiet rules $(CONFIG) -- first_answer
 
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)

@@ -4,6 +4,33 @@
 # A rule that computes is given the models' names; labels and colours reach only those that draw.
 
 
+rule first_answer:
+    """The out-of-fold AUC of the models that need no network, before any network is trained."""
+    input:
+        cohort="results/cohort/train.csv",
+        scores=[MODELS.scores(name, "train") for name in MODELS.without_network()],
+    output:
+        "results/statistics/first_answer.csv",
+    log:
+        "logs/first_answer.log",
+    benchmark:
+        "benchmarks/first_answer.tsv"
+    # Before the trainings, as all that it needs (embed_films, fit_model).
+    priority: 20
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code("scripts/statistics/first_answer.py"),
+        models=MODELS.without_network(),
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/first_answer.py"
+
+
 rule freeze_thresholds:
     """One classification threshold per model, chosen on the training patients' out-of-fold scores only."""
     input:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scripts.common.errors import StudyError
+from scripts.common.progress import random_weights
 from scripts.common.standards import SHA256_LIST
 
 if TYPE_CHECKING:
@@ -486,6 +487,8 @@ def check_models(config: Config) -> Iterator[Finding]:
         trainings = f", {config.cohort.folds * model.seeds} trainings" if name in networks else ""
         told.append(f"{name} ({model.kind}{trainings})")
     yield Finding("Models", "ok", ", ".join(told))
+    if config.from_random_weights:
+        yield Finding("Models", "note", random_weights(config.from_random_weights))
     for name, model in embedded_of(config).items():
         if model.embeddings is None or not Path(model.embeddings).is_file():
             continue  # an absent file is a fault of the paths

@@ -26,6 +26,7 @@ FINAL, PRODUCT, LAST = "final", "product", "last"
 record that holds the checksums of the others."""
 
 SEVERAL_NETWORKS, FLOW = "several networks", "flow of patients"
+MODEL_WITHOUT_NETWORK = "a model that needs no network"
 """What a study must have for a result to be made; most ask for nothing."""
 
 WAYS = ("whole", "redacted", "suppressed", "counted", "derived", "counting", "films", "never")
@@ -107,7 +108,7 @@ class Result:
     own : whether it is made of own tables too (``make statistics``)
     made : FINAL, PRODUCT or LAST
     drawn_by : of a figure, the rule that draws it
-    only_with : what the study must have (SEVERAL_NETWORKS, FLOW); empty: nothing
+    only_with : what the study must have (such as SEVERAL_NETWORKS); empty: nothing
     """
 
     name: str
@@ -150,7 +151,7 @@ class Result:
         return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
 
     def made_with(self, study_has: Collection[str]) -> bool:
-        """Whether it is made of a study that has ``study_has`` (of SEVERAL_NETWORKS, FLOW)."""
+        """Whether it is made of a study that has ``study_has`` (of what results ask for)."""
         return not self.only_with or self.only_with in study_has
 
     def file(self, suffix: str = "") -> str:
@@ -250,6 +251,9 @@ CATALOGUE: tuple[Result, ...] = (
     _statistic(statistics.SENSITIVITY, suppressed("analyses"), "sensitivity", "sensitivity", made=PRODUCT),
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
+    _statistic(
+        statistics.FIRST_ANSWER, suppressed(), own=False, made=PRODUCT, only_with=MODEL_WITHOUT_NETWORK
+    ),
     _statistic(
         statistics.BASELINE_PERFORMANCE, suppressed(), "baselines", "baselines", own=False
     ),

@@ -156,6 +156,18 @@ class Models:
             )
         return self.trained_files("weights.pt", wildcards.model)
 
+    def without_network(self) -> list[str]:
+        """Models whose scores are there before any network is trained: neither they nor what they read is
+        one. None of own tables.
+        """
+        if self._config.tables is not None:
+            return []
+        found: set[str] = set()
+        for name in order_of(self._config.models, list(self.columns)):
+            if name in self.tabular and found.issuperset(self._models_read(name)):
+                found.add(name)
+        return [name for name in self.tabular if name in found]
+
     # ------------------------------------------------------------------------------------ networks
 
     def initial_weights(self, wildcards: Wildcards) -> str | list[str]:

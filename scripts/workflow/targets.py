@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scripts.common.catalogue import CATALOGUE, FINAL, FLOW, LAST, PRODUCT, SEVERAL_NETWORKS, Result, figures
+from scripts.common.catalogue import (
+    CATALOGUE,
+    FINAL,
+    FLOW,
+    LAST,
+    MODEL_WITHOUT_NETWORK,
+    PRODUCT,
+    SEVERAL_NETWORKS,
+    Result,
+    figures,
+)
 from scripts.common.config import Config
 from scripts.workflow.centers import Centers
 from scripts.workflow.models import Models
@@ -24,7 +34,12 @@ def per_center(config: Config, pattern: str) -> list[str]:
 
 def study_has(config: Config) -> tuple[str, ...]:
     """What the study has of what some results are made only with (``Result.only_with``)."""
-    has = {SEVERAL_NETWORKS: len(Models(config).networks) > 1, FLOW: bool(flow_table(config))}
+    models = Models(config)
+    has = {
+        SEVERAL_NETWORKS: len(models.networks) > 1,
+        MODEL_WITHOUT_NETWORK: bool(models.without_network()),
+        FLOW: bool(flow_table(config)),
+    }
     return tuple(what for what, given in has.items() if given)
 
 

@@ -252,6 +252,12 @@ class Config(Section):
         return [name for name, model in self.models.items() if isinstance(model, NetworkModel)]
 
     @property
+    def from_random_weights(self) -> list[str]:
+        """Networks of a study of real films that start from random weights and so learn little of them."""
+        networks = [] if self.synthetic else self.networks_named
+        return [name for name in networks if self.models[name].init == "random"]
+
+    @property
     def main_network(self) -> str:
         """The network that maps, masks, audit and bundle look at."""
         if self.study.main_network is not None:

@@ -165,6 +165,12 @@ FOLDS = Contract(
     ),
 )
 
+FIRST_ANSWER = Contract(
+    "results/statistics/first_answer.csv",
+    "model that needs no network; of its out-of-fold scores of the training patients",
+    (_MODEL, _SET, *sizes(), *_metrics("auc")),
+)
+
 ARCHITECTURES = Contract(
     "results/statistics/architectures.csv",
     "test set and network, the main network first; none is written where there is one network",
