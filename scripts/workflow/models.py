@@ -71,6 +71,11 @@ class Models:
             if role in ("", model["role"]) and kind in ("", model["kind"])
         ]
 
+    def own_predictors(self, *, role: str) -> dict[str, str]:
+        """The study's own predictors (name and type) that the models of a role read."""
+        read = {name for model in self.shown(role) for name in model["predictors"]}
+        return {name: one.type for name, one in self._config.predictors.items() if name in read}
+
     def shown(self, role: str) -> list[dict[str, Any]]:
         """The models of a role as scripts that show them are told (``Config.shown_models``)."""
         return [model for model in self._config.shown_models() if model["role"] == role]
