@@ -92,6 +92,7 @@ def never(why: str, pattern: str = "") -> Sharing:
 BETWEEN_MODELS = never("differences between models could give back single patients")
 PERSONS = never("by patient or by film")
 MODELS = "models: weights and trees can hold traces of the patients they were trained on"
+OF_TRAINING = never("losses on the training patients, and single patients' scores")
 STATEMENTS = never("its statements hold unsuppressed numbers", "tables/checklist_*")
 
 
@@ -200,6 +201,7 @@ TITLES: dict[str, dict[str, str]] = {
     "sensitivity": {"en": "Sensitivity analyses", "zh": "敏感性分析"},
     "engine": {"en": "Software of the DeLong tests", "zh": "DeLong 检验所用软件"},
     "folds": {"en": "Each fold's own AUC", "zh": "各折模型的 AUC"},
+    "learning": {"en": "Did the networks learn?", "zh": "网络是否学到信息"},
     "baseline_performance": {"en": "Performance of the baselines", "zh": "基线方法效能"},
     "baseline_delong": {"en": "DeLong tests against the baselines", "zh": "与基线方法的 DeLong 检验"},
     "shortcuts": {"en": "Shortcut audit", "zh": "捷径学习检查"},
@@ -298,6 +300,9 @@ CATALOGUE: tuple[Result, ...] = (
     _statistic(statistics.SENSITIVITY, suppressed("analyses"), "sensitivity", "sensitivity", made=PRODUCT),
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
+    _statistic(
+        *(statistics.LEARNING, OF_TRAINING, "learning", "training"), own=False, made=PRODUCT
+    ),
     _statistic(
         statistics.BASELINE_PERFORMANCE, suppressed(), "baselines", "baselines", own=False
     ),

@@ -165,6 +165,25 @@ FOLDS = Contract(
     ),
 )
 
+LEARNING = Contract(
+    "results/statistics/learning.csv",
+    "network or model on embeddings, and each of its trainings; of the patients whom it did not see",
+    (
+        _MODEL,
+        key("fold", "all, or the training: 0 ..., of a further seed 0_seed_1 ..."),
+        setting("start", "random, imagenet, file or embeddings: what it began from"),
+        *sizes(),
+        *_metrics("auc"),
+        estimate("sd_logit", "SD of the scores' logits"),
+        unhidden("lowest", "the lowest score"),
+        unhidden("highest", "the highest score"),
+        unhidden("loss", "global training loss of the last epoch, of all the trainings' mean; of networks"),
+        setting("attempts", "how often it was begun, of all the largest; of networks", "int"),
+        note("learned", "yes or no"),
+        note("finding", "nothing_learned, lags, restarted or learned"),
+    ),
+)
+
 ARCHITECTURES = Contract(
     "results/statistics/architectures.csv",
     "test set and network, the main network first; none is written where there is one network",
@@ -417,5 +436,5 @@ SHORTCUTS = Contract(
 ALL = (
     *(THRESHOLDS, TABLE1, MISSING, TABLE2, FOLDS, DELONG, CALIBRATION, CALIBRATION_CURVE, NET_BENEFIT),
     *(BEST_MODEL, DIFFERENCES, NET_BENEFIT_DIFFERENCES, YOUDEN_UPPER_BOUND, SUBGROUPS, PREVALENCE),
-    *(SENSITIVITY, BASELINE_PERFORMANCE, BASELINE_DELONG, SHORTCUTS, ARCHITECTURES),
+    *(SENSITIVITY, LEARNING, BASELINE_PERFORMANCE, BASELINE_DELONG, SHORTCUTS, ARCHITECTURES),
 )
