@@ -10,6 +10,7 @@ rule cache_films:
     """
     input:
         cohort=SETS.cohort,
+        further=SETS.further,
         films=SETS.films,
         pngs=SETS.pngs,
     output:
@@ -19,6 +20,8 @@ rule cache_films:
         "logs/cache_films/{side}_{set}.log",
     benchmark:
         "benchmarks/cache_films/{side}_{set}.tsv"
+    # Before the trainings, which wait for it, and so is the first answer.
+    priority: 20
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -74,7 +77,7 @@ rule train_fold:
         "benchmarks/train_fold/{model}_{run}.tsv"
     wildcard_constraints:
         model=MODELS.of_networks(),
-    # Before all else that could run: the folds take the longest.
+    # Before all else that could run, but a first answer: the folds take the longest.
     priority: 10
     conda:
         "../envs/osteocxr.yaml"
@@ -261,6 +264,8 @@ rule embed_films:
         "benchmarks/embed_films/{model}_{set}.tsv"
     wildcard_constraints:
         model=MODELS.with_own_embeddings(),
+    # Before the trainings: a first answer is there before they begin (first_answer).
+    priority: 20
     conda:
         "../envs/osteocxr.yaml"
     threads: CFG.networks.cpu_threads
@@ -270,7 +275,7 @@ rule embed_films:
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),
     params:
-        code=lambda wildcards: code("scripts/networks/embed_films.py"),
+        code=MODELS.code_of_embeddings(code),
         trunk=MODELS.trunk,
         threads=CFG.networks.cpu_threads,
     shell:

@@ -4,6 +4,33 @@
 # A rule that computes is given the models' names; labels and colours reach only those that draw.
 
 
+rule first_answer:
+    """The out-of-fold AUC of the models that need no network, before any network is trained."""
+    input:
+        cohort="results/cohort/train.csv",
+        scores=[MODELS.scores(name, "train") for name in MODELS.without_network()],
+    output:
+        "results/statistics/first_answer.csv",
+    log:
+        "logs/first_answer.log",
+    benchmark:
+        "benchmarks/first_answer.tsv"
+    # Before the trainings, as all that it needs (embed_films, fit_model).
+    priority: 20
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code("scripts/statistics/first_answer.py"),
+        models=MODELS.without_network(),
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/first_answer.py"
+
+
 rule freeze_thresholds:
     """One classification threshold per model, chosen on the training patients' out-of-fold scores only."""
     input:
@@ -93,6 +120,7 @@ rule evaluate_models:
         net_benefit=plain(CFG.statistics.net_benefit),
         prevalences=[plain(p) for p in CFG.statistics.prevalences],
         op_t_score=CFG.cohort.op_t_score,
+        predictors=MODELS.own_predictors(role="main"),
         primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/evaluate_models.py"
@@ -250,15 +278,7 @@ rule draw_figures:
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
-        **flow_figure(CFG, marked),
-        roc=marked("figures/roc"),
-        roc_copies=figure_copies(CFG, "roc"),
-        decision_curves=marked("figures/decision_curves"),
-        decision_curves_copies=figure_copies(CFG, "decision_curves"),
-        calibration=marked("figures/calibration"),
-        calibration_copies=figure_copies(CFG, "calibration"),
-        forest=marked("figures/forest"),
-        forest_copies=figure_copies(CFG, "forest"),
+        **figure_files(CFG, "draw_figures", marked),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -299,12 +319,7 @@ rule draw_network:
         maps=f"results/models/{MODELS.main_network}/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
-        training=marked("figures/training"),
-        training_copies=figure_copies(CFG, "training"),
-        shortcuts=marked("figures/shortcuts"),
-        shortcuts_copies=figure_copies(CFG, "shortcuts"),
-        gradcam=marked("figures/gradcam"),
-        gradcam_copies=figure_copies(CFG, "gradcam"),
+        **figure_files(CFG, "draw_network", marked),
     log:
         "logs/draw_network.log",
     benchmark:

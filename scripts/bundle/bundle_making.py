@@ -136,7 +136,7 @@ def make_bundle(
             "software": tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
                 "version"
             ],
-            "code": reading_code(kind),
+            "code": reading_code(kind, architecture),
             "versions": {
                 name: record["versions"]["packages"][name]
                 for name in ("torch", "numpy", "pydicom")

@@ -124,9 +124,12 @@ def self_check(scorer: Scorer, expected: Sequence[Sequence[float]]) -> float:
     return largest
 
 
-def reading_code(kind: str) -> str:
-    """Hash of the code that reads films and scores them by a kind of network; a bundle records it."""
-    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py", code_of(kind))
+def reading_code(kind: str, architecture: Mapping[str, Any]) -> str:
+    """Hash of the code that reads films and scores them by a kind of network with this architecture; a bundle
+    records it.
+    """
+    network = code_of(kind, architecture_class(kind)(**architecture))
+    return code_hash("scripts/bundle/film_reading.py", "scripts/bundle/film_scoring.py", *network)
 
 
 def private_path(scores: Path) -> Path:
@@ -204,7 +207,7 @@ def score_folder(
     paths = found_files(folder)
     if not paths:
         raise StudyError(f"There is no file in '{folder}'. Name the folder of the DICOM films with DICOM=.")
-    if settings["code"] != reading_code(settings["kind"]):
+    if settings["code"] != reading_code(settings["kind"], settings["architecture"]):
         log.say(progress.another_version(settings["software"]))
     threshold, folds = float(settings["threshold"]["value"]), settings["folds"]
     names, rows, waiting, counts = film_numbers(len(paths)), {}, [], {}

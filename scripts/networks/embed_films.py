@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.common.log import rule_log
+from scripts.common.trunks import TRUNKS
 from scripts.networks.commands import command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Embed as ``arguments`` say (None: those of the command line)."""
-    parser = command(__doc__, "the trunk's weights, as torchvision's", many=False)
+    parser = command(__doc__, "the trunk's weights", many=False)
     parser.add_argument("--model", required=True, help="name of the model that the embeddings are for")
-    parser.add_argument("--trunk", choices=("resnet18",), required=True, help="torchvision's name")
+    parser.add_argument("--trunk", choices=tuple(TRUNKS), required=True, help="the trunk's name")
     parser.add_argument("--output", type=Path, required=True, help="CSV of the embeddings")
     given = parser.parse_args(arguments)
     with rule_log(given.log, "embed_films") as log:

@@ -17,13 +17,9 @@ from scripts.common.weights_files import IMAGENET
 from scripts.networks import progress
 from scripts.networks.arithmetic import exact_arithmetic, out_of_memory
 from scripts.networks.films import FilmStack
-from scripts.networks.initial_weights import fill_resnet18
 from scripts.networks.machine.device import hold_device
-from scripts.networks.resnet import Trunk
+from scripts.networks.trunks.registry import new_trunk
 from scripts.networks.weights_file import verified_content
-
-TRUNKS = {"resnet18": (lambda: Trunk(64), fill_resnet18)}
-"""A trunk by its name: what builds it, and what fills it with the weights of a file."""
 
 
 def cached_side(cache: Path) -> int:
@@ -54,11 +50,10 @@ def trunk_with(name: str, weights: Path, key: str) -> torch.nn.Module:
     A file of torchvision's that a run can fetch must have the checksum in its name. ``StudyError`` names the
     config's ``key`` of the file.
     """
-    build, fill = TRUNKS[name]
-    trunk = build().eval()
+    trunk = new_trunk(name).eval()
     try:
         known = weights.name in IMAGENET.values()
-        fill(trunk, verified_content(weights) if known else weights.read_bytes())
+        trunk.load_initial(verified_content(weights) if known else weights.read_bytes())
     except OSError:
         raise StudyError(f"{key}: the file '{weights}' is not there. Correct the path.") from None
     except StudyError as error:
@@ -85,7 +80,7 @@ def embed_films(
     ----------
     cache : folder with ``films.npy`` and ``index.csv``
     model : name of the model that the embeddings are for
-    trunk_name, weights : a name of TRUNKS, and the file of its weights
+    trunk_name, weights : a name of ``scripts/common/trunks.py``, and the file of its weights
 
     Raises
     ------

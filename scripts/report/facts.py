@@ -276,6 +276,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     found : patients in tables and films; None where the flow doesn't tell
     files : counts by status, and ``reader`` for those that a reader rejected
     steps : patients by step of the flow, over all centres
+    training_films : films that the networks train on; None where that is one a patient
     oldest, under_review : included patients of ``oldest_age`` or older, and those with a flag
     makers : manufacturers of devices among the included
     missing : included patients without a value, by variable, where there are some
@@ -343,6 +344,9 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "op": int((cohort["label"] == 1).sum()),
         "found": int(found.sum()) if len(found) else None,
         "steps": {step: int(n) for step, n in run.flow.groupby("step")["n_patients"].sum().items()},
+        "training_films": int(run.flow["n_films"].loc[run.flow["kind"] == "set"].sum())
+        if "n_films" in run.flow
+        else None,
         "files": {
             "found": len(files),
             **{name: int(status.get(name, 0)) for name in (ACCEPTED, QUARANTINED, REJECTED)},

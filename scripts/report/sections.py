@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import numbers as fmt
-from scripts.common.catalogue import CATALOGUE
+from scripts.common.catalogue import CATALOGUE, RESULTS
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.language import Language
 from scripts.common.language.names import Names
@@ -38,7 +38,7 @@ from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragrap
 from scripts.report.prose import Prose
 from scripts.report.run_files import RunFiles
 
-GROUPS = ("flow", "tables", "report", WORDS)
+GROUPS = ("flow", "tables", "report", WORDS, RESULTS)
 """The groups of words that the report shows, beside the common ones."""
 
 LARGE, SMALL = (2.1, 1.7), (1.5, 1.2)
@@ -191,9 +191,9 @@ class Report:
         """
         rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
         return [
-            self._figure(row.stem, row.titled(self.words.code))
+            self._figure(row.stem, row.titled(self.words))
             if row.folder == "figures"
-            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.code))
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words))
             for row in rows
         ]
 
@@ -283,17 +283,16 @@ class Report:
         return [Table("table-contrast", caption, columns, rows, [self.words.say("contrast_note")])]
 
     def flow(self) -> list[Any]:
+        films = self._films_counted()
         rows = [
             [
                 text_cell(self.names.center(row["center"])),
                 text_cell(self._step(row)),
-                number_cell(row["n_patients"], fmt.count),
-                number_cell(row["n_op"], fmt.count),
-                number_cell(row["n_any"], fmt.count),
+                *(number_cell(row[name], fmt.count) for name in ("n_patients", "n_op", "n_any", *films)),
             ]
             for row in self.run.flow[self.run.flow["kind"] != "note"].to_dict("records")
         ]
-        columns = self._titles("center", "step", "patients", "n_pos", "any_reason")
+        columns = self._titles("center", "step", "patients", "n_pos", "any_reason", *films)
         return [
             self._figure("flow", self.words.say("flow_caption")),
             _table(
@@ -309,19 +308,23 @@ class Report:
     def _flow_notes(self) -> list[Any]:
         """What the flow notes of included patients, as a table; nothing where it applies to nobody."""
         flow = self.run.flow
+        films = self._films_counted()
         rows = [
             [
                 text_cell(self.names.center(row["center"])),
                 text_cell(self.words.say(f"note_{row['step']}")),
-                number_cell(row["n_patients"], fmt.count),
-                number_cell(row["n_op"], fmt.count),
+                *(number_cell(row[name], fmt.count) for name in ("n_patients", "n_op", *films)),
             ]
             for row in flow[(flow["kind"] == "note") & (flow["n_patients"] > 0)].to_dict("records")
         ]
-        columns = self._titles("center", "note", "patients", "n_pos")
+        columns = self._titles("center", "note", "patients", "n_pos", *films)
         return (
             [_table("table-flow-notes", self.words.say("flow_notes_caption"), columns, rows)] if rows else []
         )
+
+    def _films_counted(self) -> list[str]:
+        """The column of films, where the flow counts those that train."""
+        return [name for name in ("n_films",) if name in self.run.flow]
 
     def _step(self, row: dict[str, Any]) -> str:
         if row["kind"] == "set":

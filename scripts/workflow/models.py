@@ -14,11 +14,13 @@ from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
 from scripts.common.config.models import order_of
+from scripts.common.dotted_names import file_of
 from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
-from scripts.networks.machine.memory import job_memory_mb
+from scripts.networks.machine.memory import job_memory_mb, memory_options
+from scripts.networks.trunks.registry import class_of_trunk
 from scripts.workflow.params import plain
 
 NOT_SETTINGS = frozenset({"kind", "like", "role", "label", "predictors"})
@@ -68,6 +70,11 @@ class Models:
             for model in self._config.shown_models()
             if role in ("", model["role"]) and kind in ("", model["kind"])
         ]
+
+    def own_predictors(self, *, role: str) -> dict[str, str]:
+        """The study's own predictors (name and type) that the models of a role read."""
+        read = {name for model in self.shown(role) for name in model["predictors"]}
+        return {name: one.type for name, one in self._config.predictors.items() if name in read}
 
     def shown(self, role: str) -> list[dict[str, Any]]:
         """The models of a role as scripts that show them are told (``Config.shown_models``)."""
@@ -149,6 +156,18 @@ class Models:
             )
         return self.trained_files("weights.pt", wildcards.model)
 
+    def without_network(self) -> list[str]:
+        """Models whose scores are there before any network is trained: neither they nor what they read is
+        one. None of own tables.
+        """
+        if self._config.tables is not None:
+            return []
+        found: set[str] = set()
+        for name in order_of(self._config.models, list(self.columns)):
+            if name in self.tabular and found.issuperset(self._models_read(name)):
+                found.add(name)
+        return [name for name in self.tabular if name in found]
+
     # ------------------------------------------------------------------------------------ networks
 
     def initial_weights(self, wildcards: Wildcards) -> str | list[str]:
@@ -166,7 +185,14 @@ class Models:
 
     def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
         """Params function: the hash of what makes a bundle of a network's kind."""
-        return lambda wildcards: code("scripts/bundle/make_bundle.py", code_of(self.kind(wildcards)))
+        return lambda wildcards: code("scripts/bundle/make_bundle.py", *self._code(wildcards))
+
+    def _code(self, wildcards: Wildcards) -> list[str]:
+        return code_of(self.kind(wildcards), self._architecture(wildcards.model))
+
+    def _architecture(self, network: str) -> Any:
+        model = self._config.models[network]
+        return architecture_class(model.kind)(**model.geometry)
 
     def starts(self) -> dict[str, str]:
         """Models that start from a weights file, and the file."""
@@ -191,25 +217,17 @@ class Models:
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
-        model = self._config.models[wildcards.model]
-        settings = {
-            "seed": self._config.study.seed,
-            "init": model.init,
-            "cpu_threads": self._config.networks.cpu_threads,
-            "architecture": model.geometry,
-            # a kind without local heads has no weight of their loss
-            "training": {"local_weight": 0.0, **plain(model.training)},
-            "augmentation": plain(model.augmentation),
-        }
-        return json.dumps(settings, sort_keys=True)
+        return json.dumps(self._config.training_settings(wildcards.model), sort_keys=True)
 
     def kind(self, wildcards: Wildcards) -> str:
         """The kind of a model."""
         return self._config.models[wildcards.model].kind
 
     def code_of_network(self, code: Callable[..., str], script: str) -> Callable[[Wildcards], str]:
-        """Params function: the hash of a rule's script and of the network's kind; other kinds don't count."""
-        return lambda wildcards: code(f"scripts/networks/{script}.py", code_of(self.kind(wildcards)))
+        """Params function: the hash of a rule's script and of the network's kind and trunk; others don't
+        count.
+        """
+        return lambda wildcards: code(f"scripts/networks/{script}.py", *self._code(wildcards))
 
     def code_of_tabular(self, code: Callable[..., str], script: str) -> Callable[[Wildcards], str]:
         """Params function: the same of a tabular model."""
@@ -223,17 +241,14 @@ class Models:
         """
         machine, model = self._config.networks, self._config.models[wildcards.model]
         on_gpu = machine.gpus_per_fold > 0 and machine.device != "cpu"
-        architecture = architecture_class(model.kind)(**model.geometry)
-        options = model.training
-        return attempt * job_memory_mb(architecture, options.batch_size, options.precision, on_gpu)
+        architecture, options = self._architecture(wildcards.model), model.training
+        return attempt * job_memory_mb(
+            architecture, options.batch_size, options.precision, on_gpu, **memory_options(options)
+        )
 
     def parameter_counts(self, wildcards: Wildcards) -> dict[str, int]:
         """Weights of each network, all that are learned."""
-        models = {name: self._config.models[name] for name in self.networks}
-        return {
-            name: architecture_class(model.kind)(**model.geometry).parameter_count()
-            for name, model in models.items()
-        }
+        return {name: self._architecture(name).parameter_count() for name in self.networks}
 
     def device_asked(self) -> str:
         """The device that a job of the networks is given: where a GPU is asked for, it doesn't go on silently
@@ -245,6 +260,12 @@ class Models:
     def masked_sets(self) -> list[str]:
         """The test sets whose films are scored with parts covered too."""
         return self.test_sets if self._config.networks.masks.sets == "all" else ["internal_test"]
+
+    def code_of_embeddings(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
+        """Params function: the hash of what embeds films, and of the trunk."""
+        return lambda wildcards: code(
+            "scripts/networks/embed_films.py", file_of(class_of_trunk(self.trunk(wildcards)))
+        )
 
     def trunk(self, wildcards: Wildcards) -> str:
         """The trunk that embeds films for a model."""

@@ -61,9 +61,9 @@ from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import FoldTraining, train
 from scripts.networks.member import Member
-from scripts.networks.resnet import Trunk
 from scripts.networks.scoring import films_per_forward, for_scoring, probabilities
 from scripts.networks.settings import Settings, settings_of
+from scripts.networks.trunks.resnet18 import ResNet18
 from tests.bench import naive_network
 from tests.bench.films import simulated
 from tests.bench.rounds import ratio, seconds_in_rounds
@@ -205,7 +205,7 @@ def convolutions_alone(device: torch.device, precision: str, films: int = 2) -> 
     convolutions, each at its fastest.
     """
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
-    trunk = Trunk(ARCHITECTURE["trunk_width"]).to(device, kind, memory_format=torch.channels_last)
+    trunk = ResNet18(ARCHITECTURE["trunk_width"]).to(device, kind, memory_format=torch.channels_last)
     inputs: list[tuple[nn.Conv2d, torch.Size]] = []
     for module in trunk.modules():
         if isinstance(module, nn.Conv2d):

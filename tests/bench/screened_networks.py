@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from scripts.common.errors import StudyError
 from scripts.networks.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
-from scripts.networks.resnet import BasicBlock
+from scripts.networks.trunks.resnet18 import BasicBlock
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from scripts.common.log import Log
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.film_embeddings import embed_films, embedding
 from scripts.networks.films import FilmStack
-from scripts.networks.resnet import Trunk
+from scripts.networks.trunks.resnet18 import ResNet18
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +58,7 @@ def test_an_embedding_is_the_mean_of_torchvisions_features_of_film_and_mirror_im
 
 def test_a_mirrored_film_has_the_same_embedding():
     torch.manual_seed(1)
-    trunk, films = Trunk(8).eval(), torch.randn(2, 1, 64, 64)
+    trunk, films = ResNet18(8).eval(), torch.randn(2, 1, 64, 64)
     torch.testing.assert_close(embedding(trunk, films.flip(3)), embedding(trunk, films))
 
 

@@ -9,11 +9,10 @@ from torch import nn
 
 from scripts.common.errors import StudyError
 from scripts.networks.arithmetic import exact_arithmetic
-from scripts.networks.initial_weights import fill_resnet18
 from scripts.networks.kinds.hybrid import EncoderLayer, HybridNetwork, LocalHeads, cut_blocks
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
-from scripts.networks.resnet import Trunk
 from scripts.networks.training_store import weights_bytes
+from scripts.networks.trunks.resnet18 import ResNet18
 
 
 def hybrid(settings):
@@ -62,7 +61,7 @@ def test_shapes(settings):
     global_logits, local_logits = network(films)
     assert global_logits.shape == (2,)
     assert local_logits.shape == (2, 9)
-    assert Trunk(8)(torch.randn(2, 1, 256, 256)).shape == (2, 64, 8, 8)
+    assert ResNet18(8)(torch.randn(2, 1, 256, 256)).shape == (2, 64, 8, 8)
 
 
 def test_blocks_are_cut_row_by_row():
@@ -113,8 +112,8 @@ def test_trunk_takes_resnet18_and_a_grey_image_fed_three_times_gives_the_same():
     torchvision = pytest.importorskip("torchvision")
     torch.manual_seed(2)
     resnet = torchvision.models.resnet18(weights=None).eval()
-    trunk = Trunk(64).eval()
-    fill_resnet18(trunk, saved(resnet.state_dict()))
+    trunk = ResNet18().eval()
+    trunk.load_initial(saved(resnet.state_dict()))
     grey = torch.randn(2, 1, 64, 64)
     x = resnet.maxpool(resnet.relu(resnet.bn1(resnet.conv1(grey.expand(-1, 3, -1, -1)))))
     expected = resnet.layer4(resnet.layer3(resnet.layer2(resnet.layer1(x))))
@@ -161,16 +160,16 @@ def test_a_file_that_holds_no_weights_is_refused(settings, content):
 
 def test_weights_of_another_architecture_are_refused_with_a_sentence(settings):
     network = hybrid(settings)
-    wider = Trunk(16).state_dict()
+    wider = ResNet18(16).state_dict()
     with pytest.raises(
         StudyError, match=r"another architecture: 'conv1.weight' is \(16, 1, 7, 7\) there and \(8, 1, 7, 7\)"
     ):
         network.load_initial(saved(wider))
-    lacking = {k: v for k, v in Trunk(8).state_dict().items() if k != "layer4.1.conv2.weight"}
+    lacking = {k: v for k, v in ResNet18(8).state_dict().items() if k != "layer4.1.conv2.weight"}
     with pytest.raises(StudyError, match="lacks 'layer4.1.conv2.weight'"):
         network.load_initial(saved(lacking))
     with pytest.raises(StudyError, match="has no place"):
-        network.load_initial(saved({**Trunk(8).state_dict(), "layer5.weight": torch.zeros(1)}))
+        network.load_initial(saved({**ResNet18(8).state_dict(), "layer5.weight": torch.zeros(1)}))
 
 
 def test_exact_arithmetic_pins_the_threads():

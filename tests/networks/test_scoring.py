@@ -7,7 +7,6 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
-from scripts.networks.cpu_trunk import FusedTrunk, can_fuse
 from scripts.networks.csv_tables import csv_text, read_csv
 from scripts.networks.films import FilmStack
 from scripts.networks.kinds.hybrid import HybridNetwork, cut_blocks
@@ -16,6 +15,7 @@ from scripts.networks.out_of_fold import collect_out_of_fold
 from scripts.networks.scoring import SCORING_MEMORY, auc, films_per_forward, for_scoring, probabilities
 from scripts.networks.set_scores import score_set
 from scripts.networks.training_store import weights_bytes
+from scripts.networks.trunks.fused_resnet import can_fuse
 
 
 def trained_like(settings, seed):
@@ -49,7 +49,7 @@ def test_convolutions_with_their_sums_in_one_pass_give_the_same(settings, cache,
     blocks = cut_blocks(FilmStack(cache, 96).batch(range(2)), 3)
     with torch.inference_mode():
         before, expected = blocks.clone(), fused.trunk(blocks)
-        got = FusedTrunk(fused.trunk, precision)(blocks)
+        got = fused.trunk.scorer("cpu", precision)(blocks)
     assert torch.equal(blocks, before) and got.shape == expected.shape and (expected > 0).any()
     assert ((got.float() - expected).abs().max() / expected.abs().max()).item() < tolerance
 
@@ -197,6 +197,13 @@ def test_training_patients_get_the_score_of_the_fold_that_held_them_out(cache, t
     collect_out_of_fold(cache / "index.csv", seeds, tmp_path / "seeds.csv")
     means = [float(r["score"]) for r in read_csv(tmp_path / "seeds.csv", ())]
     assert means == pytest.approx([0.2 + i / 100 for i in range(40)], abs=1e-12)
+
+    lines = (cache / "index.csv").read_text().splitlines()
+    more = ["99,image099,patient000,0,0,1.0,1.0,,1"]
+    rows = [f"{lines[0]},further", *more, *(f"{line}," for line in lines[1:])]
+    (tmp_path / "index.csv").write_text("\n".join(rows) + "\n")
+    collect_out_of_fold(tmp_path / "index.csv", paths, tmp_path / "further.csv")
+    assert (tmp_path / "further.csv").read_bytes() == (tmp_path / "train.csv").read_bytes()
 
     wrong = {
         "scores a film of another fold": [*paths[:4], held_out(tmp_path, 9, 9, folds[4])],

@@ -110,8 +110,10 @@ def test_norms_are_measured_and_nothing_random_has_a_part_in_it():
         measured.append(network.state_dict())
         assert all(module.training for module in network.modules())
     assert all(torch.equal(measured[1][name], value) for name, value in measured[0].items())
-    first = torch.stack([network.trunk.get_submodule("features.0.0")(b).mean((0, 2, 3)) for b in batches])
-    norm = network.trunk.get_submodule("features.0.1")
+    first = torch.stack(
+        [network.trunk.get_submodule("stages.0.features.0.0")(b).mean((0, 2, 3)) for b in batches]
+    )
+    norm = network.trunk.get_submodule("stages.0.features.0.1")
     torch.testing.assert_close(norm.running_mean, first.mean(0), atol=1e-5, rtol=1e-4)
     assert norm.momentum is not None
 

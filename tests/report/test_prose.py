@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import re
 
+import pandas as pd
 import pytest
 from jinja2 import nodes
 
@@ -105,6 +106,11 @@ def many_without_a_label(run):
     run.statistics["missing"]["n_missing"] = 0
 
 
+def all_films(run):
+    row = {"center": "internal", "step": "train", "n_patients": 80, "n_op": 20, "kind": "set", "n_films": 123}
+    return dataclasses.replace(run, flow=pd.concat([run.flow, pd.DataFrame([row])], ignore_index=True))
+
+
 def as_drawn(run):
     return with_strata(run, [(64, 16)] * 5, (80, 20))
 
@@ -130,6 +136,7 @@ RUNS = [
     no_r_and_no_threshold,
     equal_scores,
     many_without_a_label,
+    all_films,
     as_drawn,
     no_external_set,
     nobody,

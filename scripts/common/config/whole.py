@@ -252,12 +252,31 @@ class Config(Section):
         return [name for name, model in self.models.items() if isinstance(model, NetworkModel)]
 
     @property
+    def from_random_weights(self) -> list[str]:
+        """Networks of a study of real films that start from random weights and so learn little of them."""
+        networks = [] if self.synthetic else self.networks_named
+        return [name for name in networks if self.models[name].init == "random"]
+
+    @property
     def main_network(self) -> str:
         """The network that maps, masks, audit and bundle look at."""
         if self.study.main_network is not None:
             return self.study.main_network
         networks = self.networks_named
         return next((name for name in networks if self.models[name].role == "main"), networks[0])
+
+    def training_settings(self, network: str) -> dict[str, Any]:
+        """All settings that can change the numbers of a network's trainings, as ``train_fold`` takes them."""
+        model = self.models[network]
+        return {
+            "seed": self.study.seed,
+            "init": model.init,
+            "cpu_threads": self.networks.cpu_threads,
+            "architecture": model.geometry,
+            # a kind without local heads has no weight of their loss
+            "training": {"local_weight": 0.0, **model.training.model_dump(mode="json")},
+            "augmentation": model.augmentation.model_dump(mode="json"),
+        }
 
     @property
     def predictor_types(self) -> dict[str, dict[str, Any]]:

@@ -70,5 +70,3 @@ CASES = Contract(
     ),
     row_key=("image_id", "chosen"),
 )
-
-ALL = (HISTORY, HELD_OUT, MASKED, CASES)

@@ -184,6 +184,12 @@ LEARNING = Contract(
     ),
 )
 
+FIRST_ANSWER = Contract(
+    "results/statistics/first_answer.csv",
+    "model that needs no network; of its out-of-fold scores of the training patients",
+    (_MODEL, _SET, *sizes(), *_metrics("auc")),
+)
+
 ARCHITECTURES = Contract(
     "results/statistics/architectures.csv",
     "test set and network, the main network first; none is written where there is one network",
@@ -431,10 +437,4 @@ SHORTCUTS = Contract(
         note("engine", "pROC or numpy"),
         note("note", "why a cell is empty"),
     ),
-)
-
-ALL = (
-    *(THRESHOLDS, TABLE1, MISSING, TABLE2, FOLDS, DELONG, CALIBRATION, CALIBRATION_CURVE, NET_BENEFIT),
-    *(BEST_MODEL, DIFFERENCES, NET_BENEFIT_DIFFERENCES, YOUDEN_UPPER_BOUND, SUBGROUPS, PREVALENCE),
-    *(SENSITIVITY, LEARNING, BASELINE_PERFORMANCE, BASELINE_DELONG, SHORTCUTS, ARCHITECTURES),
 )

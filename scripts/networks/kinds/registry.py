@@ -6,8 +6,10 @@ and an architecture is there without PyTorch.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from scripts.common.dotted_names import file_of, named
+from scripts.networks.trunks.registry import class_of_trunk
 
 if TYPE_CHECKING:
     from scripts.networks.film_network import Architecture, FilmNetwork
@@ -38,19 +40,14 @@ KINDS = {
 }
 
 
-def _named(dotted: str) -> Any:
-    module, _, name = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), name)
-
-
 def architecture_class(kind: str) -> type[Architecture]:
     """The class of a kind's architecture, a frozen dataclass; needs no PyTorch."""
-    return _named(KINDS[kind].architecture)
+    return named(KINDS[kind].architecture)
 
 
 def new_network(kind: str, architecture: Architecture) -> FilmNetwork:
     """A network of a kind with random weights, drawn from PyTorch's generator."""
-    return _named(KINDS[kind].network)(architecture)
+    return named(KINDS[kind].network)(architecture)
 
 
 def kind_of(network: FilmNetwork) -> str:
@@ -59,6 +56,6 @@ def kind_of(network: FilmNetwork) -> str:
     return next(kind for kind, named in KINDS.items() if named.network == dotted)
 
 
-def code_of(kind: str) -> str:
-    """The file that holds a kind's network, for the hash of the code that runs it."""
-    return KINDS[kind].network.rpartition(".")[0].replace(".", "/") + ".py"
+def code_of(kind: str, architecture: Architecture) -> list[str]:
+    """The files that hold a kind's network and its trunk, for the hash of the code that runs them."""
+    return [file_of(KINDS[kind].network), file_of(class_of_trunk(architecture.trunk))]

@@ -1,4 +1,4 @@
-"""The trunk in evaluation on a CPU, each convolution with the sum and the ReLU behind it in one pass over
+"""A ResNet in evaluation on a CPU, each convolution with the sum and the ReLU behind it in one pass over
 memory.
 
 With bf16 units a CPU computes a convolution in the time in which its result is written and read again; a ReLU
@@ -9,12 +9,13 @@ absent the plain trunk is used: the numbers are the same but for the rounding of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.networks.arithmetic import has_bf16
-from scripts.networks.resnet import BasicBlock, Trunk
 
 
 def can_fuse(precision: str) -> bool:
@@ -24,21 +25,30 @@ def can_fuse(precision: str) -> bool:
     return precision == "fp32" or has_bf16()
 
 
-class FusedTrunk:
-    """A trunk whose BatchNorms are folded in already (``for_scoring``), in the arithmetic of
-    ``precision``.
+class FusedResNet:
+    """A trunk whose BatchNorms are folded in already, in the arithmetic of ``precision``.
 
-    Called with blocks ``(n, 1, b, b)`` it gives the maps that the trunk gives. For inference only.
+    Called with films or blocks ``(n, 1, h, w)`` it gives the maps that the trunk gives. For inference only.
+
+    Parameters
+    ----------
+    stem : the first convolution
+    blocks : of each residual block its two convolutions and that of its shortcut, if it has one
     """
 
-    def __init__(self, trunk: Trunk, precision: str) -> None:
+    def __init__(
+        self, stem: nn.Conv2d, blocks: Sequence[tuple[nn.Conv2d, nn.Conv2d, nn.Conv2d | None]], precision: str
+    ) -> None:
         self._kind = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._stem = self._weights(trunk.conv1)
-        self._blocks = []
-        for block in trunk.modules():
-            if isinstance(block, BasicBlock):
-                shortcut = None if block.downsample is None else self._weights(block.downsample[0])
-                self._blocks.append((self._weights(block.conv1), self._weights(block.conv2), shortcut))
+        self._stem = self._weights(stem)
+        self._blocks = [
+            (
+                self._weights(first),
+                self._weights(second),
+                None if shortcut is None else self._weights(shortcut),
+            )
+            for first, second, shortcut in blocks
+        ]
 
     def _weights(self, convolution: nn.Conv2d) -> tuple[Tensor, Tensor, list[int], list[int]]:
         weight, bias = (t.detach().to(self._kind) for t in (convolution.weight, convolution.bias))
@@ -56,8 +66,8 @@ class FusedTrunk:
             x, weight, bias, padding, stride, [1, 1], 1, activation, [], ""
         )
 
-    def __call__(self, blocks: Tensor) -> Tensor:
-        x = blocks.to(self._kind).contiguous(memory_format=torch.channels_last)
+    def __call__(self, pictures: Tensor) -> Tensor:
+        x = pictures.to(self._kind).contiguous(memory_format=torch.channels_last)
         x = F.max_pool2d(self._convolved(x, self._stem, "relu"), 3, 2, 1)
         for first, second, shortcut in self._blocks:
             total = x if shortcut is None else self._convolved(x, shortcut, "none")
