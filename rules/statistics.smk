@@ -120,6 +120,7 @@ rule evaluate_models:
         net_benefit=plain(CFG.statistics.net_benefit),
         prevalences=[plain(p) for p in CFG.statistics.prevalences],
         op_t_score=CFG.cohort.op_t_score,
+        predictors=MODELS.own_predictors(role="main"),
         primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/evaluate_models.py"
