@@ -17,17 +17,18 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.networks.arithmetic import autocast, compiled
 from scripts.networks.augmentation import augment
+from scripts.networks.collapse import JUDGED, logit_spread
 from scripts.networks.film_network import FilmNetwork
 from scripts.networks.films import Film, FilmStack
 from scripts.networks.kinds.registry import new_network
 from scripts.networks.member import Member
 from scripts.networks.scoring import auc, for_scoring, probabilities
-from scripts.networks.settings import Settings
+from scripts.networks.settings import Settings, Training
 from scripts.networks.step_clock import StepClock
 
 
 class NotCompiled(StudyError):
-    """The network can't be compiled here, or a signal ended the compiler; no step was made."""
+    """The network can't be compiled here, or a signal ended the compiler; the step was not made."""
 
 
 class FoldTraining:
@@ -47,6 +48,7 @@ class FoldTraining:
     sums : global and local loss, summed over the epoch's steps so far
     settled : after the last step the network as it scores
     held_out : after the last step its probabilities of the held-out films
+    spread : after the last step the SD of its logits of JUDGED training films
     """
 
     def __init__(
@@ -61,13 +63,12 @@ class FoldTraining:
                 network.load_initial(initial)
             except StudyError as error:
                 raise StudyError(f"{member.key('init')}: {error}") from None
+        try:
+            network.freeze(settings.training.trained_stages, settings.training.trunk_norms == "fixed")
+        except StudyError as error:
+            raise StudyError(f"{member.key('training.trained_stages')}: {error}") from None
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=settings.training.learning_rate,
-            momentum=settings.training.momentum,
-            weight_decay=settings.training.weight_decay,
-        )
+        self.optimizer = new_optimizer(self.network, settings.training)
         self.step, self.per_epoch = 0, films // settings.training.batch_size
         self.total = self.per_epoch * settings.training.epochs
         self.history: list[list[float]] = []
@@ -75,6 +76,7 @@ class FoldTraining:
         self.clock = StepClock(device)
         self.settled: FilmNetwork | None = None
         self.held_out: list[float] = []
+        self.spread = math.nan
 
     def state(self) -> dict:
         """What ``load`` needs to go on from here; ``StudyError`` where the loss is no longer finite."""
@@ -121,6 +123,24 @@ class FoldTraining:
                 f" '{key('training.clip_norm')}' (now {options.clip_norm:g}) or"
                 f" '{key('training.weight_decay')}' (now {options.weight_decay:g})."
             )
+
+
+def new_optimizer(network: FilmNetwork, options: Training) -> torch.optim.Optimizer:
+    """The optimiser of what trains of ``network``: the trunk at its share of the rate, and all else.
+
+    SGD with momentum adds the weight decay to the gradient. AdamW takes it from the weights themselves
+    (Loshchilov and Hutter 2019) and has the usual 0.9 and 0.999 for its means.
+    """
+    of_trunk = {id(p) for p in network.trunk.parameters()}
+    others = [p for p in network.parameters() if id(p) not in of_trunk]
+    groups = [{"params": others, "share": 1.0}]
+    if trained := network.trunk_parameters():
+        groups.append({"params": trained, "share": options.trunk_rate})
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=options.learning_rate, weight_decay=options.weight_decay)
+    return torch.optim.SGD(
+        groups, lr=options.learning_rate, momentum=options.momentum, weight_decay=options.weight_decay
+    )
 
 
 def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) -> float:
@@ -177,7 +197,7 @@ def settle_norms(
         return network
     settled = copy.deepcopy(network)
     with autocast(stack.device, precision):
-        settled.measure_norms(stack.batch(rows_of(films)) for films in batches)
+        settled.measure_norms(settled.frozen(stack.batch(rows_of(films))) for films in batches)
     return settled
 
 
@@ -215,10 +235,14 @@ def train(
     def score(batches: Sequence[Sequence[Film]]) -> None:
         run.settled = settle_norms(network, stack, batches[: options.norm_batches], options.precision)
         run.held_out = held_out_scores(run.settled, stack, held_out, options.precision)
+        if run.step == run.total:
+            judged = [film for batch in batches for film in batch][:JUDGED]
+            run.spread = logit_spread(held_out_scores(run.settled, stack, judged, options.precision))
 
     while run.step < run.total:
         epoch, place = divmod(run.step, run.per_epoch)
         batches = epoch_batches(training, options.batch_size, settings.seed, member, epoch)
+        network.rest(epoch < options.thaw_epoch)
         network.train()
         with contextlib.closing(stack.stream([rows_of(films) for films in batches[place:]])) as stream:
             for films in batches[place:]:
@@ -229,7 +253,8 @@ def train(
                 y = torch.tensor([film.label for film in films], dtype=torch.float32)
                 y = y.to(device, non_blocking=True)
                 torch.manual_seed(member.sub_seed(settings.seed, "dropout", run.step))
-                with compiling(member, options.compile and run.step == first):
+                compiles = options.compile and run.step in (first, options.thaw_epoch * run.per_epoch)
+                with compiling(member, compiles):
                     with autocast(device, options.precision):
                         outputs = forward(x)
                     loss_global, loss_local = network.loss_terms(outputs, y)
@@ -237,7 +262,8 @@ def train(
                     (loss_global + options.local_weight * loss_local).backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), options.clip_norm)
                 rate = learning_rate(run.step, run.total, options.learning_rate, options.warmup_fraction)
-                optimizer.param_groups[0]["lr"] = rate
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * group["share"]
                 optimizer.step()
                 run.sums += torch.stack([loss_global.detach(), loss_local.detach()])
                 run.step += 1
@@ -258,14 +284,14 @@ def train(
 
 
 @contextlib.contextmanager
-def compiling(member: Member, first_step: bool) -> Iterator[None]:
-    """Raise ``NotCompiled`` where the first step, in which the network is compiled, fails for another reason
-    than memory.
+def compiling(member: Member, compiles: bool) -> Iterator[None]:
+    """Raise ``NotCompiled`` where a step in which the network is compiled fails for another reason than
+    memory.
     """
     try:
         yield
     except Exception as error:
-        if not first_step or isinstance(error, MemoryError | torch.OutOfMemoryError):
+        if not compiles or isinstance(error, MemoryError | torch.OutOfMemoryError):
             raise
         cause = next(iter(str(error).strip().splitlines()), "")[:200]
         raise NotCompiled(

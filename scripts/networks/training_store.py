@@ -29,14 +29,14 @@ PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 
 TRAINED_ON = "trained_on.json"
 """Published beside them: ``device`` and ``torch`` of the training, not of the run that took it from the
-store, and the ``seconds`` that it took, where they are known.
+store, the number of ``attempts``, and the ``seconds`` that they took, where they are known.
 """
 
 
 def trained_on(record: Mapping) -> dict[str, bytes]:
     """The file TRAINED_ON of a fold with this record in the store."""
     told = {name: record[name] for name in ("device", "torch")}
-    told |= {name: record[name] for name in ("seconds",) if name in record}
+    told |= {name: record[name] for name in ("attempts", "seconds") if name in record}
     return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
 
 

@@ -19,7 +19,7 @@ from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
-from scripts.networks.machine.memory import job_memory_mb
+from scripts.networks.machine.memory import job_memory_mb, memory_options
 from scripts.networks.trunks.registry import class_of_trunk
 from scripts.workflow.params import plain
 
@@ -230,7 +230,9 @@ class Models:
         machine, model = self._config.networks, self._config.models[wildcards.model]
         on_gpu = machine.gpus_per_fold > 0 and machine.device != "cpu"
         architecture, options = self._architecture(wildcards.model), model.training
-        return attempt * job_memory_mb(architecture, options.batch_size, options.precision, on_gpu)
+        return attempt * job_memory_mb(
+            architecture, options.batch_size, options.precision, on_gpu, **memory_options(options)
+        )
 
     def parameter_counts(self, wildcards: Wildcards) -> dict[str, int]:
         """Weights of each network, all that are learned."""
