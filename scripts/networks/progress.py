@@ -107,6 +107,17 @@ def film_array(size: int, on_device: bool) -> str:
     return f"films: {gigabytes(size)}, {'in GPU memory' if on_device else 'read from the disk'}"
 
 
+def views_begun(films: int, views: int, size: int, device: str, done: int) -> str:
+    """What frozen stages give is computed; of ``done`` films it is there."""
+    there = f"; those of {done} films are there" if done else ""
+    return f"{1 + views} views of each of {films} films, {gigabytes(size)} on the disk, on {device}{there}"
+
+
+def views_kept(films: int, views: int, size: int) -> str:
+    """The views are there."""
+    return f"views kept: {1 + views} of each of {films} films, {gigabytes(size)}"
+
+
 def optimiser_steps(steps: int) -> str:
     """Steps made now; 0 for a fold out of the store."""
     return f"optimiser steps: {steps}"

@@ -24,10 +24,11 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.networks.arithmetic import exact_arithmetic
+from scripts.networks.changed_films import ChangedFilms
 from scripts.networks.csv_tables import INDEX, csv_text
 from scripts.networks.films import FilmStack
 from scripts.networks.kinds.registry import KINDS
-from scripts.networks.loop import FoldTraining, held_out_scores, settle_norms, train
+from scripts.networks.loop import FoldTraining, settle_norms, train
 from scripts.networks.machine.device import choose_kind, device_memory
 from scripts.networks.machine.memory import training_memory
 from scripts.networks.member import Member
@@ -126,8 +127,9 @@ def time_steps(member: Member, settings: Settings, device: torch.device, seconds
             batch = largest
             made, run = steps(batch, 0.7 * seconds)
         films, precision = stack.films[:batch], settings.training.precision
-        norms = spent(lambda: settle_norms(run.network, stack, [films], precision))
-        score = spent(lambda: held_out_scores(run.network, stack, films, precision)) / len(films)
+        source = ChangedFilms(stack, settings, member)
+        norms = spent(lambda: settle_norms(run.network, source, [films], precision))
+        score = spent(lambda: source.scores(run.network, films)) / len(films)
     return Timed(
         device.type,
         torch.cuda.device_count() if device.type == "cuda" else 0,
