@@ -92,17 +92,19 @@ def described(
     one = training_seconds(options, folds, patients, timed)
     trainings, at_once = folds * config.models[network].seeds, side_by_side(config, timed, cores)
     at_once = min(at_once, trainings)
-    whole = math.ceil(trainings / at_once) * one
+    of_views = patients.films * (1 + options["views"]) * timed["view_s"]
+    whole = math.ceil(trainings / at_once) * one + of_views
     place = "this machine's GPU" if timed["device"] == "cuda" else "this machine's CPU"
     scaled = (
         "" if timed["batch"] == options["batch_size"] else f", scaled to batches of {options['batch_size']}"
     )
     films = "" if patients.films == patients.number else f", {patients.films} films"
     together = f", {at_once} at a time" if at_once > 1 else ""
+    before = f", after {duration(of_views)} for the films' views" if of_views else ""
     return whole, (
-        f"models.{network}: about {duration(one)} a training, {duration(whole)} for {trainings}{together}"
-        f" ({patients.number} training patients, {patients.source}{films}; {timed['step_s']:.2g} s a step of"
-        f" {timed['batch']} films, timed on {place}{busy}{scaled})"
+        f"models.{network}: about {duration(one)} a training{before}, {duration(whole)} for"
+        f" {trainings}{together} ({patients.number} training patients, {patients.source}{films};"
+        f" {timed['step_s']:.2g} s a step of {timed['batch']} films, timed on {place}{busy}{scaled})"
     )
 
 

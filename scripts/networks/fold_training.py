@@ -21,7 +21,7 @@ from scripts.networks.arithmetic import exact_arithmetic, out_of_memory
 from scripts.networks.collapse import ATTEMPTS, learned_nothing
 from scripts.networks.csv_tables import csv_text
 from scripts.networks.films import Film, FilmStack, data_hash, split_fold
-from scripts.networks.kept_views import KeptViews
+from scripts.networks.kept_views import KeptViews, recorded_views
 from scripts.networks.loop import FoldTraining, NotCompiled, refuse_no_batch, train
 from scripts.networks.machine.device import (
     choose_kind,
@@ -129,7 +129,7 @@ class FoldJob:
                 " given. Make them with scripts.networks.cache_views and pass their views.json as --views."
             )
         films = FilmStack(cache, self.settings.architecture.side).films
-        return KeptViews(record, films, self.settings, self.initial, self.member, device, spared)
+        return recorded_views(record, films, self.settings, self.initial, self.member, device, spared)
 
     def attempts(
         self, stack: FilmStack, views: KeptViews | None, received: Sequence[int]

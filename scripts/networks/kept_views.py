@@ -28,47 +28,26 @@ class KeptViews(ItemStack):
 
     Parameters
     ----------
-    record : the file RECORD of the views
-    films : all films of the cache that they are of
-    initial : content of the weights file that the training starts from
-    device, needed : as of ``ItemStack``
-
-    Raises
-    ------
-    StudyError : the views are not there, or of other films, settings or weights
+    path : array of ``cache_views``
+    films, shape : how many films it is of, and the shape of what is kept of a view
+    device, needed, anew : as of ``ItemStack``
     """
 
     def __init__(
         self,
-        record: Path,
-        films: Sequence[Film],
+        path: Path,
+        films: int,
+        shape: tuple[int, ...],
         settings: Settings,
-        initial: bytes | None,
         member: Member,
         device: torch.device,
         needed: int | None = None,
+        anew: str = "",
     ) -> None:
-        anew = f"Delete '{record.parent}' and run again; cache_views makes it anew."
-        try:
-            told = json.loads(record.read_text(encoding="utf-8"))
-            key, shape = told["key"], tuple(told["shape"])
-        except (OSError, ValueError, KeyError):
-            raise StudyError(f"The views '{record}' are not there. {anew}") from None
-        if initial is None or key != views_key(films, settings, initial):
-            raise StudyError(f"The views '{record}' are of other films, settings, weights or code. {anew}")
         self.views = settings.training.views
         self._settings, self._member = settings, member
-        super().__init__(
-            record.with_name(f"{key}.npy"),
-            (len(films), 1 + self.views),
-            shape,
-            np.float16,
-            torch.float16,
-            device,
-            needed,
-            "has another shape than its record tells",
-            anew,
-        )
+        axes, misfit = (films, 1 + self.views), "has another shape than its record tells"
+        super().__init__(path, axes, shape, np.float16, torch.float16, device, needed, misfit, anew)
 
     def drawn(self, films: Sequence[Film], step: int) -> list[int]:
         """Which view each film of a step is seen as."""
@@ -109,3 +88,35 @@ class KeptViews(ItemStack):
                 x = self.frozen(network, films[start : start + options.batch_size])
                 logits += network.from_frozen(x)[0].double().sigmoid().tolist()
         return logits
+
+
+def recorded_views(
+    record: Path,
+    films: Sequence[Film],
+    settings: Settings,
+    initial: bytes | None,
+    member: Member,
+    device: torch.device,
+    needed: int | None = None,
+) -> KeptViews:
+    """The views that the file RECORD of ``cache_views`` tells of.
+
+    Parameters
+    ----------
+    films : all films of the cache that they are of
+    initial : content of the weights file that the training starts from
+
+    Raises
+    ------
+    StudyError : the views are not there, or of other films, settings or weights
+    """
+    anew = f"Delete '{record.parent}' and run again; cache_views makes it anew."
+    try:
+        told = json.loads(record.read_text(encoding="utf-8"))
+        key, shape = told["key"], tuple(told["shape"])
+    except (OSError, ValueError, KeyError):
+        raise StudyError(f"The views '{record}' are not there. {anew}") from None
+    if initial is None or key != views_key(films, settings, initial):
+        raise StudyError(f"The views '{record}' are of other films, settings, weights or code. {anew}")
+    array = record.with_name(f"{key}.npy")
+    return KeptViews(array, len(films), shape, settings, member, device, needed, anew)

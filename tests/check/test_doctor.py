@@ -702,6 +702,7 @@ TIMED = {
     "step_s": 2.0,
     "norms_s": 1.0,
     "score_s": 0.1,
+    "view_s": 0.0,
 }
 PATIENTS = training_times.Patients(100, "simulated", 100)
 
@@ -731,6 +732,11 @@ def test_trainings_run_side_by_side_where_there_are_cores_or_gpus():
         assert seconds == pytest.approx(rounds * one) and words in said
         assert "2 s a step of 5 films" in said and "scaled" not in said
         assert ("GPU" in said) == bool(devices)
+    config.models[NETWORK].training.views, views = 3, TIMED | {"view_s": 0.5}
+    seconds, said = training_times.described(config, NETWORK, views, patients, 64)
+    assert (
+        seconds == pytest.approx(one + 256 * 4 * 0.5) and ", after 8 min 32 s for the films' views," in said
+    )
     said = training_times.described(config, NETWORK, TIMED | {"batch": 2}, patients, 1)[1]
     assert "a step of 2 films, timed on this machine's CPU, scaled to batches of 5" in said
 

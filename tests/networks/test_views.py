@@ -24,7 +24,7 @@ from scripts.networks.cache_views import main as cache_views_command
 from scripts.networks.csv_tables import csv_text, read_csv
 from scripts.networks.films import FilmStack, rows_of, split_fold
 from scripts.networks.fold_training import train_fold
-from scripts.networks.kept_views import KeptViews
+from scripts.networks.kept_views import recorded_views
 from scripts.networks.kinds.registry import architecture_class, new_network
 from scripts.networks.member import Member
 from scripts.networks.scoring import for_scoring, probabilities
@@ -147,11 +147,15 @@ def test_a_step_draws_a_view_of_each_film_and_never_looks_at_the_films(
 ):
     _, record = make(cache, frozen, weights, tmp_path / "views")
     stack, read = FilmStack(cache, 96), settings_of(frozen, "hybrid")
-    kept = KeptViews(record, stack.films, read, weights.read_bytes(), Member("net", 0), torch.device("cpu"))
+    kept = recorded_views(
+        record, stack.films, read, weights.read_bytes(), Member("net", 0), torch.device("cpu")
+    )
     films = stack.films[:8]
     steps = [kept.drawn(films, step) for step in range(60)]
     assert {view for step in steps for view in step} == {0, 1, 2, 3} and steps[0] != steps[1]
-    other = KeptViews(record, stack.films, read, weights.read_bytes(), Member("net", 1), torch.device("cpu"))
+    other = recorded_views(
+        record, stack.films, read, weights.read_bytes(), Member("net", 1), torch.device("cpu")
+    )
     assert other.drawn(films, 0) != steps[0] and kept.drawn(films, 0) == steps[0]
     array = np.load(record.with_name(json.loads(record.read_text())["key"] + ".npy"))
     (bits,) = kept.read([films], 5)
@@ -176,7 +180,7 @@ def test_a_training_broken_off_goes_on_to_the_same_weights(cache, frozen, weight
     stack, read = FilmStack(cache, 96), settings_of(frozen, "hybrid")
     training, held_out = split_fold(stack.films, 0)
     member, initial = Member("net", 0), weights.read_bytes()
-    views = KeptViews(record, stack.films, read, initial, member, torch.device("cpu"))
+    views = recorded_views(record, stack.films, read, initial, member, torch.device("cpu"))
 
     def begun():
         run = FoldTraining(member, len(training), read, initial, torch.device("cpu"))
