@@ -107,6 +107,17 @@ def film_array(size: int, on_device: bool) -> str:
     return f"films: {gigabytes(size)}, {'in GPU memory' if on_device else 'read from the disk'}"
 
 
+def views_begun(films: int, views: int, size: int, device: str, done: int) -> str:
+    """What frozen stages give is computed; of ``done`` films it is there."""
+    there = f"; those of {done} films are there" if done else ""
+    return f"{1 + views} views of each of {films} films, {gigabytes(size)} on the disk, on {device}{there}"
+
+
+def views_kept(films: int, views: int, size: int) -> str:
+    """The views are there."""
+    return f"views kept: {1 + views} of each of {films} films, {gigabytes(size)}"
+
+
 def optimiser_steps(steps: int) -> str:
     """Steps made now; 0 for a fold out of the store."""
     return f"optimiser steps: {steps}"
@@ -164,12 +175,22 @@ def hardly_learns(learning_rate: float, key: Callable[[str], str]) -> str:
     )
 
 
-def learned_nothing(member: object, key: Callable[[str], str]) -> str:
-    """All held-out films have one score."""
+def begins_again(member: object, loss: float, spread: float) -> str:
+    """A training has learned nothing and begins once more."""
+    return f"{member}: {_nothing(loss, spread)}; it begins once more with other random numbers"
+
+
+def learned_nothing(member: object, loss: float, spread: float, key: Callable[[str], str]) -> str:
+    """All attempts at a training have learned nothing; the figures are those of the one that is kept."""
     return (
-        f"WARNING: {member}: all held-out films get the same score: it has learned nothing that could be"
-        f" used. Look at history.csv; lower '{key('training.learning_rate')}', or start from other weights."
+        f"WARNING: {member}: in every attempt {_nothing(loss, spread)}; the attempt with the lower loss is"
+        f" kept. Look at history.csv; start from other weights ('{key('init')}'), train longer"
+        f" ('{key('training.epochs')}') or change '{key('training.learning_rate')}'."
     )
+
+
+def _nothing(loss: float, spread: float) -> str:
+    return f"it has learned nothing (global loss {loss:.3f}, SD of the training films' logits {spread:.3f})"
 
 
 def gigabytes(size: int) -> str:

@@ -19,7 +19,7 @@ from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
-from scripts.networks.machine.memory import job_memory_mb
+from scripts.networks.machine.memory import job_memory_mb, memory_options
 from scripts.networks.trunks.registry import class_of_trunk
 from scripts.workflow.params import plain
 
@@ -70,6 +70,11 @@ class Models:
             for model in self._config.shown_models()
             if role in ("", model["role"]) and kind in ("", model["kind"])
         ]
+
+    def own_predictors(self, *, role: str) -> dict[str, str]:
+        """The study's own predictors (name and type) that the models of a role read."""
+        read = {name for model in self.shown(role) for name in model["predictors"]}
+        return {name: one.type for name, one in self._config.predictors.items() if name in read}
 
     def shown(self, role: str) -> list[dict[str, Any]]:
         """The models of a role as scripts that show them are told (``Config.shown_models``)."""
@@ -178,6 +183,15 @@ class Models:
             return None
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
 
+    def views(self, wildcards: Wildcards) -> str | list[str]:
+        """Input function: the record of the views that a training draws from, where they are kept."""
+        kept = self._config.models[wildcards.model].training.views > 0
+        return f"state/cache/views/{wildcards.model}/views.json" if kept else []
+
+    def with_views(self) -> str:
+        """The networks whose films' views are kept, as a wildcard's pattern."""
+        return _pattern([n for n in self.networks if self._config.models[n].training.views])
+
     def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
         """Params function: the hash of what makes a bundle of a network's kind."""
         return lambda wildcards: code("scripts/bundle/make_bundle.py", *self._code(wildcards))
@@ -193,6 +207,18 @@ class Models:
         """Models that start from a weights file, and the file."""
         found = {name: self._start(name) for name in self._config.models}
         return {name: path for name, path in found.items() if path is not None}
+
+    def learning(self) -> dict[str, str]:
+        """Models of which is told whether they learned, networks and those on embeddings: what each began
+        from (``start`` of LEARNING).
+        """
+        found = {}
+        for name, model in self._config.models.items():
+            if name in self.networks:
+                found[name] = model.init if model.init in ("random", "imagenet") else "file"
+            elif model.kind == "features":
+                found[name] = "embeddings"
+        return found
 
     def trainings(self) -> list[tuple[str, str]]:
         """Every training: network and run."""
@@ -225,7 +251,9 @@ class Models:
         machine, model = self._config.networks, self._config.models[wildcards.model]
         on_gpu = machine.gpus_per_fold > 0 and machine.device != "cpu"
         architecture, options = self._architecture(wildcards.model), model.training
-        return attempt * job_memory_mb(architecture, options.batch_size, options.precision, on_gpu)
+        return attempt * job_memory_mb(
+            architecture, options.batch_size, options.precision, on_gpu, **memory_options(options)
+        )
 
     def parameter_counts(self, wildcards: Wildcards) -> dict[str, int]:
         """Weights of each network, all that are learned."""

@@ -29,6 +29,17 @@ def test_the_command_prints_what_it_timed(settings, capsys):
     assert 0 < timed["norms_s"] < timed["step_s"] and 0 < timed["score_s"] < timed["step_s"]
 
 
+def test_where_views_are_kept_a_step_is_timed_behind_the_frozen_stages(settings):
+    """Larger films cost a view more, and a step of the heads the same."""
+    settings["training"] |= {"trained_stages": 0, "views": 4}
+    settings["architecture"] |= {"block_size": 96}
+    timed = time_steps.time_steps(Member("net", 0), settings_of(settings, HYBRID), CPU, 10)
+    assert timed.view_s > 0 and timed.batch == 8
+    settings["training"] |= {"views": 0}
+    plain = time_steps.time_steps(Member("net", 0), settings_of(settings, HYBRID), CPU, 10)
+    assert plain.view_s == 0 and timed.step_s < plain.step_s and timed.score_s < plain.score_s
+
+
 def test_without_time_two_films_are_timed_once(settings):
     timed = time_steps.time_steps(Member("net", 0), settings_of(settings, HYBRID), CPU, 0)
     assert (timed.batch, timed.steps) == (2, 1) and timed.step_s > 0
