@@ -38,7 +38,7 @@ from scripts.networks.training_store import fold_key
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from scripts.workflow.models import Models
 from tests.bench.real import Rows, processor
-from tests.bench.real_studies import ROOT, end_on_sigterm, snakemake
+from tests.bench.real_studies import ROOT, code_copy, end_on_sigterm, snakemake
 from tests.bench.real_tables import markdown
 
 LEVELS = {
@@ -56,6 +56,7 @@ CAPABILITIES = {"default": "DEFAULT", "avx2": "AVX2", "avx512": "AVX512"}
 class Plan:
     """The shipped study's main network: where its films lie, and what ``train_fold`` is told."""
 
+    code: Path
     study: Path
     cache: Path
     model: str
@@ -67,16 +68,17 @@ class Plan:
     def of(cls, folder: Path, cores: int, config_file: Path) -> Plan:
         """The plan of a config's study, whose films are made in ``folder`` unless they are there."""
         folder.mkdir(parents=True, exist_ok=True)
+        code = code_copy(folder)
         shutil.copyfile(config_file, folder / "config.yaml")
         config: Config = read_config(read_config_file(config_file))
         models, name = Models(config), config.main_network
         side = models.side(name)
         cache = folder / f"state/cache/{side}/train"
         # Snakemake finds what is there by itself, and makes it anew where the config has changed
-        snakemake(folder, [f"state/cache/{side}/train/index.csv"], cores)
+        snakemake(code, folder, [f"state/cache/{side}/train/index.csv"], cores)
         asked = SimpleNamespace(model=name)
         settings, kind = models.training_settings(asked), models.kind(asked)
-        return cls(folder, cache, name, kind, settings, config.cohort.folds)
+        return cls(code, folder, cache, name, kind, settings, config.cohort.folds)
 
     def key(self, member: Member) -> str:
         """The workflow's own key of a training."""
@@ -109,7 +111,7 @@ def trained(plan: Plan, level: str, member: Member) -> dict[str, Any]:
     log.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
         [*command, "--log", str(log)],
-        cwd=ROOT,
+        cwd=plan.code,
         env=os.environ | LEVELS[level],
         capture_output=True,
         text=True,

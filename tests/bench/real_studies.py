@@ -15,6 +15,7 @@ for the internal test, which nothing here looks at.
 from __future__ import annotations
 
 import fcntl
+import functools
 import hashlib
 import json
 import os
@@ -40,6 +41,9 @@ from scripts.common.errors import StudyError
 from tests.bench.bone_films import plant_bone
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ("Snakefile", "config.yaml", "config", "rules", "scripts", "profiles", "report", "envs")
+"""What the workflow needs of the repository."""
+
 SEED = 20260317
 CUTOFF = -2.5
 COVERED = (0.2, 0.8)
@@ -191,13 +195,42 @@ def _least_test_share(hospitals: Hospitals, centers: Sequence[Mapping[str, Any]]
     return round(1.2 / rarer, 6)
 
 
-def snakemake(folder: Path, targets: Sequence[str], cores: int) -> None:
-    """Make ``targets`` of the study in ``folder``, which holds a ``config.yaml``; ``StudyError`` where that
-    fails. What Snakemake prints goes to ``bench.log``.
+@functools.cache
+def code_copy(scratch: Path) -> Path:
+    """A copy of the workflow as it is now, below ``scratch``: a bench of hours isn't disturbed by work on the
+    repository. The same code is copied once.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *WORKFLOW],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    names = sorted(name for name in set(listed.stdout.decode().split("\0")) if (ROOT / name).is_file())
+    contents = {name: (ROOT / name).read_bytes() for name in names}
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    target = scratch / "code" / digest.hexdigest()[:12]
+    if not target.is_dir():
+        part = target.with_name(f"{target.name}.{os.getpid()}")
+        for name, content in contents.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(content)
+        try:
+            part.rename(target)
+        except OSError:  # another bench has just made it
+            shutil.rmtree(part)
+    return target
+
+
+def snakemake(code: Path, folder: Path, targets: Sequence[str], cores: int) -> None:
+    """Make ``targets`` of the study in ``folder``, which holds ``config.yaml``, by the workflow in ``code``;
+    ``StudyError`` where that fails. What Snakemake prints goes to ``bench.log``.
     """
     command = [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-        *("--directory", str(folder), "--workflow-profile", str(ROOT / "profiles/default")),
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(code / "Snakefile")),
+        *("--directory", str(folder), "--workflow-profile", str(code / "profiles/default")),
         *("--cores", str(cores), "--quiet", "rules", "--nolock", "--", *targets),
     ]
     log = folder / "bench.log"
@@ -209,12 +242,18 @@ def snakemake(folder: Path, targets: Sequence[str], cores: int) -> None:
         except OSError:
             raise StudyError(f"Another bench is at work in '{folder}'. Wait for it, or end it.") from None
         started = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=file, stderr=file, pass_fds=[lock.fileno()]
+            command,
+            cwd=code,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            pass_fds=[lock.fileno()],
+            start_new_session=True,
         )
         try:
             code = started.wait()
         except BaseException:  # this bench is being ended, so its jobs end too; trainings save their state
-            started.send_signal(signal.SIGINT)
+            os.killpg(started.pid, signal.SIGTERM)
             started.wait()
             raise
     if code:
@@ -241,7 +280,7 @@ class Study:
             "tables": [_digest(path) for path in sorted(hospitals.folder.rglob("*.csv"))],
         }
         self.key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
-        self.task, self._cohort = task, own
+        self.task, self._cohort, self._scratch = task, own, scratch
         self.path = scratch / "studies" / f"{task.name}_{self.key}"
         self.hospitals = hospitals
         self.development = development(hospitals.config)
@@ -306,7 +345,7 @@ class Study:
             yaml.safe_dump(self.config(models, networks or {}), sort_keys=False, allow_unicode=True),
             encoding="utf-8",
         )
-        snakemake(self.path, targets, cores)
+        snakemake(code_copy(self._scratch), self.path, targets, cores)
 
     @property
     def cohort(self) -> pd.DataFrame:

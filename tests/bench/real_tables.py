@@ -73,8 +73,11 @@ TITLES = (
     "outside",
     "difference outside",
     "SD of logits",
+    "started once more",
     "processor minutes",
+    "of the views",
 )
+"""Titles of a task's table. Minutes are of one seed: in all folds, and beside that for the kept views."""
 
 
 def patients_of(cohort: pd.DataFrame, half: int | None) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -109,7 +112,11 @@ def lines_of(
         cells.append(_number(_auc(labels[here], worst[here])) if both else "")
     cells += _outside(rows, others, outside)
     cells.append(f"{statistics.median(map(_logit_spread, scores)):.2f}")
+    again = sum(attempts > 1 for row in folds for attempts in row.get("attempts", []))
+    cells.append(str(again) if again else "")
     cells.append(f"{statistics.median(row['minutes'] for row in folds):.1f}")
+    views = max(row.get("views_minutes", 0) for row in folds)
+    cells.append(f"{views:.1f}" if views else "")
     return cells
 
 

@@ -11,6 +11,7 @@ import pytest
 from scripts.networks.member import Member
 from tests.bench import collapse
 from tests.bench.real import Rows
+from tests.bench.real_studies import ROOT
 
 
 def row(level: str = "avx2", seed: int = 0, fold: int = 0, **values: float) -> dict:
@@ -29,7 +30,7 @@ def row(level: str = "avx2", seed: int = 0, fold: int = 0, **values: float) -> d
 @pytest.fixture
 def plan(tmp_path, cache, settings):
     text = json.dumps(settings)
-    return collapse.Plan(tmp_path, cache, "net", "hybrid", text, 5)
+    return collapse.Plan(ROOT, tmp_path, cache, "net", "hybrid", text, 5)
 
 
 def test_a_training_is_that_of_the_workflow_and_is_not_made_again(plan, tmp_path):
@@ -46,7 +47,7 @@ def test_a_training_is_that_of_the_workflow_and_is_not_made_again(plan, tmp_path
 
 def test_another_setting_is_another_training(plan, settings, tmp_path, cache):
     settings["training"]["epochs"] += 1
-    other = collapse.Plan(tmp_path, cache, "net", "hybrid", json.dumps(settings), 5)
+    other = collapse.Plan(ROOT, tmp_path, cache, "net", "hybrid", json.dumps(settings), 5)
     assert other.key(Member("net", 0)) != plan.key(Member("net", 0))
 
 
