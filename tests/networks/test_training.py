@@ -16,7 +16,8 @@ import torch
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
-from scripts.networks import collapse, loop
+from scripts.networks import collapse
+from scripts.networks.changed_films import ChangedFilms
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.films import FilmStack, data_hash, split_fold
 from scripts.networks.fold_training import FoldJob, train_fold
@@ -123,7 +124,7 @@ def test_held_out_patients_are_never_trained_on(cache, settings, tmp_path, monke
         return standardize(self, bits, rows)
 
     monkeypatch.setattr(FilmStack, "standardize", watched)
-    monkeypatch.setattr(loop, "held_out_scores", lambda network, stack, films, precision: [0.5] * len(films))
+    monkeypatch.setattr(ChangedFilms, "scores", lambda self, network, films: [0.5] * len(films))
     run(cache, settings, tmp_path)
     held_out = {int(row["row"]) for row in read_csv(cache / "index.csv", ()) if row["fold"] == "0"}
     assert len(seen) == 32 and not seen & held_out

@@ -66,6 +66,11 @@ def test_who_reads_whom(models):
     assert order.index("top") > max(map(order.index, ("combined", "head"))) and "deep" not in order
 
 
+def test_a_first_answer_waits_for_no_network(models):
+    """What reads a network, or a model that reads one, isn't among its models."""
+    assert models.without_network() == ["clinical", "age", "logistic", "osta", "head", "given"]
+
+
 def test_predictors_with_their_types_and_embeddings_with_their_files(models):
     found = models.predictors(of(model="top"))
     assert [(one["name"], one["type"]) for one in found] == [

@@ -43,6 +43,11 @@ class WholeFilmArchitecture:
         """The setting of a model that makes films smaller."""
         return "side"
 
+    @property
+    def frozen_part(self) -> dict[str, object]:
+        """What decides what a film's way to features is, the last layer left out."""
+        return {"backbone": self.backbone, "side": self.side}
+
     def _counted(self) -> Backbone:
         try:
             return backbone_for(self.backbone, self.side)
