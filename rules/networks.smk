@@ -246,10 +246,13 @@ rule score_masked:
 
 
 rule explain_gradcam:
-    """Heat maps of films of the internal test set: the most certain of each kind, and a random sample."""
+    """Heat maps of films of the internal test set: the most certain of each kind where the network learned,
+    and a random sample.
+    """
     input:
         predictions="results/predictions.csv",
         thresholds="results/statistics/thresholds.csv",
+        learning="results/statistics/learning.csv",
         films=MODELS.cache("films.npy", "internal_test"),
         index=MODELS.cache("index.csv", "internal_test"),
         weights=MODELS.trained("weights.pt"),
@@ -279,7 +282,7 @@ rule explain_gradcam:
     shell:
         "exec python -m scripts.networks.explain_gradcam"
         " --model {wildcards.model} --predictions {input.predictions:q}"
-        " --thresholds {input.thresholds:q} --set internal_test"
+        " --thresholds {input.thresholds:q} --learning {input.learning:q} --set internal_test"
         ' --cache "$(dirname {input.index:q})" --weights {input.weights:q}'
         " --cases {params.cases} --random {params.random} --seed {params.seed}"
         " --cases-csv {output.cases:q} --maps-npz {output.maps:q}"

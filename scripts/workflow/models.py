@@ -208,6 +208,18 @@ class Models:
         found = {name: self._start(name) for name in self._config.models}
         return {name: path for name, path in found.items() if path is not None}
 
+    def learning(self) -> dict[str, str]:
+        """Models of which is told whether they learned, networks and those on embeddings: what each began
+        from (``start`` of LEARNING).
+        """
+        found = {}
+        for name, model in self._config.models.items():
+            if name in self.networks:
+                found[name] = model.init if model.init in ("random", "imagenet") else "file"
+            elif model.kind == "features":
+                found[name] = "embeddings"
+        return found
+
     def trainings(self) -> list[tuple[str, str]]:
         """Every training: network and run."""
         return [(network, run) for network in self.networks for run in self.runs(network)]

@@ -1,14 +1,15 @@
-"""Heat maps: against autograd's Grad-CAM, one normalisation per film, cases by rule."""
+"""Heat maps: against autograd's Grad-CAM, signed, in units of the logit, of cases chosen by rule."""
 
 import numpy as np
 import pytest
 import torch
 
+from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.networks.csv_tables import csv_text, read_csv
 from scripts.networks.films import FilmStack
-from scripts.networks.gradcam import choose_cases, draw_cases, explain_cases, heat_map
+from scripts.networks.gradcam import choose_cases, draw_cases, evidence_map, explain_cases
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.training_store import weights_bytes
@@ -37,9 +38,23 @@ def test_map_is_the_gradient_at_every_place_of_the_last_layer(network):
         torch.testing.assert_close(block, hires[9 * film + 3 * r + c], atol=1e-7, rtol=1e-4)
 
 
-def test_a_film_is_normalised_once_not_block_by_block():
-    evidence = torch.tensor([[[4.0, 0.0], [2.0, -3.0]], [[-1.0, -2.0], [-3.0, -4.0]]])
-    assert heat_map(evidence).tolist() == [[[1, 0], [0.5, 0]], [[0, 0], [0, 0]]]
+def test_evidence_is_signed_and_does_not_depend_on_the_number_of_places():
+    class Fixed:
+        """A network whose evidence is given."""
+
+        def __init__(self, evidence):
+            self._evidence = torch.as_tensor(evidence)
+
+        def evidence(self, films):
+            return self._evidence
+
+    one, other = Fixed([[[4.0, 0.0], [2.0, -3.0]]]), Fixed([[[0.0, 0.0], [0.0, -1.0]]])
+    assert evidence_map([one, other], None).tolist() == [[[8, 0], [4, -8]]]
+    fine = Fixed(
+        torch.tensor([[[4.0, 0.0], [2.0, -3.0]]]).repeat_interleave(2, 1).repeat_interleave(2, 2) / 4
+    )
+    assert evidence_map([fine], None).mean() == evidence_map([one], None).mean() == 3
+    assert evidence_map([fine], None).amax() == evidence_map([one], None).amax() == 16
 
 
 def patients(scores, labels):
@@ -50,18 +65,29 @@ def patients(scores, labels):
 
 
 def test_the_most_certain_cases_of_each_kind_are_chosen():
-    rows = patients([0.9, 0.8, 0.95, 0.5, 0.7, 0.1, 0.2, 0.05, 0.3], [1, 1, 1, 0, 0, 0, 0, 1, 1])
+    rows = patients([0.9, 0.8, 0.95, 0.77, 0.76, 0.1, 0.2, 0.05, 0.24], [1, 1, 1, 0, 0, 0, 0, 1, 1])
     chosen = [(kind, row["patient_id"]) for kind, row in choose_cases(rows, 0.5, 2)]
     assert chosen == [
         ("TP", "p2"),
         ("TP", "p0"),
-        ("FP", "p4"),
         ("FP", "p3"),
+        ("FP", "p4"),
         ("TN", "p5"),
         ("TN", "p6"),
         ("FN", "p7"),
         ("FN", "p8"),
     ]
+
+
+def test_no_film_near_the_threshold_is_called_certain():
+    """Odds three times those at the threshold, or a third of them, are far enough."""
+    rows = patients([0.44, 0.46, 0.45, 0.16, 0.1], [0, 1, 0, 0, 1])
+    assert choose_cases(rows[:3], 0.452, 2) == []
+    far = [(kind, row["score"]) for kind, row in choose_cases(rows, 0.452, 2)]
+    assert far == [("TN", "0.16"), ("FN", "0.1")]
+    for threshold, score, certain in ((0.5, 0.7501, 1), (0.5, 0.7499, 0), (0.1, 0.2501, 1), (0.1, 0.2499, 0)):
+        assert len(choose_cases(patients([score], [1]), threshold, 2)) == certain
+    assert len(choose_cases(patients([0.0, 1.0], [1, 1]), 0.0, 2)) == 1  # a threshold that nothing lies below
 
 
 def test_a_random_sample_depends_on_no_order_and_on_no_score():
@@ -96,11 +122,15 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     write_text(tmp_path / "predictions.csv", csv_text(("patient_id", "set", "label", "net"), rows))
     write_text(tmp_path / "thresholds.csv", "model,threshold,rule\nother,0.9,youden\nnet,0.4,youden\n")
 
-    def explain(name):
+    def explain(name, learned="yes"):
+        write_text(
+            tmp_path / "learning.csv", f"model,fold,learned\nnet,0,no\nother,all,no\nnet,all,{learned}\n"
+        )
         explain_cases(
             "net",
             tmp_path / "predictions.csv",
             tmp_path / "thresholds.csv",
+            tmp_path / "learning.csv",
             "internal_test",
             cache,
             weights,
@@ -123,13 +153,12 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     assert [c["chosen"] for c in cases] == ["certain"] * 8 + ["random"] * 3
     assert maps["image_id"].tolist() == [c["image_id"] for c in cases]
     assert {c["threshold"] for c in cases} == {"0.4"} and {c["set"] for c in cases} == {"internal_test"}
-    assert maps["film"].shape == maps["heat"].shape == (11, 96, 96)
+    assert maps["film"].shape == maps["evidence"].shape == (11, 96, 96)
     assert maps["grid"].shape == (11, 3, 3)
-    assert maps["film"].dtype == np.uint16 and maps["heat"].dtype == np.float32
-    assert maps["heat"].min() >= 0 and maps["heat"].max() <= 1
-    assert ((maps["grid"].max((1, 2)) == 1) | (maps["grid"].max((1, 2)) == 0)).all() and maps[
-        "grid"
-    ].max() == 1
+    assert maps["film"].dtype == np.uint16 and maps["evidence"].dtype == np.float32
+    assert (maps["grid"] > 0).any() and (maps["grid"] < 0).any()
+    assert len(set(np.abs(maps["grid"]).max((1, 2)))) > 1  # not each film to its own maximum
+    np.testing.assert_allclose(maps["evidence"].mean((1, 2)), maps["grid"].mean((1, 2)), atol=0.2)
     stack = FilmStack(cache, 96)
     for n, image_id in enumerate(maps["image_id"]):
         film = next(f for f in stack.films if f.image_id == image_id)
@@ -138,3 +167,9 @@ def test_cases_and_maps_belong_together_and_repeat(cache, settings, tmp_path):
     explain("b")
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
+    explain("c", learned="no")
+    cases = read_csv(tmp_path / "c.csv", ())
+    assert [c["chosen"] for c in cases] == ["random"] * 3
+    assert np.load(tmp_path / "c.npz")["image_id"].tolist() == [c["image_id"] for c in cases]
+    with pytest.raises(StudyError, match="learning.csv' needs exactly one row"):
+        explain("d", learned="yes\nnet,all,no")

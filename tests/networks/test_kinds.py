@@ -141,18 +141,18 @@ def test_heat_maps_show_the_networks_evidence(case, films, tmp_path):
     rows = [(row["patient_id"], "internal_test", row["label"], n / 20) for n, row in enumerate(index)]
     write_text(tmp_path / "predictions.csv", csv_text(("patient_id", "set", "label", "net"), rows))
     write_text(tmp_path / "thresholds.csv", csv_text(("model", "threshold"), [("net", 0.5)]))
+    write_text(tmp_path / "learning.csv", "model,fold,learned\nnet,all,yes\n")
     explain_cases(
-        "net", tmp_path / "predictions.csv", tmp_path / "thresholds.csv", "internal_test", films,
-        [case.weights], 1, 2, 3, tmp_path / "cases.csv", tmp_path / "maps.npz", "cpu", 1,
-        Log(None, "test", echo=False),
+        "net", tmp_path / "predictions.csv", tmp_path / "thresholds.csv", tmp_path / "learning.csv",
+        "internal_test", films, [case.weights], 1, 2, 3, tmp_path / "cases.csv", tmp_path / "maps.npz", "cpu",
+        1, Log(None, "test", echo=False),
     )  # fmt: skip
     maps = np.load(tmp_path / "maps.npz", allow_pickle=False)
-    assert maps["heat"].shape == maps["film"].shape == (6, SIDE, SIDE)
-    assert maps["heat"].min() >= 0 and maps["heat"].max() == 1
+    assert maps["evidence"].shape == maps["film"].shape == (6, SIDE, SIDE)
     (network,), _ = load_networks([case.weights], torch.device("cpu"))
     row = next(int(row["row"]) for row in index if row["image_id"] == maps["image_id"][0])
-    evidence = network.evidence(FilmStack(films, SIDE).batch([row]))[0].detach().clamp(min=0).numpy()
-    np.testing.assert_allclose(maps["grid"][0], evidence / max(evidence.max(), 1e-30), atol=1e-5)
+    evidence = network.evidence(FilmStack(films, SIDE).batch([row]))[0].detach().numpy()
+    np.testing.assert_allclose(maps["grid"][0], evidence * evidence.size, rtol=1e-4, atol=1e-6)
 
 
 def test_onnx_gives_the_same(case, tmp_path):

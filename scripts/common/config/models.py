@@ -380,7 +380,6 @@ class WholeFilm(NetworkModel):
     kind: Literal["whole_film"] = Field(description="A torchvision backbone over the whole film.")
     backbone: str = Field(
         "resnet18",
-        pattern=r"^[a-z0-9_]+$",
         description=(
             "The backbone by torchvision's name, its first convolution for one channel, with one logit on the"
             " mean of its last maps. resnet18 and densenet121 are tested; others are tried as torchvision"
@@ -563,9 +562,11 @@ def like_others(given: Mapping[str, Any]) -> dict[str, Any]:
 
     def laid(name: str, path: tuple[str, ...]) -> Any:
         entry = given[name]
-        if not isinstance(entry, dict) or not isinstance(entry.get("like"), str):
+        if not isinstance(entry, dict) or entry.get("like") is None:
             return entry
         other = entry["like"]
+        if not isinstance(other, str):
+            raise ValueError(f"models.{name}.like: {other!r} does not fit; it should be a model's name")
         if other not in given:
             near = difflib.get_close_matches(other, given, n=1)
             advice = f"; did you mean '{near[0]}'?" if near else ""
