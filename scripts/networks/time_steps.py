@@ -31,7 +31,7 @@ from scripts.networks.kept_views import KeptViews
 from scripts.networks.kinds.registry import KINDS
 from scripts.networks.loop import FoldTraining, settle_norms, train
 from scripts.networks.machine.device import choose_kind, device_memory
-from scripts.networks.machine.memory import training_memory
+from scripts.networks.machine.memory import memory_options, training_memory
 from scripts.networks.member import Member
 from scripts.networks.settings import Settings, read_settings
 from scripts.networks.started_network import started_network
@@ -87,7 +87,9 @@ def largest_batch(settings: Settings, device: torch.device) -> int:
     memory = device_memory(device)
     options = settings.training
     for batch in range(options.batch_size, SMALLEST - 1, -1):
-        need = training_memory(settings.architecture, batch, options.precision, device.type)
+        need = training_memory(
+            settings.architecture, batch, options.precision, device.type, **memory_options(options)
+        )
         if memory is None or need.likely <= memory[0]:
             return batch
     raise StudyError("not timed: the free memory takes no batch of two films")
@@ -145,7 +147,7 @@ def time_steps(member: Member, settings: Settings, device: torch.device, seconds
             """Seconds of the steps that end before ``until``, one at least, and the training behind them."""
             # an epoch that doesn't end: what is done at an epoch's end is timed apart
             films = (stack.films * batch)[:batch] * 1000
-            options = dataclasses.replace(settings.training, batch_size=batch, compile=False)
+            options = dataclasses.replace(settings.training, batch_size=batch, compile=False, thaw_epoch=0)
             run = FoldTraining(
                 member, len(films), dataclasses.replace(settings, training=options), None, device
             )

@@ -29,13 +29,43 @@ def test_map_is_the_gradient_at_every_place_of_the_last_layer(network):
     films = torch.randn(2, 1, 192, 192)
     got = network.evidence(films)
     assert got.shape == (2, 6, 6)
-    maps = network.feature_maps(films).detach().requires_grad_()
+    maps = network.last_maps(films).detach().requires_grad_()
     logits, _ = network.logits(maps.mean((2, 3)).view(2, 9, -1))
     (gradient,) = torch.autograd.grad(logits.sum(), maps)
     hires = (gradient * maps).sum(1)  # HiResCAM: the gradient is constant within a block
     for film, r, c in ((0, 0, 1), (1, 2, 0), (1, 1, 2)):
         block = got[film, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2]
         torch.testing.assert_close(block, hires[9 * film + 3 * r + c], atol=1e-7, rtol=1e-4)
+
+
+@pytest.mark.parametrize("trunk_sees", ["block", "film"])
+def test_a_norm_on_the_features_leaves_the_blocks_told_apart(settings, trunk_sees):
+    """Each block adds to the logit what its normalised features add, by their own gradient."""
+    torch.manual_seed(4)
+    changes = {"block_size": 64, "feature_norm": True, "trunk_sees": trunk_sees}
+    network = HybridNetwork(HybridArchitecture(**{**settings["architecture"], **changes})).eval()
+    torch.nn.init.normal_(network.feature_norm.weight, 1, 0.3)
+    torch.nn.init.normal_(network.feature_norm.bias)
+    films = torch.randn(2, 1, 192, 192)
+    with torch.no_grad():
+        maps = network.last_maps(films)
+        features = network.pool(maps)
+        normed = network.feature_norm(features)
+        scored = network(films)[0]
+    torch.testing.assert_close(network.logits(features)[0].detach(), scored, atol=1e-5, rtol=1e-4)
+    seen = []
+    hook = network.feature_norm.register_forward_hook(lambda _, __, out: seen.append(out) or out)
+    logit = network.logits(features.clone().requires_grad_())[0].sum()
+    hook.remove()
+    (gradient,) = torch.autograd.grad(logit, seen[0])
+    added = (gradient * (normed - network.feature_norm.bias)).sum(-1)
+    got = network.evidence(films)
+    torch.testing.assert_close(got.sum((1, 2)), added.sum(1), atol=1e-5, rtol=1e-3)
+    assert added.abs().min() > 1e-6
+    if trunk_sees == "block":
+        k = got.shape[-1] // network.grid
+        blocks = got.unflatten(1, (-1, k)).unflatten(3, (-1, k)).sum((2, 4)).flatten(1)
+        torch.testing.assert_close(blocks, added, atol=1e-5, rtol=1e-3)
 
 
 def test_evidence_is_signed_and_does_not_depend_on_the_number_of_places():
