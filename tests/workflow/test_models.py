@@ -105,10 +105,11 @@ def test_a_networks_settings_hold_its_own_alone(models):
     assert json.loads(without.training_settings(of(model="deep"))) == settings["deep"]
 
 
-def test_the_code_of_a_network_is_that_of_its_kind_alone(models):
+def test_the_code_of_a_network_is_that_of_its_kind_and_trunk_alone(models):
     asked = []
     models.code_of_network(lambda *files: asked.append(files), "train_fold")(of(model="deep"))
-    assert asked == [("scripts/networks/train_fold.py", "scripts/networks/kinds/hybrid.py")]
+    of_trunk = "scripts/networks/trunks/resnet18.py"
+    assert asked == [("scripts/networks/train_fold.py", "scripts/networks/kinds/hybrid.py", of_trunk)]
     assert models.kinds_in_use() == [
         f"scripts/tabular/kinds/{k}.py" for k in ("features", "logistic", "osta", "trees")
     ]
