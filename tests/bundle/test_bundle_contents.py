@@ -152,6 +152,13 @@ def test_the_card_follows_the_study(inputs, bundle, changes, said):
     assert said in card and not set("{}") & set(card) and "\n\n\n" not in card
 
 
+def test_a_label_is_no_markup_of_the_card(inputs, bundle):
+    settings = {**bundle.settings, "label": "*Net* [2]|<b>_`x"}
+    table2, cohort = pd.read_csv(inputs["performance"]), read_table(inputs["cohort"], COHORT)
+    card = model_card(settings, cohort, table2, {**inputs["facts"], "commit": "abc123", "epochs": 1})
+    assert r"- \*Net\* \[2\]\|\<b\>\_\`x, the study's model" in card and "1 epoch, last weights" in card
+
+
 def test_the_card_gives_no_small_cell_away(inputs, bundle):
     """Neither a count of 1 to 4, nor the rest of a set that gives it away, nor a share of the confusion
     matrix with such a cell.
