@@ -100,8 +100,7 @@ class FoldJob:
     saved : its saved state, and how many minutes lie between two at most
     log : where it says how it goes
     steps : optimiser steps made now
-    began, before : when it started, and the seconds spent before that; None where an earlier release saved
-        its state without them
+    began, before : when it started, and the seconds spent before that
     """
 
     member: Member
@@ -114,12 +113,12 @@ class FoldJob:
     log: Log
     steps: int = 0
     began: float = field(default_factory=time.monotonic)
-    before: float | None = 0.0
+    before: float = 0.0
 
     @property
-    def seconds(self) -> float | None:
-        """Seconds spent in all; None where they aren't known."""
-        return None if self.before is None else self.before + time.monotonic() - self.began
+    def seconds(self) -> float:
+        """Seconds spent in all."""
+        return self.before + time.monotonic() - self.began
 
     def views(self, cache: Path, record: Path | None, device: torch.device, spared: int) -> KeptViews:
         """The films' views of ``record``, on ``device``; ``spared`` bytes of a GPU's memory stay free."""
@@ -140,8 +139,8 @@ class FoldJob:
         found = self.saved.load(self.log.say)
         ended: list[Ended] = []
         if found is not None:
-            self.before = found.get("seconds")
-            ended = [Ended.of_state(state) for state in found.get("ended", ())]
+            self.before = found["seconds"]
+            ended = [Ended.of_state(state) for state in found["ended"]]
         while len(ended) < ATTEMPTS and (not ended or self.failed(ended[-1])):
             if ended:
                 self.log.say(progress.begins_again(self.member, ended[-1].loss, ended[-1].spread))
@@ -305,9 +304,8 @@ def _trained(job: FoldJob, cache: Path, views: Path | None, output: Path, store:
         "torch": str(torch.__version__),
         "device": place.type,
         "attempts": len(ended),
+        "seconds": round(job.seconds, 1),
     }
-    if job.seconds is not None:
-        record["seconds"] = round(job.seconds, 1)
     store.put(products, record)
     publish(products | trained_on(record), output)
     job.saved.clear()

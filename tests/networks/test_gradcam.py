@@ -10,7 +10,7 @@ from scripts.common.log import Log
 from scripts.networks.csv_tables import csv_text, read_csv
 from scripts.networks.films import FilmStack
 from scripts.networks.gradcam import choose_cases, draw_cases, evidence_map, explain_cases
-from scripts.networks.kinds.hybrid import HybridNetwork
+from scripts.networks.kinds.hybrid import HybridNetwork, pooling
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.training_store import weights_bytes
 
@@ -25,17 +25,42 @@ def network(settings):
     return HybridNetwork(HybridArchitecture(**{**settings["architecture"], "block_size": 64})).eval()
 
 
-def test_map_is_the_gradient_at_every_place_of_the_last_layer(network):
+def test_a_blocks_map_is_its_maps_weighed_by_the_gradient_of_their_means(network):
+    """Grad-CAM (Selvaraju et al. 2017), block by block: one weight a block and channel."""
     films = torch.randn(2, 1, 192, 192)
     got = network.evidence(films)
     assert got.shape == (2, 6, 6)
-    maps = network.last_maps(films).detach().requires_grad_()
-    logits, _ = network.logits(maps.mean((2, 3)).view(2, 9, -1))
-    (gradient,) = torch.autograd.grad(logits.sum(), maps)
-    hires = (gradient * maps).sum(1)  # HiResCAM: the gradient is constant within a block
+    maps = network.last_maps(films).detach()
+    features = maps.mean((2, 3)).view(2, 9, -1).requires_grad_()
+    (alpha,) = torch.autograd.grad(network.logits(features)[0].sum(), features)
+    hires = (maps * alpha.reshape(18, -1, 1, 1) / 4).sum(1)
     for film, r, c in ((0, 0, 1), (1, 2, 0), (1, 1, 2)):
         block = got[film, 2 * r : 2 * r + 2, 2 * c : 2 * c + 2]
         torch.testing.assert_close(block, hires[9 * film + 3 * r + c], atol=1e-7, rtol=1e-4)
+
+
+def test_of_a_whole_film_the_maps_evidence_sums_to_that_of_the_cells(settings):
+    """The mean over cells lies inside the network, so gradient times maps is what gradient times means is."""
+    torch.manual_seed(4)
+    changes = {"trunk_sees": "film", "block_size": 50, "read_out": "token_and_mean"}
+    network = HybridNetwork(HybridArchitecture(**settings["architecture"] | changes)).eval()
+    films = torch.randn(2, 1, 150, 150)
+    got = network.evidence(films)
+    assert got.shape == (2, 5, 5)  # a thirty-second of the side, rounded up, under a grid of 3
+    features = network.pool(network.last_maps(films)).detach().requires_grad_()
+    (alpha,) = torch.autograd.grad(network.logits(features)[0].sum(), features)
+    torch.testing.assert_close(got.sum((1, 2)), (alpha * features).sum((1, 2)).detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("height", "grid"), [(6, 3), (5, 3), (14, 6), (2, 3), (1, 1)])
+def test_a_cell_is_the_mean_of_what_lies_in_it(height, grid):
+    weights = pooling(height, grid).double()
+    torch.testing.assert_close(weights.sum(0), torch.ones(grid * grid).double())
+    fine = torch.randn(height, height).double()
+    # on a raster that both divide, the mean over a cell is plain
+    raster = fine.repeat_interleave(grid, 0).repeat_interleave(grid, 1)
+    expected = raster.view(grid, height, grid, height).mean((1, 3))
+    torch.testing.assert_close((fine.flatten() @ weights).view(grid, grid), expected, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("trunk_sees", ["block", "film"])

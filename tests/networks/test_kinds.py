@@ -36,9 +36,30 @@ CASES = {
     "no Transformer": ("hybrid", HYBRID | {"layers": 0}),
     "no local loss": ("hybrid", HYBRID | {"local_heads": False}),
     "no positions": ("hybrid", HYBRID | {"positions": "none"}),
+    "film": (
+        "hybrid",
+        HYBRID
+        | {
+            "trunk_sees": "film",
+            "block_size": 32,
+            "width": 24,
+            "feature_norm": True,
+            "layer_order": "pre_norm",
+        }
+        | {"read_out": "token_and_mean"},
+    ),
+    "lite blocks": ("hybrid", HYBRID | {"trunk": "efficientnet_lite0", "width": 16, "feature_norm": True}),
+    "lite film": ("hybrid", HYBRID | {"trunk": "efficientnet_lite0", "trunk_sees": "film", "layers": 0}),
     "resnet18": ("whole_film", {"backbone": "resnet18", "side": SIDE, "dropout": 0.1}),
     "densenet121": ("whole_film", {"backbone": "densenet121", "side": SIDE, "dropout": 0.1}),
 }
+OPTIONS = {
+    "film": {"optimizer": "adamw", "trunk_rate": 0.1, "trained_stages": 2, "thaw_epoch": 1},
+    "lite film": {"optimizer": "adamw", "trained_stages": 0},
+    "resnet18": {"trunk_norms": "fixed", "trained_stages": 1},
+}
+"""What differs in the training of some."""
+
 MEMBER = Member("net", 0)
 
 
@@ -59,7 +80,7 @@ def case(request, films, fresh_settings, tmp_path_factory):
     settings = fresh_settings()
     hybrid = {name: value for name, value in settings["architecture"].items() if kind == "hybrid"}
     settings["architecture"] = hybrid | architecture
-    settings["training"] |= {"batch_size": 4}
+    settings["training"] |= {"batch_size": 4} | OPTIONS.get(request.param, {})
     if kind == "whole_film" or not architecture.get("local_heads", True):
         settings["training"]["local_weight"] = 0.0
     folder = tmp_path_factory.mktemp("net")
