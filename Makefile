@@ -1,8 +1,8 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data first-answer \
-  handover share statistics bundle score bench-intake bench-networks bench-real bench-statistics bench-scale \
-  docs lock clean
+  handover share statistics bundle score bench-intake bench-networks bench-real bench-collapse \
+  bench-statistics bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -112,6 +112,10 @@ bench-real:  ## what models learn from real films: FILMS=<folder> (BENCH="--reci
 	@test -n "$(FILMS)" || { echo "ERROR: say which films: make bench-real FILMS=<folder>"; exit 1; }
 	@envs/setup.sh test
 	@python -m tests.bench.real --films "$(FILMS)" $(BENCH)
+
+bench-collapse:  ## whether the shipped network learns in every fold, seed and kind of processor (hours)
+	@envs/setup.sh test
+	@python -m tests.bench.collapse $(BENCH)
 
 bench-scale:  ## planning of 1,000 to 100,000 films; BENCH=--overhead: Snakemake's share of a run
 	@envs/setup.sh test

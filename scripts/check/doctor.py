@@ -548,6 +548,7 @@ def check_training(config: Config) -> Iterator[Finding]:
     from scripts.check.training_times import arguments, described, read_timed, training_patients
 
     patients, cores = training_patients(config), len(os.sched_getaffinity(0))
+    busy = ", which other work uses too" if os.getloadavg()[0] > cores / 2 else ""
     machine = config.networks
     device = "cuda" if machine.gpus_per_fold > 0 and machine.device == "auto" else machine.device
     for name in networks:
@@ -558,7 +559,7 @@ def check_training(config: Config) -> Iterator[Finding]:
             reason = (answer.text.strip().splitlines() or [""])[-1] if answer else "no Python"
             yield Finding("Training", "note", f"models.{name}: not timed: {reason}")
             continue
-        seconds, said = described(config, name, timed, patients, cores)
+        seconds, said = described(config, name, timed, patients, cores, busy)
         long = timed["device"] == "cpu" and seconds > LONG_HOURS * 3600
         line = "--configfile config/real_cpu.yaml   (a network for a CPU), or a machine with a GPU"
         yield Finding("Training", "note" if long else "ok", said, line if long else "")

@@ -88,6 +88,7 @@ def never(why: str, pattern: str = "") -> Sharing:
 BETWEEN_MODELS = never("differences between models could give back single patients")
 PERSONS = never("by patient or by film")
 MODELS = "models: weights and trees can hold traces of the patients they were trained on"
+OF_TRAINING = never("losses on the training patients, and single patients' scores")
 STATEMENTS = never("its statements hold unsuppressed numbers", "tables/checklist_*")
 
 
@@ -251,6 +252,9 @@ CATALOGUE: tuple[Result, ...] = (
     _statistic(statistics.SENSITIVITY, suppressed("analyses"), "sensitivity", "sensitivity", made=PRODUCT),
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
+    _statistic(
+        *(statistics.LEARNING, OF_TRAINING, "learning", "training"), own=False, made=PRODUCT
+    ),
     _statistic(
         statistics.FIRST_ANSWER, suppressed(), own=False, made=PRODUCT, only_with=MODEL_WITHOUT_NETWORK
     ),

@@ -76,6 +76,13 @@ MASKS = ("spine_masked", "flanks_masked", "border_masked", "spine_only")
 """The spine's band covered; two bands beside it, together as wide, covered (a control for the covered area
 itself); the outer border covered; all but the spine's band covered."""
 
+NOTHING_LEARNED, LAGS, RESTARTED, LEARNED = "nothing_learned", "lags", "restarted", "learned"
+"""``finding`` of a model or a training: its scores tell nothing; it, or a training of the model, lags behind
+the others; a training was begun twice; none of these."""
+
+ALL_FOLDS = "all"
+"""The row of a model's out-of-fold scores of all folds together."""
+
 # ------------------------------------------------------------------------------------------- statistics
 
 SMALL_CLASS = 50

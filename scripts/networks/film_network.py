@@ -29,6 +29,10 @@ class Architecture(Protocol):
     def trunk(self) -> str:
         """Name of what looks at the pixels."""
 
+    @property
+    def frozen_part(self) -> dict[str, object]:
+        """What decides what ``frozen`` gives, beside weights and frozen stages."""
+
     def parameter_count(self) -> int:
         """Number of weights."""
 

@@ -97,6 +97,11 @@ class FilmStack(ItemStack):
         return len(self.films)
 
 
+def rows_of(films: Sequence[Film]) -> list[int]:
+    """Where the films lie in their array."""
+    return [film.row for film in films]
+
+
 def split_fold(films: Sequence[Film], fold: int) -> tuple[list[Film], list[Film]]:
     """Films that fold ``fold`` trains on and films that it holds out, each ordered by image id; of a patient
     with several films the first pair's alone is held out.

@@ -21,6 +21,7 @@ from scripts.networks.arithmetic import exact_arithmetic, out_of_memory
 from scripts.networks.collapse import ATTEMPTS, learned_nothing
 from scripts.networks.csv_tables import csv_text
 from scripts.networks.films import Film, FilmStack, data_hash, split_fold
+from scripts.networks.kept_views import KeptViews, recorded_views
 from scripts.networks.loop import FoldTraining, NotCompiled, refuse_no_batch, train
 from scripts.networks.machine.device import (
     choose_kind,
@@ -99,8 +100,7 @@ class FoldJob:
     saved : its saved state, and how many minutes lie between two at most
     log : where it says how it goes
     steps : optimiser steps made now
-    began, before : when it started, and the seconds spent before that; None where an earlier release saved
-        its state without them
+    began, before : when it started, and the seconds spent before that
     """
 
     member: Member
@@ -113,22 +113,34 @@ class FoldJob:
     log: Log
     steps: int = 0
     began: float = field(default_factory=time.monotonic)
-    before: float | None = 0.0
+    before: float = 0.0
 
     @property
-    def seconds(self) -> float | None:
-        """Seconds spent in all; None where they aren't known."""
-        return None if self.before is None else self.before + time.monotonic() - self.began
+    def seconds(self) -> float:
+        """Seconds spent in all."""
+        return self.before + time.monotonic() - self.began
 
-    def attempts(self, stack: FilmStack, received: Sequence[int]) -> list[Ended] | None:
+    def views(self, cache: Path, record: Path | None, device: torch.device, spared: int) -> KeptViews:
+        """The films' views of ``record``, on ``device``; ``spared`` bytes of a GPU's memory stay free."""
+        if record is None:
+            raise StudyError(
+                f"{self.member.key('training.views')} is {self.settings.training.views}, but no views were"
+                " given. Make them with scripts.networks.cache_views and pass their views.json as --views."
+            )
+        films = FilmStack(cache, self.settings.architecture.side).films
+        return recorded_views(record, films, self.settings, self.initial, self.member, device, spared)
+
+    def attempts(
+        self, stack: FilmStack, views: KeptViews | None, received: Sequence[int]
+    ) -> list[Ended] | None:
         """The attempts, of which the last one counts unless all have failed; None where a signal is
         ``received``: then the state is saved after the step.
         """
         found = self.saved.load(self.log.say)
         ended: list[Ended] = []
         if found is not None:
-            self.before = found.get("seconds")
-            ended = [Ended.of_state(state) for state in found.get("ended", ())]
+            self.before = found["seconds"]
+            ended = [Ended.of_state(state) for state in found["ended"]]
         while len(ended) < ATTEMPTS and (not ended or self.failed(ended[-1])):
             if ended:
                 self.log.say(progress.begins_again(self.member, ended[-1].loss, ended[-1].spread))
@@ -137,7 +149,7 @@ class FoldJob:
             if found is not None:
                 run.load(found)
                 found = None
-            if not self._train(run, stack, received, ended):
+            if not self._train(run, stack, views, received, ended):
                 return None
             weights = weights_bytes(run.settled, self.settings.training.precision, self.member.fold)
             ended.append(Ended(weights, run.history, run.held_out, run.step, run.spread))
@@ -149,7 +161,12 @@ class FoldJob:
         return learned_nothing(ended.steps, ended.loss, positive, ended.spread)
 
     def _train(
-        self, run: FoldTraining, stack: FilmStack, received: Sequence[int], ended: Sequence[Ended]
+        self,
+        run: FoldTraining,
+        stack: FilmStack,
+        views: KeptViews | None,
+        received: Sequence[int],
+        ended: Sequence[Ended],
     ) -> bool:
         """Train ``run`` to its end, saving its state now and then; whether it got there."""
         said = progress.FoldProgress(
@@ -157,7 +174,7 @@ class FoldJob:
         )
         last_saved, first = time.monotonic(), run.step
         try:
-            with contextlib.closing(train(run, stack, self.training, self.held_out)) as steps:
+            with contextlib.closing(train(run, stack, self.training, self.held_out, views)) as steps:
                 for _ in steps:
                     said.after_step(run.step, run.history, lambda: run.losses()[0], run.films_per_s)
                     stop = bool(received) and run.step < run.total
@@ -187,6 +204,7 @@ def train_fold(
     device: str,
     checkpoint_minutes: float,
     log: Log,
+    views: Path | None = None,
 ) -> int:
     """Write ``weights.pt``, ``history.csv``, ``held_out.csv`` and ``trained_on.json`` of ``member`` into
     ``output``.
@@ -198,6 +216,7 @@ def train_fold(
     state : folder that keeps ``train/`` (saved states) and ``store/`` (finished folds) between runs
     device : auto, cpu or cuda
     checkpoint_minutes : longest time between two saved states; 0 saves after every step
+    views : the record of the films' views, where ``training.views`` asks for some
 
     Returns
     -------
@@ -224,10 +243,10 @@ def train_fold(
         earlier_releases.refuse_to_train_again(folder, earlier, settings, member, output)
         saved = SavedState(state / "train", key, choose_kind(device))
         job = FoldJob(member, settings, initial, training, held_out, saved, checkpoint_minutes, log)
-        return _trained(job, cache, output, store, device)
+        return _trained(job, cache, views, output, store, device)
 
 
-def _trained(job: FoldJob, cache: Path, output: Path, store: Store, device: str) -> int:
+def _trained(job: FoldJob, cache: Path, views: Path | None, output: Path, store: Store, device: str) -> int:
     """Train from the first step or from the saved state, store and publish; gives the exit status."""
     settings, member, log = job.settings, job.member, job.log
     options, side = settings.training, settings.architecture.side
@@ -245,14 +264,17 @@ def _trained(job: FoldJob, cache: Path, output: Path, store: Store, device: str)
                 place.type,
                 **memory_options(options),
             )
-            stack = FilmStack(cache, side, place, max(need.likely, SCORING_MEMORY))
+            spared = max(need.likely, SCORING_MEMORY)
+            kept = job.views(cache, views, place, spared) if options.views else None
+            stack = FilmStack(cache, side, place, spared)
             log.say(progress.begun(member, len(job.training), len(job.held_out), place.type))
             memory = device_memory(place)
             if memory is not None:
                 log.say(check_memory(settings, need, *memory, member.key))
             if place.type == "cuda":
-                log.say(progress.film_array(stack.nbytes, stack.on_device))
-            ended = job.attempts(stack, received)
+                read = kept or stack
+                log.say(progress.film_array(read.nbytes, read.on_device))
+            ended = job.attempts(stack, kept, received)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -265,14 +287,14 @@ def _trained(job: FoldJob, cache: Path, output: Path, store: Store, device: str)
         log.say(progress.stopped(member))
         return 143
 
-    kept = ended[-1]
-    if job.failed(kept):
-        kept = min(ended, key=lambda one: one.loss)
-        log.say(progress.learned_nothing(member, kept.loss, kept.spread, member.key))
-    rows = [(f.patient_id, f.image_id, member.fold, f.label, p) for f, p in zip(job.held_out, kept.held_out)]
+    last = ended[-1]
+    if job.failed(last):
+        last = min(ended, key=lambda one: one.loss)
+        log.say(progress.learned_nothing(member, last.loss, last.spread, member.key))
+    rows = [(f.patient_id, f.image_id, member.fold, f.label, p) for f, p in zip(job.held_out, last.held_out)]
     products = {
-        "weights.pt": kept.weights,
-        "history.csv": csv_text(HISTORY, kept.history).encode(),
+        "weights.pt": last.weights,
+        "history.csv": csv_text(HISTORY, last.history).encode(),
         "held_out.csv": csv_text(HELD_OUT, rows).encode(),
     }
     record = {
@@ -282,9 +304,8 @@ def _trained(job: FoldJob, cache: Path, output: Path, store: Store, device: str)
         "torch": str(torch.__version__),
         "device": place.type,
         "attempts": len(ended),
+        "seconds": round(job.seconds, 1),
     }
-    if job.seconds is not None:
-        record["seconds"] = round(job.seconds, 1)
     store.put(products, record)
     publish(products | trained_on(record), output)
     job.saved.clear()

@@ -10,21 +10,44 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from scripts.common.errors import StudyError
 from scripts.networks.arithmetic import autocast, compiled
-from scripts.networks.augmentation import augment
+from scripts.networks.changed_films import ChangedFilms
 from scripts.networks.collapse import JUDGED, logit_spread
 from scripts.networks.film_network import FilmNetwork
 from scripts.networks.films import Film, FilmStack
-from scripts.networks.kinds.registry import new_network
 from scripts.networks.member import Member
-from scripts.networks.scoring import auc, for_scoring, probabilities
+from scripts.networks.scoring import auc
 from scripts.networks.settings import Settings, Training
+from scripts.networks.started_network import started_network
 from scripts.networks.step_clock import StepClock
+
+
+class Source(Protocol):
+    """Where the batches of a training come from: ``ChangedFilms``, or ``KeptViews``."""
+
+    device: torch.device
+
+    def read(self, batches: Sequence[Sequence[Film]], first_step: int) -> Iterator[Tensor]:
+        """What is read of the films of each batch, in order; the first one is that of ``first_step``."""
+
+    def inputs(self, bits: Tensor, films: Sequence[Film], step: int) -> Tensor:
+        """What ``part`` takes of a batch that was read."""
+
+    def part(self, network: FilmNetwork) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """What of the network the films go through."""
+
+    def frozen(self, network: FilmNetwork, films: Sequence[Film]) -> Tensor:
+        """What the frozen stages of the network give of films as they are scored."""
+
+    def scores(self, network: FilmNetwork, films: Sequence[Film]) -> list[float]:
+        """Each film's probability under the network."""
 
 
 class NotCompiled(StudyError):
@@ -57,16 +80,7 @@ class FoldTraining:
         refuse_no_batch(films, settings.training.batch_size, member)
         self.member, self.settings = member, settings
         torch.manual_seed(member.sub_seed(settings.seed, "init"))
-        network = new_network(settings.kind, settings.architecture)
-        if initial is not None:
-            try:
-                network.load_initial(initial)
-            except StudyError as error:
-                raise StudyError(f"{member.key('init')}: {error}") from None
-        try:
-            network.freeze(settings.training.trained_stages, settings.training.trunk_norms == "fixed")
-        except StudyError as error:
-            raise StudyError(f"{member.key('training.trained_stages')}: {error}") from None
+        network = started_network(settings, initial, member)
         self.network = network.to(device, memory_format=torch.channels_last)
         self.optimizer = new_optimizer(self.network, settings.training)
         self.step, self.per_epoch = 0, films // settings.training.batch_size
@@ -178,13 +192,8 @@ def epoch_batches(
     ]
 
 
-def rows_of(films: Sequence[Film]) -> list[int]:
-    """Where the films lie in their array."""
-    return [film.row for film in films]
-
-
 def settle_norms(
-    network: FilmNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str
+    network: FilmNetwork, source: Source, batches: Sequence[Sequence[Film]], precision: str
 ) -> FilmNetwork:
     """A copy whose BatchNorms hold the mean and variance that ``batches`` have under the present weights.
 
@@ -196,20 +205,17 @@ def settle_norms(
     if not batches:
         return network
     settled = copy.deepcopy(network)
-    with autocast(stack.device, precision):
-        settled.measure_norms(settled.frozen(stack.batch(rows_of(films))) for films in batches)
+    with autocast(source.device, precision):
+        settled.measure_norms(source.frozen(settled, films) for films in batches)
     return settled
 
 
-def held_out_scores(
-    network: FilmNetwork, stack: FilmStack, films: Sequence[Film], precision: str
-) -> list[float]:
-    """Each film's probability under the network."""
-    return probabilities([for_scoring(network)], stack, rows_of(films), precision)[:, 0].tolist()
-
-
 def train(
-    run: FoldTraining, stack: FilmStack, training: Sequence[Film], held_out: Sequence[Film]
+    run: FoldTraining,
+    stack: FilmStack,
+    training: Sequence[Film],
+    held_out: Sequence[Film],
+    views: Source | None = None,
 ) -> Iterator[None]:
     """Make the steps that are left, and score the held-out films at each epoch's end; yields after each step.
 
@@ -221,6 +227,8 @@ def train(
     run : the training as it stands; it moves with the steps
     stack : the films, on the device of the run
     training, held_out : those that this fold trains on and holds out
+    views : what it trains on and is watched by in place of the films, where their views are kept; the scores
+        that it ends with are those of the films either way
 
     Raises
     ------
@@ -229,27 +237,30 @@ def train(
     """
     settings, options, clock, device = run.settings, run.settings.training, run.clock, stack.device
     network, optimizer, member, first = run.network, run.optimizer, run.member, run.step
-    forward = compiled(network) if options.compile else network
+    films_as_scored = ChangedFilms(stack, settings, member)
+    source = views or films_as_scored
+    part = source.part(network)
+    forward = compiled(part) if options.compile else part
     clock.start(clock.spent, clock.waited())
 
     def score(batches: Sequence[Sequence[Film]]) -> None:
-        run.settled = settle_norms(network, stack, batches[: options.norm_batches], options.precision)
-        run.held_out = held_out_scores(run.settled, stack, held_out, options.precision)
-        if run.step == run.total:
+        run.settled = settle_norms(network, source, batches[: options.norm_batches], options.precision)
+        ended = run.step == run.total
+        run.held_out = (films_as_scored if ended else source).scores(run.settled, held_out)
+        if ended:
             judged = [film for batch in batches for film in batch][:JUDGED]
-            run.spread = logit_spread(held_out_scores(run.settled, stack, judged, options.precision))
+            run.spread = logit_spread(source.scores(run.settled, judged))
 
     while run.step < run.total:
         epoch, place = divmod(run.step, run.per_epoch)
         batches = epoch_batches(training, options.batch_size, settings.seed, member, epoch)
         network.rest(epoch < options.thaw_epoch)
         network.train()
-        with contextlib.closing(stack.stream([rows_of(films) for films in batches[place:]])) as stream:
+        with contextlib.closing(source.read(batches[place:], run.step)) as stream:
             for films in batches[place:]:
                 with clock.waiting():
                     bits = next(stream)
-                x = stack.standardize(bits, rows_of(films))
-                x = augment(x, member.sub_seed(settings.seed, "augment", run.step), settings.augmentation)
+                x = source.inputs(bits, films, run.step)
                 y = torch.tensor([film.label for film in films], dtype=torch.float32)
                 y = y.to(device, non_blocking=True)
                 torch.manual_seed(member.sub_seed(settings.seed, "dropout", run.step))

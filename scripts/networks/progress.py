@@ -107,6 +107,17 @@ def film_array(size: int, on_device: bool) -> str:
     return f"films: {gigabytes(size)}, {'in GPU memory' if on_device else 'read from the disk'}"
 
 
+def views_begun(films: int, views: int, size: int, device: str, done: int) -> str:
+    """What frozen stages give is computed; of ``done`` films it is there."""
+    there = f"; those of {done} films are there" if done else ""
+    return f"{1 + views} views of each of {films} films, {gigabytes(size)} on the disk, on {device}{there}"
+
+
+def views_kept(films: int, views: int, size: int) -> str:
+    """The views are there."""
+    return f"views kept: {1 + views} of each of {films} films, {gigabytes(size)}"
+
+
 def optimiser_steps(steps: int) -> str:
     """Steps made now; 0 for a fold out of the store."""
     return f"optimiser steps: {steps}"
@@ -255,14 +266,14 @@ def scoring(films: int, networks: int, precision: str, at_once: int, device: str
     return f"{films} films, {networks} networks, {precision}, {at_once} film(s) at once on {device}"
 
 
-def embedding(films: int, trunk: str, device: str) -> str:
+def embedding(films: int, trunk: str, grid: int, device: str) -> str:
     """A set's films are embedded."""
-    return f"{films} films through {trunk} on {device}"
+    return f"{films} films through {trunk}, means of {grid} x {grid} cells, on {device}"
 
 
 def downloading(name: str) -> str:
     """A weights file is fetched."""
-    return f"downloading {name}"
+    return f"fetching {name}"
 
 
 def downloaded(path: object, size: int, digest: str) -> str:

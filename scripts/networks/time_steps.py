@@ -23,15 +23,19 @@ import numpy as np
 import torch
 
 from scripts.common.errors import StudyError
-from scripts.networks.arithmetic import exact_arithmetic
+from scripts.networks.arithmetic import autocast, exact_arithmetic
+from scripts.networks.changed_films import ChangedFilms
 from scripts.networks.csv_tables import INDEX, csv_text
 from scripts.networks.films import FilmStack
+from scripts.networks.kept_views import KeptViews
 from scripts.networks.kinds.registry import KINDS
-from scripts.networks.loop import FoldTraining, held_out_scores, settle_norms, train
+from scripts.networks.loop import FoldTraining, settle_norms, train
 from scripts.networks.machine.device import choose_kind, device_memory
-from scripts.networks.machine.memory import training_memory
+from scripts.networks.machine.memory import memory_options, training_memory
 from scripts.networks.member import Member
 from scripts.networks.settings import Settings, read_settings
+from scripts.networks.started_network import started_network
+from scripts.networks.view_cache import view_of
 
 SMALLEST = 2
 """Films of the smallest batch that is timed: BatchNorm needs two."""
@@ -53,6 +57,7 @@ class Timed:
     step_s : seconds of a step, the median
     norms_s : seconds to measure the BatchNorms on such a batch
     score_s : seconds to score a film
+    view_s : seconds to make a view of a film that is kept; 0 where none are
     """
 
     device: str
@@ -62,6 +67,7 @@ class Timed:
     step_s: float
     norms_s: float
     score_s: float
+    view_s: float
 
 
 def made_up_films(folder: Path, films: int, side: int) -> None:
@@ -81,10 +87,38 @@ def largest_batch(settings: Settings, device: torch.device) -> int:
     memory = device_memory(device)
     options = settings.training
     for batch in range(options.batch_size, SMALLEST - 1, -1):
-        need = training_memory(settings.architecture, batch, options.precision, device.type)
+        need = training_memory(
+            settings.architecture, batch, options.precision, device.type, **memory_options(options)
+        )
         if memory is None or need.likely <= memory[0]:
             return batch
     raise StudyError("not timed: the free memory takes no batch of two films")
+
+
+def made_up_views(
+    folder: Path,
+    stack: FilmStack,
+    settings: Settings,
+    member: Member,
+    spent: Callable[[Callable[[], object]], float],
+) -> tuple[KeptViews, float]:
+    """Views of noise in the shape of real ones, and the seconds that one of them would take."""
+    network = started_network(settings, None, member).eval()
+    network = network.to(stack.device, memory_format=torch.channels_last)
+    film, precision = stack.films[0], settings.training.precision
+    found: list[torch.Tensor] = []
+
+    @torch.inference_mode()
+    def act() -> None:
+        with autocast(stack.device, precision):
+            found.append(network.frozen(view_of(stack, film, 1, settings)))
+
+    act()  # memory is taken in it
+    seconds, shape = spent(act), tuple(found[0].shape[1:])
+    noise = np.random.default_rng(0).random((len(stack), 1 + settings.training.views, *shape), np.float32)
+    np.save(folder / "views.npy", noise.astype(np.float16))
+    views = KeptViews(folder / "views.npy", len(stack), shape, settings, member, stack.device)
+    return views, seconds
 
 
 def time_steps(member: Member, settings: Settings, device: torch.device, seconds: float) -> Timed:
@@ -105,17 +139,20 @@ def time_steps(member: Member, settings: Settings, device: torch.device, seconds
     with tempfile.TemporaryDirectory() as folder:
         made_up_films(Path(folder), largest, settings.architecture.side)
         stack = FilmStack(folder, settings.architecture.side, device)
+        views, view = None, 0.0
+        if settings.training.views:
+            views, view = made_up_views(Path(folder), stack, settings, member, spent)
 
         def steps(batch: int, until: float) -> tuple[list[float], FoldTraining]:
             """Seconds of the steps that end before ``until``, one at least, and the training behind them."""
             # an epoch that doesn't end: what is done at an epoch's end is timed apart
             films = (stack.films * batch)[:batch] * 1000
-            options = dataclasses.replace(settings.training, batch_size=batch, compile=False)
+            options = dataclasses.replace(settings.training, batch_size=batch, compile=False, thaw_epoch=0)
             run = FoldTraining(
                 member, len(films), dataclasses.replace(settings, training=options), None, device
             )
             made: list[float] = []
-            with contextlib.closing(train(run, stack, films, stack.films)) as running:
+            with contextlib.closing(train(run, stack, films, stack.films, views)) as running:
                 while not made or (len(made) <= MOST and time.monotonic() - began + made[-1] < until):
                     made.append(spent(lambda: next(running)))
             return made[1:] or made, run
@@ -126,8 +163,9 @@ def time_steps(member: Member, settings: Settings, device: torch.device, seconds
             batch = largest
             made, run = steps(batch, 0.7 * seconds)
         films, precision = stack.films[:batch], settings.training.precision
-        norms = spent(lambda: settle_norms(run.network, stack, [films], precision))
-        score = spent(lambda: held_out_scores(run.network, stack, films, precision)) / len(films)
+        source = views or ChangedFilms(stack, settings, member)
+        norms = spent(lambda: settle_norms(run.network, source, [films], precision))
+        score = spent(lambda: source.scores(run.network, films)) / len(films)
     return Timed(
         device.type,
         torch.cuda.device_count() if device.type == "cuda" else 0,
@@ -136,6 +174,7 @@ def time_steps(member: Member, settings: Settings, device: torch.device, seconds
         statistics.median(made),
         norms,
         score,
+        view,
     )
 
 

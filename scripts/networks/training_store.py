@@ -47,7 +47,8 @@ def fold_key(data: str, settings: Settings, member: Member, initial: bytes | Non
     again because a library was updated or the run moved to another machine. Both are recorded beside the
     weights.
     """
-    code = code_hash("scripts/networks/loop.py", *code_of(settings.kind, settings.architecture))
+    source = ["scripts/networks/kept_views.py"] if settings.training.views else []
+    code = code_hash("scripts/networks/loop.py", *source, *code_of(settings.kind, settings.architecture))
     return key_of(data, settings, initial, code, run=member.run, kind=settings.kind)
 
 

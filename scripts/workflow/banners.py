@@ -11,7 +11,7 @@ from scripts.common.config import Config
 from scripts.common.progress import random_weights
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
 from scripts.common.strata import read_strata
-from scripts.report.summary import score_warnings
+from scripts.report.summary import learning_warnings, score_warnings
 
 REPORT = "results/report.html"
 
@@ -60,7 +60,7 @@ def success(config: Config, asked: DAGSettings, with_configfile: bool) -> str:
             "its report included."
         )
     strata = read_strata("results/cohort/cohort.csv", config.cohort.test_fraction, config.cohort.folds)
-    warnings = (*strata.warnings(), *score_warnings(), *bundle_warnings())
+    warnings = (*strata.warnings(), *score_warnings(), *learning_warnings(), *bundle_warnings())
     told = "".join(f"OsteoCXR: {sentence}\n" for sentence in warnings)
     return f"{told}OsteoCXR: done. Open {REPORT}; tables lie in results/statistics and results/tables."
 

@@ -183,6 +183,15 @@ class Models:
             return None
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
 
+    def views(self, wildcards: Wildcards) -> str | list[str]:
+        """Input function: the record of the views that a training draws from, where they are kept."""
+        kept = self._config.models[wildcards.model].training.views > 0
+        return f"state/cache/views/{wildcards.model}/views.json" if kept else []
+
+    def with_views(self) -> str:
+        """The networks whose films' views are kept, as a wildcard's pattern."""
+        return _pattern([n for n in self.networks if self._config.models[n].training.views])
+
     def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
         """Params function: the hash of what makes a bundle of a network's kind."""
         return lambda wildcards: code("scripts/bundle/make_bundle.py", *self._code(wildcards))
@@ -198,6 +207,18 @@ class Models:
         """Models that start from a weights file, and the file."""
         found = {name: self._start(name) for name in self._config.models}
         return {name: path for name, path in found.items() if path is not None}
+
+    def learning(self) -> dict[str, str]:
+        """Models of which is told whether they learned, networks and those on embeddings: what each began
+        from (``start`` of LEARNING).
+        """
+        found = {}
+        for name, model in self._config.models.items():
+            if name in self.networks:
+                found[name] = model.init if model.init in ("random", "imagenet") else "file"
+            elif model.kind == "features":
+                found[name] = "embeddings"
+        return found
 
     def trainings(self) -> list[tuple[str, str]]:
         """Every training: network and run."""
@@ -258,6 +279,10 @@ class Models:
     def trunk(self, wildcards: Wildcards) -> str:
         """The trunk that embeds films for a model."""
         return self._config.models[wildcards.model].trunk
+
+    def grid(self, wildcards: Wildcards) -> int:
+        """Cells in a row and in a column of each film that is embedded for a model."""
+        return self._config.models[wildcards.model].grid
 
     # ------------------------------------------------------------------------------------- tabular
 
@@ -320,7 +345,7 @@ class Models:
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """The settings of a tabular model's fit."""
-        left_out = NOT_SETTINGS | {"embeddings", "trunk", "init", "side"}
+        left_out = NOT_SETTINGS | {"embeddings", "trunk", "init", "side", "grid"}
         model = plain(self._config.models[wildcards.model])
         return {name: value for name, value in model.items() if name not in left_out}
 

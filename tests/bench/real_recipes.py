@@ -141,6 +141,8 @@ class Trial:
                 told = [json.loads((folder / f"fold_{r}/trained_on.json").read_text()) for r in runs]
                 minutes = sum(_minutes(job, one.get("seconds", 0)) for job, one in zip(jobs, told))
                 more = {"attempts": [one.get("attempts", 1) for one in told]}
+                views = times / f"cache_views/{self.recipe.name}.tsv"
+                more["views_minutes"] = round(_minutes(views), 2) if views.exists() else 0.0
             else:
                 table, more = pd.read_csv(folder / "out_of_fold.csv"), {}
                 jobs = [times / f"fit_model/{self.recipe.name}.tsv"]

@@ -6,6 +6,7 @@ A *task* says what is to be told from the films:
 - ``view``: whether the film was taken AP
 - ``sex_permuted_3``: a task's labels, permuted among the patients of each hospital by a seed
 - ``sex_covered``: a task with the centre of every film covered
+- ``bone_3``: a planted bone density that changes the film's bones by up to 3 % (``tests.bench.bone_films``)
 
 Nearly all patients of the development hospital train; the rule that divides them must leave one of each label
 for the internal test, which nothing here looks at.
@@ -13,11 +14,14 @@ for the internal test, which nothing here looks at.
 
 from __future__ import annotations
 
+import fcntl
+import functools
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -34,8 +38,12 @@ from scripts.common.config.cohort import Cohort
 from scripts.common.config.files import laid_over, read_config_file
 from scripts.common.contracts.intake import MEASURES
 from scripts.common.errors import StudyError
+from tests.bench.bone_films import plant_bone
 
 ROOT = Path(__file__).resolve().parents[2]
+WORKFLOW = ("Snakefile", "config.yaml", "config", "rules", "scripts", "profiles", "report", "envs")
+"""What the workflow needs of the repository."""
+
 SEED = 20260317
 CUTOFF = -2.5
 COVERED = (0.2, 0.8)
@@ -43,6 +51,10 @@ COVERED = (0.2, 0.8)
 
 KEY = hashlib.sha256(b"the key of the benchmark: public, and it protects nothing").hexdigest()
 """One key for all studies: a patient has one pseudonym, and stays in one half, whatever the task."""
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def development(config: Mapping[str, Any]) -> str:
@@ -103,20 +115,23 @@ class Hospitals:
 
 @dataclass(frozen=True)
 class Task:
-    """A task by its parts: ``label`` alone, or with a permutation or a cover."""
+    """A task by its parts: ``label`` alone, with a permutation or a cover, or a dose of bone in percent."""
 
     name: str
     label: str
     permutation: int | None = None
     covered: bool = False
+    dose: float | None = None
 
     @classmethod
     def of(cls, name: str) -> Task:
         """The task called ``name``; ``StudyError`` where it can't be one."""
-        found = re.fullmatch(r"([a-z]+)(?:_permuted_(\d+)|(_covered))?", name)
+        found = re.fullmatch(r"bone_(\d+(?:\.\d+)?)|([a-z]+)(?:_permuted_(\d+)|(_covered))?", name)
         if found is None:
             raise StudyError(f"--labels: '{name}' is no task; tests/bench/real_studies.py lists them.")
-        label, permutation, covered = found.groups()
+        dose, label, permutation, covered = found.groups()
+        if dose is not None:
+            return cls(name, "bone", dose=float(dose))
         return cls(name, label, None if permutation is None else int(permutation), covered is not None)
 
 
@@ -143,7 +158,11 @@ def _altered_centers(hospitals: Hospitals, task: Task, folder: Path) -> list[dic
         own.mkdir(parents=True, exist_ok=True)
         first = hospitals.first_films(center)
         any_dxa = pd.read_csv(center["dxa"]["path"], dtype=str)
-        if task.label == "view":
+        if task.dose is not None:
+            scores = plant_bone(hospitals, center, task.dose, own / "films")
+            given = any_dxa[named["patient_id"]].map(scores).map("{:.2f}".format)
+            dxa = any_dxa.assign(**{named["t_score"]: given})
+        elif task.label == "view":
             view = first[hospitals.columns(center, "images")["view"]]
             dxa = _as_labels(any_dxa, view.eq("AP").astype(int), named)
         elif task.permutation is not None:
@@ -176,6 +195,76 @@ def _least_test_share(hospitals: Hospitals, centers: Sequence[Mapping[str, Any]]
     return round(1.2 / rarer, 6)
 
 
+@functools.cache
+def code_copy(scratch: Path) -> Path:
+    """A copy of the workflow as it is now, below ``scratch``: a bench of hours isn't disturbed by work on the
+    repository. The same code is copied once.
+    """
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *WORKFLOW],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    names = sorted(name for name in set(listed.stdout.decode().split("\0")) if (ROOT / name).is_file())
+    contents = {name: (ROOT / name).read_bytes() for name in names}
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name}\0{len(content)}\0".encode() + content)
+    target = scratch / "code" / digest.hexdigest()[:12]
+    if not target.is_dir():
+        part = target.with_name(f"{target.name}.{os.getpid()}")
+        for name, content in contents.items():
+            (part / name).parent.mkdir(parents=True, exist_ok=True)
+            (part / name).write_bytes(content)
+        try:
+            part.rename(target)
+        except OSError:  # another bench has just made it
+            shutil.rmtree(part)
+    return target
+
+
+def snakemake(code: Path, folder: Path, targets: Sequence[str], cores: int) -> None:
+    """Make ``targets`` of the study in ``folder``, which holds ``config.yaml``, by the workflow in ``code``;
+    ``StudyError`` where that fails. What Snakemake prints goes to ``bench.log``.
+    """
+    command = [
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(code / "Snakefile")),
+        *("--directory", str(folder), "--workflow-profile", str(code / "profiles/default")),
+        *("--cores", str(cores), "--quiet", "rules", "--nolock", "--", *targets),
+    ]
+    log = folder / "bench.log"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")}
+    with log.open("a", encoding="utf-8") as file, (folder / "bench.lock").open("w") as lock:
+        # Snakemake's own lock outlives a run that was killed; this one is held as long as one of both lives
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise StudyError(f"Another bench is at work in '{folder}'. Wait for it, or end it.") from None
+        started = subprocess.Popen(
+            command,
+            cwd=code,
+            env=environment,
+            stdout=file,
+            stderr=file,
+            pass_fds=[lock.fileno()],
+            start_new_session=True,
+        )
+        try:
+            code = started.wait()
+        except BaseException:  # this bench is being ended, so its jobs end too; trainings save their state
+            os.killpg(started.pid, signal.SIGTERM)
+            started.wait()
+            raise
+    if code:
+        raise StudyError(f"Snakemake ended with {code} in the study '{folder}'; see '{log}'.")
+
+
+def end_on_sigterm() -> None:
+    """Have SIGTERM end this process as an interrupt does, its jobs with it."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 class Study:
     """A study in its folder: a task, with the config's sections that a recipe may lay over."""
 
@@ -187,13 +276,11 @@ class Study:
             "cohort": own,
             "centers": hospitals.config["centers"],
             "films": str(hospitals.folder),
-            "tables": [
-                hashlib.sha256(path.read_bytes()).hexdigest()
-                for path in sorted(hospitals.folder.rglob("*.csv"))
-            ],
+            "bones": _digest(ROOT / "tests/bench/bone_films.py") if task.dose is not None else None,
+            "tables": [_digest(path) for path in sorted(hospitals.folder.rglob("*.csv"))],
         }
         self.key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:12]
-        self.task, self._cohort = task, own
+        self.task, self._cohort, self._scratch = task, own, scratch
         self.path = scratch / "studies" / f"{task.name}_{self.key}"
         self.hospitals = hospitals
         self.development = development(hospitals.config)
@@ -206,8 +293,14 @@ class Study:
     def prepare(self, cores: int) -> None:
         """Make the study's films, tables, cohort and folds, unless they are there."""
         self._write_base()
-        if not (self.path / "results/cohort/train.csv").is_file():
+        if not self.ready:
             self.run({}, ["results/cohort/train.csv", *self._selected()], cores)
+
+    @property
+    def ready(self) -> bool:
+        """Whether cohort and films are there."""
+        tables = ["results/cohort/train.csv", *self._selected()]
+        return all((self.path / table).is_file() for table in tables)
 
     def _write_base(self) -> None:
         if self._base.is_file():
@@ -252,22 +345,12 @@ class Study:
             yaml.safe_dump(self.config(models, networks or {}), sort_keys=False, allow_unicode=True),
             encoding="utf-8",
         )
-        command = [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")),
-            *("--directory", str(self.path), "--workflow-profile", str(ROOT / "profiles/default")),
-            *("--cores", str(cores), "--quiet", "rules", "--", *targets),
-        ]
-        log = self.path / "bench.log"
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("SNAKEMAKE")}
-        with log.open("a", encoding="utf-8") as file:
-            code = subprocess.run(command, cwd=ROOT, env=environment, stdout=file, stderr=file).returncode
-        if code:
-            raise StudyError(f"Snakemake ended with {code} in the study '{self.path}'; see '{log}'.")
+        snakemake(code_copy(self._scratch), self.path, targets, cores)
 
     @property
     def cohort(self) -> pd.DataFrame:
         """Training patients and external ones by image id of the film that tests them: ``patient_id, center,
-        label, fold`` (empty outside), ``sex, age, t_score, view``, and the film's measures of exposure.
+        label, fold`` (empty outside), ``sex, age, t_score, view, png``, and the film's measures of exposure.
         """
         parts = []
         places = [("results/cohort/train.csv", self.development), *zip(self._selected(), self.externals)]
@@ -276,6 +359,6 @@ class Study:
             films = pd.read_csv(self.path / f"results/intake/{center}/films.csv")
             measures = pd.read_csv(self.path / f"results/intake/{center}/exposure.csv")
             told = told[["image_id", "patient_id", "center", "label", "fold", "sex", "age", "t_score"]]
-            told = told.merge(films[["image_id", "view"]], on="image_id")
+            told = told.merge(films[["image_id", "view", "png"]], on="image_id")
             parts.append(told.merge(measures[["image_id", *MEASURES]], on="image_id"))
         return pd.concat(parts).set_index("image_id")

@@ -10,7 +10,7 @@ from scripts.common.log import Log
 from scripts.networks import collapse, fold_training
 from scripts.networks.collapse import LEAST_STEPS, entropy, learned_nothing, logit_spread
 from scripts.networks.csv_tables import read_csv
-from scripts.networks.fold_training import Ended, train_fold
+from scripts.networks.fold_training import FoldJob, train_fold
 from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
 
@@ -80,12 +80,10 @@ def test_a_training_that_learned_nothing_begins_once_more_and_no_third_time(cach
 
 
 def test_of_two_failures_the_one_with_the_lower_loss_is_kept(cache, lost, tmp_path, monkeypatch):
-    ended = []
-    monkeypatch.setattr(
-        fold_training, "Ended", type("Kept", (Ended,), {"__post_init__": lambda self: ended.append(self)})
-    )
+    ended, failed = [], FoldJob.failed
+    monkeypatch.setattr(FoldJob, "failed", lambda job, one: ended.append(one) or failed(job, one))
     run(cache, lost, tmp_path)
-    first, second = ended
+    first, second = ended[:2]
     assert first.weights != second.weights and first.loss != second.loss
     better = min(ended, key=lambda one: one.loss)
     assert (tmp_path / "out/weights.pt").read_bytes() == better.weights

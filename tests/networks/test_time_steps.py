@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 def test_the_command_prints_what_it_timed(settings, capsys):
     given = ["--model", "net", "--kind", HYBRID, "--settings", json.dumps(settings), "--device", "cpu"]
-    assert time_steps.main(given) == 0
+    assert time_steps.main([*given, "--seconds", "600"]) == 0
     timed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (timed["device"], timed["devices"], timed["batch"]) == (
         "cpu",
@@ -27,6 +27,17 @@ def test_the_command_prints_what_it_timed(settings, capsys):
     )
     assert timed["steps"] == time_steps.MOST and 0 < timed["step_s"] < 5
     assert 0 < timed["norms_s"] < timed["step_s"] and 0 < timed["score_s"] < timed["step_s"]
+
+
+def test_where_views_are_kept_a_step_is_timed_behind_the_frozen_stages(settings):
+    """Larger films cost a view more, and a step of the heads the same."""
+    settings["training"] |= {"trained_stages": 0, "views": 4}
+    settings["architecture"] |= {"block_size": 96}
+    timed = time_steps.time_steps(Member("net", 0), settings_of(settings, HYBRID), CPU, 600)
+    assert timed.view_s > 0 and timed.batch == 8
+    settings["training"] |= {"views": 0}
+    plain = time_steps.time_steps(Member("net", 0), settings_of(settings, HYBRID), CPU, 600)
+    assert plain.view_s == 0 and timed.step_s < plain.step_s and timed.score_s < plain.score_s
 
 
 def test_without_time_two_films_are_timed_once(settings):

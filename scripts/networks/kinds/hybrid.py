@@ -56,6 +56,21 @@ class PreNormLayer(EncoderLayer):
         return self.dropout(self.mlp(self.norm2(x))) + x
 
 
+class FeatureNorm(nn.LayerNorm):
+    """A LayerNorm on the blocks' features.
+
+    Its output doesn't depend on the features' length, so the gradient by a block's features times these is 0
+    for every block, and a heat map would not tell the blocks apart. Outside training its SD therefore counts
+    as a constant when a gradient is taken (Ali et al., ICML 2022); the output stays the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training or not torch.is_grad_enabled():
+            return super().forward(x)
+        sd = (x.var(-1, correction=0, keepdim=True) + self.eps).sqrt().detach()
+        return (x - x.mean(-1, keepdim=True)) / sd * self.weight + self.bias
+
+
 class LocalHeads(nn.Module):
     """One Linear-ReLU-Linear head per block, all of them in two batched products."""
 
@@ -115,7 +130,7 @@ class HybridNetwork(FilmNetwork):
         self.grid = grid
         self.trunk = new_trunk(architecture.trunk, **architecture.trunk_size)
         self.project = None if self.trunk.width == width else nn.Linear(self.trunk.width, width)
-        self.feature_norm = nn.LayerNorm(width) if architecture.feature_norm else None
+        self.feature_norm = FeatureNorm(width) if architecture.feature_norm else None
         self.token = _drawn(1, width) if architecture.layers else None
         self.positions = _drawn(grid * grid + 1, width) if architecture.adds_positions else None
         self.dropout = nn.Dropout(architecture.dropout)

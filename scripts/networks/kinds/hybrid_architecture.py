@@ -102,6 +102,12 @@ class HybridArchitecture:
         return {"channels": self.trunk_width} if self.trunk == RESNET18 else {}
 
     @property
+    def frozen_part(self) -> dict[str, object]:
+        """What decides what a film's way to features is, heads and Transformer left out."""
+        parts = ("grid", "block_size", "trunk", "trunk_sees")
+        return {name: getattr(self, name) for name in parts} | self.trunk_size
+
+    @property
     def trunk_features(self) -> int:
         """Channels of the trunk's last map."""
         return 8 * self.trunk_width if self.trunk == RESNET18 else TRUNKS[self.trunk].width

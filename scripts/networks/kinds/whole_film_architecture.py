@@ -17,7 +17,7 @@ class WholeFilmArchitecture:
 
     Attributes
     ----------
-    backbone : torchvision's name
+    backbone : a name of ``backbones.csv``
     side : rows and columns of a film, in pixels
     dropout : share of the features that is left out in training
 
@@ -42,6 +42,11 @@ class WholeFilmArchitecture:
     def side_key(self) -> str:
         """The setting of a model that makes films smaller."""
         return "side"
+
+    @property
+    def frozen_part(self) -> dict[str, object]:
+        """What decides what a film's way to features is, the last layer left out."""
+        return {"backbone": self.backbone, "side": self.side}
 
     def _counted(self) -> Backbone:
         try:
