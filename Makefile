@@ -1,7 +1,8 @@
 # Thin by design: each target is a line or two of what it runs. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data handover share \
-  statistics bundle score bench-intake bench-networks bench-statistics bench-scale docs lock clean
+.PHONY: help setup demo test test-tools slurm-test fuzz lint format key doctor check-data first-answer \
+  handover share statistics bundle score bench-intake bench-networks bench-real bench-collapse \
+  bench-statistics bench-scale docs lock clean
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export RPY2_CFFI_MODE := ABI
 CONFIG ?=
@@ -69,6 +70,9 @@ key: setup  ## make the key of a study of real patients (once)
 doctor:  ## what of this machine and config a run would stumble over, with the line that fixes it
 	@python3 -m scripts.check.doctor $(CONFIG)
 
+first-answer: setup  ## the AUC of all models that need no network, in minutes, before any training
+	@snakemake --cores all --quiet rules $(CONFIG) -- first_answer
+
 check-data: setup  ## what your own data will give: joins, units, missing values, expected cohort sizes
 	@python -m scripts.check.check_data $(CONFIG)
 
@@ -103,6 +107,15 @@ bench-intake:  ## speed of the intake against DCMTK and pydicom with Pillow; 20,
 bench-networks:  ## speed of training and scoring (BENCH="--device cuda" on a GPU, "--parts folds")
 	@envs/setup.sh test
 	@python -m tests.bench.networks $(BENCH)
+
+bench-real:  ## what models learn from real films: FILMS=<folder> (BENCH="--recipes a,b --seeds 3 --half 1")
+	@test -n "$(FILMS)" || { echo "ERROR: say which films: make bench-real FILMS=<folder>"; exit 1; }
+	@envs/setup.sh test
+	@python -m tests.bench.real --films "$(FILMS)" $(BENCH)
+
+bench-collapse:  ## whether the shipped network learns in every fold, seed and kind of processor (hours)
+	@envs/setup.sh test
+	@python -m tests.bench.collapse $(BENCH)
 
 bench-scale:  ## planning of 1,000 to 100,000 films; BENCH=--overhead: Snakemake's share of a run
 	@envs/setup.sh test

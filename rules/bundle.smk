@@ -1,6 +1,8 @@
 # A network as a folder that scores new films by itself. Not part of `rule all`: what holds weights leaves a
 # study on purpose only.
 
+from scripts.common.learning_words import WORDS
+
 
 rule bundle:
     """Ask for the bundle of the main network: `make bundle` without MODEL."""
@@ -18,6 +20,7 @@ rule make_bundle:
     input:
         weights=MODELS.weights_to_pack,
         thresholds="results/statistics/thresholds.csv",
+        learning="results/statistics/learning.csv",
         cohort="results/cohort/cohort.csv",
         performance=performance_of(CFG),
         provenance="results/provenance.json",
@@ -39,6 +42,7 @@ rule make_bundle:
     params:
         code=MODELS.code_of_bundle(code),
         card=file_hash("scripts/bundle/templates/model_card.md.j2"),
+        words=words_of("en", WORDS),
         settings=lambda wildcards: bundle_settings(CFG, wildcards.model),
         facts=lambda wildcards: bundle_facts(CFG, wildcards.model),
     script:

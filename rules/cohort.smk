@@ -5,7 +5,8 @@ rule select_cohort:
     """Choose a centre's patients, each with one film and one DXA exam, and say why the others are left out.
 
     In go the centre's films with their exposure verdicts and its clinical tables under pseudonyms; out come
-    the included patients, the flow by step and the excluded patients with their reason.
+    the included patients, the other films that they could have been in the study with, the flow by step and
+    the excluded patients with their reason.
     """
     input:
         unpack(CENTERS.dates),
@@ -18,6 +19,7 @@ rule select_cohort:
         selected="results/cohort/{center}/selected.csv",
         flow="results/cohort/{center}/flow.csv",
         excluded="results/cohort/{center}/excluded.csv",
+        further="results/cohort/{center}/further_films.csv",
     log:
         "logs/select_cohort/{center}.log",
     benchmark:
@@ -84,6 +86,7 @@ rule merge_cohort:
         sets=["results/cohort/train.csv", *cohorts_of_test_sets(CFG)],
         flows=per_center(CFG, "results/cohort/{center}/flow.csv"),
         excluded=per_center(CFG, "results/cohort/{center}/excluded.csv"),
+        further=SETS.further_films(),
     output:
         cohort="results/cohort/cohort.csv",
         flow="results/cohort/flow.csv",

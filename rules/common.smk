@@ -33,9 +33,8 @@ from scripts.workflow.resources import grows, simulation_threads
 from scripts.workflow.sets import Sets
 from scripts.workflow.targets import (
     cohorts_of_test_sets,
-    figure_copies,
+    figure_files,
     final_outputs,
-    flow_figure,
     flow_table,
     own_statistics,
     per_center,

@@ -10,6 +10,7 @@ rule cache_films:
     """
     input:
         cohort=SETS.cohort,
+        further=SETS.further,
         films=SETS.films,
         pngs=SETS.pngs,
     output:
@@ -19,6 +20,8 @@ rule cache_films:
         "logs/cache_films/{side}_{set}.log",
     benchmark:
         "benchmarks/cache_films/{side}_{set}.tsv"
+    # Before the trainings, which wait for it, and so is the first answer.
+    priority: 20
     conda:
         "../envs/osteocxr.yaml"
     threads: 1
@@ -56,6 +59,45 @@ rule fetch_weights:
         "../scripts/networks/fetch_weights.py"
 
 
+rule cache_views:
+    """Compute once what the frozen stages of a network give of each training film and of changed views of it;
+    all its trainings go on from there.
+    """
+
+    # The array lies beside the record, under the key of what decides its numbers. It is no declared output:
+    # it stays where the record is made again, and a job that was killed goes on with the next film.
+    input:
+        films=MODELS.cache("films.npy", "train"),
+        index=MODELS.cache("index.csv", "train"),
+        weights=MODELS.initial_weights,
+    output:
+        "state/cache/views/{model}/views.json",
+    log:
+        "logs/cache_views/{model}.log",
+    benchmark:
+        "benchmarks/cache_views/{model}.tsv"
+    wildcard_constraints:
+        model=MODELS.with_views(),
+    priority: 10
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: CFG.networks.cpu_threads
+    resources:
+        mem_mb=grows(4000),
+        runtime=grows(1440),
+        gpu=CFG.networks.gpus_per_fold,
+        device=MODELS.device_asked(),
+    params:
+        code=MODELS.code_of_network(code, "cache_views"),
+        kind=MODELS.kind,
+        settings=MODELS.training_settings,
+    shell:
+        "exec python -m scripts.networks.cache_views"
+        ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --kind {params.kind}'
+        " --settings {params.settings:q} --weights {input.weights:q}"
+        ' --output "$(dirname {output:q})" --device {resources.device} --log {log:q}'
+
+
 rule train_fold:
     """Train a network on the training patients of all folds but one; score the patients of that one."""
 
@@ -65,6 +107,7 @@ rule train_fold:
         films=MODELS.cache("films.npy", "train"),
         index=MODELS.cache("index.csv", "train"),
         weights=MODELS.initial_weights,
+        views=MODELS.views,
     output:
         weights="results/models/{model}/fold_{run}/weights.pt",
         history="results/models/{model}/fold_{run}/history.csv",
@@ -76,7 +119,7 @@ rule train_fold:
         "benchmarks/train_fold/{model}_{run}.tsv"
     wildcard_constraints:
         model=MODELS.of_networks(),
-    # Before all else that could run: the folds take the longest.
+    # Before all else that could run, but a first answer: the folds take the longest.
     priority: 10
     conda:
         "../envs/osteocxr.yaml"
@@ -95,6 +138,7 @@ rule train_fold:
         "exec python -m scripts.networks.train_fold"
         ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --run {wildcards.run}'
         " --kind {params.kind} --settings {params.settings:q} --weights {input.weights:q}"
+        " --views {input.views:q}"
         ' --output "$(dirname {output.weights:q})" --device {resources.device}'
         " --checkpoint-minutes {resources.checkpoint_minutes} --log {log:q}"
 
@@ -204,10 +248,13 @@ rule score_masked:
 
 
 rule explain_gradcam:
-    """Heat maps of films of the internal test set: the most certain of each kind, and a random sample."""
+    """Heat maps of films of the internal test set: the most certain of each kind where the network learned,
+    and a random sample.
+    """
     input:
         predictions="results/predictions.csv",
         thresholds="results/statistics/thresholds.csv",
+        learning="results/statistics/learning.csv",
         films=MODELS.cache("films.npy", "internal_test"),
         index=MODELS.cache("index.csv", "internal_test"),
         weights=MODELS.trained("weights.pt"),
@@ -237,7 +284,7 @@ rule explain_gradcam:
     shell:
         "exec python -m scripts.networks.explain_gradcam"
         " --model {wildcards.model} --predictions {input.predictions:q}"
-        " --thresholds {input.thresholds:q} --set internal_test"
+        " --thresholds {input.thresholds:q} --learning {input.learning:q} --set internal_test"
         ' --cache "$(dirname {input.index:q})" --weights {input.weights:q}'
         " --cases {params.cases} --random {params.random} --seed {params.seed}"
         " --cases-csv {output.cases:q} --maps-npz {output.maps:q}"
@@ -260,6 +307,8 @@ rule embed_films:
         "benchmarks/embed_films/{model}_{set}.tsv"
     wildcard_constraints:
         model=MODELS.with_own_embeddings(),
+    # Before the trainings: a first answer is there before they begin (first_answer).
+    priority: 20
     conda:
         "../envs/osteocxr.yaml"
     threads: CFG.networks.cpu_threads

@@ -19,7 +19,7 @@ rule list_statistics:
         runtime=grows(10),
     params:
         code=code("scripts/statistics/list_statistics.py"),
-        words=words_of(CFG.study.language, "listing"),
+        words=words_of(CFG.study.language, "listing", "results"),
         synthetic=CFG.synthetic,
         title=CFG.study.title,
     script:

@@ -1,7 +1,34 @@
-# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Three
-# rules read more, since they look at the models beyond their scores: examine_models, compare_networks and
-# draw_network.
+# From results/predictions.csv and results/cohort/cohort.csv to the manuscript's tables and figures. Four
+# rules read more, since they look at the models beyond their scores: judge_learning, examine_models,
+# compare_networks and draw_network.
 # A rule that computes is given the models' names; labels and colours reach only those that draw.
+
+
+rule first_answer:
+    """The out-of-fold AUC of the models that need no network, before any network is trained."""
+    input:
+        cohort="results/cohort/train.csv",
+        scores=[MODELS.scores(name, "train") for name in MODELS.without_network()],
+    output:
+        "results/statistics/first_answer.csv",
+    log:
+        "logs/first_answer.log",
+    benchmark:
+        "benchmarks/first_answer.tsv"
+    # Before the trainings, as all that it needs (embed_films, fit_model).
+    priority: 20
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code("scripts/statistics/first_answer.py"),
+        models=MODELS.without_network(),
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/first_answer.py"
 
 
 rule freeze_thresholds:
@@ -93,6 +120,7 @@ rule evaluate_models:
         net_benefit=plain(CFG.statistics.net_benefit),
         prevalences=[plain(p) for p in CFG.statistics.prevalences],
         op_t_score=CFG.cohort.op_t_score,
+        predictors=MODELS.own_predictors(role="main"),
         primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/evaluate_models.py"
@@ -126,6 +154,36 @@ rule compare_auc:
         primary_contrast=list(CFG.statistics.primary_contrast or ()),
     script:
         "../scripts/statistics/compare_auc.py"
+
+
+rule judge_learning:
+    """Whether each network, and each model on embeddings, learned: AUC and spread of its out-of-fold scores,
+    of all folds and of each training.
+    """
+    input:
+        predictions="results/predictions.csv",
+        held_out=[f for name in MODELS.networks for f in MODELS.trained_files("held_out.csv", name)],
+        histories=[f for name in MODELS.networks for f in MODELS.trained_files("history.csv", name)],
+        trained_on=[f for name in MODELS.networks for f in MODELS.trained_files("trained_on.json", name)],
+    output:
+        learning=marked("statistics/learning"),
+    log:
+        "logs/judge_learning.log",
+    benchmark:
+        "benchmarks/judge_learning.tsv"
+    conda:
+        "../envs/osteocxr.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        code=code("scripts/statistics/judge_learning.py"),
+        starts=MODELS.learning(),
+        trainings=[list(of) for of in MODELS.trainings()],
+        confidence=CFG.statistics.confidence,
+    script:
+        "../scripts/statistics/judge_learning.py"
 
 
 rule examine_models:
@@ -220,15 +278,7 @@ rule draw_figures:
         calibration_curve="results/statistics/calibration_curve.csv",
         subgroups="results/statistics/subgroups.csv",
     output:
-        **flow_figure(CFG, marked),
-        roc=marked("figures/roc"),
-        roc_copies=figure_copies(CFG, "roc"),
-        decision_curves=marked("figures/decision_curves"),
-        decision_curves_copies=figure_copies(CFG, "decision_curves"),
-        calibration=marked("figures/calibration"),
-        calibration_copies=figure_copies(CFG, "calibration"),
-        forest=marked("figures/forest"),
-        forest_copies=figure_copies(CFG, "forest"),
+        **figure_files(CFG, "draw_figures", marked),
     log:
         "logs/draw_figures.log",
     benchmark:
@@ -264,16 +314,12 @@ rule draw_network:
     input:
         histories=[file for name in MODELS.networks for file in MODELS.trained_files("history.csv", name)],
         shortcuts="results/statistics/shortcuts.csv",
+        learning="results/statistics/learning.csv",
         cases=f"results/models/{MODELS.main_network}/gradcam/cases.csv",
         maps=f"results/models/{MODELS.main_network}/gradcam/maps.npz",
         films=per_center(CFG, "results/intake/{center}/films.csv"),
     output:
-        training=marked("figures/training"),
-        training_copies=figure_copies(CFG, "training"),
-        shortcuts=marked("figures/shortcuts"),
-        shortcuts_copies=figure_copies(CFG, "shortcuts"),
-        gradcam=marked("figures/gradcam"),
-        gradcam_copies=figure_copies(CFG, "gradcam"),
+        **figure_files(CFG, "draw_network", marked),
     log:
         "logs/draw_network.log",
     benchmark:

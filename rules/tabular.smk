@@ -23,6 +23,8 @@ rule fit_model:
         "benchmarks/fit_model/{model}.tsv"
     wildcard_constraints:
         model=MODELS.of_tabular(),
+    # As embed_films.
+    priority: 20
     conda:
         "../envs/osteocxr.yaml"
     threads: 1

@@ -38,8 +38,11 @@ from scripts.bundle.film_scoring import Scorer, reading_code
 from scripts.bundle.model_card import model_card
 from scripts.common.code_hash import ROOT
 from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.statistics import LEARNING
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_folder, write_text
+from scripts.common.language import Language
+from scripts.common.learning_words import WORDS, told
 from scripts.common.log import Log
 from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import read_table
@@ -63,10 +66,18 @@ def frozen_threshold(path: str | Path, model: str) -> dict[str, Any]:
     return {"value": float(row["threshold"].iloc[0]), "rule": str(row["rule"].iloc[0])}
 
 
+def _warning(learning: str | Path, settings: Mapping[str, Any]) -> str:
+    """What there is to say of a network that did not plainly learn; empty of one that did."""
+    rows = read_table(learning, LEARNING)
+    own = rows[rows["model"] == settings["model"]].to_dict("records")
+    return told(own, Language("en", WORDS), lambda _: settings["label"]).get(settings["model"], "")
+
+
 def make_bundle(
     *,
     weights: Sequence[str | Path],
     thresholds: str | Path,
+    learning: str | Path,
     cohort: str | Path,
     performance: str | Path,
     provenance: str | Path,
@@ -81,6 +92,7 @@ def make_bundle(
     Parameters
     ----------
     weights : ``weights.pt`` of the network's trainings, in their order
+    learning : ``learning.csv``; where the network did not plainly learn, card, settings and log say so
     performance : ``table2.csv``, or ``folds.csv`` of a model that isn't in it
     films : ``films.npy`` of the internal test set's cache; its first films check the ONNX file
     settings : ``model``, ``label``, ``kind``, ``seed``, ``synthetic``, ``frontal_view``, ``exposure``, and
@@ -103,6 +115,7 @@ def make_bundle(
         **settings["scoring"],
         "precision": chosen_precision(settings["scoring"]["precision"], trained),
     }
+    warning = _warning(learning, settings)
     record = json.loads(Path(provenance).read_text(encoding="utf-8"))
     cached = np.load(films, mmap_mode="r", allow_pickle=False)
     checked = np.concatenate([pattern_films(side), np.array(cached[:CHECKED_FILMS])])
@@ -143,6 +156,7 @@ def make_bundle(
                 "exposure": settings["exposure"],
             },
             "threshold": frozen_threshold(thresholds, settings["model"]),
+            "warning": warning,
             "onnx": {
                 "input": INPUT,
                 "outputs": [PROBABILITY, FOLDS],
@@ -166,4 +180,6 @@ def make_bundle(
         write_text(part / SHA256_LIST, manifest_text(part))
         fingerprint = open_bundle(part).fingerprint
     log.say(progress.made(fingerprint, len(weights), target))
+    if warning:
+        log.say(progress.warned(warning))
     return fingerprint

@@ -4,7 +4,7 @@ kind.
 =====================
 ==================================================================================================
 ``bundle.json``       settings: model, kind, architecture, scoring, preprocessing, exposure rules, view
-patterns, threshold, self-check
+patterns, threshold, warning, self-check
 ``weights/fold_k.pt`` the weights of training k, as in ``results/models/<model>/``;
 ``torch.load(weights_only=True)`` reads them
 ``model.onnx``        the ensemble of all trainings for a 16-bit film (``scripts/bundle/ensemble.py``); very

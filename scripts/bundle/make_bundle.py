@@ -10,6 +10,7 @@ with rule_log(job.log[0], job.rule) as log:
     make_bundle(
         weights=list(job.input.weights),
         thresholds=job.input.thresholds,
+        learning=job.input.learning,
         cohort=job.input.cohort,
         performance=job.input.performance,
         provenance=job.input.provenance,

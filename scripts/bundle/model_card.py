@@ -4,6 +4,7 @@ doi:10.1145/3287560.3287596).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ SMALLEST = 5
 """Counts of people below it, from 1, are small cells: neither they nor what gives them away is shown."""
 
 NOT_SHOWN = "not shown"
+
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>#|~]")
+"""Characters of a label that Markdown or HTML would take for its own."""
 
 ENSEMBLE = "ensemble"
 """The row of the folds' table that is of all of a network's trainings together."""
@@ -130,4 +134,6 @@ def model_card(
         "performance": _performance(performance, settings["model"], sets),
     }
     template = template_environment(TEMPLATES).get_template("model_card.md.j2")
-    return unwrapped(template.render({**settings, **facts, **tables, "smallest": SMALLEST})) + "\n"
+    label = _MARKUP.sub(r"\\\g<0>", str(settings["label"]))
+    known = {**settings, **facts, **tables, "label": label, "smallest": SMALLEST}
+    return unwrapped(template.render(known)) + "\n"

@@ -31,6 +31,11 @@ def synthetic() -> str:
     return "SYNTHETIC: this model was trained on simulated films. Its scores say nothing about patients."
 
 
+def warned(warning: str) -> str:
+    """The bundle's network did not plainly learn."""
+    return f"WARNING: {warning}"
+
+
 def another_version(version: str) -> str:
     """The bundle's maker read films by other code."""
     return (

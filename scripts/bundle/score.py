@@ -57,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         log.say(progress.opened(bundle.fingerprint, bundle.settings["software"]))
         if bundle.settings["synthetic"]:
             log.say(progress.synthetic())
+        if bundle.settings.get("warning"):  # not in bundles of before
+            log.say(progress.warned(bundle.settings["warning"]))
         from scripts.bundle.film_scoring import private_path, score_folder
 
         try:

@@ -4,8 +4,8 @@ doctor``.
     python3 -m scripts.check.doctor [--configfile config/mine.yaml ...]
 
 It needs Python alone, so that it can tell what is missing where nothing is set up yet; what it can't look at
-without the Python environment it says. It changes nothing, reads no film's content and no patient's row, and
-prints no path but those of the config.
+without the Python environment it says. It changes nothing, reads no film's content, and prints nothing of a
+patient and no path but those of the config. Last it times some steps of each network, about 20 s each.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from scripts.common.errors import StudyError
+from scripts.common.progress import random_weights
 from scripts.common.standards import SHA256_LIST
 
 if TYPE_CHECKING:
@@ -46,6 +47,20 @@ FIRST_LOOK_SECONDS = 40
 
 NO_CLUSTER = "Could not establish a configuration source"
 """What SLURM's commands say on a machine that belongs to no cluster."""
+
+TIME_STEPS = """
+import sys
+sys.path.insert(0, sys.argv.pop(1))
+from scripts.networks.time_steps import main
+sys.exit(main())
+"""
+"""Times a network's steps: the repository's root, then the arguments of the command."""
+
+TIMED_SECONDS = 20
+"""About how long a network is timed."""
+
+LONG_HOURS = 3
+"""Trainings of more hours on a CPU are worth another config."""
 
 TRY_WEIGHTS = """
 import json, sys
@@ -472,6 +487,8 @@ def check_models(config: Config) -> Iterator[Finding]:
         trainings = f", {config.cohort.folds * model.seeds} trainings" if name in networks else ""
         told.append(f"{name} ({model.kind}{trainings})")
     yield Finding("Models", "ok", ", ".join(told))
+    if config.from_random_weights:
+        yield Finding("Models", "note", random_weights(config.from_random_weights))
     for name, model in embedded_of(config).items():
         if model.embeddings is None or not Path(model.embeddings).is_file():
             continue  # an absent file is a fault of the paths
@@ -517,6 +534,35 @@ def check_memory(config: Config) -> Iterator[Finding]:
         state = "fix" if need.least > total else "note" if need.likely > free else "ok"
         line = f"a smaller models.{name}.training.batch_size   in the config" if state != "ok" else ""
         yield Finding("Memory", state, said, line)
+
+
+def check_training(config: Config) -> Iterator[Finding]:
+    """How long the trainings of each network will take here, from a few steps with films that are made up."""
+    networks = networks_of(config)
+    if not networks:
+        return
+    if of_a_cluster():
+        said = "not timed here: it runs on the cluster's nodes, and says in its log after its first steps"
+        yield Finding("Training", "ok", said)
+        return
+    from scripts.check.training_times import arguments, described, read_timed, training_patients
+
+    patients, cores = training_patients(config), len(os.sched_getaffinity(0))
+    busy = ", which other work uses too" if os.getloadavg()[0] > cores / 2 else ""
+    machine = config.networks
+    device = "cuda" if machine.gpus_per_fold > 0 and machine.device == "auto" else machine.device
+    for name in networks:
+        given = (*arguments(config, name), "--device", device, "--seconds", str(TIMED_SECONDS))
+        answer = ask(sys.executable, "-c", TIME_STEPS, str(ROOT), *given, seconds=300)
+        timed = read_timed(answer.text) if answer is not None and answer.status == 0 else None
+        if timed is None:
+            reason = (answer.text.strip().splitlines() or [""])[-1] if answer else "no Python"
+            yield Finding("Training", "note", f"models.{name}: not timed: {reason}")
+            continue
+        seconds, said = described(config, name, timed, patients, cores, busy)
+        long = timed["device"] == "cpu" and seconds > LONG_HOURS * 3600
+        line = "--configfile config/real_cpu.yaml   (a network for a CPU), or a machine with a GPU"
+        yield Finding("Training", "note" if long else "ok", said, line if long else "")
 
 
 def check_weights(config: Config) -> Iterator[Finding]:
@@ -805,6 +851,7 @@ def examine(files: list[str]) -> Iterator[Finding]:
     yield from check_bf16(config)
     if config is not None:
         yield from check_memory(config)
+        yield from check_training(config)
     yield from check_slurm(
         config, read_profile(SLURM_PROFILE if SLURM_PROFILE.is_file() else ROOT / SLURM_PROFILE)
     )

@@ -54,6 +54,30 @@ def merge_flows(flows: list[pd.DataFrame], cohort: pd.DataFrame, development: st
     return pd.concat(parts, ignore_index=True)
 
 
+def with_training_films(flow: pd.DataFrame, cohort: pd.DataFrame, further: pd.DataFrame) -> pd.DataFrame:
+    """The flow of ``merge_flows`` with ``n_films``: films that train, in the row of the training set.
+
+    Rows of the kind ``note`` behind the development centre's say where they come from, and which films of
+    training patients stay out since their own exam gives another label or none. ``further`` is the
+    development centre's FURTHER_FILMS.
+    """
+    train = cohort[cohort["set"] == TRAIN]
+    films = further.merge(train[["patient_id", "label"]], on="patient_id", suffixes=("", "_of_patient"))
+    same = films["label"].eq(films["label_of_patient"]).fillna(False).astype(bool)
+    untold = films["label"].isna()
+    notes = {"films_train": same, "films_other_label": ~same & ~untold, "films_without_label": untold}
+    center, lines = train["center"].iloc[0], []
+    for step, which in notes.items():
+        of = films[which].drop_duplicates("patient_id")
+        n, n_op = len(of), int(of["label_of_patient"].sum())
+        lines.append((center, step, n, n_op, "note", n, int(which.sum())))
+    flow = flow.assign(n_films=pd.array([pd.NA] * len(flow), dtype="Int64"))
+    flow.loc[flow["kind"].eq("set") & flow["step"].eq(TRAIN), "n_films"] = len(train) + int(same.sum())
+    added = pd.DataFrame(lines, columns=list(FLOW.whole)).astype(flow.dtypes.to_dict())
+    end = flow.index[flow["center"] == center][-1] + 1
+    return pd.concat([flow[:end], added, flow[end:]], ignore_index=True)
+
+
 def check_accounts(flow: pd.DataFrame, cohort: pd.DataFrame) -> None:
     """Found = included + excluded in every centre, and the included ones are those of the cohort table."""
     for center, rows in flow.groupby("center", sort=False):

@@ -1,8 +1,10 @@
-"""A centre's films and tables in; its included patients, its flow and its excluded patients out."""
+"""A centre's films and tables in; its included patients, their further films, its flow and its excluded
+patients out.
+"""
 
 from scripts.cohort import progress
 from scripts.cohort.selection import Counted, select_cohort
-from scripts.common.contracts.cohort import COHORT, EXCLUDED_OF_CENTER, FLOW
+from scripts.common.contracts.cohort import COHORT, EXCLUDED_OF_CENTER, FLOW, FURTHER_FILMS
 from scripts.common.contracts.intake import (
     BIRTH_DATES,
     DXA,
@@ -51,3 +53,4 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_table(selection.cohort, result.selected, with_predictors(COHORT, predictors))
     write_table(selection.flow, result.flow, FLOW)
     write_table(selection.excluded, result.excluded, EXCLUDED_OF_CENTER)
+    write_table(selection.further, result.further, FURTHER_FILMS)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from scripts.cohort.exam_labels import EXAM, LABELLED, TOO_FEW_SITES, UNDECIDED, as_exams, exam_labels
-from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.cohort import COHORT, FURTHER_FILMS
 from scripts.common.contracts.intake import PATIENTS
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
@@ -82,11 +82,14 @@ class Selection:
 
     ``cohort``: a row per included patient (COHORT), by patient id. ``flow``: a row per step (FLOW); found is
     included + the sum of the excluded; NOTES follow. ``excluded``: ``patient_id, reason``, by patient id.
+    ``further``: the included patients' other films that could have been in the study (FURTHER_FILMS), by
+    image id.
     """
 
     cohort: pd.DataFrame
     flow: pd.DataFrame
     excluded: pd.DataFrame
+    further: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -242,7 +245,8 @@ def select_cohort(
     # The first pair decides, whether or not its exam has a label: to pass over an exam since it is damaged
     # would choose patients by the damage. Only an exam without any measured T-score gives way to a later one.
     pairs = pairs.merge(labels, on=EXAM)
-    rows = _first_pairs(pairs[pairs["image_id"].isin(left["image_id"])], settings["first_pair_by"])
+    eligible = pairs[pairs["image_id"].isin(left["image_id"])]
+    rows = _first_pairs(eligible, settings["first_pair_by"])
     of_any_film = _first_pairs(pairs, settings["first_pair_by"])
     for step, outcome in (("undecided_dxa", UNDECIDED), ("too_few_sites", TOO_FEW_SITES)):
         if step in failing:
@@ -252,7 +256,7 @@ def select_cohort(
     alone["no_t_score"] = without(labels) & examined
     rows = rows[rows["outcome"] == LABELLED]
     ages = ages.set_axis(frontal.loc[ages.index, "image_id"])
-    further = _nearest_values(rows, visits, patients, predictors or {}, counted)
+    values = _nearest_values(rows, visits, patients, predictors or {}, counted)
     rows = _described(rows, visits, ages, settings, counted)
 
     # The patient's own exclusion criteria.
@@ -269,13 +273,22 @@ def select_cohort(
     reason = _first_failing(failing)
     included = rows[rows["patient_id"].isin(everybody[reason == ""])]
     optional = [column.name for column in COHORT.optional]
-    columns = (included[list(COHORT)], further.loc[included.index], included[optional])
+    columns = (included[list(COHORT)], values.loc[included.index], included[optional])
     cohort = pd.concat(columns, axis=1).sort_values("patient_id", ignore_index=True)
     flow = pd.concat([_flow(reason, alone, rows, settings), _notes(included, settings)], ignore_index=True)
     if cohort.empty:
         raise StudyError(_nobody(reason, settings))
     excluded = pd.DataFrame({"patient_id": everybody, "reason": reason.to_numpy()})
-    return Selection(cohort, flow, excluded[excluded["reason"] != ""].reset_index(drop=True))
+    excluded = excluded[excluded["reason"] != ""].reset_index(drop=True)
+
+    others = _first_pairs(eligible, settings["first_pair_by"], of="image_id")
+    others = others[others["patient_id"].isin(cohort["patient_id"])]
+    others = others[~others["image_id"].isin(cohort["image_id"])]
+    if settings["review"] == "exclude":
+        others = others[_described(others, visits, ages, settings, counted)["review"].ne(1)]
+    others["label"] = others["label"].where(others["outcome"] == LABELLED)
+    further = others[list(FURTHER_FILMS)].sort_values("image_id", ignore_index=True)
+    return Selection(cohort, flow, excluded, further)
 
 
 def _shifts(birth_dates: pd.DataFrame) -> pd.Series:
@@ -396,8 +409,10 @@ def _ages(
     )
 
 
-def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
-    """One pair per patient: the first by the configured keys, then by image id and exam date."""
+def _first_pairs(pairs: pd.DataFrame, first_by: list[str], of: str = "patient_id") -> pd.DataFrame:
+    """One pair per patient, or ``of`` each film: the first by the configured keys, then by image id and exam
+    date.
+    """
     keys = pd.DataFrame(
         {
             "film_date": pairs["day"],
@@ -407,7 +422,7 @@ def _first_pairs(pairs: pd.DataFrame, first_by: list[str]) -> pd.DataFrame:
         }
     )
     order = pd.concat([pairs["patient_id"], keys[first_by], pairs["image_id"], pairs["exam_date"]], axis=1)
-    first = order.sort_values(list(order.columns)).drop_duplicates("patient_id").index
+    first = order.sort_values(list(order.columns)).drop_duplicates(of).index
     return pairs.loc[first]
 
 

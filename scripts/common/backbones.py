@@ -1,5 +1,4 @@
-"""Backbones that can look at a whole film, torchvision's and our own (``trunks.py``): their names, sizes and
-smallest films.
+"""Backbones that can look at a whole film, torchvision's and one of our own: names, sizes, smallest films.
 
 The sizes stand in ``backbones.csv``, counted once (torchvision 0.29), so that neither the config nor a rule
 needs PyTorch for them: ``parameters`` of the network for one channel with one logit; ``least_side``, of the

@@ -1,5 +1,5 @@
-"""Every result that a person reads, or that another may get: where it lies, what it is called, where it is
-shown, and how it is shared.
+"""Every result that a person reads, or that another may get: where it lies, where it is shown, and how it is
+shared. What it is called stands among the words.
 
 The targets, Snakemake's report, the study's report, the listing of own tables, ``make share`` and the table
 in ``docs/outputs.md`` are made from these rows.
@@ -14,14 +14,19 @@ from dataclasses import dataclass
 
 from scripts.common.contracts import cohort, intake, report, statistics, tabular
 from scripts.common.contracts.contract import Contract
+from scripts.common.language import Language
 
 ROOT = "results/"
+
+RESULTS = "results"
+"""The group of words with the results' titles."""
 
 FINAL, PRODUCT, LAST = "final", "product", "last"
 """When a result is made: asked for by name; on the way there; by the report's rule, after the provenance
 record that holds the checksums of the others."""
 
-SEVERAL_NETWORKS = "several networks"
+SEVERAL_NETWORKS, FLOW = "several networks", "flow of patients"
+MODEL_WITHOUT_NETWORK = "a model that needs no network"
 """What a study must have for a result to be made; most ask for nothing."""
 
 WAYS = ("whole", "redacted", "suppressed", "counted", "derived", "counting", "films", "never")
@@ -59,16 +64,7 @@ class Sharing:
     pattern: str = ""
 
     def __post_init__(self) -> None:
-        if self.how not in (
-            "whole",
-            "redacted",
-            "suppressed",
-            "counted",
-            "derived",
-            "counting",
-            "films",
-            "never",
-        ):
+        if self.how not in WAYS:
             raise ValueError(f"'{self.how}' is no way of sharing")
         if (self.how in ("counting", "never")) != bool(self.why):
             raise ValueError(f"say why a result is not shared, and only then: '{self.how}'")
@@ -92,6 +88,7 @@ def never(why: str, pattern: str = "") -> Sharing:
 BETWEEN_MODELS = never("differences between models could give back single patients")
 PERSONS = never("by patient or by film")
 MODELS = "models: weights and trees can hold traces of the patients they were trained on"
+OF_TRAINING = never("losses on the training patients, and single patients' scores")
 STATEMENTS = never("its statements hold unsuppressed numbers", "tables/checklist_*")
 
 
@@ -103,7 +100,7 @@ class Result:
     Parameters
     ----------
     name, suffix : the path; several suffixes are joined by spaces, FIGURE stands for those of the config
-    title : key of TITLES
+    title : what it is called: ``result_<title>`` of the words
     sharing : how ``make share`` takes it
     contract : of a table
     caption : page in ``report/`` and category with which it stands in Snakemake's report; empty: it does not
@@ -111,7 +108,8 @@ class Result:
     shown_as : suffix of the file that the report shows
     own : whether it is made of own tables too (``make statistics``)
     made : FINAL, PRODUCT or LAST
-    only_with : what the study must have (SEVERAL_NETWORKS); empty: nothing
+    drawn_by : of a figure, the rule that draws it
+    only_with : what the study must have (such as SEVERAL_NETWORKS); empty: nothing
     """
 
     name: str
@@ -126,6 +124,7 @@ class Result:
     own: bool = False
     made: str = FINAL
     only_with: str = ""
+    drawn_by: str = ""
 
     @property
     def stem(self) -> str:
@@ -153,7 +152,7 @@ class Result:
         return [f"{ROOT}{name}.{suffix}" for name in filled for suffix in self.suffixes(formats)]
 
     def made_with(self, study_has: Collection[str]) -> bool:
-        """Whether it is made of a study that has ``study_has`` (of SEVERAL_NETWORKS)."""
+        """Whether it is made of a study that has ``study_has`` (of what results ask for)."""
         return not self.only_with or self.only_with in study_has
 
     def file(self, suffix: str = "") -> str:
@@ -161,68 +160,20 @@ class Result:
         first = "svg" if self.suffix == FIGURE else self.suffix.split()[0]
         return f"{ROOT}{self.name}.{suffix or first}"
 
-    def titled(self, language: str) -> str:
-        """Its title."""
-        return TITLES[self.title][language]
+    def titled(self, words: Language) -> str:
+        """Its title, of the words' group RESULTS."""
+        return words.say(f"result_{self.title}")
 
     def mark(self, suffix: str = "") -> dict[str, object]:
         """With what it stands in Snakemake's report: caption, category and label. ``suffix`` tells the
         documents of a table from each other."""
-        what = f"{self.titled('en')} ({DOCUMENTS[suffix]})" if suffix in DOCUMENTS else self.titled("en")
+        title = self.titled(Language("en", RESULTS))
+        what = f"{title} ({DOCUMENTS[suffix]})" if suffix in DOCUMENTS else title
         return {
             "caption": f"../report/{self.caption}.rst",
             "category": self.category,
             "labels": {"what": what},
         }
-
-
-TITLES: dict[str, dict[str, str]] = {
-    "table1": {
-        "en": "Table 1: patients with and without osteoporosis",
-        "zh": "表 1：OP 与非 OP 患者基线资料",
-    },
-    "missing": {"en": "Values missing, ages capped", "zh": "缺失值与封顶年龄"},
-    "table2": {"en": "Table 2: performance of the models", "zh": "表 2：各模型效能"},
-    "delong": {"en": "DeLong tests between the models", "zh": "模型间 DeLong 检验"},
-    "thresholds": {"en": "Classification thresholds", "zh": "分类阈值"},
-    "calibration": {"en": "Calibration", "zh": "校准度"},
-    "calibration_curve": {"en": "Smoothed calibration curves", "zh": "平滑校准度曲线"},
-    "net_benefit": {"en": "Net benefit", "zh": "净收益"},
-    "best_model": {"en": "Thresholds at which each strategy is best", "zh": "各策略净收益最高的阈概率"},
-    "differences": {"en": "Differences between models", "zh": "模型间差异"},
-    "net_benefit_differences": {"en": "Differences in net benefit", "zh": "净收益差异"},
-    "youden_upper_bound": {
-        "en": "Upper bound of the Youden index, no estimate",
-        "zh": "约登指数上界（非估计值）",
-    },
-    "subgroups": {"en": "Performance in subgroups", "zh": "亚组效能"},
-    "prevalence": {"en": "Performance at populations' prevalences", "zh": "按人群患病率计算的效能"},
-    "sensitivity": {"en": "Sensitivity analyses", "zh": "敏感性分析"},
-    "engine": {"en": "Software of the DeLong tests", "zh": "DeLong 检验所用软件"},
-    "folds": {"en": "Each fold's own AUC", "zh": "各折模型的 AUC"},
-    "baseline_performance": {"en": "Performance of the baselines", "zh": "基线方法效能"},
-    "baseline_delong": {"en": "DeLong tests against the baselines", "zh": "与基线方法的 DeLong 检验"},
-    "shortcuts": {"en": "Shortcut audit", "zh": "捷径学习检查"},
-    "architectures": {"en": "Comparison of architectures", "zh": "网络架构比较"},
-    "roc": {"en": "ROC curves", "zh": "ROC 曲线"},
-    "decision_curves": {"en": "Decision curves", "zh": "决策曲线"},
-    "forest": {"en": "Forest plot of the subgroups", "zh": "亚组森林图"},
-    "flow": {"en": "Flow of patients", "zh": "病例筛选流程"},
-    "gradcam": {"en": "Grad-CAM", "zh": "Grad-CAM 热力图"},
-    "training": {"en": "Training curves", "zh": "训练曲线"},
-    "files": {"en": "Files found, and why some were left aside", "zh": "找到的文件及未用原因"},
-    "exposure": {"en": "Exposure of the films", "zh": "曝光质量控制"},
-    "table_issues": {"en": "Rows of the clinical tables that were left aside", "zh": "临床表中未用的行"},
-    "cohort": {"en": "Included patients", "zh": "纳入患者"},
-    "predictions": {"en": "Scores of all models", "zh": "各模型评分"},
-    "weights": {"en": "Weights of each fold's network", "zh": "各折网络权重"},
-    "fitted_model": {"en": "Fitted tabular models", "zh": "拟合的表格模型"},
-    "variables": {"en": "What each model makes of its variables", "zh": "各模型的变量"},
-    "provenance": {"en": "Provenance", "zh": "来源记录"},
-    "report": {"en": "The whole report", "zh": "完整报告"},
-    "checklist_tripod_ai": {"en": "TRIPOD+AI checklist", "zh": "TRIPOD+AI 清单"},
-    "checklist_claim": {"en": "CLAIM checklist", "zh": "CLAIM 清单"},
-}
 
 
 def _document(stem: str, *of: str) -> Result:
@@ -232,7 +183,9 @@ def _document(stem: str, *of: str) -> Result:
     )
 
 
-def _figure(stem: str, sharing: Sharing, place: str = "", **more: object) -> Result:
+def _figure(
+    stem: str, sharing: Sharing, place: str = "", drawn_by: str = "draw_figures", **more: object
+) -> Result:
     """A figure, in the formats of the config."""
     return Result(
         f"figures/{stem}",
@@ -242,6 +195,7 @@ def _figure(stem: str, sharing: Sharing, place: str = "", **more: object) -> Res
         caption=stem,
         category="Figures",
         place=place or stem,
+        drawn_by=drawn_by,
         **more,
     )
 
@@ -277,10 +231,10 @@ CATALOGUE: tuple[Result, ...] = (
         own=True,
     ),
     _figure("forest", derived("statistics/table2", "statistics/subgroups"), "subgroups", own=True),
-    _figure("flow", derived("cohort/flow"), own=True),
-    _figure("gradcam", Sharing("films"), shown_as="png"),
-    _figure("training", never(MODELS, "figures/training.*")),
-    _figure("shortcuts", derived("statistics/shortcuts")),
+    _figure("flow", derived("cohort/flow"), own=True, only_with=FLOW),
+    _figure("gradcam", Sharing("films"), drawn_by="draw_network", shown_as="png"),
+    _figure("training", never(MODELS, "figures/training.*"), drawn_by="draw_network"),
+    _figure("shortcuts", derived("statistics/shortcuts"), drawn_by="draw_network"),
     _statistic(statistics.TABLE1, suppressed("table1"), "table1", "table1"),
     _statistic(statistics.MISSING, suppressed("missing"), "missing", "missing", made=PRODUCT),
     _statistic(statistics.TABLE2, suppressed(), "table2", "table2"),
@@ -298,6 +252,12 @@ CATALOGUE: tuple[Result, ...] = (
     _statistic(statistics.SENSITIVITY, suppressed("analyses"), "sensitivity", "sensitivity", made=PRODUCT),
     Result("statistics/engine", "json", "engine", Sharing("whole"), own=True, made=PRODUCT),
     _statistic(statistics.FOLDS, suppressed(), "folds", "scores", own=False, made=PRODUCT),
+    _statistic(
+        *(statistics.LEARNING, OF_TRAINING, "learning", "training"), own=False, made=PRODUCT
+    ),
+    _statistic(
+        statistics.FIRST_ANSWER, suppressed(), own=False, made=PRODUCT, only_with=MODEL_WITHOUT_NETWORK
+    ),
     _statistic(
         statistics.BASELINE_PERFORMANCE, suppressed(), "baselines", "baselines", own=False
     ),

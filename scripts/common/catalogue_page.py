@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from scripts.common.catalogue import CATALOGUE, FIGURE, ROOT, Result
+from scripts.common.catalogue import CATALOGUE, FIGURE, RESULTS, ROOT, Result
 from scripts.common.files import write_text
+from scripts.common.language import Language
 
 PAGE = Path("docs/outputs.md")
 BEGIN, END = "<!-- results: written by make docs -->", "<!-- end of results -->"
 
+_WORDS = Language("en", RESULTS)
 _SHARED = {
     "whole": "as it is",
     "redacted": "without what could tell",
@@ -32,7 +34,7 @@ def _row(result: Result) -> str:
     shared = _SHARED["whole" if result.sharing.by == "nothing" else result.sharing.how]
     shared += ", with `OUTCOMES=keep` only" if result.sharing.outcomes else ""
     section = f"`#{result.place}`" if result.place else ""
-    return f"| {file} | {result.titled('en')} | {section} | {'yes' if result.own else ''} | {shared} |"
+    return f"| {file} | {result.titled(_WORDS)} | {section} | {'yes' if result.own else ''} | {shared} |"
 
 
 def results_table() -> str:

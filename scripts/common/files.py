@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from scripts.common.errors import StudyError
 
@@ -142,6 +143,29 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         else:
             part.replace(path)
+
+
+@contextlib.contextmanager
+def growing_file(path: str | Path, length: int) -> Iterator[BinaryIO]:
+    """Open a file to add to what it holds in its first ``length`` bytes; 0 begins it anew.
+
+    For what takes long to compute and is renamed when it is whole. Raises ``StudyError`` for a full disk or a
+    place that can't be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+        file.truncate(length)
+    except OSError as error:
+        raise _named(error, path.parent, preparing=True) from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _named(error, path.parent) from error
 
 
 def write_text(path: str | Path, text: str, mode: int | None = None) -> None:

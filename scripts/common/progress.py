@@ -24,3 +24,11 @@ def folds_uneven(shares: Sequence[float]) -> str:
         f" {100 * min(shares):.1f} to {100 * max(shares):.1f} % of a fold have osteoporosis. The report says"
         " so."
     )
+
+
+def random_weights(networks: Sequence[str]) -> str:
+    """Networks of a study of real films start from nothing."""
+    return (
+        f"{', '.join(networks)}: a network from random weights learns little of some hundred real films. Lay"
+        " config/real_cpu.yaml or config/real_gpu.yaml over the config: docs/tutorial.md"
+    )

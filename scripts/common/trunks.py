@@ -20,3 +20,10 @@ RESNET18, EFFICIENTNET_LITE0 = "resnet18", "efficientnet_lite0"
 
 TRUNKS = {RESNET18: TrunkFacts(stages=5, width=512), EFFICIENTNET_LITE0: TrunkFacts(stages=9, width=1280)}
 """By name; a ResNet-18 is this wide with 64 channels in its first stage."""
+
+
+def transformer_width(trunk: str, channels: int) -> int:
+    """Width of a Transformer behind a trunk where none is given: that of a ResNet-18 with so many
+    ``channels`` in its first stage; 256 behind another trunk, whose last map is wider than few films need.
+    """
+    return 8 * channels if trunk == RESNET18 else 256

@@ -27,6 +27,10 @@ ACCEPTED, QUARANTINED, REJECTED = "accepted", "quarantined", "rejected"
 PASS, REVIEW, REJECT = "pass", "review", "reject"
 """Verdicts on a film's exposure, of the rules and of a reader (who gives no ``review``)."""
 
+FURTHER = "also known: "
+"""Begins the note of the complete cases where they need a value of a predictor of the study's own, too; the
+predictors' names follow."""
+
 EXCLUSIONS = (
     "secondary_osteoporosis",
     "high_density_foreign_body",
@@ -71,6 +75,13 @@ CASE_KINDS = ("TP", "FP", "TN", "FN")
 MASKS = ("spine_masked", "flanks_masked", "border_masked", "spine_only")
 """The spine's band covered; two bands beside it, together as wide, covered (a control for the covered area
 itself); the outer border covered; all but the spine's band covered."""
+
+NOTHING_LEARNED, LAGS, RESTARTED, LEARNED = "nothing_learned", "lags", "restarted", "learned"
+"""``finding`` of a model or a training: its scores tell nothing; it, or a training of the model, lags behind
+the others; a training was begun twice; none of these."""
+
+ALL_FOLDS = "all"
+"""The row of a model's out-of-fold scores of all folds together."""
 
 # ------------------------------------------------------------------------------------------- statistics
 

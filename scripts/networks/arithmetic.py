@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+from collections.abc import Callable
 
 import torch
 
@@ -40,9 +41,9 @@ def _keep_freed_memory() -> None:
         mallopt(m_top_pad, 256 * 2**20)
 
 
-def compiled(network: torch.nn.Module) -> torch.nn.Module:
-    """``network`` as one graph compiled by TorchInductor; it shares the weights, so ``network`` itself is
-    trained.
+def compiled(network: Callable) -> Callable:
+    """``network``, or a method of one, as one graph compiled by TorchInductor; it shares the weights, so the
+    network itself is trained.
 
     A part that can't be compiled is an error, never run uncompiled. No kernel is chosen by measuring its
     speed, since another choice gives other bits.

@@ -6,6 +6,7 @@ from scripts.networks.film_cache import cache_films
 with rule_log(snakemake.log[0], snakemake.rule) as log:
     cache_films(
         cohort=snakemake.input.cohort,
+        further=snakemake.input.get("further") or None,
         films_table=snakemake.input.films,
         side=snakemake.params.side,
         films_npy=snakemake.output.films,

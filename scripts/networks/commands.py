@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from scripts.networks.kinds.registry import KINDS
+
 
 def command(description: str, weights: str, many: bool = True) -> argparse.ArgumentParser:
     """A parser with cache, weights, device, threads and log; the first line of ``description`` is its own.
@@ -23,6 +25,25 @@ def command(description: str, weights: str, many: bool = True) -> argparse.Argum
     parser.add_argument("--threads", type=int, default=1, help="CPU threads; they change the last bits")
     parser.add_argument("--log", type=Path, help="log file")
     return parser
+
+
+def training_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what says which network is trained, on which films and where."""
+    parser.add_argument(
+        "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the training set"
+    )
+    parser.add_argument("--model", required=True, help="name of the network, for messages")
+    parser.add_argument("--kind", choices=tuple(KINDS), required=True, help="kind of the network")
+    parser.add_argument(
+        "--settings",
+        required=True,
+        help="JSON: seed, init, cpu_threads, architecture, training, augmentation",
+    )
+    parser.add_argument(
+        "--weights", type=Path, nargs="?", help="file of weights to start from, unless init is random"
+    )
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--log", type=Path, help="log file")
 
 
 def _films(text: str) -> str:

@@ -13,6 +13,10 @@ INDEX = ("row", "image_id", "patient_id", "label", "fold", "mean", "sd", "sha256
 """Columns of a set's ``index.csv``; ``mean`` and ``sd`` in grey values (0 to 65535), ``fold`` empty outside
 train."""
 
+FURTHER = "further"
+"""A column behind these, where a patient may have several films: 1 for those beside the first pair's, which
+train and are never scored."""
+
 
 def read_csv(path: str | Path, needed: Iterable[str]) -> list[dict[str, str]]:
     """Rows of a CSV as texts.

@@ -25,8 +25,11 @@ def main() -> None:
         help="CSV with patient_id, set, label and a column per model",
     )
     parser.add_argument("--thresholds", type=Path, required=True, help="CSV with model, threshold")
+    parser.add_argument(
+        "--learning", type=Path, required=True, help="CSV with model, fold, learned: did it learn?"
+    )
     parser.add_argument("--set", default=INTERNAL_TEST, help="set from which cases are chosen")
-    parser.add_argument("--cases", type=int, default=2, help="films of each kind: TP, FP, TN, FN")
+    parser.add_argument("--cases", type=int, default=2, help="most films of each kind: TP, FP, TN, FN")
     parser.add_argument("--random", type=int, default=0, help="further films, drawn from the whole set")
     parser.add_argument("--seed", type=int, default=0, help="seed of that draw")
     parser.add_argument("--cases-csv", type=Path, required=True, help="CSV of the chosen cases")
@@ -39,6 +42,7 @@ def main() -> None:
             given.model,
             given.predictions,
             given.thresholds,
+            given.learning,
             given.set,
             given.cache,
             given.weights,

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from scripts.common.contracts.cohort import FURTHER_FILMS
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
 from scripts.common.log import Log
 from scripts.common.standards import PNG_SIGNATURE
-from scripts.networks.csv_tables import INDEX, csv_text, read_csv
+from scripts.networks.csv_tables import FURTHER, INDEX, csv_text, read_csv
 
 
 def resize_film(film: np.ndarray, side: int) -> np.ndarray:
@@ -118,8 +119,22 @@ def _decoded(paths: list[str], image_ids: list[str], side: int, threads: int) ->
             yield waiting.pop(0).result()
 
 
+def further_rows(table: str | Path, patients: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Rows of FURTHER_FILMS whose own label is that of one of ``patients``, with that patient's fold, and a 1
+    in FURTHER.
+    """
+    known = {row["patient_id"]: row for row in patients}
+    rows = [row for row in read_csv(table, FURTHER_FILMS) if row["patient_id"] in known]
+    return [
+        {**known[row["patient_id"]], "image_id": row["image_id"], FURTHER: "1"}
+        for row in rows
+        if row["label"] == known[row["patient_id"]]["label"]
+    ]
+
+
 def cache_films(
     cohort: str | Path,
+    further: str | Path | None,
     films_table: str | Path,
     side: int,
     films_npy: str | Path,
@@ -129,14 +144,17 @@ def cache_films(
 ) -> None:
     """Write ``films.npy`` (uint16, ``(n, side, side)``) and ``index.csv`` of a set, ordered by image id.
 
-    ``cohort`` gives patients, labels and folds, ``films_table`` (the centre's films) the PNG paths. The
+    ``cohort`` gives patients, labels and folds, ``further`` (FURTHER_FILMS) other films of theirs that train;
+    the index then has the column FURTHER. ``films_table`` (the centre's films) gives the PNG paths. The
     result does not depend on ``threads``. Raises ``StudyError`` when the set is empty or a film is absent or
     unreadable.
     """
     cv2.setNumThreads(1)
-    patients = sorted(
-        read_csv(cohort, ("patient_id", "image_id", "label", "fold")), key=lambda row: row["image_id"]
-    )
+    patients = read_csv(cohort, ("patient_id", "image_id", "label", "fold"))
+    header = INDEX
+    if further is not None:
+        patients, header = [*patients, *further_rows(further, patients)], (*INDEX, FURTHER)
+    patients.sort(key=lambda row: row["image_id"])
     if not patients:
         raise StudyError(
             f"'{cohort}' holds no patient, so there is nothing to score. See the flow table for the reasons."
@@ -165,8 +183,9 @@ def cache_films(
                     float(film.mean(dtype=np.float64)),
                     float(film.std(dtype=np.float64)),
                     hashlib.sha256(np.ascontiguousarray(film).tobytes()).hexdigest(),
-                )
+                    patient.get(FURTHER, ""),
+                )[: len(header)]
             )
         films.flush()
         del films
-    write_text(index_csv, csv_text(INDEX, rows))
+    write_text(index_csv, csv_text(header, rows))

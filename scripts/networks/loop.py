@@ -10,24 +10,48 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from scripts.common.errors import StudyError
 from scripts.networks.arithmetic import autocast, compiled
-from scripts.networks.augmentation import augment
+from scripts.networks.changed_films import ChangedFilms
+from scripts.networks.collapse import JUDGED, logit_spread
 from scripts.networks.film_network import FilmNetwork
 from scripts.networks.films import Film, FilmStack
-from scripts.networks.kinds.registry import new_network
 from scripts.networks.member import Member
-from scripts.networks.scoring import auc, for_scoring, probabilities
-from scripts.networks.settings import Settings
+from scripts.networks.scoring import auc
+from scripts.networks.settings import Settings, Training
+from scripts.networks.started_network import started_network
 from scripts.networks.step_clock import StepClock
 
 
+class Source(Protocol):
+    """Where the batches of a training come from: ``ChangedFilms``, or ``KeptViews``."""
+
+    device: torch.device
+
+    def read(self, batches: Sequence[Sequence[Film]], first_step: int) -> Iterator[Tensor]:
+        """What is read of the films of each batch, in order; the first one is that of ``first_step``."""
+
+    def inputs(self, bits: Tensor, films: Sequence[Film], step: int) -> Tensor:
+        """What ``part`` takes of a batch that was read."""
+
+    def part(self, network: FilmNetwork) -> Callable[[Tensor], tuple[Tensor, ...]]:
+        """What of the network the films go through."""
+
+    def frozen(self, network: FilmNetwork, films: Sequence[Film]) -> Tensor:
+        """What the frozen stages of the network give of films as they are scored."""
+
+    def scores(self, network: FilmNetwork, films: Sequence[Film]) -> list[float]:
+        """Each film's probability under the network."""
+
+
 class NotCompiled(StudyError):
-    """The network can't be compiled here, or a signal ended the compiler; no step was made."""
+    """The network can't be compiled here, or a signal ended the compiler; the step was not made."""
 
 
 class FoldTraining:
@@ -47,6 +71,7 @@ class FoldTraining:
     sums : global and local loss, summed over the epoch's steps so far
     settled : after the last step the network as it scores
     held_out : after the last step its probabilities of the held-out films
+    spread : after the last step the SD of its logits of JUDGED training films
     """
 
     def __init__(
@@ -55,19 +80,9 @@ class FoldTraining:
         refuse_no_batch(films, settings.training.batch_size, member)
         self.member, self.settings = member, settings
         torch.manual_seed(member.sub_seed(settings.seed, "init"))
-        network = new_network(settings.kind, settings.architecture)
-        if initial is not None:
-            try:
-                network.load_initial(initial)
-            except StudyError as error:
-                raise StudyError(f"{member.key('init')}: {error}") from None
+        network = started_network(settings, initial, member)
         self.network = network.to(device, memory_format=torch.channels_last)
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=settings.training.learning_rate,
-            momentum=settings.training.momentum,
-            weight_decay=settings.training.weight_decay,
-        )
+        self.optimizer = new_optimizer(self.network, settings.training)
         self.step, self.per_epoch = 0, films // settings.training.batch_size
         self.total = self.per_epoch * settings.training.epochs
         self.history: list[list[float]] = []
@@ -75,6 +90,7 @@ class FoldTraining:
         self.clock = StepClock(device)
         self.settled: FilmNetwork | None = None
         self.held_out: list[float] = []
+        self.spread = math.nan
 
     def state(self) -> dict:
         """What ``load`` needs to go on from here; ``StudyError`` where the loss is no longer finite."""
@@ -123,6 +139,24 @@ class FoldTraining:
             )
 
 
+def new_optimizer(network: FilmNetwork, options: Training) -> torch.optim.Optimizer:
+    """The optimiser of what trains of ``network``: the trunk at its share of the rate, and all else.
+
+    SGD with momentum adds the weight decay to the gradient. AdamW takes it from the weights themselves
+    (Loshchilov and Hutter 2019) and has the usual 0.9 and 0.999 for its means.
+    """
+    of_trunk = {id(p) for p in network.trunk.parameters()}
+    others = [p for p in network.parameters() if id(p) not in of_trunk]
+    groups = [{"params": others, "share": 1.0}]
+    if trained := network.trunk_parameters():
+        groups.append({"params": trained, "share": options.trunk_rate})
+    if options.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=options.learning_rate, weight_decay=options.weight_decay)
+    return torch.optim.SGD(
+        groups, lr=options.learning_rate, momentum=options.momentum, weight_decay=options.weight_decay
+    )
+
+
 def learning_rate(step: int, total: int, peak: float, warmup_fraction: float) -> float:
     """Rate of step ``step`` (from 0) of ``total``: linear warm-up to ``peak``, then a cosine to 0."""
     warmup = round(warmup_fraction * total)
@@ -158,13 +192,8 @@ def epoch_batches(
     ]
 
 
-def rows_of(films: Sequence[Film]) -> list[int]:
-    """Where the films lie in their array."""
-    return [film.row for film in films]
-
-
 def settle_norms(
-    network: FilmNetwork, stack: FilmStack, batches: Sequence[Sequence[Film]], precision: str
+    network: FilmNetwork, source: Source, batches: Sequence[Sequence[Film]], precision: str
 ) -> FilmNetwork:
     """A copy whose BatchNorms hold the mean and variance that ``batches`` have under the present weights.
 
@@ -176,20 +205,17 @@ def settle_norms(
     if not batches:
         return network
     settled = copy.deepcopy(network)
-    with autocast(stack.device, precision):
-        settled.measure_norms(stack.batch(rows_of(films)) for films in batches)
+    with autocast(source.device, precision):
+        settled.measure_norms(source.frozen(settled, films) for films in batches)
     return settled
 
 
-def held_out_scores(
-    network: FilmNetwork, stack: FilmStack, films: Sequence[Film], precision: str
-) -> list[float]:
-    """Each film's probability under the network."""
-    return probabilities([for_scoring(network)], stack, rows_of(films), precision)[:, 0].tolist()
-
-
 def train(
-    run: FoldTraining, stack: FilmStack, training: Sequence[Film], held_out: Sequence[Film]
+    run: FoldTraining,
+    stack: FilmStack,
+    training: Sequence[Film],
+    held_out: Sequence[Film],
+    views: Source | None = None,
 ) -> Iterator[None]:
     """Make the steps that are left, and score the held-out films at each epoch's end; yields after each step.
 
@@ -201,6 +227,8 @@ def train(
     run : the training as it stands; it moves with the steps
     stack : the films, on the device of the run
     training, held_out : those that this fold trains on and holds out
+    views : what it trains on and is watched by in place of the films, where their views are kept; the scores
+        that it ends with are those of the films either way
 
     Raises
     ------
@@ -209,27 +237,35 @@ def train(
     """
     settings, options, clock, device = run.settings, run.settings.training, run.clock, stack.device
     network, optimizer, member, first = run.network, run.optimizer, run.member, run.step
-    forward = compiled(network) if options.compile else network
+    films_as_scored = ChangedFilms(stack, settings, member)
+    source = views or films_as_scored
+    part = source.part(network)
+    forward = compiled(part) if options.compile else part
     clock.start(clock.spent, clock.waited())
 
     def score(batches: Sequence[Sequence[Film]]) -> None:
-        run.settled = settle_norms(network, stack, batches[: options.norm_batches], options.precision)
-        run.held_out = held_out_scores(run.settled, stack, held_out, options.precision)
+        run.settled = settle_norms(network, source, batches[: options.norm_batches], options.precision)
+        ended = run.step == run.total
+        run.held_out = (films_as_scored if ended else source).scores(run.settled, held_out)
+        if ended:
+            judged = [film for batch in batches for film in batch][:JUDGED]
+            run.spread = logit_spread(source.scores(run.settled, judged))
 
     while run.step < run.total:
         epoch, place = divmod(run.step, run.per_epoch)
         batches = epoch_batches(training, options.batch_size, settings.seed, member, epoch)
+        network.rest(epoch < options.thaw_epoch)
         network.train()
-        with contextlib.closing(stack.stream([rows_of(films) for films in batches[place:]])) as stream:
+        with contextlib.closing(source.read(batches[place:], run.step)) as stream:
             for films in batches[place:]:
                 with clock.waiting():
                     bits = next(stream)
-                x = stack.standardize(bits, rows_of(films))
-                x = augment(x, member.sub_seed(settings.seed, "augment", run.step), settings.augmentation)
+                x = source.inputs(bits, films, run.step)
                 y = torch.tensor([film.label for film in films], dtype=torch.float32)
                 y = y.to(device, non_blocking=True)
                 torch.manual_seed(member.sub_seed(settings.seed, "dropout", run.step))
-                with compiling(member, options.compile and run.step == first):
+                compiles = options.compile and run.step in (first, options.thaw_epoch * run.per_epoch)
+                with compiling(member, compiles):
                     with autocast(device, options.precision):
                         outputs = forward(x)
                     loss_global, loss_local = network.loss_terms(outputs, y)
@@ -237,7 +273,8 @@ def train(
                     (loss_global + options.local_weight * loss_local).backward()
                 torch.nn.utils.clip_grad_norm_(network.parameters(), options.clip_norm)
                 rate = learning_rate(run.step, run.total, options.learning_rate, options.warmup_fraction)
-                optimizer.param_groups[0]["lr"] = rate
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * group["share"]
                 optimizer.step()
                 run.sums += torch.stack([loss_global.detach(), loss_local.detach()])
                 run.step += 1
@@ -258,14 +295,14 @@ def train(
 
 
 @contextlib.contextmanager
-def compiling(member: Member, first_step: bool) -> Iterator[None]:
-    """Raise ``NotCompiled`` where the first step, in which the network is compiled, fails for another reason
-    than memory.
+def compiling(member: Member, compiles: bool) -> Iterator[None]:
+    """Raise ``NotCompiled`` where a step in which the network is compiled fails for another reason than
+    memory.
     """
     try:
         yield
     except Exception as error:
-        if not first_step or isinstance(error, MemoryError | torch.OutOfMemoryError):
+        if not compiles or isinstance(error, MemoryError | torch.OutOfMemoryError):
             raise
         cause = next(iter(str(error).strip().splitlines()), "")[:200]
         raise NotCompiled(

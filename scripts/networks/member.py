@@ -20,11 +20,13 @@ class Member:
     model : its name, for messages and the lock alone; no number depends on it
     fold : the fold that is held out, from 0
     seed : which of the model's ``seeds``, from 0
+    attempt : 2 where the training began once more, since it had learned nothing
     """
 
     model: str
     fold: int
     seed: int = 0
+    attempt: int = 1
 
     @classmethod
     def of_run(cls, model: str, run: str) -> Member:
@@ -41,7 +43,8 @@ class Member:
 
     def __str__(self) -> str:
         seed = f", seed {self.seed}" if self.seed else ""
-        return f"{self.model}, fold {self.fold}{seed}"
+        attempt = f", attempt {self.attempt}" if self.attempt > 1 else ""
+        return f"{self.model}, fold {self.fold}{seed}{attempt}"
 
     def key(self, setting: str) -> str:
         """Where the config says a setting of the model, such as ``training.batch_size``."""
@@ -53,4 +56,5 @@ class Member:
         The model's name is not in it: two networks with the same settings get the same weights.
         """
         further = (f"seed_{self.seed}",) if self.seed else ()
+        further += (f"attempt_{self.attempt}",) if self.attempt > 1 else ()
         return sub_seed(seed, f"deep/{purpose}", self.fold, *at, *further)

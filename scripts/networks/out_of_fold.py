@@ -12,7 +12,7 @@ from scripts.common.contracts.models import OUT_OF_FOLD
 from scripts.common.contracts.networks import HELD_OUT
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
-from scripts.networks.csv_tables import csv_text, read_csv
+from scripts.networks.csv_tables import FURTHER, csv_text, read_csv
 
 
 def collect_out_of_fold(index: str | Path, held_out: Sequence[str | Path], output: str | Path) -> None:
@@ -22,7 +22,7 @@ def collect_out_of_fold(index: str | Path, held_out: Sequence[str | Path], outpu
     ``held_out`` are the tables of all trainings. Raises ``StudyError`` when their films and the set's are not
     the same, each once for every seed.
     """
-    films = read_csv(index, ("image_id", "patient_id", "fold"))
+    films = [film for film in read_csv(index, ("image_id", "patient_id", "fold")) if not film.get(FURTHER)]
     fold_of = {film["image_id"]: film["fold"] for film in films}
     scores: dict[str, list[float]] = {image_id: [] for image_id in fold_of}
     again = f"Delete '{Path(held_out[0]).parent.parent}' and run again."

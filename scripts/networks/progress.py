@@ -12,23 +12,51 @@ from scripts.common.log import Log, duration
 
 
 class FoldProgress:
-    """Says how a fold's training goes: a line at an epoch's end, one now and then within a long one, and a
-    live one on a terminal.
+    """Says how a fold's training goes: how long it will take after the first steps, a line at an epoch's end,
+    one now and then within a long one, and a live one on a terminal.
 
     Parameters
     ----------
     member : which training of which network
     first, total : steps made before, and in all
     per_epoch : steps of an epoch
+    device : cpu or cuda
     """
 
     SELDOM = 300
     """Seconds between two lines within an epoch."""
 
-    def __init__(self, log: Log, member: object, first: int, total: int, per_epoch: int) -> None:
+    LONG = 3600
+    """Seconds of a training on a CPU that are worth a hint."""
+
+    def __init__(self, log: Log, member: object, first: int, total: int, per_epoch: int, device: str) -> None:
         self._log, self._member, self._first = log, member, first
-        self._total, self._per_epoch = total, per_epoch
+        self._total, self._per_epoch, self._device = total, per_epoch, device
         self._began = self._spoken = time.monotonic()
+        self._timed_since: float | None = None
+        self._told = False
+
+    def _tell_time(self, step: int, wait: Callable[[], object]) -> None:
+        """Say how long the training will take, once, from the first steps but the very first; ``wait`` waits
+        for a GPU.
+        """
+        made = step - self._first - 1
+        if made == 0:
+            wait()
+            self._timed_since = time.monotonic()
+        elif made >= 20 or time.monotonic() - self._timed_since >= 5:
+            wait()
+            each = (time.monotonic() - self._timed_since) / made
+            left, self._told = each * (self._total - step), True
+            hint = (
+                ". Where that is too long: config/real_cpu.yaml has a network for a CPU"
+                if self._device == "cpu" and left > self.LONG
+                else ""
+            )
+            self._log.say(
+                f"{self._member}: about {duration(left)} to go: {self._total - step} steps of {each:.2g} s,"
+                f" by the first {made}; the scoring at each epoch's end comes on top{hint}"
+            )
 
     def after_step(
         self,
@@ -42,6 +70,8 @@ class FoldProgress:
         ``history`` holds the rows of ``history.csv``. ``loss`` and ``films_per_s`` give the mean so far of
         the epoch; they wait for a GPU and are called only where they are shown.
         """
+        if not self._told:
+            self._tell_time(step, loss)
         now, epochs = time.monotonic(), self._total // self._per_epoch
         left = (now - self._began) / (step - self._first) * (self._total - step)
         epoch, done = (step - 1) // self._per_epoch + 1, (step - 1) % self._per_epoch + 1
@@ -60,7 +90,7 @@ class FoldProgress:
                 f" waiting for films, {duration(left)} left"
             )
             self._spoken = now
-        elif now - self._spoken > self.SELDOM or (step - self._first == 20 and left > 600):
+        elif now - self._spoken > self.SELDOM:
             self._log.say(within())
             self._spoken = now
         else:
@@ -75,6 +105,17 @@ def begun(member: object, training: int, held_out: int, device: str) -> str:
 def film_array(size: int, on_device: bool) -> str:
     """Where the films of ``size`` bytes lie while a GPU trains."""
     return f"films: {gigabytes(size)}, {'in GPU memory' if on_device else 'read from the disk'}"
+
+
+def views_begun(films: int, views: int, size: int, device: str, done: int) -> str:
+    """What frozen stages give is computed; of ``done`` films it is there."""
+    there = f"; those of {done} films are there" if done else ""
+    return f"{1 + views} views of each of {films} films, {gigabytes(size)} on the disk, on {device}{there}"
+
+
+def views_kept(films: int, views: int, size: int) -> str:
+    """The views are there."""
+    return f"views kept: {1 + views} of each of {films} films, {gigabytes(size)}"
 
 
 def optimiser_steps(steps: int) -> str:
@@ -134,12 +175,22 @@ def hardly_learns(learning_rate: float, key: Callable[[str], str]) -> str:
     )
 
 
-def learned_nothing(member: object, key: Callable[[str], str]) -> str:
-    """All held-out films have one score."""
+def begins_again(member: object, loss: float, spread: float) -> str:
+    """A training has learned nothing and begins once more."""
+    return f"{member}: {_nothing(loss, spread)}; it begins once more with other random numbers"
+
+
+def learned_nothing(member: object, loss: float, spread: float, key: Callable[[str], str]) -> str:
+    """All attempts at a training have learned nothing; the figures are those of the one that is kept."""
     return (
-        f"WARNING: {member}: all held-out films get the same score: it has learned nothing that could be"
-        f" used. Look at history.csv; lower '{key('training.learning_rate')}', or start from other weights."
+        f"WARNING: {member}: in every attempt {_nothing(loss, spread)}; the attempt with the lower loss is"
+        f" kept. Look at history.csv; start from other weights ('{key('init')}'), train longer"
+        f" ('{key('training.epochs')}') or change '{key('training.learning_rate')}'."
     )
+
+
+def _nothing(loss: float, spread: float) -> str:
+    return f"it has learned nothing (global loss {loss:.3f}, SD of the training films' logits {spread:.3f})"
 
 
 def gigabytes(size: int) -> str:

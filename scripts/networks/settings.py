@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 class Training:
     """``training`` of a network; docs/configuration.md has the meaning of each key.
 
-    ``local_weight`` is 0 for a kind without local heads.
+    ``local_weight`` is 0 for a kind without local heads. What version 0.1.0 didn't know has a default here,
+    under which the training is the one that it had.
     """
 
     epochs: int
@@ -33,6 +34,12 @@ class Training:
     norm_batches: int
     precision: str
     compile: bool
+    optimizer: str = "sgd"
+    trunk_rate: float = 1.0
+    trained_stages: str | int = "all"
+    thaw_epoch: int = 0
+    trunk_norms: str = "batch"
+    views: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,17 @@ class Settings:
     def plain(self) -> dict[str, Any]:
         """As in the JSON of the command line, without what ``stored`` leaves out."""
         plain = {name: value for name, value in dataclasses.asdict(self).items() if name != "kind"}
-        return plain | {"architecture": stored(self.architecture)}
+        return plain | {"architecture": stored(self.architecture), "training": stored(self.training)}
 
 
-def stored(architecture: Architecture) -> dict[str, Any]:
-    """An architecture as weights files and keys of folds hold it, sorted by name.
+def stored(section: Architecture | Training) -> dict[str, Any]:
+    """A section as weights files and keys of folds hold it, sorted by name.
 
     A field that has a default stands there where it differs from it alone, so that a further field changes
     no file and no key of a network that doesn't use it.
     """
-    fields = sorted(dataclasses.fields(architecture), key=lambda field: field.name)
-    values = {field.name: getattr(architecture, field.name) for field in fields}
+    fields = sorted(dataclasses.fields(section), key=lambda field: field.name)
+    values = {field.name: getattr(section, field.name) for field in fields}
     return {field.name: values[field.name] for field in fields if values[field.name] != field.default}
 
 

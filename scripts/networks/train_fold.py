@@ -13,27 +13,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.common.log import rule_log
-from scripts.networks.kinds.registry import KINDS
+from scripts.networks.commands import training_arguments
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train as ``arguments`` say (None: those of the command line); returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--cache", type=Path, required=True, help="folder with films.npy and index.csv of the training set"
-    )
-    parser.add_argument("--model", required=True, help="name of the network, for messages")
+    training_arguments(parser)
     parser.add_argument(
         "--run", required=True, help="the fold that is held out, from 0; of a further seed 0_seed_1"
     )
-    parser.add_argument("--kind", choices=tuple(KINDS), required=True, help="kind of the network")
     parser.add_argument(
-        "--settings",
-        required=True,
-        help="JSON: seed, init, cpu_threads, architecture, training, augmentation",
-    )
-    parser.add_argument(
-        "--weights", type=Path, nargs="?", help="file of weights to start from, unless init is random"
+        "--views", type=Path, nargs="?", help="views.json of cache_views, where training.views is above 0"
     )
     parser.add_argument(
         "--output",
@@ -44,11 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--state", type=Path, default=Path("state"), help="folder of saved states and finished folds"
     )
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--checkpoint-minutes", type=float, default=5.0, help="longest time between two saved states"
     )
-    parser.add_argument("--log", type=Path, help="log file")
     given = parser.parse_args(arguments)
     with rule_log(given.log, "train_fold") as log:
         from scripts.networks import progress
@@ -70,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 given.device,
                 given.checkpoint_minutes,
                 log,
+                given.views,
             )
 
 

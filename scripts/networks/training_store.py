@@ -29,14 +29,14 @@ PRODUCTS = ("weights.pt", "history.csv", "held_out.csv")
 
 TRAINED_ON = "trained_on.json"
 """Published beside them: ``device`` and ``torch`` of the training, not of the run that took it from the
-store, and the ``seconds`` that it took, where they are known.
+store, the number of ``attempts``, and the ``seconds`` that they took, where they are known.
 """
 
 
 def trained_on(record: Mapping) -> dict[str, bytes]:
     """The file TRAINED_ON of a fold with this record in the store."""
     told = {name: record[name] for name in ("device", "torch")}
-    told |= {name: record[name] for name in ("seconds",) if name in record}
+    told |= {name: record[name] for name in ("attempts", "seconds") if name in record}
     return {TRAINED_ON: (json.dumps(told, sort_keys=True) + "\n").encode()}
 
 
@@ -47,7 +47,8 @@ def fold_key(data: str, settings: Settings, member: Member, initial: bytes | Non
     again because a library was updated or the run moved to another machine. Both are recorded beside the
     weights.
     """
-    code = code_hash("scripts/networks/loop.py", *code_of(settings.kind, settings.architecture))
+    source = ["scripts/networks/kept_views.py"] if settings.training.views else []
+    code = code_hash("scripts/networks/loop.py", *source, *code_of(settings.kind, settings.architecture))
     return key_of(data, settings, initial, code, run=member.run, kind=settings.kind)
 
 

@@ -20,8 +20,10 @@ from scripts.common.study_models import StudyModel
 from scripts.common.vocabulary import (
     ABLATION,
     ACCEPTED,
+    ALL_FOLDS,
     CLINICAL,
     MAIN,
+    NOTHING_LEARNED,
     OLDEST_AGE,
     QUARANTINED,
     REJECTED,
@@ -105,8 +107,9 @@ class Network(Model):
     slopes : label of a set and calibration slope, where it could be estimated
     external_aucs : of the external sets
     failures : counts ``fp``, ``fn``, ``tp`` and ``tn`` over all test sets; None without a threshold
-    flat_folds : folds with one score for all their held-out patients
-    spread : smallest and largest SD of a fold's logits, where the folds spread unevenly; else None
+    spread : smallest and largest SD of a training's logits, where the trainings that learned spread unevenly;
+        else None
+    learned : whether it learned anything (``learning.csv``)
     """
 
     precision: str = ""
@@ -115,8 +118,8 @@ class Network(Model):
     slopes: tuple[tuple[str, float], ...] = ()
     external_aucs: tuple[float, ...] = ()
     failures: Mapping[str, int] | None = None
-    flat_folds: tuple[str, ...] = ()
     spread: tuple[float, float] | None = None
+    learned: bool = True
 
     @property
     def init(self) -> str:
@@ -164,9 +167,10 @@ def _network(run: RunFiles, model: StudyModel, label: str, sets: Mapping[str, st
         positive, op = tests[name] >= threshold, tests["label"] == 1
         kinds = {"fp": positive & ~op, "fn": ~positive & op, "tp": positive & op, "tn": ~positive & ~op}
         failures = {kind: int(rows.sum()) for kind, rows in kinds.items()}
-    spreads = run.fold_spreads(name)
-    flat = spreads["highest"] - spreads["lowest"] < SAME_SCORE
-    sd = spreads.loc[~flat, "sd_logit"]
+    learning = run.statistics["learning"]
+    learning = learning[learning["model"] == name].astype({"fold": str}).set_index("fold")
+    trainings = learning.drop(ALL_FOLDS)
+    sd = trainings.loc[trainings["finding"] != NOTHING_LEARNED, "sd_logit"]
     return Network(
         name,
         label,
@@ -184,7 +188,7 @@ def _network(run: RunFiles, model: StudyModel, label: str, sets: Mapping[str, st
             of_set[s]["auc"] for s in run.sets[2:] if s in of_set and not is_missing(of_set[s]["auc"])
         ),
         failures=failures,
-        flat_folds=tuple(str(fold) for fold in spreads.index[flat]),
+        learned=learning.loc[ALL_FOLDS, "learned"] == "yes",
         spread=(sd.min(), sd.max()) if len(sd) and sd.max() > UNEVEN * sd.min() else None,
     )
 
@@ -272,6 +276,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
     found : patients in tables and films; None where the flow doesn't tell
     files : counts by status, and ``reader`` for those that a reader rejected
     steps : patients by step of the flow, over all centres
+    training_films : films that the networks train on; None where that is one a patient
     oldest, under_review : included patients of ``oldest_age`` or older, and those with a flag
     makers : manufacturers of devices among the included
     missing : included patients without a value, by variable, where there are some
@@ -329,6 +334,7 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "cohort": config["cohort"],
         "exposure": config["intake"]["exposure"],
         "ocr": config["intake"]["ocr"],
+        "gradcam": config["networks"]["gradcam"],
         "statistics": config["statistics"],
         "strata": run.strata,
         "drifted": abs(run.strata.test_share - config["cohort"]["test_fraction"]) > SLACK,
@@ -338,6 +344,9 @@ def facts_of(run: RunFiles, sets: Mapping[str, str], labels: Mapping[str, str]) 
         "op": int((cohort["label"] == 1).sum()),
         "found": int(found.sum()) if len(found) else None,
         "steps": {step: int(n) for step, n in run.flow.groupby("step")["n_patients"].sum().items()},
+        "training_films": int(run.flow["n_films"].loc[run.flow["kind"] == "set"].sum())
+        if "n_films" in run.flow
+        else None,
         "files": {
             "found": len(files),
             **{name: int(status.get(name, 0)) for name in (ACCEPTED, QUARANTINED, REJECTED)},

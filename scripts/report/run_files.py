@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from scripts.common.catalogue import SEVERAL_NETWORKS, shown_figures, shown_statistics
@@ -17,7 +16,6 @@ from scripts.common.contracts.intake import FILES, FILMS
 from scripts.common.errors import StudyError
 from scripts.common.language.names import titled
 from scripts.common.predictors import Predictor
-from scripts.common.scores import CLIP
 from scripts.common.strata import Strata, strata_of_frame
 from scripts.common.study_models import StudyModel, labels_of, study_models
 from scripts.common.tables import read_table
@@ -28,9 +26,6 @@ STATISTICS = shown_statistics((SEVERAL_NETWORKS,))
 
 FIGURES = shown_figures()
 """Figures of ``results/figures`` that the report shows. Those with films on them are bitmaps."""
-
-SPREAD = ("lowest", "q1", "median", "q3", "highest")
-"""Of a fold's out-of-fold probabilities: minimum, quartiles and maximum."""
 
 FILM_COLUMNS = ["image_id", "status", "burned_in", "verdict", "verdict_reason"]
 
@@ -77,23 +72,6 @@ class RunFiles:
     def model_labels(self) -> dict[str, str]:
         """Models as the reader sees them."""
         return labels_of(self.models)
-
-    def fold_spreads(self, model: str) -> pd.DataFrame:
-        """A row per fold of a model's out-of-fold scores: ``n``, ``n_pos``, SPREAD (quantiles of the
-        probability) and ``sd_logit``.
-        """
-        train = self.predictions[self.predictions["set"] == TRAIN]
-        rows = {}
-        for fold, part in train.groupby("fold"):
-            score = part[model].to_numpy(float)
-            clipped = np.clip(score, CLIP, 1 - CLIP)
-            rows[int(fold)] = {
-                "n": len(part),
-                "n_pos": int(part["label"].sum()),
-                **dict(zip(SPREAD, np.quantile(score, (0, 0.25, 0.5, 0.75, 1)))),
-                "sd_logit": float(np.log(clipped / (1 - clipped)).std()),
-            }
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["n", "n_pos", *SPREAD, "sd_logit"])
 
     @property
     def strata(self) -> Strata:

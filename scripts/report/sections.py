@@ -9,16 +9,18 @@ import numpy as np
 import pandas as pd
 
 from scripts.common import numbers as fmt
-from scripts.common.catalogue import CATALOGUE
+from scripts.common.catalogue import CATALOGUE, RESULTS
 from scripts.common.film_policy import contact_sheet_decision
 from scripts.common.language import Language
 from scripts.common.language.names import Names
+from scripts.common.learning_words import WORDS, run_title, told
 from scripts.common.manuscript_tables import Entry, ManuscriptTable, engine_text, rule_text, table_1, table_2
 from scripts.common.numbers import percentage
-from scripts.common.scores import ONE_SCORE
+from scripts.common.scores import NEXT_TO_NOTHING, ONE_SCORE
 from scripts.common.study_models import with_role
 from scripts.common.vocabulary import (
     ACCEPTED,
+    ALL_FOLDS,
     BASELINE,
     EVERYONE_POSITIVE,
     MAIN,
@@ -34,9 +36,9 @@ from scripts.report.checklists import ANSWERS, NAMES, Filled, filled, read_check
 from scripts.report.facts import facts_of
 from scripts.report.page import Bullets, Cell, Column, Figure, Heading, Paragraph, Section, Table, data_uri
 from scripts.report.prose import Prose
-from scripts.report.run_files import SPREAD, RunFiles
+from scripts.report.run_files import RunFiles
 
-GROUPS = ("flow", "tables", "report")
+GROUPS = ("flow", "tables", "report", WORDS, RESULTS)
 """The groups of words that the report shows, beside the common ones."""
 
 LARGE, SMALL = (2.1, 1.7), (1.5, 1.2)
@@ -58,6 +60,7 @@ TEXTS = {
     "set", "model", "center", "variable", "reason", "step", "status", "rule", "note", "variables", "model_a",
     "model_b", "file", "sha256", "package", "version", "input", "checksum", "belongs_to", "group", "value",
     "metric", "manufacturer", "part", "against", "item", "topic", "answer", "fold", "role", "tied_with",
+    "finding",
 }  # fmt: skip
 """Columns of texts; they stand at the left and sort as texts."""
 
@@ -128,6 +131,7 @@ class Report:
         self.sets = {name: self.names.set(name) for name in run.sets}
         self.main = self.names.model(run.main_network)
         self.models = {model.name: self.names.model(model.name) for model in run.models}
+        self.learning = told(run.statistics["learning"].to_dict("records"), self.words, self.names.model)
         self.prose = Prose(self.words.code, facts_of(run, self.sets, self.models))
 
     def sections(self) -> list[Section]:
@@ -187,9 +191,9 @@ class Report:
         """
         rows = [row for row in CATALOGUE if row.place == section and row.name not in self._shown]
         return [
-            self._figure(row.stem, row.titled(self.words.code))
+            self._figure(row.stem, row.titled(self.words))
             if row.folder == "figures"
-            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words.code))
+            else self._measures(row.stem, f"table-{row.stem}", row.titled(self.words))
             for row in rows
         ]
 
@@ -235,6 +239,7 @@ class Report:
         columns = [*self._titles("set", "n", "n_pos"), *(Column(names.model(m)) for m in models)]
         n, op = len(run.cohort), int((run.cohort["label"] == 1).sum())
         blocks: list[Any] = [
+            *(Paragraph(sentence, "warning") for sentence in self.learning.values()),
             Paragraph(
                 words.say(
                     "summary_counts",
@@ -278,17 +283,16 @@ class Report:
         return [Table("table-contrast", caption, columns, rows, [self.words.say("contrast_note")])]
 
     def flow(self) -> list[Any]:
+        films = self._films_counted()
         rows = [
             [
                 text_cell(self.names.center(row["center"])),
                 text_cell(self._step(row)),
-                number_cell(row["n_patients"], fmt.count),
-                number_cell(row["n_op"], fmt.count),
-                number_cell(row["n_any"], fmt.count),
+                *(number_cell(row[name], fmt.count) for name in ("n_patients", "n_op", "n_any", *films)),
             ]
             for row in self.run.flow[self.run.flow["kind"] != "note"].to_dict("records")
         ]
-        columns = self._titles("center", "step", "patients", "n_pos", "any_reason")
+        columns = self._titles("center", "step", "patients", "n_pos", "any_reason", *films)
         return [
             self._figure("flow", self.words.say("flow_caption")),
             _table(
@@ -304,19 +308,23 @@ class Report:
     def _flow_notes(self) -> list[Any]:
         """What the flow notes of included patients, as a table; nothing where it applies to nobody."""
         flow = self.run.flow
+        films = self._films_counted()
         rows = [
             [
                 text_cell(self.names.center(row["center"])),
                 text_cell(self.words.say(f"note_{row['step']}")),
-                number_cell(row["n_patients"], fmt.count),
-                number_cell(row["n_op"], fmt.count),
+                *(number_cell(row[name], fmt.count) for name in ("n_patients", "n_op", *films)),
             ]
             for row in flow[(flow["kind"] == "note") & (flow["n_patients"] > 0)].to_dict("records")
         ]
-        columns = self._titles("center", "note", "patients", "n_pos")
+        columns = self._titles("center", "note", "patients", "n_pos", *films)
         return (
             [_table("table-flow-notes", self.words.say("flow_notes_caption"), columns, rows)] if rows else []
         )
+
+    def _films_counted(self) -> list[str]:
+        """The column of films, where the flow counts those that train."""
+        return [name for name in ("n_films",) if name in self.run.flow]
 
     def _step(self, row: dict[str, Any]) -> str:
         if row["kind"] == "set":
@@ -851,20 +859,33 @@ class Report:
         return [
             self._figure("training", self.words.say("training_caption")),
             Paragraph(self.words.say("training_note"), "note"),
-            self._spread(),
+            self._learning(),
         ]
 
-    def _spread(self) -> Table:
-        """Where the out-of-fold scores of each network's folds lie."""
+    def _learning(self) -> Table:
+        """Whether each network, and each model on embeddings, learned: a row for all folds and one for each
+        training.
+        """
         words, rows = self.words, []
-        for model in self.run.networks:
-            for fold, spread in self.run.fold_spreads(model).iterrows():
-                cells = [text_cell(self.names.model(model)), text_cell(words.say("fold_number", n=fold))]
-                cells += [number_cell(spread[name], fmt.count) for name in ("n", "n_pos")]
-                cells += [number_cell(spread[name], fmt.decimal) for name in (*SPREAD, "sd_logit")]
-                rows.append(cells)
-        columns = self._titles("model", "fold", "n", "n_pos", *SPREAD, "sd_logit")
-        return _table("table-spread", words.say("spread_caption"), columns, rows, [words.say("spread_note")])
+        for row in self._frame("learning").astype({"fold": str}).to_dict("records"):
+            run = words.say("all_folds") if row["fold"] == ALL_FOLDS else run_title(row["fold"], words)
+            cells = [text_cell(self.names.model(row["model"])), text_cell(run)]
+            cells += [number_cell(row[name], fmt.count) for name in ("n", "n_pos")]
+            cells += [interval_cell(row, "auc", fmt.auc)]
+            cells += [
+                number_cell(row[name], fmt.decimal) for name in ("sd_logit", "lowest", "highest", "loss")
+            ]
+            cells += [
+                number_cell(row["attempts"], fmt.count),
+                text_cell(words.say(f"finding_{row['finding']}")),
+            ]
+            rows.append(cells)
+        columns = self._titles(
+            *("model", "fold", "n", "n_pos", "auc", "sd_logit", "lowest", "highest", "loss", "attempts"),
+            "finding",
+        )
+        notes = [words.say("learning_note", least=NEXT_TO_NOTHING)]
+        return _table("table-learning", words.say("learning_caption", level=self.level), columns, rows, notes)
 
     def scores(self) -> list[Any]:
         """Distributions of the networks' scores, the main network's large."""
@@ -931,19 +952,15 @@ class Report:
             for row in self._test_rows(frame[frame["model"] == model]).to_dict("records"):
                 cells = [text_cell(self.names.model(model)), text_cell(self.names.set(row["set"]))]
                 cells += [
-                    text_cell(words.say("ensemble") if row["fold"] == "ensemble" else self._run(row["fold"]))
+                    text_cell(
+                        words.say("ensemble") if row["fold"] == "ensemble" else run_title(row["fold"], words)
+                    )
                 ]
                 cells += [number_cell(row[name], fmt.count) for name in ("n", "n_pos")]
                 rows.append([*cells, interval_cell(row, "auc", fmt.auc)])
         columns = self._titles("model", "set", "fold", "n", "n_pos", "auc")
         notes = [words.say("folds_note"), *self._interval_methods(frame)]
         return _table("table-folds", words.say("folds_caption", level=self.level), columns, rows, notes)
-
-    def _run(self, run: str) -> str:
-        """A training by its fold, and by its seed where a fold has several."""
-        fold, _, seed = run.partition("_seed_")
-        said = self.words.say("fold_number", n=fold)
-        return self.words.say("seed_of_fold", fold=said, seed=seed) if seed else said
 
     def architectures(self) -> list[Any]:
         """All networks side by side; nothing where there is one alone."""
@@ -990,7 +1007,7 @@ class Report:
         for model in (one.name for one in self.run.models if one.name in trained):
             runs: dict[str, list[str]] = {}
             for run, of in sorted(trained[model].items()):
-                runs.setdefault(f"{of['device']}, PyTorch {of['torch']}", []).append(self._run(run))
+                runs.setdefault(f"{of['device']}, PyTorch {of['torch']}", []).append(run_title(run, words))
             for made, of_device in runs.items():
                 parts.append(f"{self.names.model(model)}: {made} ({', '.join(of_device)})")
         return words.say("list_separator").join(parts)
@@ -1035,7 +1052,10 @@ class Report:
         ]
 
     def model_card(self) -> list[Any]:
-        rows = [[text_cell(title), text_cell(text)] for title, text in self.prose.parts("model_card.j2")]
+        parts = self.prose.parts("model_card.j2")
+        if self.run.main_network in self.learning:
+            parts.insert(0, (self.words.say("learning_title"), self.learning[self.run.main_network]))
+        rows = [[text_cell(title), text_cell(text)] for title, text in parts]
         columns = [
             Column(self.words.say("item"), False),
             Column(self.words.say("content"), False, prose=True),
@@ -1094,4 +1114,4 @@ class Report:
         ]
 
     def limits(self) -> list[Any]:
-        return [Bullets(self.prose.items("limits.j2"))]
+        return [Bullets([*self.learning.values(), *self.prose.items("limits.j2")])]

@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from scripts.common.contracts.cohort import PREDICTIONS as COLUMNS
+from scripts.common.language import Language
+from scripts.common.learning_words import WORDS, told
 from scripts.common.scores import SAME_SCORE
 from scripts.common.vocabulary import EVERYONE_POSITIVE
 
 TABLE2 = Path("results/statistics/table2.csv")
 PREDICTIONS = Path("results/predictions.csv")
+LEARNING = Path("results/statistics/learning.csv")
 
 ACROSS = 3
 """Models side by side; further ones stand in a block below."""
@@ -35,6 +38,13 @@ def score_warnings(predictions: Path = PREDICTIONS) -> list[str]:
         for (name, model), (low, high, n) in ranges.items()
         if n > 1 and high - low < SAME_SCORE
     ]
+
+
+def learning_warnings(learning: Path = LEARNING) -> list[str]:
+    """A sentence for each model that did not plainly learn, by its name in the config."""
+    with learning.open(encoding="utf-8", newline="") as stream:
+        said = told(csv.DictReader(stream), Language("en", WORDS), str)
+    return [f"WARNING: {sentence}" for sentence in said.values()]
 
 
 def _cell(row: dict[str, str]) -> str:
@@ -68,6 +78,8 @@ def summary(rows: list[dict[str, str]]) -> str:
 if __name__ == "__main__":
     if not TABLE2.is_file():
         sys.exit(f"There is no {TABLE2}: the study has not run to its end.")
+    for sentence in learning_warnings():
+        print(sentence)
     with TABLE2.open(encoding="utf-8", newline="") as stream:
         print(summary(list(csv.DictReader(stream))))
     print(

@@ -5,12 +5,13 @@ A film is shown only where allowed.
 """
 
 from scripts.common.contracts.networks import CASES, HISTORY
-from scripts.common.contracts.statistics import SHORTCUTS
+from scripts.common.contracts.statistics import LEARNING, SHORTCUTS
 from scripts.common.language import Language
 from scripts.common.language.names import Names
 from scripts.common.log import rule_log
 from scripts.common.study_models import labels_of, study_models
 from scripts.common.tables import read_table
+from scripts.common.vocabulary import ALL_FOLDS
 from scripts.statistics import style
 from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
 from scripts.statistics.shortcut_figure import draw_shortcuts
@@ -38,10 +39,11 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     log.say(f"{len(table)} rows of the shortcut audit drawn")
 
     cases = read_table(read.cases, CASES)
-    films, heat = read_maps(read.maps, cases)
+    films, evidence = read_maps(read.maps, cases)
     allowed = films_to_show(read.films, given.show_films)
-    style.save(
-        draw_gradcam(cases, films, heat, allowed, words, given.synthetic), [out.gradcam, *out.gradcam_copies]
-    )
+    learning = read_table(read.learning, LEARNING).set_index(["model", "fold"])
+    learned = learning.loc[(given.main_network, ALL_FOLDS), "learned"] == "yes"
+    figure = draw_gradcam(cases, films, evidence, allowed, learned, words, given.synthetic)
+    style.save(figure, [out.gradcam, *out.gradcam_copies])
     hidden = int((~cases["image_id"].isin(list(allowed))).sum())
     log.say(f"{len(cases)} cases of the heat maps, {hidden} of their films not shown")

@@ -34,7 +34,7 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     given, out = snakemake.params, snakemake.output
     models = given.models
     predictions = read_predictions(snakemake.input.predictions, models)
-    scored = scored_cohort(predictions, snakemake.input.cohort)
+    scored = scored_cohort(predictions, snakemake.input.cohort, given.predictors)
     cuts = read_thresholds(snakemake.input.thresholds, models)
     level, draws, seed = given.confidence, given.bootstrap, given.seed
 
@@ -61,7 +61,9 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_table(subgroup_table(scored, models, given.sets, cuts, level), out.subgroups, SUBGROUPS)
     populations = prevalence_table(scored, models, given.sets, cuts, given.prevalences, level, draws, seed)
     write_table(populations, out.prevalence, PREVALENCE)
-    others = sensitivity_table(scored, models, given.sets, cuts, given.op_t_score, level, draws, seed)
+    others = sensitivity_table(
+        scored, models, given.sets, cuts, given.op_t_score, level, draws, seed, list(given.predictors)
+    )
     write_table(others, out.sensitivity, SENSITIVITY)
     for row in table2.itertuples():
         log.say(f"{row.set} {row.model}: AUC {auc_text(row)}")

@@ -25,7 +25,7 @@ def listing_page(files: Sequence[Path], title: str, language: Language, syntheti
     ``files`` are relative to the page; a name has one line with all its formats.
     """
     say = html.escape
-    titles = {row.name: row.titled(language.code) for row in CATALOGUE}
+    titles = {row.name: row.titled(language) for row in CATALOGUE}
 
     def words(key: str) -> str:
         return say(language.say(f"listing_{key}"))

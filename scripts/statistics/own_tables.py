@@ -26,10 +26,13 @@ import yaml
 
 from scripts.common.config import Config, read_config
 from scripts.common.config.files import laid_over, read_config_file
+from scripts.common.config.shown_names import refuse_alike, words_beside_models
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.cutoffs import rounded
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path, write_text
+from scripts.common.language import Language
+from scripts.common.language.names import Names
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import EVERYONE_POSITIVE, INTERNAL_TEST, TRAIN, TREAT_ALL, TREAT_NONE
 from scripts.statistics.scored_cohort import check_scores
@@ -319,6 +322,7 @@ def settled(
         "flow": flow,
     }
     check_names(tables)
+    _check_shown(tables, config.study.language)
     statistics = config.statistics.model_dump(mode="json") | {
         "primary_contrast": list(contrast) if contrast else None
     }
@@ -337,6 +341,22 @@ def check_names(tables: dict) -> None:
                     f"The tables: the name '{name}' ({kind}) holds one of {{ }} < >; write it without, and"
                     " give the name to print in 'tables.labels'."
                 )
+
+
+def _check_shown(tables: dict, code: str) -> None:
+    """Refuse models, sets and centres of one look, and models that look like a strategy (``StudyError``)."""
+    models = {name: tables["labels"].get(name, name) for name in tables["models"]}
+    names = Names(Language(code), tables["labels"], models)
+    for kind, shown, taken in (
+        ("models", map(names.model, tables["models"]), words_beside_models(code)),
+        ("sets", map(names.set, tables["sets"]), ()),
+        ("centers", map(names.center, tables["centers"]), ()),
+    ):
+        what = kind.replace("centers", "centres")
+        try:
+            refuse_alike(f"tables.{kind}", what, list(shown), taken, "name in 'tables.labels'")
+        except ValueError as error:
+            raise StudyError(f"{error}.") from None
 
 
 def check_target(to: Path) -> None:
@@ -367,11 +387,10 @@ def prepare(predictions: str, cohort: str, flow: str | None, to: Path, configfil
     refused.
     """
     files = {path: read_config_file(path) for path in configfiles}
-    given = {
-        key: value
-        for key, value in functools.reduce(laid_over, files.values(), {}).items()
-        if key != "centers"
-    }
+    # a study's own files may be given; what it says of films and models isn't asked for here
+    left_out = Config.model_fields.keys() - {"study", "statistics", "tables"}
+    merged = functools.reduce(laid_over, files.values(), {})
+    given = {key: value for key, value in merged.items() if key not in left_out}
     config = read_config(given | {"tables": given.get("tables") or {}}, files)
     scored, models = scored_patients(predictions, config.tables.models)
     patients = described_patients(cohort, scored)

@@ -7,7 +7,7 @@ be both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pandas as pd
 
 from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.errors import StudyError
-from scripts.common.tables import read_table
+from scripts.common.tables import read_table, read_with
 from scripts.common.vocabulary import EVERYONE_POSITIVE, TRAIN, TREAT_ALL, TREAT_NONE
 
 
@@ -83,7 +83,7 @@ class ScoredCohort:
     Attributes
     ----------
     scores : PREDICTIONS and a column per model
-    patients : COHORT without predictors, row n being the patient of row n of ``scores``
+    patients : COHORT with the predictors that were asked for, row n being the patient of row n of ``scores``
     """
 
     scores: pd.DataFrame
@@ -106,13 +106,16 @@ class ScoredCohort:
         return arrays(self.scores, models)
 
 
-def scored_cohort(scores: pd.DataFrame, cohort_path: str | Path) -> ScoredCohort:
-    """``scores`` (of ``read_predictions``) and the rows of the cohort that belong to them.
+def scored_cohort(
+    scores: pd.DataFrame, cohort_path: str | Path, predictors: Mapping[str, str] | None = None
+) -> ScoredCohort:
+    """``scores`` (of ``read_predictions``) and the rows of the cohort that belong to them, with the
+    ``predictors`` (name and type) that are asked for.
 
     ``StudyError`` where the two files tell different stories.
     """
-    cohort = read_table(cohort_path, COHORT)
-    cohort = cohort[[name for name in COHORT.whole if name in cohort.columns]]
+    cohort = read_with(cohort_path, COHORT, predictors or {})
+    cohort = cohort[[name for name in (*COHORT.whole, *(predictors or {})) if name in cohort.columns]]
     if cohort.duplicated(["center", "patient_id"]).any():
         raise StudyError(f"'{cohort_path}' holds a patient twice within a centre: give one row per patient.")
     key = ["center", "patient_id"]

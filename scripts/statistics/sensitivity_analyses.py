@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from scripts.common.contracts.statistics import SENSITIVITY
 from scripts.common.cutoffs import at_most
 from scripts.common.seeds import sub_seed
-from scripts.common.vocabulary import CLINICAL
+from scripts.common.vocabulary import CLINICAL, FURTHER
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
 from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
 from scripts.statistics.scored_cohort import ScoredCohort
@@ -43,13 +43,22 @@ class Analysis:
     note: str = ""
 
 
+def _known(frame: pd.DataFrame) -> pd.DataFrame:
+    """Which cells hold a value."""
+    return frame.notna() & frame.ne("").fillna(False)
+
+
 def recorded(frame: pd.DataFrame) -> set[str]:
     """The variables that at least one patient has a value of."""
-    return {name for name in frame.columns if (frame[name].notna() & frame[name].ne("").fillna(False)).any()}
+    return set(frame.columns[_known(frame).any()])
 
 
 def analyses(
-    frame: pd.DataFrame, op_t_score: float, variables: Collection[str], most_sites: int = 0
+    frame: pd.DataFrame,
+    op_t_score: float,
+    variables: Collection[str],
+    most_sites: int = 0,
+    predictors: Sequence[str] = (),
 ) -> list[Analysis]:
     """The main analysis and the others, for the patients of ``frame``, that the study's recorded
     ``variables`` allow.
@@ -57,7 +66,8 @@ def analyses(
     Where one site alone gives the label, it is that of ``label_<site>``; in a cohort without this column a
     T-score of the site at or below ``op_t_score`` is osteoporosis. Patients without either are left out.
     ``most_sites`` is the largest number of known sites that a patient of the study has; those with fewer are
-    left out of the analysis of that name.
+    left out of the analysis of that name. Complete cases have a value of every recorded clinical variable and
+    of those ``predictors`` that anybody in ``frame`` has: a centre's table may lack one.
     """
     labels = frame["label"].to_numpy(dtype=np.int64)
     everybody = np.ones(len(frame), dtype=bool)
@@ -77,12 +87,12 @@ def analyses(
         found.append(Analysis("most_sites", known, labels, note))
     if "t_score" in variables or not {f"label_{site}" for site in SINGLE_SITES}.isdisjoint(variables):
         found += [_by_site(frame, site, labels, op_t_score) for site in SINGLE_SITES]
-    if not set(CLINICAL).isdisjoint(variables):
-        measured = everybody.copy()
-        for name in CLINICAL:
-            if name in variables:
-                measured &= (frame[name].notna() & frame[name].ne("").fillna(False)).to_numpy(dtype=bool)
-        found.append(Analysis("complete_cases", measured, labels))
+    further = [name for name in predictors if name in recorded(frame)]
+    needed = [*(name for name in CLINICAL if name in variables), *further]
+    if needed:
+        complete = _known(frame[needed]).all(axis=1).to_numpy(dtype=bool)
+        note = FURTHER + ", ".join(further) if further else ""
+        found.append(Analysis("complete_cases", complete, labels, note))
     return found
 
 
@@ -190,17 +200,19 @@ def sensitivity_table(
     confidence: float,
     replicates: int,
     seed: int,
+    predictors: Sequence[str] = (),
 ) -> pd.DataFrame:
     """``SENSITIVITY``: each analysis in each set, and its difference from the main one.
 
-    An analysis on a variable that no patient has is left out.
+    ``predictors`` are the study's own variables that the models predict from. An analysis on a variable that
+    no patient has is left out.
     """
     models, variables, rows = list(models), recorded(scored.patients), []
     most_sites = int(scored.patients["n_sites"].max()) if "n_sites" in variables else 0
     for name in sets:
         part = scored.of_set(name)
         labels, scores = part.arrays(models)
-        for analysis in analyses(part.patients, op_t_score, variables, most_sites):
+        for analysis in analyses(part.patients, op_t_score, variables, most_sites, predictors):
             own = measures(
                 analysis.labels[analysis.kept], scores[:, analysis.kept], models, thresholds, confidence
             )

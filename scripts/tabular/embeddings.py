@@ -15,6 +15,9 @@ from scripts.tabular.predictors import Design
 MOST_COLUMNS = 8**2 * 1280
 """Embeddings with more columns than a grid of 8 x 8 cells of the widest trunk are probably another table."""
 
+LARGEST = 1e30
+"""Larger numbers, either way, are no embedding's; their squares would leave what a computer counts."""
+
 NO_EMBEDDING = frozenset({*COHORT, *PREDICTIONS, "index", "row"} - {"image_id"})
 """Columns that tell of the patient or count rows; as a part of the embedding they would tell the label."""
 
@@ -58,6 +61,12 @@ def read_embeddings(path: str | Path, where: str) -> pd.DataFrame:
     bad = int((~np.isfinite(values)).any(axis=1).sum())
     if bad:
         raise StudyError(f"{where}: '{path}' holds values that are missing or no numbers, in {bad} row(s).")
+    large = [name for name in values if (values[name].abs() > LARGEST).any()]
+    if large:
+        raise StudyError(
+            f"{where}: '{path}' holds numbers beyond {LARGEST:.0e} in the column '{large[0]}'; make the"
+            " embeddings again, or leave the column out."
+        )
     return values.set_index(pd.Index(table["image_id"], name="image_id"))
 
 

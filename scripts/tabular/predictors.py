@@ -40,6 +40,15 @@ class Design:
     names: tuple[str, ...]
     values: np.ndarray
 
+    @property
+    def categories(self) -> list[list[int]]:
+        """The positions of each category's columns."""
+        found: dict[str, list[int]] = {}
+        for position, name in enumerate(self.names):
+            if "=" in name:
+                found.setdefault(name.partition("=")[0], []).append(position)
+        return list(found.values())
+
     def rows(self, chosen: np.ndarray) -> Design:
         """The design of some patients: a mask or positions."""
         return Design(self.names, self.values[chosen])

@@ -8,9 +8,10 @@ from snakemake.settings.types import DAGSettings
 
 from scripts.bundle.contents import bundle_warnings
 from scripts.common.config import Config
+from scripts.common.progress import random_weights
 from scripts.common.slurm_logs import SLURM_LOGS, limits_hit
 from scripts.common.strata import read_strata
-from scripts.report.summary import score_warnings
+from scripts.report.summary import learning_warnings, score_warnings
 
 REPORT = "results/report.html"
 
@@ -26,7 +27,9 @@ def start(config: Config) -> str:
         return f"OsteoCXR: hand-over of centre {config.handover}. Logs: logs/."
     kind = "SYNTHETIC study" if config.synthetic else "Study"
     names = ", ".join(c.name for c in config.centers)
-    return f"OsteoCXR: {kind} with {len(config.centers)} centre(s): {names}. Logs: logs/, results: results/."
+    begun = f"OsteoCXR: {kind} with {len(config.centers)} centre(s): {names}. Logs: logs/, results: results/."
+    random = config.from_random_weights
+    return f"{begun}\nOsteoCXR: WARNING: {random_weights(random)}" if random else begun
 
 
 def limits(since: float, folder: Path = SLURM_LOGS) -> str:
@@ -57,7 +60,7 @@ def success(config: Config, asked: DAGSettings, with_configfile: bool) -> str:
             "its report included."
         )
     strata = read_strata("results/cohort/cohort.csv", config.cohort.test_fraction, config.cohort.folds)
-    warnings = (*strata.warnings(), *score_warnings(), *bundle_warnings())
+    warnings = (*strata.warnings(), *score_warnings(), *learning_warnings(), *bundle_warnings())
     told = "".join(f"OsteoCXR: {sentence}\n" for sentence in warnings)
     return f"{told}OsteoCXR: done. Open {REPORT}; tables lie in results/statistics and results/tables."
 

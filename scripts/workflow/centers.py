@@ -258,7 +258,7 @@ class Centers:
 
     def selection(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a centre's patients are chosen by."""
-        cohort = self._config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds"})
+        cohort = self._config.cohort.model_dump(mode="json", exclude={"test_fraction", "folds", "train_on"})
         role = self._config.center(wildcards.center).role
         return {**cohort, "center": wildcards.center, "role": role}
 

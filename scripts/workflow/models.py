@@ -19,7 +19,7 @@ from scripts.common.errors import StudyError
 from scripts.common.vocabulary import TRAIN
 from scripts.common.weights_files import imagenet_path
 from scripts.networks.kinds.registry import architecture_class, code_of
-from scripts.networks.machine.memory import job_memory_mb
+from scripts.networks.machine.memory import job_memory_mb, memory_options
 from scripts.networks.trunks.registry import class_of_trunk
 from scripts.workflow.params import plain
 
@@ -70,6 +70,11 @@ class Models:
             for model in self._config.shown_models()
             if role in ("", model["role"]) and kind in ("", model["kind"])
         ]
+
+    def own_predictors(self, *, role: str) -> dict[str, str]:
+        """The study's own predictors (name and type) that the models of a role read."""
+        read = {name for model in self.shown(role) for name in model["predictors"]}
+        return {name: one.type for name, one in self._config.predictors.items() if name in read}
 
     def shown(self, role: str) -> list[dict[str, Any]]:
         """The models of a role as scripts that show them are told (``Config.shown_models``)."""
@@ -151,6 +156,18 @@ class Models:
             )
         return self.trained_files("weights.pt", wildcards.model)
 
+    def without_network(self) -> list[str]:
+        """Models whose scores are there before any network is trained: neither they nor what they read is
+        one. None of own tables.
+        """
+        if self._config.tables is not None:
+            return []
+        found: set[str] = set()
+        for name in order_of(self._config.models, list(self.columns)):
+            if name in self.tabular and found.issuperset(self._models_read(name)):
+                found.add(name)
+        return [name for name in self.tabular if name in found]
+
     # ------------------------------------------------------------------------------------ networks
 
     def initial_weights(self, wildcards: Wildcards) -> str | list[str]:
@@ -165,6 +182,15 @@ class Models:
         if getattr(model, "trunk_name", None) is None or model.init == "random":
             return None
         return ancient(imagenet_path(model.trunk_name)) if model.init == "imagenet" else model.init
+
+    def views(self, wildcards: Wildcards) -> str | list[str]:
+        """Input function: the record of the views that a training draws from, where they are kept."""
+        kept = self._config.models[wildcards.model].training.views > 0
+        return f"state/cache/views/{wildcards.model}/views.json" if kept else []
+
+    def with_views(self) -> str:
+        """The networks whose films' views are kept, as a wildcard's pattern."""
+        return _pattern([n for n in self.networks if self._config.models[n].training.views])
 
     def code_of_bundle(self, code: Callable[..., str]) -> Callable[[Wildcards], str]:
         """Params function: the hash of what makes a bundle of a network's kind."""
@@ -182,23 +208,25 @@ class Models:
         found = {name: self._start(name) for name in self._config.models}
         return {name: path for name, path in found.items() if path is not None}
 
+    def learning(self) -> dict[str, str]:
+        """Models of which is told whether they learned, networks and those on embeddings: what each began
+        from (``start`` of LEARNING).
+        """
+        found = {}
+        for name, model in self._config.models.items():
+            if name in self.networks:
+                found[name] = model.init if model.init in ("random", "imagenet") else "file"
+            elif model.kind == "features":
+                found[name] = "embeddings"
+        return found
+
     def trainings(self) -> list[tuple[str, str]]:
         """Every training: network and run."""
         return [(network, run) for network in self.networks for run in self.runs(network)]
 
     def training_settings(self, wildcards: Wildcards) -> str:
         """All settings that can change a training's numbers, as JSON for the command line."""
-        model = self._config.models[wildcards.model]
-        settings = {
-            "seed": self._config.study.seed,
-            "init": model.init,
-            "cpu_threads": self._config.networks.cpu_threads,
-            "architecture": model.geometry,
-            # a kind without local heads has no weight of their loss
-            "training": {"local_weight": 0.0, **plain(model.training)},
-            "augmentation": plain(model.augmentation),
-        }
-        return json.dumps(settings, sort_keys=True)
+        return json.dumps(self._config.training_settings(wildcards.model), sort_keys=True)
 
     def kind(self, wildcards: Wildcards) -> str:
         """The kind of a model."""
@@ -223,7 +251,9 @@ class Models:
         machine, model = self._config.networks, self._config.models[wildcards.model]
         on_gpu = machine.gpus_per_fold > 0 and machine.device != "cpu"
         architecture, options = self._architecture(wildcards.model), model.training
-        return attempt * job_memory_mb(architecture, options.batch_size, options.precision, on_gpu)
+        return attempt * job_memory_mb(
+            architecture, options.batch_size, options.precision, on_gpu, **memory_options(options)
+        )
 
     def parameter_counts(self, wildcards: Wildcards) -> dict[str, int]:
         """Weights of each network, all that are learned."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from snakemake.iocontainers import Wildcards
 
 from scripts.common.config import Config
+from scripts.common.vocabulary import TRAIN
 from scripts.workflow.centers import Centers
 
 
@@ -24,6 +25,16 @@ class Sets:
         if wildcards.set in ("train", "internal_test"):
             return f"results/cohort/{wildcards.set}.csv"
         return f"results/cohort/{wildcards.set}/selected.csv"
+
+    def further_films(self) -> str | list[str]:
+        """The table of the training patients' further films, where they train."""
+        if self._config.cohort.train_on == "first_film":
+            return []
+        return f"results/cohort/{self._config.development.name}/further_films.csv"
+
+    def further(self, wildcards: Wildcards) -> str | list[str]:
+        """Input function: that table, for the training set alone."""
+        return self.further_films() if wildcards.set == TRAIN else []
 
     def pngs(self, wildcards: Wildcards) -> list[str]:
         """The PNG folders of the centre whose patients make up a set."""

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from scripts.common.catalogue import CATALOGUE, FINAL, LAST, PRODUCT, SEVERAL_NETWORKS, Result
+from scripts.common.catalogue import (
+    CATALOGUE,
+    FINAL,
+    FLOW,
+    LAST,
+    MODEL_WITHOUT_NETWORK,
+    PRODUCT,
+    SEVERAL_NETWORKS,
+    Result,
+    figures,
+)
 from scripts.common.config import Config
 from scripts.workflow.centers import Centers
 from scripts.workflow.models import Models
@@ -22,15 +32,15 @@ def per_center(config: Config, pattern: str) -> list[str]:
     return [pattern.format(center=c.name) for c in config.centers]
 
 
-def figure_copies(config: Config, name: str) -> list[str]:
-    """The files of one figure beside its SVG: png and the further formats of the config."""
-    formats = sorted({"png", *config.statistics.figures.formats} - {"svg"})
-    return [f"results/figures/{name}.{suffix}" for suffix in formats]
-
-
 def study_has(config: Config) -> tuple[str, ...]:
     """What the study has of what some results are made only with (``Result.only_with``)."""
-    return (SEVERAL_NETWORKS,) if len(Models(config).networks) > 1 else ()
+    models = Models(config)
+    has = {
+        SEVERAL_NETWORKS: len(models.networks) > 1,
+        MODEL_WITHOUT_NETWORK: bool(models.without_network()),
+        FLOW: bool(flow_table(config)),
+    }
+    return tuple(what for what, given in has.items() if given)
 
 
 def _results(config: Config, wanted: Callable[[Result], bool]) -> list[str]:
@@ -54,13 +64,17 @@ def flow_table(config: Config) -> str | list[str]:
     return [] if config.tables is not None and not config.tables.flow else "results/cohort/flow.csv"
 
 
-def flow_figure(config: Config, marked: Callable[[str], Any]) -> dict[str, Any]:
-    """The flow diagram's files as named outputs, where there is a flow table. ``marked`` marks a result for
-    Snakemake's report.
+def figure_files(config: Config, rule: str, marked: Callable[[str], Any]) -> dict[str, Any]:
+    """The named outputs of a rule that draws: of each of its figures the SVG, as ``marked`` marks it for
+    Snakemake's report, and as ``<figure>_copies`` PNG and the further formats of the config.
     """
-    if not flow_table(config):
-        return {}
-    return {"flow": marked("figures/flow"), "flow_copies": figure_copies(config, "flow")}
+    formats = sorted({"png", *config.statistics.figures.formats} - {"svg"})
+    files: dict[str, Any] = {}
+    for row in figures():
+        if row.drawn_by == rule and row.made_with(study_has(config)):
+            copies = [row.file(suffix) for suffix in formats]
+            files |= {row.stem: marked(row.name), f"{row.stem}_copies": copies}
+    return files
 
 
 def final_outputs(config: Config) -> list[str]:
@@ -76,7 +90,7 @@ def final_outputs(config: Config) -> list[str]:
 
 def own_statistics(config: Config) -> list[str]:
     """All that is made of own tables, in the order of their listing."""
-    return _results(config, lambda row: row.own and (row.stem != "flow" or bool(flow_table(config))))
+    return _results(config, lambda row: row.own)
 
 
 def products(config: Config, centers: Centers) -> list[str]:

@@ -17,6 +17,7 @@ from scripts.bundle.bundle_making import make_bundle
 from scripts.bundle.contents import FORMAT, SETTINGS, manifest_text, open_bundle
 from scripts.common.config import Exposure, FrontalView
 from scripts.common.contracts.cohort import COHORT
+from scripts.common.contracts.statistics import LEARNING
 from scripts.common.files import write_text
 from scripts.common.log import Log
 from scripts.common.standards import SHA256_LIST
@@ -56,6 +57,16 @@ def lively_network(seed: int, kind: str = "hybrid", architecture: dict | None = 
     return network
 
 
+def write_learning(folder: Path, finding: str) -> None:
+    """What was found of the network and of both its trainings, and of another network."""
+    row = {"start": "random", "n": 40, "n_pos": 20, "auc_ci_method": "DeLong, logit", "attempts": 1}
+    row |= {"auc": 0.52, "auc_low": 0.45, "auc_high": 0.59, "sd_logit": 0.03, "lowest": 0.44, "highest": 0.46}
+    row |= {"loss": 0.69, "learned": "no" if finding == "nothing_learned" else "yes", "finding": finding}
+    rows = [{"model": m, "fold": k, **row} for m in ("plain", "other") for k in ("all", "0", "1")]
+    rows[3]["finding"] = "nothing_learned"
+    write_table(pd.DataFrame(rows), folder / "learning.csv", LEARNING)
+
+
 def write_inputs(
     folder: Path,
     precision: str = "fp32",
@@ -73,6 +84,7 @@ def write_inputs(
     side = network.side
     np.save(folder / "films.npy", rng.integers(0, 65536, (6, side, side), np.uint16))
     (folder / "thresholds.csv").write_text("model,threshold,rule\nplain,0.4375,youden\nother,0.2,youden\n")
+    write_learning(folder, "learned")
     rows = []
     for name, n in (("train", 40), ("internal_test", 12), ("external_1", 9)):
         for i in range(n):
@@ -104,6 +116,7 @@ def write_inputs(
     return {
         "weights": weights,
         "thresholds": folder / "thresholds.csv",
+        "learning": folder / "learning.csv",
         "cohort": folder / "cohort.csv",
         "performance": folder / "table2.csv",
         "provenance": folder / "provenance.json",
@@ -149,7 +162,7 @@ def as_of_0_1_0(made: Path, folder: Path) -> Path:
     shutil.copytree(made, folder)
 
     settings = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    later = ("model", "label", "kind", "format", "version")
+    later = ("model", "label", "kind", "warning", "format", "version")
     settings = {key: value for key, value in settings.items() if key not in later}
     settings |= {"software": "0.1.0", "code": "of version 0.1.0", "format": FORMAT, "version": 1}
     write_text(folder / SETTINGS, json.dumps(settings, indent=1, sort_keys=True) + "\n")

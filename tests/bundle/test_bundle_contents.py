@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from scripts.bundle import ensemble as ensemble_module
+from scripts.bundle import score
 from scripts.bundle.bundle_making import make_bundle
 from scripts.bundle.contents import bundle_warnings, manifest_text, open_bundle
 from scripts.bundle.ensemble import Ensemble, check_onnx, export_onnx, pattern_films
@@ -22,13 +23,14 @@ from scripts.bundle.film_scoring import Scorer, self_check
 from scripts.bundle.model_card import count, model_card
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.errors import StudyError
+from scripts.common.log import Log
 from scripts.common.manifest import sha256_of
 from scripts.common.standards import SHA256_LIST
 from scripts.common.tables import read_table
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.trained_networks import load_networks
-from tests.bundle.conftest import ARCHITECTURE, as_of_0_1_0, write_inputs
+from tests.bundle.conftest import ARCHITECTURE, as_of_0_1_0, write_inputs, write_learning
 
 WHOLE = {
     "MANIFEST.sha256",
@@ -94,6 +96,34 @@ def test_the_card_says_what_it_must(made):
     assert [count(n) for n in (0, 1, 4, 5)] == ["0", "<5", "<5", "5"]
 
 
+@pytest.mark.parametrize(
+    ("finding", "said"),
+    [
+        (
+            "nothing_learned",
+            "Plain film: nothing shows that it learned anything. Out of fold its AUC is 0.52",
+        ),
+        ("lags", "Plain film: not every training learned as well as the others (Fold 0; Fold 1; smallest"),
+        ("learned", ""),
+    ],
+)
+def test_a_bundle_says_where_its_network_did_not_learn(inputs, films, tmp_path, capsys, finding, said):
+    """The network is packed all the same; the job's last line, the card's top and each scoring say it."""
+    write_learning(tmp_path / "inputs", finding)
+    make_bundle(**inputs | {"log": Log(None, "test")}, target=tmp_path / "bundle")
+    last = capsys.readouterr().err.splitlines()[-1]
+    card = (tmp_path / "bundle/MODEL_CARD.md").read_text(encoding="utf-8")
+    assert score.main(
+        ["--bundle", str(tmp_path / "bundle"), "--dicom", str(films), "--to", str(tmp_path / "s.csv")]
+    ) == 0  # fmt: skip
+    scored = capsys.readouterr().err
+    if said:
+        assert f"WARNING: {said}" in last and f"WARNING: {said}" in scored
+        assert 0 < card.index(f"**WARNING.** {said}") < card.index("## Model details")
+    else:
+        assert "WARNING" not in last + scored + card
+
+
 def test_a_real_studys_card_does_not_say_synthetic(inputs, bundle):
     table2 = pd.read_csv(inputs["performance"])
     facts = {**inputs["facts"], "commit": "abc123"}
@@ -120,6 +150,13 @@ def test_the_card_follows_the_study(inputs, bundle, changes, said):
         bundle.settings, read_table(inputs["cohort"], COHORT), pd.read_csv(inputs["performance"]), facts
     )
     assert said in card and not set("{}") & set(card) and "\n\n\n" not in card
+
+
+def test_a_label_is_no_markup_of_the_card(inputs, bundle):
+    settings = {**bundle.settings, "label": "*Net* [2]|<b>_`x"}
+    table2, cohort = pd.read_csv(inputs["performance"]), read_table(inputs["cohort"], COHORT)
+    card = model_card(settings, cohort, table2, {**inputs["facts"], "commit": "abc123", "epochs": 1})
+    assert r"- \*Net\* \[2\]\|\<b\>\_\`x, the study's model" in card and "1 epoch, last weights" in card
 
 
 def test_the_card_gives_no_small_cell_away(inputs, bundle):

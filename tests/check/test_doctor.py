@@ -4,6 +4,7 @@ stand-ins.
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from scripts.check import doctor
+from scripts.check import doctor, training_times
 from scripts.check.doctor import (
     Profile,
     check_bf16,
@@ -241,6 +242,7 @@ def folder(tmp_path, monkeypatch):
     (tmp_path / "work").mkdir()
     shutil.copy(ROOT / "config.yaml", tmp_path / "work")
     monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setattr(doctor, "TIMED_SECONDS", 0)
     return tmp_path / "work"
 
 
@@ -688,3 +690,90 @@ def test_the_doctor_tells_of_each_predictor_centre_by_centre(tmp_path):
     assert ("note", "b: smoker: the table has none; it is missing for all patients of 'b'") in said
     assert any(state == "note" and "same unit (mmol/L)" in text for state, text in said)
     assert [one.state for one in found if one.about == "tables"] == ["ok"]
+
+
+# ----------------------------------------------------------------------------------- how long training takes
+
+TIMED = {
+    "device": "cpu",
+    "devices": 0,
+    "batch": 5,
+    "steps": 20,
+    "step_s": 2.0,
+    "norms_s": 1.0,
+    "score_s": 0.1,
+    "view_s": 0.0,
+}
+PATIENTS = training_times.Patients(100, "simulated", 100)
+
+
+def test_the_time_of_a_training_is_that_of_its_steps_and_of_what_ends_an_epoch():
+    settings = {"epochs": 10, "batch_size": 10, "norm_batches": 8}
+    # of 100 patients 80 train: 8 steps of two timed batches, as many batches for the norms, 20 films scored
+    assert training_times.training_seconds(settings, 5, PATIENTS, TIMED) == pytest.approx(10 * (32 + 16 + 2))
+    settings["norm_batches"] = 2
+    assert training_times.training_seconds(settings, 5, PATIENTS, TIMED) == pytest.approx(10 * (32 + 4 + 2))
+    more = PATIENTS._replace(films=150)
+    assert training_times.training_seconds(settings, 5, more, TIMED) == pytest.approx(10 * (48 + 4 + 2))
+
+
+def test_trainings_run_side_by_side_where_there_are_cores_or_gpus():
+    config = on_machine(study(), cpu_threads=2)
+    patients = training_times.Patients(256, "simulated", 256)
+    one = training_times.training_seconds(config.training_settings(NETWORK)["training"], 5, patients, TIMED)
+    for cores, devices, rounds, words in (
+        (1, 0, 5, "for 5 ("),
+        (4, 0, 3, "for 5, 2 at a time"),
+        (64, 0, 1, "for 5, 5 at a time"),
+        (64, 2, 3, "for 5, 2 at a time"),
+    ):
+        timed = TIMED | {"devices": devices, "device": "cuda" if devices else "cpu"}
+        seconds, said = training_times.described(config, NETWORK, timed, patients, cores)
+        assert seconds == pytest.approx(rounds * one) and words in said
+        assert "2 s a step of 5 films" in said and "scaled" not in said
+        assert ("GPU" in said) == bool(devices)
+    config.models[NETWORK].training.views, views = 3, TIMED | {"view_s": 0.5}
+    seconds, said = training_times.described(config, NETWORK, views, patients, 64)
+    assert (
+        seconds == pytest.approx(one + 256 * 4 * 0.5) and ", after 8 min 32 s for the films' views," in said
+    )
+    said = training_times.described(config, NETWORK, TIMED | {"batch": 2}, patients, 1)[1]
+    assert "a step of 2 films, timed on this machine's CPU, scaled to batches of 5" in said
+
+
+def test_patients_are_those_of_the_last_run_of_the_table_or_of_the_simulation(folder):
+    config = study()
+    assert training_times.training_patients(config) == (256, "simulated", 256)
+    real = real_config(folder)
+    assert training_times.training_patients(real) == (1000, "assumed", 1000)
+    rows = "".join(f"{n // 2},F,60,160,60\n" for n in range(100))
+    (folder / "table.csv").write_text("id,sex,age,h,w\n" + rows)
+    assert training_times.training_patients(real) == (40, "by the patient table, before exclusions", 40)
+    (folder / "results/cohort").mkdir(parents=True)
+    (folder / "results/cohort/train.csv").write_text("patient_id\n" + "P\n" * 7)
+    assert training_times.training_patients(real) == (7, "of the last run's cohort", 7)
+    cache = folder / f"state/cache/{real.models[NETWORK].film_side}/train"
+    cache.mkdir(parents=True)
+    (cache / "index.csv").write_text("patient_id\n" + "P\n" * 9)
+    assert training_times.training_patients(real) == (7, "of the last run's cohort", 9)
+    said = training_times.described(real, NETWORK, TIMED, training_times.training_patients(real), 1)[1]
+    assert "7 training patients, of the last run's cohort, 9 films" in said
+
+
+def test_each_network_is_timed_as_it_will_be_trained(folder, command, monkeypatch):
+    small = {"architecture": {"block_size": 32, "trunk_width": 8, "layers": 1}}
+    monkeypatch.setenv("PATH", f"{os.environ['PATH']}:{Path(sys.executable).parent}")
+    monkeypatch.setattr(doctor, "ask", functools.cache(doctor.ask))  # one timing serves both
+    config = on_machine(network(**small), device="cpu")
+    found = only(doctor.check_training(config))
+    assert (found.state, found.about, found.line) == ("ok", "Training", "")
+    assert f"models.{NETWORK}: about" in found.said and "256 training patients, simulated" in found.said
+    assert "2 films, timed on this machine's CPU" in found.said and "scaled to batches of 5" in found.said
+    monkeypatch.setattr(doctor, "LONG_HOURS", 0)
+    found = only(doctor.check_training(config))
+    assert found.state == "note" and "config/real_cpu.yaml" in found.line
+    found = only(doctor.check_training(on_machine(config, device="cuda")))
+    assert found.state == "note" and "not timed: A GPU is asked for" in found.said
+    doctor.ask.cache_clear()
+    command("sinfo", "gpu|up|gpu:2\n")
+    assert "runs on the cluster's nodes" in only(doctor.check_training(config)).said

@@ -484,6 +484,38 @@ def test_the_first_pair(choose):
     assert row["dxa_interval_days"] == -32
 
 
+def test_further_films_pass_the_same_criteria_and_have_a_label_of_their_own(choose):
+    """Each film is paired with its own first exam: in May without, in November with osteoporosis."""
+    films = [
+        film("P1", "I1", "2020-05-10"),
+        film("P1", "I2", "2020-06-01"),
+        film("P1", "I3", "2020-05-10", view="AP", verdict="review"),
+        film("P1", "I4", "2020-12-10"),
+        film("P1", "I5", "2021-07-01"),
+        film("P1", "L", "2020-06-01", view="lateral"),
+        film("P1", "R", "2020-06-01", status="rejected", verdict="reject"),
+        film("P1", "F", "2019-06-01"),
+        film("P2", "I6", "2020-05-10"),
+        film("P2", "I7", "2020-05-11"),
+    ]
+    exams = [
+        exam("P1", -1.0, day="2020-05-20"),
+        exam("P1", -3.0, day="2020-12-01"),
+        unreadable("P1", day="2021-06-01"),
+        exam("P1", -1.0, day="2021-06-01", site="total_hip"),
+        exam("P2", -1.0),
+    ]
+    others = {"patients": [person("P1"), person("P2", abnormal_spine=1)]}
+    given_rows = {**others, "films": films, "dxa": exams, "birth_dates": [born("P1"), born("P2")]}
+
+    def told(**changes):
+        return choose(**given_rows, **changes).further.astype({"label": "object"}).values.tolist()
+
+    expected = [["P1", "I2", 0], ["P1", "I3", 0], ["P1", "I4", 1], ["P1", "I5", None]]
+    assert [[a, b, None if pd.isna(c) else c] for a, b, c in told()] == expected, "P2 isn't included"
+    assert [row[1] for row in told(review="exclude")] == ["I2", "I4", "I5"]
+
+
 def test_a_film_taken_too_young_gives_way_to_a_later_one(choose):
     films = [film("P1", "I1", "2020-05-10"), film("P1", "I2", "2020-05-12")]
     row = row_of(choose(**{**ONE, "films": films, "birth_dates": [born("P1", "1979-05-12")]}))
@@ -823,10 +855,8 @@ def test_a_handed_over_centre_is_selected_as_with_true_dates(world, policy, shif
     same = {"settings": criteria(**policy), "predictors": PREDICTORS}
     there = select_cohort(**at_the_site, **same)
     here = select_cohort(**at_the_study, **same, counted=counted)
-    for one, other in zip(
-        (there.cohort, there.flow, there.excluded), (here.cohort, here.flow, here.excluded)
-    ):
-        pd.testing.assert_frame_equal(one, other)
+    for name in ("cohort", "flow", "excluded", "further"):
+        pd.testing.assert_frame_equal(getattr(there, name), getattr(here, name))
 
 
 @QUICK
@@ -908,7 +938,7 @@ def test_the_order_of_rows_does_not_matter(world, policy, random):
     mixed = {name: f.sample(frac=1, random_state=random.randrange(2**31)) for name, f in frames.items()}
     one = select_cohort(**frames, settings=criteria(**policy))
     other = select_cohort(**mixed, settings=criteria(**policy))
-    for name in ("cohort", "flow", "excluded"):
+    for name in ("cohort", "flow", "excluded", "further"):
         pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name))
 
 
@@ -919,7 +949,7 @@ def test_one_patient_fewer_changes_nobody_else(world, policy, gone):
     fewer = {name: frame[frame["patient_id"] != gone] for name, frame in frames.items()}
     one = select_cohort(**frames, settings=criteria(**policy))
     other = select_cohort(**fewer, settings=criteria(**policy))
-    for name in ("cohort", "excluded"):
+    for name in ("cohort", "excluded", "further"):
         before = getattr(one, name)
         rest = before[before["patient_id"] != gone].reset_index(drop=True)
         pd.testing.assert_frame_equal(rest, getattr(other, name))

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from scripts.common.catalogue import CATALOGUE, FIGURE, ROOT, TITLES, Sharing, result
+from scripts.common.catalogue import CATALOGUE, FIGURE, RESULTS, ROOT, Sharing, result
 from scripts.common.catalogue_page import PAGE, with_table
+from scripts.common.language import words_by_group
 from scripts.report.sections import Report
 from scripts.share.suppression import WAYS
 
@@ -26,11 +27,10 @@ def test_the_page_of_results_is_that_of_the_catalogue():
 
 @pytest.mark.parametrize("row", CATALOGUE, ids=lambda row: f"{row.name}.{row.suffix}")
 def test_a_row_agrees_with_what_it_names(row):
-    assert set(TITLES[row.title]) == {"en", "zh"} and all(TITLES[row.title].values())
     assert bool(row.caption) == bool(row.category)
     assert not row.caption or (REPOSITORY / f"report/{row.caption}.rst").is_file()
     assert not row.place or hasattr(Report, row.place)
-    assert (row.suffix == FIGURE) == (row.folder == "figures")
+    assert (row.suffix == FIGURE) == (row.folder == "figures") == bool(row.drawn_by)
     if row.contract is not None:
         assert row.contract.is_of(f"{ROOT}{row.name}.csv".replace("{", "").replace("}", ""))
     if row.sharing.how == "suppressed":
@@ -41,7 +41,9 @@ def test_a_row_agrees_with_what_it_names(row):
 
 def test_names_and_titles_are_used_once():
     assert len({row.name for row in CATALOGUE}) == len(CATALOGUE)
-    assert {row.title for row in CATALOGUE} == set(TITLES)
+    assert {row.title for row in CATALOGUE} == {
+        key.removeprefix("result_") for key in words_by_group("en")[RESULTS]
+    }
 
 
 def test_a_way_of_sharing_must_be_known_and_explained():
@@ -97,17 +99,16 @@ def test_a_result_is_added_by_its_row(tmp_path):
     )
     catalogue = tmp_path / "scripts/common/catalogue.py"
     text = catalogue.read_text()
-    for mark, line in (
-        ("TITLES: dict[str, dict[str, str]] = {\n", '    "youth": {"en": "How young", "zh": "年轻程度"},\n'),
-        (
-            "CATALOGUE: tuple[Result, ...] = (\n",
-            '    _statistic(statistics.YOUTH, suppressed(), "table1", "table1"),\n'
-            '    _figure("youth", derived("statistics/youth"), "table1", own=True),\n',
-        ),
-    ):
-        assert text.count(mark) == 1
-        text = text.replace(mark, mark + line)
-    catalogue.write_text(text)
+    mark = "CATALOGUE: tuple[Result, ...] = (\n"
+    assert text.count(mark) == 1
+    rows = (
+        '    _statistic(statistics.YOUTH, suppressed(), "table1", "table1"),\n'
+        '    _figure("youth", derived("statistics/youth"), "table1", own=True),\n'
+    )
+    catalogue.write_text(text.replace(mark, mark + rows))
+    for code, title in (("en", "How young"), ("zh", "年轻程度")):
+        words = tmp_path / f"scripts/common/language/{code}.yaml"
+        words.write_text(words.read_text().replace("results:\n", f"results:\n  result_youth: {title}\n"))
     done = subprocess.run(
         [sys.executable, "-c", ASK], cwd=tmp_path, capture_output=True, text=True,
         env={**os.environ, "PYTHONPATH": str(tmp_path)},

@@ -32,9 +32,10 @@ def center(tmp_path):
     return films
 
 
-def build(folder, threads=1, side=96):
+def build(folder, threads=1, side=96, further=None):
     cache_films(
         folder / "cohort.csv",
+        further,
         folder / "films.csv",
         side,
         folder / f"{threads}.npy",
@@ -57,6 +58,23 @@ def test_films_and_index_belong_together(center, tmp_path):
         ).all()
         assert float(row["mean"]) == films[n].mean() and float(row["sd"]) == films[n].std()
         assert row["sha256"] == hashlib.sha256(films[n].tobytes()).hexdigest()
+
+
+def test_further_films_of_the_patients_stand_beside_the_first_ones(center, tmp_path):
+    before, plain = build(tmp_path)
+    assert "further" not in plain[0]
+    for name in ("f0", "f1", "f2", "f3"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), center["i2"])
+    with (tmp_path / "films.csv").open("a") as file:
+        file.writelines(f"{name},{tmp_path / name}.png\n" for name in ("f0", "f1", "f2", "f3"))
+    rows = [("p0", "f0", 0), ("p0", "f1", 1), ("p3", "f2", ""), ("p9", "f3", 1)]
+    write_text(tmp_path / "further.csv", csv_text(("patient_id", "image_id", "label"), rows))
+    films, index = build(tmp_path, further=tmp_path / "further.csv")
+    assert [(row["image_id"], row["further"]) for row in index] == [
+        *(("f0", "1"), ("i0", ""), ("i1", ""), ("i3", ""), ("i4", ""))
+    ], "f1 has another label, f2 none, and p9 is another patient"
+    assert [index[0][name] for name in ("patient_id", "label", "fold")] == ["p0", "0", "1"]
+    assert (films[1:] == before).all() and (films[0] == resize_film(center["i2"], 96)).all()
 
 
 def test_threads_change_no_byte(center, tmp_path):

@@ -12,7 +12,7 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
 from scripts.networks.csv_tables import read_csv
-from scripts.networks.films import FilmStack
+from scripts.networks.films import Film, FilmStack, split_fold
 from scripts.networks.fold_training import train_fold
 from scripts.networks.member import Member
 from scripts.networks.settings import Augmentation, settings_of
@@ -180,3 +180,13 @@ def test_augmentation_is_the_same_on_a_gpu(cache, settings):
         augment(films.cuda(), 5, Augmentation(**settings["augmentation"])),
     )
     torch.testing.assert_close(there.cpu(), here, atol=2e-3, rtol=1e-3)
+
+
+def test_a_patients_further_films_train_and_are_never_held_out():
+    films = [
+        Film(n, f"i{n}", f"p{n % 4}", n % 2, n % 4, 1.0, 1.0, "", further=n >= 4)
+        for n in (7, 0, 5, 2, 1, 6, 3, 4)
+    ]
+    training, held_out = split_fold(films, 1)
+    assert [film.image_id for film in held_out] == ["i1"], "not i5 of the same patient"
+    assert [film.image_id for film in training] == ["i0", "i2", "i3", "i4", "i6", "i7"]

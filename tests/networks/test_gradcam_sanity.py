@@ -18,7 +18,7 @@ import torch
 from scripts.common.files import write_text
 from scripts.networks.csv_tables import csv_text
 from scripts.networks.films import FilmStack
-from scripts.networks.gradcam import heat_map
+from scripts.networks.gradcam import evidence_map
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import FoldTraining, train
@@ -124,16 +124,11 @@ def fresh_positives(patch_films):
     return stack.batch([f.row for f in films]), touched
 
 
-def evidence(networks, films):
-    """Mean evidence over the networks, (n, 4, 4)."""
-    return torch.stack([network.evidence(films) for network in networks]).mean(0)
-
-
 def pointing_game(networks, films, touched):
     """Share of films whose highest cell touches the patch, for each kind of patch (Zhang et al., ECCV
     2016).
     """
-    highest = heat_map(evidence(networks, films)).flatten(1).argmax(1).numpy()
+    highest = evidence_map(networks, films).flatten(1).argmax(1).numpy()
     return touched.reshape(2, len(films), -1)[:, np.arange(len(films)), highest].mean(1)
 
 
@@ -160,13 +155,13 @@ def test_the_map_finds_the_patch_that_decides_the_label(trained, fresh_positives
 
 def test_drawing_the_weights_anew_destroys_the_map(trained, fresh_positives):
     films, _ = fresh_positives
-    learnt = evidence(trained, films)
+    learnt = evidence_map(trained, films)
     generator = torch.Generator().manual_seed(1)
     nearly = copy.deepcopy(trained)
     with torch.no_grad():
         for p in (p for network in nearly for p in network.parameters()):
             p.add_(0.002 * p.std(correction=0) * torch.randn(p.shape, generator=generator))
-    assert correlations(learnt, evidence(nearly, films)).mean() > 0.9  # the measure itself can tell
+    assert correlations(learnt, evidence_map(nearly, films)).mean() > 0.9  # the measure itself can tell
     anew = np.array([correlations(learnt, other.evidence(films)).mean() for other in drawn_anew(30)])
     assert abs(anew.mean()) < 0.15
     assert np.abs(anew).mean() < 0.4

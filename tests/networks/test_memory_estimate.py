@@ -72,6 +72,10 @@ def test_the_papers_geometry_gives_the_measured_sizes():
         {"layers": 0},
         {"positions": "none"},
         {"local_heads": False},
+        {"feature_norm": True, "layer_order": "pre_norm", "read_out": "token_and_mean"},
+        {"trunk_sees": "film", "block_size": 40, "width": 24},
+        {"trunk": "efficientnet_lite0", "feature_norm": True, "width": 16, "block_size": 96},
+        {"trunk": "efficientnet_lite0", "trunk_sees": "film", "layers": 0},
     ],
 )
 def test_layers_are_counted_as_the_network_has_them(settings, changes):
@@ -82,6 +86,10 @@ def test_layers_are_counted_as_the_network_has_them(settings, changes):
         assert counted == pytest.approx(saved_bytes("hybrid", architecture, 2, precision), rel=0.05), (
             precision
         )
+    frozen = training_memory(architecture, 2, "fp32", "cpu", optimizer="adamw", trained_stages=0)
+    whole = training_memory(architecture, 2, "fp32", "cpu")
+    assert frozen.activations == 2 * architecture.activations(4, trunk_trains=False) < whole.activations
+    assert frozen.weights == whole.weights * 4 / 3
     assert trunk_activations(256, 64, 2) < trunk_activations(256, 64, 4) < trunk_activations(256, 128, 4)
 
 

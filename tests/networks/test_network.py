@@ -57,7 +57,7 @@ def test_floating_point_operations_at_the_papers_setting():
 def test_shapes(settings):
     network = hybrid(settings).eval()
     films = torch.randn(2, 1, 96, 96)
-    assert network.feature_maps(films).shape == (18, 64, 1, 1)
+    assert network.last_maps(films).shape == (18, 64, 1, 1)
     global_logits, local_logits = network(films)
     assert global_logits.shape == (2,)
     assert local_logits.shape == (2, 9)

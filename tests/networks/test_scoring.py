@@ -198,6 +198,13 @@ def test_training_patients_get_the_score_of_the_fold_that_held_them_out(cache, t
     means = [float(r["score"]) for r in read_csv(tmp_path / "seeds.csv", ())]
     assert means == pytest.approx([0.2 + i / 100 for i in range(40)], abs=1e-12)
 
+    lines = (cache / "index.csv").read_text().splitlines()
+    more = ["99,image099,patient000,0,0,1.0,1.0,,1"]
+    rows = [f"{lines[0]},further", *more, *(f"{line}," for line in lines[1:])]
+    (tmp_path / "index.csv").write_text("\n".join(rows) + "\n")
+    collect_out_of_fold(tmp_path / "index.csv", paths, tmp_path / "further.csv")
+    assert (tmp_path / "further.csv").read_bytes() == (tmp_path / "train.csv").read_bytes()
+
     wrong = {
         "scores a film of another fold": [*paths[:4], held_out(tmp_path, 9, 9, folds[4])],
         "scored 0 to 1 times": paths[:4],

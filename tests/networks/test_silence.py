@@ -58,8 +58,10 @@ def everything(cache, settings, folder):
     ]
     write_text(folder / "predictions.csv", csv_text(("patient_id", "set", "label", "net"), rows))
     write_text(folder / "thresholds.csv", csv_text(("model", "threshold"), [("net", 0.5)]))
+    write_text(folder / "learning.csv", csv_text(("model", "fold", "learned"), [("net", "all", "yes")]))
     explain_cases(
-        "net", folder / "predictions.csv", folder / "thresholds.csv", "internal_test", cache, weights,
+        "net", folder / "predictions.csv", folder / "thresholds.csv", folder / "learning.csv", 
+        "internal_test", cache, weights,
         1, 2, 3, folder / "cases.csv", folder / "maps.npz", "cpu", 1, log,
     )  # fmt: skip
     log.close()

@@ -26,6 +26,7 @@ from scripts.common.contracts.statistics import (
     DELONG,
     DIFFERENCES,
     FOLDS,
+    LEARNING,
     MISSING,
     PREVALENCE,
     SENSITIVITY,
@@ -58,6 +59,7 @@ DECLARED = {
     "best_model": BEST_MODEL,
     "youden_upper_bound": YOUDEN_UPPER_BOUND,
     "folds": FOLDS,
+    "learning": LEARNING,
     "calibration": CALIBRATION,
     "subgroups": SUBGROUPS,
     "prevalence": PREVALENCE,
@@ -377,6 +379,21 @@ def write_run(folder: Path, config, burned_in: str = "NO", engine: str = "r", se
             for m in networks
             for s in sets[1:]
             for f in (*runs[m], ENSEMBLE)
+        ],
+        "learning": [
+            {
+                "model": m,
+                "fold": f,
+                "start": start,
+                "n": 64,
+                "n_pos": 20,
+                "auc_ci_method": "DeLong, logit",
+                "attempts": 1,
+                "learned": "yes",
+                "finding": "learned",
+            }
+            for m, start in Models(config).learning().items()
+            for f in ("all", *runs.get(m, range(5)))
         ],
         "calibration": [{"set": s, "model": m} for s in sets[1:] for m in main],
         "subgroups": [

@@ -9,6 +9,7 @@ import copy
 import dataclasses
 import re
 
+import pandas as pd
 import pytest
 from jinja2 import nodes
 
@@ -39,7 +40,9 @@ CONFIGS = {
             "exam_window_days": 0,
             "min_sites": 1,
         },
-        "models": with_changes(deep={"architecture": {"layers": 1}, "training": {"norm_batches": 1}}),
+        "models": with_changes(
+            deep={"architecture": {"layers": 1}, "training": {"norm_batches": 1, "epochs": 1}}
+        ),
     },
     "nothing excluded": {
         "cohort": {"exclusions": [], "review": "exclude", "missing_flag": "exclude", "min_sites": 2},
@@ -66,7 +69,7 @@ CONFIGS = {
             "fetched": {"kind": "features", "label": "模型 Fetched", "trunk": "resnet18"},
             "own": {
                 "kind": "features", "label": "模型 Own", "trunk": "resnet18", "init": "planted/trunk.pth",
-                "side": 320,
+                "side": 320, "grid": 4,
             },
         }
     },
@@ -105,6 +108,11 @@ def many_without_a_label(run):
     run.statistics["missing"]["n_missing"] = 0
 
 
+def all_films(run):
+    row = {"center": "internal", "step": "train", "n_patients": 80, "n_op": 20, "kind": "set", "n_films": 123}
+    return dataclasses.replace(run, flow=pd.concat([run.flow, pd.DataFrame([row])], ignore_index=True))
+
+
 def as_drawn(run):
     return with_strata(run, [(64, 16)] * 5, (80, 20))
 
@@ -130,6 +138,7 @@ RUNS = [
     no_r_and_no_threshold,
     equal_scores,
     many_without_a_label,
+    all_films,
     as_drawn,
     no_external_set,
     nobody,
@@ -213,18 +222,18 @@ def test_any_number_of_models_is_told_by_kind_and_label(told):
     for said in (
         "The run develops four models",
         "Bedside and Both model",
-        "untuned) on age and sex (Bedside), and on those with the out-of-fold Blocks and Whole film scores"
-        " (Both).",
+        "untuned) on age and sex (Bedside), and on the variables of the Bedside model with the"
+        " out-of-fold Blocks and Whole film scores (Both).",
         "The network (Blocks) started from random weights, not from ImageNet weights as in the paper.",
         "The Both model's out-of-fold scores are slightly optimistic: the out-of-fold Blocks and Whole film"
         " scores",
-        "Blocks and Whole film scores of test patients: mean over the folds.",
+        "Blocks, Whole film and Bare blocks scores of test patients: mean over the trainings.",
         "Age at the film, sex, weight. From the film: the Blocks and Whole film scores.",
         "Blocks: an ensemble of 10 networks, 6×6 blocks of 256 pixels, a shared ResNet-18 of first width 64,"
         " 6 Transformer layers.",
         "stand in the comparison alone: Bare blocks (6×6 blocks of 256 pixels, a shared ResNet-18 of first"
-        " width 64, no Transformer, no local loss; 50 epochs). Each network was tested against the Blocks"
-        " model",
+        " width 64, no Transformer, no local loss; started from random weights; learning rate 0.0001,"
+        " batch size 8, 50 epochs). Each network was tested against the Blocks model",
         "whole through torchvision's resnet18",
         "The embeddings of Foundation come from a network that was trained elsewhere.",
         "the mean of its 2 networks, test patients the mean of the 10 models' probabilities",
@@ -233,15 +242,16 @@ def test_any_number_of_models_is_told_by_kind_and_label(told):
     for said in (
         "本研究建立四个模型",
         "床旁与双网络模型",
-        "床旁模型用年龄和性别，双网络模型用同样变量另加折外分块、整片评分。",
+        "床旁模型用年龄和性别，双网络模型用床旁模型的变量另加折外分块、整片评分。",
         "网络（分块）由随机权重开始训练",
         "双网络模型以折外分块、整片评分训练",
         "简化分块模型（6×6 块",
-        "无 Transformer，无局部损失；50 轮）",
+        "学习率 0.0001，批量 8，50 轮）",
         "与分块模型比较",
         "基础模型所用嵌入向量来自在别处训练的网络",
     ):
         assert said in chinese, said
+    assert "1 epochs" not in "\n".join(told["one of everything"]["en"].values())
     for text in (english, chinese):
         assert not re.search(r"\b(net_a|net_b|clin_x|stack_x|found_x|osta_x)", text)
 

@@ -9,7 +9,6 @@ import dataclasses
 import html.parser
 import re
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -338,20 +337,57 @@ def test_folds_of_another_scale_and_scores_without_a_spread_are_limits(study):
     assert "spread unevenly" not in report_html(run) and "the same Deep learning score" not in report_html(
         run
     )
-    train = sets == "train"
-    flat = run.predictions["fold"] == 1
-    near = train & (run.predictions["fold"] == 2)
-    run.predictions["deep"] = (
-        deep.where(~(train & flat), 0.25).where(~near, 0.4 + deep / 100).where(sets != "external_1", 0.8)
-    )
+    run.predictions["deep"] = deep.where(sets != "external_1", 0.8)
+    learning = run.statistics["learning"].set_index("fold")
+    learning["sd_logit"] = 1.6
+    learning.loc["2", "sd_logit"] = 0.5
+    run.statistics["learning"] = learning.reset_index()
     text = html.unescape(report_html(run))
-    assert "learned nothing: 1." in text and "The folds' scores spread unevenly" in text
+    assert "The folds' scores spread unevenly (SD of the logit 0.50 to 1.60)" in text
     assert "External 1: all patients have the same Deep learning score" in text
-    spreads = run.fold_spreads("deep")
-    assert spreads.loc[1, "sd_logit"] == 0 and spreads.loc[1, "lowest"] == spreads.loc[1, "highest"] == 0.25
-    part = run.predictions[train & (run.predictions["fold"] == 3)]["deep"]
-    assert spreads.loc[3, "sd_logit"] == pytest.approx(np.log(part / (1 - part)).std(ddof=0), abs=1e-12)
-    assert spreads.loc[3, "median"] == pytest.approx(part.median()) and spreads["n"].sum() == train.sum()
+    # a training that learned nothing is told as such
+    learning.loc["2", "finding"] = "nothing_learned"
+    run.statistics["learning"] = learning.reset_index()
+    assert "spread unevenly" not in report_html(run)
+
+
+FOUND = {
+    "nothing_learned": (
+        {"finding": "nothing_learned", "auc": 0.52, "auc_low": 0.45, "auc_high": 0.59, "sd_logit": 0.03,
+         "lowest": 0.44, "highest": 0.46, "start": "random"},
+        "nothing shows that it learned anything. Out of fold its AUC is 0.52 (0.45–0.59), and its scores lie"
+        " between 0.44 and 0.46 (SD of the logit 0.03). Likely cure: start from a pretrained trunk",
+        "AUC 为 0.52 (0.45–0.59)，评分介于 0.44 与 0.46 之间（logit 标准差 0.03）。可能的解决办法：改用",
+    ),
+    "lags": (
+        {"finding": "lags"},
+        "not every training learned as well as the others (Fold 2; smallest SD of the logit 0.20, median of"
+        " all 1.60)",
+        "部分训练不如其余各次（第 2 折；logit 标准差最小 0.20，全部中位数 1.60）",
+    ),
+    "restarted": ({"finding": "restarted"}, "Fold 2 had not begun to learn", "第 2 折首次训练后未开始学习"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("finding", FOUND)
+def test_what_did_not_learn_is_told_first_in_the_card_and_among_the_limits(study, configs, language, finding):
+    run = study(configs["simulated"](study={"language": language}))
+    assert "said_" not in report_html(run) and 'class="warning"' not in report_html(run)
+    change, *said = FOUND[finding]
+    learning = run.statistics["learning"].set_index("fold")
+    learning["sd_logit"] = 1.6
+    if finding != "nothing_learned":
+        learning.loc["2", ["sd_logit", "finding"]] = (0.2, finding)
+    learning.loc["all", list(change)] = list(change.values())
+    run.statistics["learning"] = learning.reset_index()
+    text = html.unescape(report_html(run))
+    sentence = said[language == "zh"]
+    assert text.count(sentence) == 3
+    assert text.index('class="warning"') < text.index("table-summary")
+    assert text.index(sentence) < text.index('id="table-summary"')
+    card = text[text.index('id="table-model-card"') :]
+    assert sentence in card[: card.index("</table>")]
 
 
 def test_methods_name_centres_whose_films_came_otherwise(study, configs):
@@ -454,6 +490,10 @@ ROLES = {
     },
     "baseline": {"en": ["Foundation", "By weight"], "zh": ["基础模型", "体重指数法"]},
     "ablation": {"en": ["Bare blocks"], "zh": ["简化分块模型"]},
+    "learning": {
+        "en": ["Blocks", "Bare blocks", "Whole film", "Foundation"],
+        "zh": ["分块模型", "简化分块模型", "整片模型", "基础模型"],
+    },
     "networks": {"en": ["Blocks", "Whole film"], "zh": ["分块模型", "整片模型"]},
     "all networks": {
         "en": ["Blocks", "Bare blocks", "Whole film"],
@@ -465,7 +505,7 @@ ROLES = {
 PLACES = {
     "table-thresholds": "main", "table-differences": "main", "table-calibration": "main",
     "table-subgroups": "main", "table-prevalence": "main", "table-sensitivity": "main",
-    "table-upper-bound": "main", "table-spread": "networks", "table-scores": "networks",
+    "table-upper-bound": "main", "table-learning": "learning", "table-scores": "networks",
     "table-folds": "networks", "table-architectures": "all networks",
 }  # fmt: skip
 """Tables with a column of models, and the role of those that stand in it."""

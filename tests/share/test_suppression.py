@@ -247,6 +247,26 @@ def test_a_part_that_differs_by_few_from_the_set_is_closed():
     }
 
 
+@pytest.mark.parametrize(
+    ("note", "smallest", "told"),
+    [("", 5, "38"), ("also known: calcium", 5, HIDDEN), ("also known: a", 1, "38")],
+)
+def test_complete_cases_of_predictors_are_hidden_whatever_their_number(note, smallest, told):
+    parts = [("main", 50, 20, ""), ("complete_cases", 38, 14, note)]
+    main, complete = packed(
+        "statistics/sensitivity.csv",
+        *(
+            metrics(analysis=a, n=n, n_pos=p, sensitivity=0.5, specificity=0.5, note=said)
+            for a, n, p, said in parts
+        ),
+        smallest=smallest,
+    )
+    assert main["n"] == "50" and complete["analysis"] == "complete_cases"
+    assert {complete[name] for name in ("n", "note", "auc")} == (
+        {HIDDEN} if told == HIDDEN else {told, note, "0.9"}
+    )
+
+
 def test_a_subgroup_with_one_small_level_is_closed_as_a_block():
     def level(group, name, n, n_pos):
         return {

@@ -13,7 +13,8 @@ import pytest
 
 from scripts.common.contracts.cohort import COHORT, FLOW, PREDICTIONS
 from scripts.common.contracts.intake import FILMS
-from scripts.common.contracts.networks import CASES
+from scripts.common.contracts.networks import CASES, HELD_OUT
+from scripts.common.contracts.statistics import LEARNING
 from scripts.common.cutoffs import rounded
 from scripts.common.tables import write_table
 from scripts.statistics.scored_cohort import ScoredCohort
@@ -149,12 +150,13 @@ def write_gradcam(
     y, x = np.mgrid[0:side, 0:side] / side
     film = 20000 + 30000 * np.exp(-(((x - 0.5) / 0.3) ** 2)) + rng.normal(0, 800, (n, side, side))
     centre = rng.random((n, 2, 1, 1))
-    heat = np.exp(-(((x - centre[:, 0]) / 0.15) ** 2) - ((y - centre[:, 1]) / 0.15) ** 2)
+    bump = np.exp(-(((x - centre[:, 0]) / 0.15) ** 2) - ((y - centre[:, 1]) / 0.15) ** 2)
+    evidence = bump * rng.uniform(-6, 12, (n, 1, 1)) - 1
     np.savez_compressed(
         where / "maps.npz",
         image_id=cases["image_id"].to_numpy(dtype=str),
         film=film.astype(np.uint16),
-        heat=heat.astype(np.float32),
+        evidence=evidence.astype(np.float32),
         grid=np.zeros((n, 6, 6), dtype=np.float32),
     )
     for center, part in cohort.groupby("center", sort=False):
@@ -163,6 +165,12 @@ def write_gradcam(
         films[["same_day_order", "enrolled"]] = 1
         films["burned_in"] = np.where(part["image_id"].eq(cases["image_id"].iloc[-1]), "unknown", "NO")
         write_table(films, folder / f"results/intake/{center}/films.csv", FILMS)
+
+
+def write_learning(folder: Path, network: str = "deep", learned: str = "yes") -> None:
+    """The row of LEARNING that the figures read."""
+    row = dict.fromkeys(LEARNING) | {"model": network, "fold": "all", "learned": learned}
+    write_table(pd.DataFrame([row]), folder / LEARNING.path, LEARNING)
 
 
 def random_exposure(cohort: pd.DataFrame, seed: int = 4) -> pd.DataFrame:
@@ -245,14 +253,23 @@ def random_histories(runs: Sequence[str], epochs: int = 8, seed: int = 4) -> dic
     return histories
 
 
-def write_trainings(folder: Path, network: str = "deep", runs: Sequence[str] = tuple("01234")) -> None:
-    """Histories and records of a network's trainings."""
+def write_trainings(
+    folder: Path,
+    cohort: pd.DataFrame,
+    predictions: pd.DataFrame,
+    network: str = "deep",
+    runs: Sequence[str] = tuple("01234"),
+) -> None:
+    """Histories, records and held-out scores of a network's trainings."""
+    train = predictions[predictions["set"] == "train"].merge(cohort[["patient_id", "image_id"]])
     for run, history in random_histories(runs).items():
         place = folder / f"results/models/{network}/fold_{run}"
         place.mkdir(parents=True, exist_ok=True)
         history.to_csv(place / "history.csv", index=False)
         told = {"device": "cpu", "torch": "2", "seconds": 90.0}
         (place / "trained_on.json").write_text(json.dumps(told), encoding="utf-8")
+        unseen = train[train["fold"] == int(run.split("_")[0])].rename(columns={network: "score"})
+        write_table(unseen[list(HELD_OUT)], place / "held_out.csv", HELD_OUT)
 
 
 def write_index_scores(
@@ -290,13 +307,14 @@ def write_study(
     write_table(flow_of_cohort(cohort), folder / "results/cohort/flow.csv", FLOW)
     write_table(predictions, folder / "results/predictions.csv", PREDICTIONS)
     write_gradcam(folder, cohort, predictions, network)
+    write_learning(folder, network)
     write_index_scores(folder, cohort, predictions, osta)
     random_exposure(cohort).to_csv(folder / "results/intake/exposure.csv", index=False)
     masked = folder / f"results/models/{network}/masked/internal_test.csv"
     masked.parent.mkdir()
     random_masked(predictions, cohort, "internal_test", network).to_csv(masked, index=False)
     for own, runs in {network: tuple("01234"), **dict.fromkeys(further, seeds)}.items():
-        write_trainings(folder, own, runs)
+        write_trainings(folder, cohort, predictions, own, runs)
         scores = folder / f"results/models/{own}/scores"
         scores.mkdir()
         for name in sizes:

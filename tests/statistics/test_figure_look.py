@@ -93,7 +93,7 @@ class Study:
         networks = ["deep", *(m for m in models if m in ("second_network", "whole_film"))]
         self.histories = {network: maker.random_histories("01234") for network in networks}
         self.cases = read_table(results / "models/deep/gradcam/cases.csv", CASES)
-        self.films, self.heat = read_maps(results / "models/deep/gradcam/maps.npz", self.cases)
+        self.films, self.evidence = read_maps(results / "models/deep/gradcam/maps.npz", self.cases)
 
     def figures(self, language: str, long: bool = False, only: tuple[str, ...] = ()) -> dict[str, Figure]:
         name = LONG if language == "en" else LONG_ZH
@@ -114,7 +114,7 @@ class Study:
                 self.shortcuts, self.sets, (0.36, 0.64), 0.08, words, names, True
             ),
             "training": lambda: draw_training(self.histories, words, names, True),
-            "gradcam": lambda: draw_gradcam(self.cases, self.films, self.heat, set(), words, True),
+            "gradcam": lambda: draw_gradcam(self.cases, self.films, self.evidence, set(), True, words, True),
         }
         return {key: draw() for key, draw in drawings.items() if not only or key in only}
 

@@ -24,7 +24,7 @@ from scripts.statistics.decision_curves import best_strategies, decision_curves,
 from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
-from scripts.statistics.gradcam_figure import draw_gradcam, films_to_show, read_maps
+from scripts.statistics.gradcam_figure import EVIDENCE, draw_gradcam, films_to_show, read_maps, scale_of
 from scripts.statistics.performance import performance_table
 from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.subgroups import levels, subgroup_table
@@ -296,12 +296,12 @@ def film_tiles(figure: Figure) -> list[np.ndarray]:
 def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
     study_writer(tmp_path)
     cases = read_table(tmp_path / "results/models/deep/gradcam/cases.csv", CASES)
-    films, heat = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
+    films, evidence = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
     tables = sorted((tmp_path / "results/intake").glob("*/films.csv"))
     allowed = films_to_show(tables, "not_burned_in")
     hidden = cases.index[~cases["image_id"].isin(list(allowed))]
     assert list(hidden) == [len(cases) - 1]
-    figure = draw_gradcam(cases, films, heat, allowed, Language("en"), True)
+    figure = draw_gradcam(cases, films, evidence, allowed, True, Language("en"), True)
     assert texts(figure).count("Film not shown") == 1 and "SYNTHETIC" in texts(figure)
     from scripts.statistics.gradcam_figure import window
 
@@ -309,29 +309,76 @@ def test_films_are_shown_only_where_burned_in_is_no(study_writer, tmp_path):
     for i in range(len(cases)):
         there = any(tile.shape == films[i].shape and np.allclose(tile, window(films[i])) for tile in shown)
         assert there == (i not in hidden)
-    everything = draw_gradcam(cases, films, heat, films_to_show(tables, "signed_off"), Language("en"), False)
+    signed_off = films_to_show(tables, "signed_off")
+    everything = draw_gradcam(cases, films, evidence, signed_off, True, Language("en"), False)
     assert "Film not shown" not in texts(everything)
-    nobody = draw_gradcam(cases, films, heat, set(), Language("en"), False)
+    nobody = draw_gradcam(cases, films, evidence, set(), True, Language("en"), False)
     assert texts(nobody).count("Film not shown") == len(cases)
 
 
 def test_gradcam_without_a_kind_and_without_any_case(study_writer, tmp_path):
     study_writer(tmp_path)
     cases = read_table(tmp_path / "results/models/deep/gradcam/cases.csv", CASES)
-    films, heat = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
+    films, evidence = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
     keep = (cases["kind"] != "FN").to_numpy()
     assert (
-        texts(draw_gradcam(cases[keep], films[keep], heat[keep], None, Language("en"), False)).count(
-            "No such case"
-        )
+        texts(
+            draw_gradcam(cases[keep], films[keep], evidence[keep], None, True, Language("en"), False)
+        ).count("No such case")
         == 1
     )
     assert (
-        texts(draw_gradcam(cases[:0], films[:0], heat[:0], None, Language("en"), False)).count("No such case")
+        texts(draw_gradcam(cases[:0], films[:0], evidence[:0], None, True, Language("en"), False)).count(
+            "No such case"
+        )
         == 4
     )
     with pytest.raises(StudyError, match="different runs"):
         read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases.iloc[::-1])
+
+
+def maps_of(figure: Figure) -> list[tuple[np.ndarray, object, np.ndarray | None]]:
+    """Of each map: its values, the limits of its colours, and how dense it is."""
+    drawn = [image for axis in figure.axes for image in axis.get_images() if image.get_cmap() is EVIDENCE]
+    return [(np.asarray(i.get_array()), i.get_clim(), i.get_alpha()) for i in drawn]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_all_maps_have_one_scale_and_show_what_speaks_against(study_writer, tmp_path, language):
+    study_writer(tmp_path)
+    cases = read_table(tmp_path / "results/models/deep/gradcam/cases.csv", CASES)
+    films, evidence = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
+    evidence[0] = 0.05 * evidence[0] / np.abs(evidence[0]).max()  # next to none
+    scale = scale_of(evidence)
+    assert np.quantile(np.abs(evidence), 0.99) == pytest.approx(scale) and scale < np.abs(evidence).max()
+    figure = draw_gradcam(cases, films, evidence, None, True, Language(language), False)
+    maps = maps_of(figure)
+    assert len(maps) == len(cases) and {limits for _, limits, _ in maps} == {(-1, 1)}
+    for of_film in evidence:
+        (found,) = [m for m in maps if np.allclose(m[0], np.clip(of_film / scale, -1, 1), atol=1e-6)]
+        np.testing.assert_allclose(found[2], 0.7 * np.abs(found[0]), atol=1e-6)
+    assert min(m[0].min() for m in maps) < -0.1 and max(m[0].max() for m in maps) == 1
+    assert min(np.abs(m[0]).max() for m in maps) < 0.02  # a faint map stays faint
+    bar = figure.axes[-1]
+    assert bar.get_xlim() == pytest.approx((-scale, scale))
+    assert bar.get_xlabel() == Language(language).say("relevance")
+    against, none, for_it = (np.array(EVIDENCE(at)) for at in (0.0, 0.5, 1.0))
+    assert against[2] > 2 * against[0] and for_it[0] > 2 * for_it[2] and none[:3].min() > 0.98
+
+
+def test_a_gallery_of_next_to_no_evidence_is_faint():
+    assert scale_of(np.full((2, 8, 8), 0.01)) == scale_of(np.zeros((0, 0, 0))) == 1.0
+
+
+def test_where_nothing_was_learned_the_random_sample_stands_alone(study_writer, tmp_path):
+    study_writer(tmp_path)
+    cases = read_table(tmp_path / "results/models/deep/gradcam/cases.csv", CASES)
+    films, evidence = read_maps(tmp_path / "results/models/deep/gradcam/maps.npz", cases)
+    rest = (cases["chosen"] == "random").to_numpy()
+    for keep in (rest, rest & False):
+        said = draw_gradcam(cases[keep], films[keep], evidence[keep], None, False, Language("en"), False)
+        assert "No film is called certain: nothing shows that the network learned" in texts(said)
+        assert "No such case" not in texts(said) and len(maps_of(said)) == keep.sum()
 
 
 def training(histories: dict, language: str = "en", synthetic: bool = True):

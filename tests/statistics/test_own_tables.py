@@ -247,9 +247,28 @@ def test_settings_that_fit_no_table_are_refused(tmp_path, cohort, predictions, c
         ({"tables": {"models": ["c"]}}, "the predictions have no column 'c'"),
         ({"tables": {"sets": ["hospital_x"]}}, "tables.sets: the tables have no 'hospital_x'"),
         ({"tables": {"label": {}}}, "did you mean 'labels'"),
+        (
+            {"tables": {"labels": {"a": "B "}}},
+            "tables.models: two models are shown as 'B '; give each a name in",
+        ),
+        ({"tables": {"labels": {"a": "treat all"}}}, "tables.models: 'treat all' is what tables and figures"),
+        ({"tables": {"labels": {"hospital_b": "x", "hospital_c": "X"}}}, "two sets are shown as 'x'"),
     ):
         assert main(write(tmp_path, scored, known, **sections)) == 1
         assert sentence in capsys.readouterr().err
+
+
+def test_a_studys_own_config_serves_as_far_as_it_speaks_of_statistics(tmp_path, cohort, predictions):
+    """What it says of films, models and the contrast of its own models is left out."""
+    scored, known = foreign(cohort, predictions, ["a", "b"])
+    write(tmp_path, scored, known)
+    part = yaml.safe_dump({"models": {"deep": {"training": {"epochs": 3}}}, "study": {"title": "Mine"}})
+    (tmp_path / "my.yaml").write_text(part, encoding="utf-8")
+    tables = [str(tmp_path / name) for name in ("p.csv", "c.csv")]
+    prepare(*tables, None, tmp_path / "out", [str(tmp_path / "my.yaml")])
+    made = yaml.safe_load((tmp_path / "out/config.yaml").read_text(encoding="utf-8"))
+    assert made["study"]["title"] == "Mine" and made["tables"]["models"] == ["a", "b"]
+    assert made.keys() == {"study", "statistics", "tables"}
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path, cohort, predictions):

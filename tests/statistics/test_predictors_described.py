@@ -122,6 +122,12 @@ def test_a_predictors_name_reaches_no_other_statistic(with_predictors, predictio
     one, other = (scored_cohort(predictions, tmp_path / f"{name}.csv") for name in ("cohort", "plain"))
     pd.testing.assert_frame_equal(one.patients, other.patients)
     pd.testing.assert_frame_equal(one.scores, other.scores)
+    asked = scored_cohort(predictions, tmp_path / "cohort.csv", {"day": "category", "absent": "number"})
+    assert [*asked.patients] == [*one.patients, "day", "absent"] and asked.patients["absent"].isna().all()
+    assert (
+        asked.patients["day"].tolist()
+        == frame.set_index("patient_id").loc[asked.patients["patient_id"], "day"].tolist()
+    )
 
 
 @pytest.mark.parametrize("code", ["en", "zh"])

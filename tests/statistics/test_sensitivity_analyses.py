@@ -80,6 +80,29 @@ def test_who_is_in_each_analysis(patients):
     ].isna().all()
 
 
+def test_complete_cases_have_the_models_own_predictors_that_the_set_has(patients):
+    rng = np.random.default_rng(3)
+    calcium = pd.Series(rng.normal(2.3, 0.1, len(patients)), patients.index).mask(
+        rng.random(len(patients)) < 0.2
+    )
+    elsewhere = patients["set"] == "external_2"
+    frame = patients.assign(
+        calcium=calcium.mask(elsewhere), alcohol=np.where(rng.random(len(patients)) < 0.9, "never", "")
+    )
+    further = ["calcium", "alcohol"]
+    table = sensitivity_table(ScoredCohort(frame, frame), MODELS, SETS, CUTS, -2.5, 0.95, 20, 1, further)
+    table = table[table["analysis"] == "complete_cases"].set_index(["set", "model"])
+    measured = frame[["height_cm", "weight_kg", "bmi"]].notna().all(axis=1) & (frame["alcohol"] != "")
+    for name, kept, also in (
+        ("external_1", measured & frame["calcium"].notna(), "also known: calcium, alcohol"),
+        ("external_2", measured, "also known: alcohol"),
+    ):
+        inside = frame["set"] == name
+        row = table.loc[(name, "deep")]
+        assert (row["n"], row["note"]) == ((kept & inside).sum(), also)
+        assert 0 < row["n"] < inside.sum()
+
+
 def test_one_site_gives_the_label_alone(patients):
     """A patient whose lumbar spine is above the limit counts as non-OP there, whatever the hip says."""
     site = next(one for one in analyses(patients, -2.5, recorded(patients)) if one.name == "lumbar_only")

@@ -144,6 +144,7 @@ def test_embeddings_are_joined_by_image(tmp_path):
         (["I1,1,2", "I1,1,2"], "1 image\\(s\\) twice"),
         (["I1,1,"], "missing or no numbers, in 1 row"),
         (["I1,1,inf"], "missing or no numbers"),
+        (["I1,1,2", "I2,-1e200,2"], "numbers beyond 1e\\+30 in the column 'e0'"),
         (["I1,1,name"], "missing or no numbers"),
     ],
 )

@@ -11,8 +11,8 @@ from scipy.optimize import minimize
 from scripts.common.errors import StudyError
 from scripts.tabular.fitting import fit_model
 from scripts.tabular.kinds import logistic, osta
-from scripts.tabular.kinds.linear import filled, medians, variance_inflation
-from scripts.tabular.predictors import Predictor, design
+from scripts.tabular.kinds.linear import filled, stand_ins, variance_inflation
+from scripts.tabular.predictors import Design, Predictor, design
 
 AGE = (Predictor("age"),)
 CLINICAL = (
@@ -138,9 +138,25 @@ def test_equal_indices_are_equal_numbers():
     assert set(model.raw(given)) == {1.0} and len(set(model.score(given))) == 1, "ties would be broken"
 
 
+def test_a_missing_category_takes_the_most_frequent_level():
+    """With three levels and more no level need be the median of its column: all would be 0."""
+    levels = ("never", "weekly", "daily", "other")
+    train = cohort(400).assign(alcohol=np.resize(["never", "weekly", "weekly", "daily", "other", ""], 400))
+    predictors = (Predictor("age"), Predictor("alcohol", "category", levels), Predictor("bmi"))
+    given = design(train, predictors, {})
+    assert stand_ins(given)[1:5].tolist() == [0, 1, 0, 0]
+    model = logistic.fit(given, train["label"].to_numpy(), np.zeros(len(train)), SETTINGS, 1)
+    unknown, weekly = (
+        model.score(design(train.assign(alcohol=level), predictors, {})) for level in ("", "weekly")
+    )
+    assert unknown == pytest.approx(weekly, abs=0)
+    nobody = design(train.assign(alcohol=""), predictors, {})
+    assert stand_ins(nobody)[1:5].tolist() == [0, 0, 0, 0]
+
+
 def test_missing_values_take_medians_of_the_patients_that_the_model_is_fitted_to():
     values = np.array([[1.0, np.nan], [5.0, np.nan], [np.nan, np.nan], [9.0, np.nan], [7.0, np.nan]])
-    assert medians(values).tolist() == [5.0, 0.0]
+    assert stand_ins(Design(("a", "b"), values)).tolist() == [5.0, 0.0]
     assert filled(values, np.array([5.0, 0.0]))[2].tolist() == [5.0, 0.0]
     train = cohort(200, missing=0.15)
     model = fit(train, "logistic")

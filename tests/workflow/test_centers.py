@@ -133,6 +133,12 @@ def test_sets_read_their_own_centre_and_cohort_alone():
     assert sets.films(of(set="internal_test")) == "results/intake/internal/films.csv"
     assert len(sets.pngs(of(set="train"))) == len(Centers(config).batches("internal"))
     assert all(path.startswith("results/intake/external_2/") for path in sets.pngs(of(set="external_2")))
+    assert sets.further(of(set="train")) == sets.further_films() == []
+    every = shipped(cohort={"train_on": "all_films"})
+    sets = Sets(every, Centers(every))
+    assert sets.further(of(set="train")) == "results/cohort/internal/further_films.csv"
+    assert sets.further(of(set="internal_test")) == []
+    assert Centers(every).selection(of(center="internal")) == Centers(config).selection(of(center="internal"))
 
 
 def test_settings_of_a_training_hold_no_key_of_the_machine():

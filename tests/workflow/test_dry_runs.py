@@ -235,6 +235,26 @@ use rule train_fold as train_elsewhere with:
     )
 
 
+def test_views_are_made_once_before_all_trainings_of_their_network(fresh_study):
+    study = fresh_study("kept_views")
+    trunk = study.path / "trunk.pth"
+    trunk.touch()
+
+    def ask(raw):
+        raw["models"]["deep"] |= {"init": str(trunk)}
+        raw["models"]["deep"].setdefault("training", {}).update(trained_stages=0, views=4)
+
+    study.edit_config(ask)
+    text = study.snakemake("-n", "-p", "--", "results/models/deep/out_of_fold.csv")
+    commands = [line.strip() for line in text.splitlines() if "python -m scripts.networks" in line]
+    making = [line for line in commands if "cache_views" in line]
+    assert len(making) == 1 and len(commands) == 6
+    assert """--output "$(dirname state/cache/views/deep/views.json)" """ in making[0]
+    for line in commands:
+        assert f"--weights {trunk}" in line
+        assert line in making or "--views state/cache/views/deep/views.json --output" in line
+
+
 def test_no_command_names_a_file_again(study):
     """Commands say {input}, {output} and {log}."""
     for file in sorted((study.path / "rules").glob("*.smk")):

@@ -45,6 +45,15 @@ def test_networks_of_one_side_share_a_cache(models):
     assert models.cache("index.csv", "train")(of(model="head")) == "state/cache/224/train/index.csv"
 
 
+def test_views_are_kept_for_those_that_ask_for_some(models):
+    assert models.views(of(model="deep")) == [] and models.with_views() == "(?!)"
+    kept = {"init": "imagenet", "architecture": {"trunk_width": 64}}
+    kept["training"] = {"trained_stages": 0, "views": 4}
+    asked = Models(shipped(models={"kept": {"like": "deep", **kept}}))
+    assert asked.views(of(model="kept")) == "state/cache/views/kept/views.json"
+    assert asked.with_views() == "kept" and asked.views(of(model="deep")) == []
+
+
 def test_each_seed_is_a_training_of_its_own(models):
     assert models.runs("deep") == ["0", "1", "2", "3", "4"]
     assert models.runs("second")[:3] == ["0", "0_seed_1", "1"] and len(models.runs("second")) == 10
@@ -64,6 +73,11 @@ def test_who_reads_whom(models):
     ]
     order = [one["name"] for one in models.described()]
     assert order.index("top") > max(map(order.index, ("combined", "head"))) and "deep" not in order
+
+
+def test_a_first_answer_waits_for_no_network(models):
+    """What reads a network, or a model that reads one, isn't among its models."""
+    assert models.without_network() == ["clinical", "age", "logistic", "osta", "head", "given"]
 
 
 def test_predictors_with_their_types_and_embeddings_with_their_files(models):

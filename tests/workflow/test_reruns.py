@@ -127,6 +127,22 @@ def test_a_changed_line_of_the_model_trains_all_folds(duplicate):
     assert duplicate.jobs()["train_fold"] == 5
 
 
+def test_training_on_all_films_selects_and_splits_nobody_again(duplicate):
+    duplicate.edit_config(lambda raw: raw.setdefault("cohort", {}).update(train_on="all_films"))
+    jobs = duplicate.jobs()
+    assert jobs["cache_films"] == jobs["merge_cohort"] == 1 and jobs["train_fold"] == 5
+    assert not {"select_cohort", "split_cohort"} & jobs.keys()
+    before = (duplicate.path / "results/cohort/cohort.csv").read_bytes()
+    duplicate.snakemake("results/cohort/flow.csv", "state/cache/192/train/index.csv")
+    assert (duplicate.path / "results/cohort/cohort.csv").read_bytes() == before
+    with (duplicate.path / "results/cohort/flow.csv").open(newline="") as file:
+        films = {row["step"]: row["n_films"] for row in csv.DictReader(file) if row["n_films"]}
+    with (duplicate.path / "state/cache/192/train/index.csv").open(newline="") as file:
+        index = list(csv.DictReader(file))
+    assert len(index) == int(films["train"])
+    assert sum(row["further"] == "1" for row in index) == int(films["films_train"])
+
+
 def test_a_changed_figure_setting_only_draws(duplicate):
     duplicate.edit_config(lambda raw: raw["statistics"]["figures"].update(font_size=9))
     jobs = duplicate.jobs()

@@ -143,3 +143,16 @@ def test_the_folds_table_has_the_ensembles_auc_of_table_2(finished):
         np.testing.assert_allclose(
             ensemble[column].astype(float), deep[column].astype(float), rtol=0, atol=1e-12
         )
+
+
+def test_the_first_answer_is_that_of_the_models_without_a_network(finished, cohort):
+    """Its AUCs follow from the table of all predictions, and no network was needed for them."""
+    table = read(finished, "statistics/first_answer.csv").set_index("model")
+    assert list(table.index) == ["clinical", "age", "logistic", "osta", "habits"]
+    predictions = read(finished, "predictions.csv")
+    train = predictions[predictions["set"] == "train"]
+    for model, row in table.iterrows():
+        op, other = (train.loc[train["label"] == label, model].to_numpy() for label in (1, 0))
+        right = (op[:, None] > other).mean() + (op[:, None] == other).mean() / 2
+        assert row["auc"] == pytest.approx(right) and (row["n"], row["n_pos"]) == (len(train), len(op))
+    assert "train_fold" not in finished.snakemake("-n", "--forceall", "--", "first_answer")

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts.common.catalogue import figures
 from scripts.common.config import Config, read_config
 from scripts.common.config.files import laid_over
 from scripts.workflow import targets
@@ -35,7 +36,6 @@ def test_final_outputs_hold_every_format_of_a_figure_and_the_report_last():
     files = targets.final_outputs(config)
     assert len(files) == len(set(files)) and set(files[-4:]) == LAST_FILES
     assert {f"results/figures/roc.{suffix}" for suffix in ("svg", "png", "pdf")} <= set(files)
-    assert targets.figure_copies(config, "roc") == ["results/figures/roc.pdf", "results/figures/roc.png"]
 
 
 def test_what_is_written_after_the_record_is_not_recorded():
@@ -67,13 +67,26 @@ def test_masked_scores_are_asked_for_where_they_are_wanted():
     assert Models(config).masked_sets() == config.test_sets
 
 
-def test_flow_diagram_is_marked_for_snakemakes_report_once():
+def test_a_rule_draws_its_figures_in_every_format_each_marked_once():
+    config = shipped(statistics={"figures": {"formats": ["pdf"]}})
     marked = []
 
     def mark(name: str) -> str:
         marked.append(name)
         return f"results/{name}.svg"
 
-    outputs = targets.flow_figure(shipped(), mark)
-    assert marked == ["figures/flow"]
-    assert outputs["flow"] == "results/figures/flow.svg" and outputs["flow_copies"]
+    drawn = [targets.figure_files(config, rule, mark) for rule in ("draw_figures", "draw_network")]
+    assert len(marked) == len(set(marked)) and marked == [row.name for row in figures()]
+    files = drawn[0] | drawn[1]
+    assert files["flow"] == "results/figures/flow.svg" and "flow" in drawn[0] and "gradcam" in drawn[1]
+    assert files["roc_copies"] == ["results/figures/roc.pdf", "results/figures/roc.png"]
+
+
+def test_own_tables_without_a_flow_have_no_flow_diagram():
+    for flow in (False, True):
+        own = {"models": ["a"], "sets": ["s"], "centers": ["c"], "flow": flow}
+        config = shipped(centers=[], tables=own)
+        drawn = targets.figure_files(config, "draw_figures", str)
+        files = targets.own_statistics(config)
+        assert ("flow" in drawn) == ("results/figures/flow.svg" in files) == flow
+        assert "roc" in drawn

@@ -63,6 +63,14 @@ class Cohort(Section):
         0.2, gt=0, lt=1, description="Share of the development centre in the internal test set."
     )
     folds: int = Field(5, ge=2, le=10, description="Folds of the cross-validation.")
+    train_on: Literal["first_film", "all_films"] = Field(
+        "first_film",
+        description=(
+            "Films of a training patient that the networks train on: that of the first pair alone, or all"
+            " that pass the same criteria and whose own DXA exam gives the same label. Scores, thresholds and"
+            " tables rest on the first pair either way."
+        ),
+    )
 
     @model_validator(mode="after")
     def _enough_sites(self) -> Cohort:

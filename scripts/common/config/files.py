@@ -14,8 +14,8 @@ SHIPPED = Path(__file__).resolve().parents[3] / "config"
 SHIPPED_NAMES = ("paper.yaml", "tiny.yaml", "example_real.yaml")
 """The files of ``config/`` that hold centres."""
 
-NETWORK = "config/paper_network.yaml"
-"""The paper's network alone, for any study."""
+NETWORK = "config/real_cpu.yaml or config/real_gpu.yaml"
+"""The files with a network alone, for any study."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -117,7 +117,7 @@ def replaced_centers(files: Mapping[str, dict[str, Any]]) -> str | None:
     kind = "simulated centres" if simulated else "example centres"
     return (
         f"centers: the {kind} of this file would replace the real ones of '{real[0]}'. Leave the file out, or"
-        f" lay over a copy of it without 'centers' (the paper's network alone is in {NETWORK})."
+        f" lay over a copy of it without 'centers' (a network alone is in {NETWORK})."
     )
 
 

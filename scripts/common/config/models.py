@@ -19,6 +19,7 @@ from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 from scripts.common.backbones import backbone_for, backbone_named
 from scripts.common.config.files import laid_over
 from scripts.common.config.section import Fraction, Label, Positive, Section
+from scripts.common.trunks import RESNET18, TRUNKS, transformer_width
 from scripts.common.vocabulary import (
     CLINICAL,
     EVERYONE_POSITIVE,
@@ -99,8 +100,52 @@ class Training(Section):
         ),
     )
     learning_rate: Positive = Field(1e-4, description="Learning rate after warm-up.")
-    momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
-    weight_decay: float = Field(1e-4, ge=0, description="Weight decay.")
+    optimizer: Literal["sgd", "adamw"] = Field(
+        "sgd", description="`sgd`, the paper's, or `adamw`, which takes 3e-4 to 1e-3 as `learning_rate`."
+    )
+    momentum: float = Field(
+        0.9, ge=0, lt=1, description="Momentum of SGD; AdamW has the usual 0.9 and 0.999."
+    )
+    weight_decay: float = Field(
+        1e-4,
+        ge=0,
+        description=(
+            "Weight decay: SGD adds it to the gradient, AdamW takes it, times the rate, from the weights"
+            " themselves; 0.01 is usual there."
+        ),
+    )
+    trunk_rate: Positive = Field(
+        1.0,
+        description=(
+            "The trunk's learning rate as a share of `learning_rate`; 0.1 suits pretrained weights under new"
+            " heads."
+        ),
+    )
+    trained_stages: Literal["all"] | Annotated[int, Field(ge=0)] = Field(
+        "all",
+        description=(
+            "How many of the trunk's last stages train; the others stay as they start. 0: a frozen trunk."
+            " ResNet-18 has 5, efficientnet_lite0 9."
+        ),
+    )
+    thaw_epoch: int = Field(
+        0, ge=0, description="Epochs in which the heads train alone, before the trunk's stages join."
+    )
+    trunk_norms: Literal["batch", "fixed"] = Field(
+        "batch",
+        description=(
+            "The trunk's BatchNorms in training: `batch` takes the statistics of each batch, `fixed` those of"
+            " the weights that it starts from. In frozen stages they are always fixed."
+        ),
+    )
+    views: int = Field(
+        0,
+        ge=0,
+        description=(
+            "With frozen stages: how many randomly changed views of each film go through them once and are"
+            " kept beside the film itself, to train from; 0: new changes at each step, nothing is kept."
+        ),
+    )
     warmup_fraction: Fraction = Field(
         0.05, description="Share of all steps in which the rate rises from 0; then it falls as a cosine to 0."
     )
@@ -122,6 +167,20 @@ class Training(Section):
             " bits of the weights, and ends the run where it can't be done."
         ),
     )
+
+    @model_validator(mode="after")
+    def _views_of_what_is_frozen(self) -> Training:
+        if self.views and self.trained_stages == "all":
+            raise ValueError(
+                f"views ({self.views}) are kept of frozen stages alone, and trained_stages is 'all'; give it"
+                " a number, or views 0"
+            )
+        if self.thaw_epoch >= self.epochs:
+            raise ValueError(
+                f"thaw_epoch ({self.thaw_epoch}) must be less than epochs ({self.epochs}); for a trunk that"
+                " never trains give trained_stages 0"
+            )
+        return self
 
 
 class HybridTraining(Training):
@@ -185,6 +244,16 @@ class NetworkModel(Model):
         raise NotImplementedError
 
     @model_validator(mode="after")
+    def _what_stays_is_known(self) -> NetworkModel:
+        for key, usual in (("trained_stages", "all"), ("thaw_epoch", 0), ("trunk_norms", "batch")):
+            if self.init == "random" and getattr(self.training, key) != usual:
+                raise ValueError(
+                    f"training.{key} keeps parts of the trunk as they start, and init 'random' gives it"
+                    f" nothing to keep; give 'imagenet' or a file, or {key} {usual}"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _fetched(self) -> NetworkModel:
         if self.init == "imagenet" and self.trunk_name not in IMAGENET:
             raise ValueError(
@@ -195,6 +264,16 @@ class NetworkModel(Model):
 
 
 class Architecture(Section):
+    trunk: Literal["resnet18", "efficientnet_lite0"] = Field(
+        RESNET18, description="What looks at the pixels: `resnet18`, the paper's, or `efficientnet_lite0`."
+    )
+    trunk_sees: Literal["block", "film"] = Field(
+        "block",
+        description=(
+            "`block`, the paper's: the trunk sees every block by itself. `film`: it sees the whole film, and"
+            " the grid is laid over its last map, each cell the mean of what lies in it."
+        ),
+    )
     grid: int = Field(6, ge=1, le=12, description="Blocks per side of the film; 6 gives 36 blocks.")
     block_size: int = Field(
         256, ge=32, description="Side of a block in pixels; the film is resized to `grid * block_size`."
@@ -204,15 +283,29 @@ class Architecture(Section):
         ge=8,
         description=(
             "Channels of the ResNet-18's first stage; 64 is ResNet-18. A block gives `8 * trunk_width`"
-            " features."
+            " features. Another trunk has its own."
         ),
     )
     layers: int = Field(
         6,
         ge=0,
-        description="Post-Norm Transformer layers; 0: none, the global head takes the mean of the blocks.",
+        description="Transformer layers; 0: none, the global head takes the mean of the blocks.",
     )
-    heads: int = Field(8, ge=1, description="Attention heads; they must divide `8 * trunk_width`.")
+    layer_order: Literal["post_norm", "pre_norm"] = Field(
+        "post_norm",
+        description=(
+            "Where a layer's norms stand: `post_norm`, the paper's, or `pre_norm`, with one more behind the"
+            " last layer."
+        ),
+    )
+    width: Annotated[int, Field(ge=8)] | None = Field(
+        None,
+        description=(
+            "Width of the Transformer; a linear map leads there where the trunk's differs. `null`: 8 *"
+            " `trunk_width` behind a ResNet-18, 256 behind efficientnet_lite0."
+        ),
+    )
+    heads: int = Field(8, ge=1, description="Attention heads; they must divide the Transformer's width.")
     mlp_ratio: Positive = Field(4, description="Width of a layer's MLP over its input's.")
     dropout: float = Field(0.1, ge=0, lt=1, description="Dropout in the Transformer.")
     head_hidden: int = Field(256, ge=1, description="Hidden width of the global head and of each local head.")
@@ -220,11 +313,26 @@ class Architecture(Section):
         "learned",
         description="Encoding of the blocks' places, added to their features before the Transformer.",
     )
+    feature_norm: bool = Field(
+        True,
+        description=(
+            "LayerNorm on the blocks' features before the Transformer. The paper has none; without it the"
+            " token often ends up alike for all films (docs/benchmarks.md)."
+        ),
+    )
+    read_out: Literal["token", "token_and_mean"] = Field(
+        "token",
+        description=(
+            "What the global head sees: `token`, the paper's, or `token_and_mean`, token plus mean of the"
+            " blocks behind the Transformer."
+        ),
+    )
 
     @model_validator(mode="after")
     def _divides(self) -> Architecture:
-        if (8 * self.trunk_width) % self.heads:
-            raise ValueError(f"heads ({self.heads}) must divide 8 * trunk_width ({8 * self.trunk_width})")
+        width = self.width or transformer_width(self.trunk, self.trunk_width)
+        if width % self.heads:
+            raise ValueError(f"heads ({self.heads}) must divide the Transformer's width ({width})")
         return self
 
 
@@ -243,7 +351,7 @@ class Hybrid(NetworkModel):
 
     @property
     def trunk_name(self) -> str:
-        return "resnet18"
+        return self.architecture.trunk
 
     @property
     def geometry(self) -> dict[str, Any]:
@@ -252,10 +360,17 @@ class Hybrid(NetworkModel):
 
     @model_validator(mode="after")
     def _init_fits(self) -> Hybrid:
-        if self.init == "imagenet" and self.architecture.trunk_width != 64:
+        architecture = self.architecture
+        stages, trained = TRUNKS[architecture.trunk].stages, self.training.trained_stages
+        if trained != "all" and trained > stages:
+            raise ValueError(
+                f"training.trained_stages ({trained}) is more than the {stages} stages of"
+                f" {architecture.trunk}"
+            )
+        if self.init == "imagenet" and architecture.trunk == RESNET18 and architecture.trunk_width != 64:
             raise ValueError(
                 "init 'imagenet' needs architecture.trunk_width 64 (ResNet-18), not"
-                f" {self.architecture.trunk_width}; use init 'random'"
+                f" {architecture.trunk_width}; use init 'random'"
             )
         return self
 
@@ -266,7 +381,6 @@ class WholeFilm(NetworkModel):
     kind: Literal["whole_film"] = Field(description="A backbone over the whole film.")
     backbone: str = Field(
         "resnet18",
-        pattern=r"^[a-z0-9_]+$",
         description=(
             "`resnet18`, `efficientnet_lite0`, or another backbone by torchvision's name, its first"
             " convolution for one channel, with one logit on the mean of its last maps. densenet121 is"
@@ -467,9 +581,11 @@ def like_others(given: Mapping[str, Any]) -> dict[str, Any]:
 
     def laid(name: str, path: tuple[str, ...]) -> Any:
         entry = given[name]
-        if not isinstance(entry, dict) or not isinstance(entry.get("like"), str):
+        if not isinstance(entry, dict) or entry.get("like") is None:
             return entry
         other = entry["like"]
+        if not isinstance(other, str):
+            raise ValueError(f"models.{name}.like: {other!r} does not fit; it should be a model's name")
         if other not in given:
             near = difflib.get_close_matches(other, given, n=1)
             advice = f"; did you mean '{near[0]}'?" if near else ""

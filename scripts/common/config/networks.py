@@ -34,7 +34,10 @@ class GradCam(Section):
         2,
         ge=1,
         le=12,
-        description="Films per kind (true and false positives and negatives), the most certain ones.",
+        description=(
+            "Films per kind at most (true and false positives and negatives), the most certain ones: their"
+            " odds are at least three times those at the threshold, or at most a third."
+        ),
     )
     random: int = Field(
         4,

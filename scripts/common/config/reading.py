@@ -76,6 +76,15 @@ def ended(text: str) -> str:
     return text if text.endswith("?") else text + "."
 
 
+SECTION = "a section of keys, each with its value, indented below it"
+
+
+def _shown(value: Any) -> str:
+    """A value as a sentence quotes it."""
+    plain = isinstance(value, str | int | float | bool | type(None))
+    return repr(value) if plain else f"a {type(value).__name__}"
+
+
 def _sentence(error: Any, raw: Any) -> str:
     location = _place(tuple(error["loc"]))
     where = _where(location, raw)
@@ -86,8 +95,14 @@ def _sentence(error: Any, raw: Any) -> str:
         near = difflib.get_close_matches(str(location[-1]), keys, n=1, cutoff=0.5)
         advice = f"did you mean '{near[0]}'?" if near else f"known keys here: {', '.join(keys)}."
         return f"{where}: there is no such key; {advice}"
+    if kind == "missing" and isinstance(location[-1], int):
+        return f"{_where(location[:-1], raw)}: its entry {location[-1] + 1} is needed and is not given."
     if kind == "missing":
         return f"{where}: this key is needed and is not given."
+    if kind == "too_short":
+        return f"{where}: there are {context['actual_length']} entries; give {context['min_length']} or more."
+    if kind == "union_tag_not_found" and not isinstance(value, dict):
+        return f"{where}: {_shown(value)} does not fit; it should be {SECTION}."
     if kind == "union_tag_not_found":
         return f"{where}.kind: this key is needed and is not given; kinds are {', '.join(KINDS)}."
     if kind == "union_tag_invalid":
@@ -102,23 +117,19 @@ def _sentence(error: Any, raw: Any) -> str:
         return f"{where}: {value!r} is not allowed; use {context.get('expected')}.{advice}"
     if kind == "value_error":
         text = str(context.get("error", error["msg"]))
-        if not where:
+        if not where or text.startswith(f"{where}."):
             return ended(text)
         return ended(f"{where}: {text}" if not isinstance(value, str) else f"{where}: '{value}': {text}")
     if kind == "string_type" and isinstance(value, int | float):
+        where = _where(location[:-2], raw) if location[-1] == "[key]" else where
         return (
             f"{where}: {value!r} stands without quotes and is read as a number or a yes/no; write '{value}'"
             " in quotes."
         )
     said = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     if kind in ("model_type", "model_attributes_type", "dict_type"):
-        said = "a section of keys, each with its value, indented below it"
-    shown = (
-        repr(value)
-        if isinstance(value, str | int | float | bool | type(None))
-        else f"a {type(value).__name__}"
-    )
-    return f"{where}: {shown} does not fit; it should be {said}."
+        said = SECTION
+    return f"{where}: {_shown(value)} does not fit; it should be {said}."
 
 
 def refuse(faults: list[tuple[tuple[Any, ...], str]], files: dict[str, dict[str, Any]]) -> None:

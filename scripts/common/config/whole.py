@@ -22,6 +22,12 @@ from scripts.common.config.networks import Networks
 from scripts.common.config.own_tables import OwnTables
 from scripts.common.config.report import Report
 from scripts.common.config.section import Section
+from scripts.common.config.shown_names import (
+    refuse_alike,
+    words_beside_centers,
+    words_beside_models,
+    words_beside_predictors,
+)
 from scripts.common.config.source_tables import PredictorColumn
 from scripts.common.config.statistics import Statistics
 from scripts.common.config.study import Study
@@ -133,9 +139,7 @@ class Config(Section):
         if self.handover is not None:
             self._check_handover(names)
         shown = [c.label or c.name for c in self.running]
-        alike = next((label for label in shown if shown.count(label) > 1), None)
-        if alike is not None:
-            raise ValueError(f"centers: two centres are shown as '{alike}'; give each a 'label' of its own")
+        refuse_alike("centers", "centres", shown, words_beside_centers(self.study.language))
         developers = [c.name for c in self.centers if c.role == DEVELOPMENT]
         if len(developers) > 1:
             found = " and ".join(f"'{d}'" for d in developers)
@@ -158,6 +162,10 @@ class Config(Section):
         doesn't have (``ValueError``).
         """
         check_names(self.models)
+        if not self.models:
+            raise ValueError(
+                "models: every model is taken away; give one with the role main, and a network (kind hybrid)"
+            )
         self._check_trained()
         order_of(self.models, list(self.predictor_types))
         main, networks = self.with_role("main"), self.networks_named
@@ -181,10 +189,10 @@ class Config(Section):
                 f"study.main_network: '{self.main_network}' is no main network of the study; the networks"
                 f" are {', '.join(networks)}"
             )
-        shown = [model.shown(name, self.study.language) for name, model in self.models.items()]
-        alike = next((label for label in shown if shown.count(label) > 1), None)
-        if alike is not None:
-            raise ValueError(f"models: two models are shown as '{alike}'; give each a 'label' of its own")
+        language = self.study.language
+        shown = {name: model.shown(name, language) for name, model in self.models.items()}
+        osta = [shown[name] for name, model in self.models.items() if model.kind == "osta"]
+        refuse_alike("models", "models", list(shown.values()), words_beside_models(language, osta))
         self.networks.masks.check_side(self.models[self.main_network].film_side)
         self._check_contrast(main)
         for name in self.statistics.figures.colors:
@@ -252,12 +260,31 @@ class Config(Section):
         return [name for name, model in self.models.items() if isinstance(model, NetworkModel)]
 
     @property
+    def from_random_weights(self) -> list[str]:
+        """Networks of a study of real films that start from random weights and so learn little of them."""
+        networks = [] if self.synthetic else self.networks_named
+        return [name for name in networks if self.models[name].init == "random"]
+
+    @property
     def main_network(self) -> str:
         """The network that maps, masks, audit and bundle look at."""
         if self.study.main_network is not None:
             return self.study.main_network
         networks = self.networks_named
         return next((name for name in networks if self.models[name].role == "main"), networks[0])
+
+    def training_settings(self, network: str) -> dict[str, Any]:
+        """All settings that can change the numbers of a network's trainings, as ``train_fold`` takes them."""
+        model = self.models[network]
+        return {
+            "seed": self.study.seed,
+            "init": model.init,
+            "cpu_threads": self.networks.cpu_threads,
+            "architecture": model.geometry,
+            # a kind without local heads has no weight of their loss
+            "training": {"local_weight": 0.0, **model.training.model_dump(mode="json")},
+            "augmentation": model.augmentation.model_dump(mode="json"),
+        }
 
     @property
     def predictor_types(self) -> dict[str, dict[str, Any]]:
@@ -364,7 +391,9 @@ class Config(Section):
         return found
 
     def _check_predictors(self) -> None:
-        """Refuse a predictor that is not the same in two centres (``ValueError``)."""
+        """Refuse a predictor that is not the same in two centres, and two that look the same
+        (``ValueError``).
+        """
         for name, by_center in self._predictor_columns().items():
             (first, one), *others = by_center.items()
             for center, other in others:
@@ -376,3 +405,7 @@ class Config(Section):
                             f" '{first}', since a predictor is the same in all centres; make them alike, or"
                             " give this one another name"
                         )
+        titles = [one.title for one in self.predictors.values()]
+        refuse_alike(
+            "patients.predictors", "predictors", titles, words_beside_predictors(self.study.language)
+        )

@@ -52,6 +52,19 @@ COHORT = Contract(
 not measured or is not studied; its T-score also where it isn't certainly the lowest (a bound, an unreadable
 row), its label where an unreadable row may tell another one."""
 
+FURTHER_FILMS = Contract(
+    "results/cohort/{center}/further_films.csv",
+    "further film of an included patient, eligible as the first one was, with an exam in the interval",
+    (
+        person("patient_id", "pseudonym of the patient"),
+        person("image_id", "pseudonym of the film"),
+        person("label", "by the film's own first exam; empty where that gives none", "int"),
+    ),
+    row_key=("image_id",),
+)
+"""Films beside the cohort's, which has one a patient: with `cohort.train_on: all_films` those of training
+patients train where their label is the patient's."""
+
 EXCLUDED_OF_CENTER = Contract(
     "results/cohort/{center}/excluded.csv",
     "excluded patient",
@@ -80,6 +93,9 @@ FLOW = Contract(
         key("kind", "found, excluded, included, set or note"),
         count("n_any", "patients to whom the reason applies, not only those for whom it is the first"),
     ),
+    optional=(
+        count("n_films", "films of the row's patients, where all films of training patients may train"),
+    ),
     promised=("center", "step", "n_patients", "n_op"),
 )
 """Rows of the kind ``set`` divide the included patients, rows of the kind ``note`` tell something of some of
@@ -93,5 +109,3 @@ PREDICTIONS = Contract(
     row_key=("center", "patient_id"),
     promised=("patient_id", "center", "set", "fold", "label"),
 )
-
-ALL = (COHORT, EXCLUDED_OF_CENTER, EXCLUDED, FLOW, PREDICTIONS)

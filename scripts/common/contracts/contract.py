@@ -62,9 +62,10 @@ class Contract(Mapping[str, str]):
     """A table; as a mapping, each of its columns with its type, in their order.
 
     ``path`` is a pattern from the root of the study (``{center}`` stands for a name), or several, joined by
-    spaces. ``row`` says what a row is. ``columns`` always stand in it, ``optional`` ones in some files, and
-    ``others`` stands for any number of further columns. ``row_key`` names a row: the columns
-    that tell ``key``, where none are given. ``promised`` are the columns that other programs may rely on.
+    spaces; empty for a table that is never written. ``row`` says what a row is. ``columns`` always stand in
+    it, ``optional`` ones in some files, and ``others`` stands for any number of further columns. ``row_key``
+    names a row: the columns that tell ``key``, where none are given. ``promised`` are the columns that other
+    programs may rely on.
 
     Raises ``ValueError`` where a name stands twice, or ``row_key`` or ``promised`` name no column."""
 

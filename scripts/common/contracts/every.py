@@ -6,8 +6,11 @@ from __future__ import annotations
 from scripts.common.contracts import cohort, intake, models, networks, report, statistics, tabular
 from scripts.common.contracts.contract import Contract
 
-CONTRACTS: tuple[Contract, ...] = (
-    *(*intake.ALL, *cohort.ALL, *models.ALL, *networks.ALL, *tabular.ALL, *statistics.ALL, *report.ALL),
+CONTRACTS: tuple[Contract, ...] = tuple(
+    found
+    for module in (intake, cohort, models, networks, tabular, statistics, report)
+    for name, found in vars(module).items()
+    if isinstance(found, Contract) and not name.startswith("_")
 )
 
 

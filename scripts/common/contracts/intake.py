@@ -51,8 +51,8 @@ HEADER_AGES = Contract(
 )
 """It stands in no result: 85 at one film, and the days to another film, would tell an age above 89."""
 
-FILMS_WITH_AGES = FILMS.at(FILMS.path, *HEADER_AGES.columns[1:])
-"""FILMS with the ages of HEADER_AGES, as selection takes them."""
+FILMS_WITH_AGES = FILMS.at("", *HEADER_AGES.columns[1:])
+"""FILMS with the ages of HEADER_AGES, as selection takes them; it lies in no file."""
 
 PATIENTS = Contract(
     "results/intake/{center}/patients.csv",
@@ -344,9 +344,3 @@ CONVERTED = Contract(
 )
 """``rows`` to ``lut_data`` say how stored values became the image, and lead back
 (``scripts/intake/pixels.py``, ``Mapping``)."""
-
-ALL = (
-    *(FILES, FILMS, HEADER_AGES, PATIENTS, BIRTH_DATES, FILM_AGES, PAIRS, VISIT_ORDER, DXA, SET_ASIDE),
-    *(TABLE_ISSUES, TABLE_ROWS, REVIEW, REVIEW_TEMPLATE, LISTING, BATCH_FILMS, HANDED_FILMS, CROSSWALK),
-    *(EXPOSURE, CONVERTED),
-)

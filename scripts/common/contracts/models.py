@@ -25,5 +25,3 @@ OUT_OF_FOLD = Contract(
     (*_SCORES, person("fold", "the fold that did not see the patient", "int")),
     row_key=("patient_id",),
 )
-
-ALL = (SET_SCORES, OUT_OF_FOLD)

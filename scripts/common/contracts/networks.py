@@ -66,9 +66,7 @@ CASES = Contract(
         _SCORE,
         person("label", "1 osteoporosis, 0 not", "int"),
         person("threshold", "the frozen one", "float"),
-        person("chosen", "certain: the most certain of its kind; random: drawn from the whole set"),
+        person("chosen", "certain: of the most certain of its kind; random: drawn from the whole set"),
     ),
     row_key=("image_id", "chosen"),
 )
-
-ALL = (HISTORY, HELD_OUT, MASKED, CASES)

@@ -17,5 +17,3 @@ CHECKLIST = Contract(
     ),
     row_key=("item",),
 )
-
-ALL = (CHECKLIST,)

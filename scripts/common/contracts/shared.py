@@ -27,5 +27,3 @@ EXPOSURE_SUMMARY = Contract(
     "centre and verdict",
     (key("center", "the centre"), key("verdict", "pass, review or reject"), count("n_films", "films")),
 )
-
-ALL = (TABLE_ISSUES, FILES_SUMMARY, EXPOSURE_SUMMARY)

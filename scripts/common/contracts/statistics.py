@@ -165,6 +165,31 @@ FOLDS = Contract(
     ),
 )
 
+LEARNING = Contract(
+    "results/statistics/learning.csv",
+    "network or model on embeddings, and each of its trainings; of the patients whom it did not see",
+    (
+        _MODEL,
+        key("fold", "all, or the training: 0 ..., of a further seed 0_seed_1 ..."),
+        setting("start", "random, imagenet, file or embeddings: what it began from"),
+        *sizes(),
+        *_metrics("auc"),
+        estimate("sd_logit", "SD of the scores' logits"),
+        unhidden("lowest", "the lowest score"),
+        unhidden("highest", "the highest score"),
+        unhidden("loss", "global training loss of the last epoch, of all the trainings' mean; of networks"),
+        setting("attempts", "how often it was begun, of all the largest; of networks", "int"),
+        note("learned", "yes or no"),
+        note("finding", "nothing_learned, lags, restarted or learned"),
+    ),
+)
+
+FIRST_ANSWER = Contract(
+    "results/statistics/first_answer.csv",
+    "model that needs no network; of its out-of-fold scores of the training patients",
+    (_MODEL, _SET, *sizes(), *_metrics("auc")),
+)
+
 ARCHITECTURES = Contract(
     "results/statistics/architectures.csv",
     "test set and network, the main network first; none is written where there is one network",
@@ -412,10 +437,4 @@ SHORTCUTS = Contract(
         note("engine", "pROC or numpy"),
         note("note", "why a cell is empty"),
     ),
-)
-
-ALL = (
-    *(THRESHOLDS, TABLE1, MISSING, TABLE2, FOLDS, DELONG, CALIBRATION, CALIBRATION_CURVE, NET_BENEFIT),
-    *(BEST_MODEL, DIFFERENCES, NET_BENEFIT_DIFFERENCES, YOUDEN_UPPER_BOUND, SUBGROUPS, PREVALENCE),
-    *(SENSITIVITY, BASELINE_PERFORMANCE, BASELINE_DELONG, SHORTCUTS, ARCHITECTURES),
 )

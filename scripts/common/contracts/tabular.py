@@ -26,5 +26,3 @@ EMBEDDINGS = Contract(
     (person("image_id", "pseudonym of the film"),),
     others=Column("e<k>", "float", "person", "number of the embedding"),
 )
-
-ALL = (VARIABLES, EMBEDDINGS)

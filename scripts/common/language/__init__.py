@@ -72,6 +72,10 @@ class Language:
         key = f"{kind}_{code}"
         return self._words[key] if key in self._words else code.replace("_", " ")
 
+    def keys(self, start: str) -> list[str]:
+        """The keys that begin with ``start``."""
+        return [key for key in self._words if key.startswith(start)]
+
     @property
     def texts(self) -> Collection[str]:
         """All words, for the choice of fonts."""

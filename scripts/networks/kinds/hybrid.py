@@ -4,13 +4,11 @@ blocks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.optim.swa_utils import update_bn
 
+from scripts.networks.cells import pooling
 from scripts.networks.film_network import FilmNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.trunks.registry import new_trunk
@@ -49,6 +47,31 @@ class EncoderLayer(nn.Module):
         return self.norm2(self.dropout(self.mlp(x)) + x)
 
 
+class PreNormLayer(EncoderLayer):
+    """A Pre-Norm Transformer layer: ``E' = MHSA(LN(E)) + E``, ``E_next = MLP(LN(E')) + E'`` (Xiong et al.
+    2020, "On Layer Normalization in the Transformer Architecture").
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dropout(self.attend(self.norm1(x))) + x
+        return self.dropout(self.mlp(self.norm2(x))) + x
+
+
+class FeatureNorm(nn.LayerNorm):
+    """A LayerNorm on the blocks' features.
+
+    Its output doesn't depend on the features' length, so the gradient by a block's features times these is 0
+    for every block, and a heat map would not tell the blocks apart. Outside training its SD therefore counts
+    as a constant when a gradient is taken (Ali et al., ICML 2022); the output stays the same.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training or not torch.is_grad_enabled():
+            return super().forward(x)
+        sd = (x.var(-1, correction=0, keepdim=True) + self.eps).sqrt().detach()
+        return (x - x.mean(-1, keepdim=True)) / sd * self.weight + self.bias
+
+
 class LocalHeads(nn.Module):
     """One Linear-ReLU-Linear head per block, all of them in two batched products."""
 
@@ -82,51 +105,69 @@ class HybridNetwork(FilmNetwork):
     """Global and local logits of osteoporosis for z-scored films.
 
     Every block of a ``grid`` x ``grid`` partition goes through the shared trunk; the mean of its last map is
-    the block's feature. A learnable [BMD] token is put in front, learnable positions are added, ``layers``
-    Post-Norm layers follow; a head on the token gives the global logit, a head of its own on every block a
-    local one. Without layers there is neither token nor positions, and the global head is on the mean of the
-    blocks' features.
+    the block's feature. Or the trunk sees the whole film, and the mean over a cell of its last map is that
+    block's feature. A linear map leads to the Transformer's width where that is another, a LayerNorm follows
+    where ``feature_norm`` says so. A learnable [BMD] token is put in front, learnable positions are added,
+    ``layers`` Transformer layers follow; a head on the token (or on token and mean of the blocks) gives the
+    global logit, a head of its own on every block a local one. Without layers there is neither token nor
+    positions, and the global head is on the mean of the blocks' features.
     """
 
     def __init__(self, architecture: HybridArchitecture) -> None:
         super().__init__(architecture)
         grid, width, hidden = architecture.grid, architecture.feature_width, architecture.head_hidden
         self.grid = grid
-        self.trunk = new_trunk(architecture.trunk, channels=architecture.trunk_width)
+        self.trunk = new_trunk(architecture.trunk, **architecture.trunk_size)
+        self.project = None if self.trunk.width == width else nn.Linear(self.trunk.width, width)
+        self.feature_norm = FeatureNorm(width) if architecture.feature_norm else None
         self.token = _drawn(1, width) if architecture.layers else None
         self.positions = _drawn(grid * grid + 1, width) if architecture.adds_positions else None
         self.dropout = nn.Dropout(architecture.dropout)
+        layer = PreNormLayer if architecture.pre_norm else EncoderLayer
         self.encoder = nn.Sequential(
             *(
-                EncoderLayer(width, architecture.heads, architecture.mlp_ratio, architecture.dropout)
+                layer(width, architecture.heads, architecture.mlp_ratio, architecture.dropout)
                 for _ in range(architecture.layers)
             )
         )
+        self.last_norm = nn.LayerNorm(width) if architecture.pre_norm else None
         self.global_head = nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.local_heads = LocalHeads(grid * grid, width, hidden) if architecture.local_heads else None
+        cells = pooling(architecture.map_side, grid) if architecture.sees_film else None
+        self.register_buffer("cells", cells, persistent=False)
 
-    def feature_maps(self, films: Tensor) -> Tensor:
-        """Films ``(n, 1, side, side)`` to the trunk's maps ``(n * grid**2, 8 * trunk_width, h, h)``."""
-        return self.trunk(cut_blocks(films, self.grid))
+    def cut(self, films: Tensor) -> Tensor:
+        """The blocks of each film, or the films."""
+        return films if self.architecture.sees_film else cut_blocks(films, self.grid)
+
+    def pool(self, maps: Tensor) -> Tensor:
+        """The trunk's last maps to block features ``(n, grid**2, channels)``."""
+        if self.cells is None:
+            return maps.mean((2, 3)).view(-1, self.grid**2, maps.shape[1])
+        return (maps.flatten(2) @ self.cells).transpose(1, 2)
 
     def logits(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Block features ``(n, grid**2, 8 * trunk_width)`` to global ``(n,)`` and, where there are local
-        heads, local ``(n, grid**2)`` logits.
+        """Block features ``(n, grid**2, channels)`` to global ``(n,)`` and, where there are local heads,
+        local ``(n, grid**2)`` logits.
         """
         n = features.shape[0]
+        features = features if self.project is None else self.project(features)
+        features = features if self.feature_norm is None else self.feature_norm(features)
         x = features if self.token is None else torch.cat([self.token.expand(n, -1, -1), features], dim=1)
         x = x if self.positions is None else x + self.positions
         x = self.encoder(self.dropout(x))
+        x = x if self.last_norm is None else self.last_norm(x)
         film, blocks = (x.mean(1), x) if self.token is None else (x[:, 0], x[:, 1:])
+        film = film + blocks.mean(1) if self.architecture.adds_mean else film
         logits = self.global_head(film).squeeze(-1)
         return (logits,) if self.local_heads is None else (logits, self.local_heads(blocks))
 
-    def _logits_of_maps(self, maps: Tensor) -> tuple[Tensor, ...]:
-        return self.logits(maps.mean((2, 3)).view(-1, self.grid**2, maps.shape[1]))
-
-    def forward(self, films: Tensor) -> tuple[Tensor, ...]:
-        """Films ``(n, 1, side, side)`` to the logits of ``logits``."""
-        return self._logits_of_maps(self.feature_maps(films))
+    def laid_out(self, maps: Tensor) -> Tensor:
+        """Those of blocks put together as the blocks lie in the film."""
+        if self.architecture.sees_film:
+            return maps
+        grid, h = self.grid, maps.shape[-1]
+        return maps.view(-1, grid, grid, h, h).transpose(2, 3).reshape(-1, grid * h, grid * h)
 
     def loss_terms(self, outputs: tuple[Tensor, ...], labels: Tensor) -> tuple[Tensor, Tensor]:
         """Binary cross-entropy of the global logits, and its mean over the local ones.
@@ -140,39 +181,6 @@ class HybridNetwork(FilmNetwork):
         every_block = labels[:, None].expand_as(local_logits)
         return loss_global, F.binary_cross_entropy_with_logits(local_logits.float(), every_block)
 
-    def measure_norms(self, batches: Iterable[Tensor]) -> None:
-        """All BatchNorms are the trunk's."""
-        update_bn((cut_blocks(films, self.grid) for films in batches), self.trunk)
-
-    def fold_norms(self) -> None:
-        """All BatchNorms are the trunk's, each behind a convolution."""
-        self.trunk.fold_norms()
-
-    def scorer(self, device_type: str, precision: str) -> Callable[[Tensor], Tensor]:
-        """The trunk's own."""
-        trunk = self.trunk.scorer(device_type, precision)
-        return lambda films: self._logits_of_maps(trunk(cut_blocks(films, self.grid)))[0]
-
     def largest_map(self) -> int:
-        """The trunk's of a block, times the blocks."""
-        return self.grid**2 * self.trunk.largest_map(self.side // self.grid)
-
-    def evidence(self, films: Tensor) -> Tensor:
-        """``(n, grid * h, grid * h)`` from the trunk's last maps, put together as the blocks lie in the film.
-
-        The gradient of the global logit by a block's feature (the mean of its last map) weighs that block's
-        maps: one weight per block and channel. As the mean lies inside the network, this is Grad-CAM
-        (Selvaraju et al. 2017) and HiResCAM (Draelos and Carin 2020) at once.
-        """
-        n, grid = len(films), self.grid
-        maps = self.feature_maps(films).detach().float()
-        h = maps.shape[-1]
-        features = maps.mean((2, 3)).view(n, grid * grid, -1).requires_grad_()
-        logits = self.logits(features)[0]
-        (alpha,) = torch.autograd.grad(logits.sum(), features)
-        evidence = (maps * alpha.reshape(n * grid * grid, -1, 1, 1) / (h * h)).sum(1)
-        return evidence.view(n, grid, grid, h, h).transpose(2, 3).reshape(n, grid * h, grid * h)
-
-    def load_initial(self, content: bytes) -> None:
-        """The trunk."""
-        self.trunk.load_initial(content)
+        """The trunk's, of the film or of all its blocks."""
+        return self.architecture.pictures * self.trunk.largest_map(self.architecture.picture_side)

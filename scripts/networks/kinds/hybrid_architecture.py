@@ -7,23 +7,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scripts.common.trunks import RESNET18
+from scripts.common.backbones import backbone_named
+from scripts.common.trunks import RESNET18, TRUNKS, transformer_width
 
 
 @dataclass(frozen=True)
 class HybridArchitecture:
     """``architecture`` of a model of this kind in the config.
 
+    What version 0.1.0 didn't know has a default here, under which the network is the one that it had.
+
     Attributes
     ----------
     grid, block_size : blocks per side of a film, and pixels per side of a block
-    trunk_width : channels of the trunk's first stage; a block's feature has ``8 * trunk_width`` values
+    trunk_width : channels of a ResNet-18's first stage; its last map has ``8 * trunk_width``
     layers, heads, mlp_ratio, dropout : of the Transformer; without layers there is no Transformer, and the
         global head takes the mean of the blocks' features
     head_hidden : hidden width of each head
     positions : ``learned`` or ``none``
     local_heads : whether every block has a head, which a local loss trains
-    trunk : a name of scripts/common/trunks.py
+    trunk : a name of TRUNKS
+    trunk_sees : ``block``, each by itself, or ``film``, the grid being laid over the last map
+    width : of the Transformer; None is what ``transformer_width`` gives
+    feature_norm : LayerNorm on the blocks' features before token and positions
+    layer_order : ``post_norm``, or ``pre_norm`` with one norm behind the last layer
+    read_out : what the global head sees: ``token``, or ``token_and_mean`` of the blocks
     """
 
     grid: int
@@ -37,11 +45,31 @@ class HybridArchitecture:
     positions: str = "learned"
     local_heads: bool = True
     trunk: str = RESNET18
+    trunk_sees: str = "block"
+    width: int | None = None
+    feature_norm: bool = False
+    layer_order: str = "post_norm"
+    read_out: str = "token"
 
     @property
     def adds_positions(self) -> bool:
         """Whether the blocks' places are added to their features, which the Transformer alone looks at."""
         return self.layers > 0 and self.positions == "learned"
+
+    @property
+    def adds_mean(self) -> bool:
+        """Whether the global head sees the mean of the blocks beside the token."""
+        return self.layers > 0 and self.read_out == "token_and_mean"
+
+    @property
+    def pre_norm(self) -> bool:
+        """Whether the Transformer's layers are Pre-Norm ones."""
+        return self.layers > 0 and self.layer_order == "pre_norm"
+
+    @property
+    def sees_film(self) -> bool:
+        """Whether the trunk sees whole films."""
+        return self.trunk_sees == "film"
 
     @property
     def side(self) -> int:
@@ -54,31 +82,80 @@ class HybridArchitecture:
         return "architecture.block_size"
 
     @property
+    def picture_side(self) -> int:
+        """Rows and columns of what the trunk sees at once."""
+        return self.side if self.sees_film else self.block_size
+
+    @property
+    def pictures(self) -> int:
+        """How many of them a film gives."""
+        return 1 if self.sees_film else self.grid**2
+
+    @property
+    def map_side(self) -> int:
+        """Rows and columns of the last map of a picture: a thirty-second, rounded up."""
+        return -(-self.picture_side // 32)
+
+    @property
+    def trunk_size(self) -> dict[str, int]:
+        """What the trunk's class takes."""
+        return {"channels": self.trunk_width} if self.trunk == RESNET18 else {}
+
+    @property
+    def frozen_part(self) -> dict[str, object]:
+        """What decides what a film's way to features is, heads and Transformer left out."""
+        parts = ("grid", "block_size", "trunk", "trunk_sees")
+        return {name: getattr(self, name) for name in parts} | self.trunk_size
+
+    @property
+    def trunk_features(self) -> int:
+        """Channels of the trunk's last map."""
+        return 8 * self.trunk_width if self.trunk == RESNET18 else TRUNKS[self.trunk].width
+
+    @property
     def feature_width(self) -> int:
-        """Values of a block's feature."""
-        return 8 * self.trunk_width
+        """Values of a block's feature in the Transformer."""
+        return self.width or transformer_width(self.trunk, self.trunk_width)
 
     def parameter_count(self) -> int:
         """Number of weights of the network, layer by layer."""
-        base, blocks = self.trunk_width, self.grid**2
-        trunk = 49 * base + 2 * base
-        for stage in range(4):
-            into, out = base * 2 ** max(stage - 1, 0), base * 2**stage
-            trunk += 9 * out * (into + 3 * out) + 8 * out  # four 3x3 convolutions, each with its BatchNorm
-            if stage:
-                trunk += into * out + 2 * out
-        width, head = self.feature_width, self.head_hidden
+        width, head, blocks = self.feature_width, self.head_hidden, self.grid**2
         hidden = int(width * self.mlp_ratio)
         layer = 4 * width * (width + 1) + 2 * width * hidden + hidden + width + 4 * width
         one_head = width * head + head + head + 1
         tokens = (self.layers > 0) + self.adds_positions * (blocks + 1)
         heads = 1 + self.local_heads * blocks
-        return trunk + width * tokens + self.layers * layer + heads * one_head
+        norms = 2 * width * (self.feature_norm + self.pre_norm)
+        project = width * (self.trunk_features + 1) if width != self.trunk_features else 0
+        return self._trunk_count() + project + norms + width * tokens + self.layers * layer + heads * one_head
 
-    def activations(self, value: int) -> int:
-        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number."""
-        trunk = self.grid**2 * trunk_activations(self.block_size, self.trunk_width, value)
-        return trunk + self._encoder_activations(value)
+    def _trunk_count(self) -> int:
+        """Number of weights of the trunk."""
+        if self.trunk != RESNET18:
+            return backbone_named(self.trunk).parameters - self.trunk_features - 1  # without the one logit
+        base = self.trunk_width
+        count = 49 * base + 2 * base
+        for stage in range(4):
+            into, out = base * 2 ** max(stage - 1, 0), base * 2**stage
+            count += 9 * out * (into + 3 * out) + 8 * out  # four 3x3 convolutions, each with its BatchNorm
+            if stage:
+                count += into * out + 2 * out
+        return count
+
+    def activations(self, value: int, trunk_trains: bool = True) -> int:
+        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number;
+        with or without those of the trunk.
+        """
+        return trunk_trains * self._trunk_activations(value) + self._encoder_activations(value)
+
+    def _trunk_activations(self, value: int) -> int:
+        """Bytes that the trunk saves of one film."""
+        side = self.picture_side
+        if self.trunk == RESNET18:
+            return self.pictures * trunk_activations(side, self.trunk_width, value)
+        found = backbone_named(self.trunk)
+        pixels = (32 * self.map_side) ** 2
+        return round(self.pictures * pixels * (value * found.saved_numbers + found.saved_bytes))
 
     def _encoder_activations(self, value: int) -> int:
         """Bytes that the Transformer saves of one film (norms and softmax take fp32).

@@ -43,6 +43,11 @@ class WholeFilmArchitecture:
         """The setting of a model that makes films smaller."""
         return "side"
 
+    @property
+    def frozen_part(self) -> dict[str, object]:
+        """What decides what a film's way to features is, the last layer left out."""
+        return {"backbone": self.backbone, "side": self.side}
+
     def _counted(self) -> Backbone:
         try:
             return backbone_for(self.backbone, self.side)
@@ -53,11 +58,12 @@ class WholeFilmArchitecture:
         """Number of weights of the network, its last layer included."""
         return self._counted().parameters
 
-    def activations(self, value: int) -> int:
-        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number.
+    def activations(self, value: int, trunk_trains: bool = True) -> int:
+        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number;
+        nothing where the trunk doesn't train.
 
         Counted at 512 x 512 pixels and scaled by the area. Maps are rounded up at every halving, so the side
         counts as a multiple of 32.
         """
         found, side = self._counted(), -(-self.side // 32) * 32
-        return round(side**2 * (value * found.saved_numbers + found.saved_bytes))
+        return trunk_trains * round(side**2 * (value * found.saved_numbers + found.saved_bytes))

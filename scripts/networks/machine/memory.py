@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scripts.common.errors import StudyError
 from scripts.networks import progress
@@ -37,7 +37,7 @@ class MemoryNeed:
 
     Attributes
     ----------
-    weights : weights, gradients and momentum, and their bf16 copies
+    weights : weights, gradients and what the optimiser keeps, and their bf16 copies
     activations : what the layers save for the backward pass
     films : the batch before and after it is cut
     device : cpu or cuda
@@ -60,29 +60,51 @@ class MemoryNeed:
         return held + (PROCESS["cpu"] if self.device == "cpu" else 0)
 
 
-def training_memory(architecture: Architecture, batch_size: int, precision: str, device: str) -> MemoryNeed:
+def training_memory(
+    architecture: Architecture,
+    batch_size: int,
+    precision: str,
+    device: str,
+    *,
+    optimizer: str = "sgd",
+    trained_stages: str | int = "all",
+) -> MemoryNeed:
     """Memory of training ``architecture`` with ``batch_size`` films a step in ``precision`` (fp32, bf16) on
     cpu or cuda.
+
+    AdamW keeps two numbers a weight, SGD one. A trunk of which a stage trains counts whole, though its frozen
+    stages save nothing.
 
     Compiled, a network recomputes some activations instead of saving them; the count is that of the
     uncompiled one.
     """
     bf16 = precision == "bf16"
     return MemoryNeed(
-        weights=architecture.parameter_count() * (14 if bf16 else 12),
-        activations=batch_size * architecture.activations(2 if bf16 else 4),
+        weights=architecture.parameter_count() * (12 + 2 * bf16 + 4 * (optimizer == "adamw")),
+        activations=batch_size * architecture.activations(2 if bf16 else 4, trained_stages != 0),
         films=batch_size * architecture.side**2 * (8 if bf16 else 4),
         device=device,
     )
 
 
-def job_memory_mb(architecture: Architecture, batch_size: int, precision: str, on_gpu: bool) -> int:
-    """Main memory that a fold's job asks for, MB (of 10^6 bytes), a tenth more than is likely."""
+def job_memory_mb(
+    architecture: Architecture, batch_size: int, precision: str, on_gpu: bool, **options: Any
+) -> int:
+    """Main memory that a fold's job asks for, MB (of 10^6 bytes), a tenth more than is likely; ``options`` as
+    ``training_memory`` takes them.
+    """
     if on_gpu:
         films = 8 * batch_size * 2 * architecture.side**2
         held = PROCESS["cuda"] + 4 * 12 * architecture.parameter_count() + films
         return math.ceil(1.1 * held / 1e6)
-    return math.ceil(1.1 * training_memory(architecture, batch_size, precision, "cpu").likely / 1e6)
+    return math.ceil(
+        1.1 * training_memory(architecture, batch_size, precision, "cpu", **options).likely / 1e6
+    )
+
+
+def memory_options(training: Any) -> dict[str, Any]:
+    """What of ``training`` counts for the memory beside batch and precision."""
+    return {"optimizer": training.optimizer, "trained_stages": training.trained_stages}
 
 
 def _number(path: Path) -> int | None:
@@ -175,7 +197,10 @@ def check_memory(
                 (
                     n
                     for n in range(wanted.batch_size, 1, -1)
-                    if training_memory(settings.architecture, n, precision, need.device).likely <= limit
+                    if training_memory(
+                        settings.architecture, n, precision, need.device, **memory_options(wanted)
+                    ).likely
+                    <= limit
                 ),
                 0,
             )

@@ -63,8 +63,59 @@ def trunk_of(backbone: nn.Module) -> fx.GraphModule:
     return trunk
 
 
+def _stage_of_child(graph: fx.GraphModule) -> tuple[str, dict[str, int]]:
+    """Where the children stand that make the stages, and the stage of each.
+
+    They are the first level of the backbone that has several. A child without children of its own, as a
+    first convolution and its norm, joins those before it.
+    """
+    place, module = "", graph
+    while len(children := dict(module.named_children())) == 1:
+        (name, module), *_ = children.items()
+        place = f"{place}{name}."
+    stages: dict[str, int] = {}
+    for name, child in children.items():
+        composed = next(child.children(), None) is not None
+        stages[name] = max(stages.values(), default=0) + (composed and len(stages) > 0)
+    return place, stages
+
+
+def stages_of(graph: fx.GraphModule) -> list[fx.GraphModule]:
+    """A trunk in parts that follow each other, with its own modules.
+
+    A part ends where the modules of the next one begin, as soon as one value alone goes on; stages between
+    which more goes on are one part.
+    """
+    place, stage_of_child = _stage_of_child(graph)
+    *nodes, output = graph.graph.nodes
+    position = {node: n for n, node in enumerate(nodes)}
+    last_use = {
+        node: max((position.get(user, len(nodes)) for user in node.users), default=0) for node in nodes
+    }
+    stage = [
+        stage_of_child[node.target.removeprefix(place).split(".")[0]] if node.op == "call_module" else None
+        for node in nodes
+    ]
+    cuts = [0]
+    for number in range(1, max(stage_of_child.values()) + 1):
+        begins = next(n for n, of in enumerate(stage) if of is not None and of >= number)
+        ended = max(n for n in range(begins) if stage[n] is not None)
+        alone = (n for n in range(ended, begins) if sum(last_use[x] > n for x in nodes[: n + 1]) == 1)
+        cuts += [n for n in [next(alone, cuts[-1])] if n > cuts[-1]]
+    parts = []
+    for start, end in zip(cuts, [*cuts[1:], position[output.args[0]]]):
+        part, copies = fx.Graph(), {}
+        copies[nodes[start]] = part.placeholder("x")
+        for node in nodes[start + 1 : end + 1]:
+            copies[node] = part.node_copy(node, copies.__getitem__)
+        part.output(copies[nodes[end]])
+        parts.append(fx.GraphModule(graph, part))
+    return parts
+
+
 class TorchvisionBackbone(Trunk):
-    """One stage: all of it.
+    """Its stages are the parts that torchvision composes it of, as far as one map alone goes from each to the
+    next.
 
     Parameters
     ----------
@@ -75,7 +126,7 @@ class TorchvisionBackbone(Trunk):
         super().__init__()
         backbone = torchvision.models.get_model(name, weights=None)
         graph = trunk_of(backbone)
-        self.stages = nn.ModuleList([graph])
+        self.stages = nn.ModuleList(stages_of(graph))
         classifier = backbone.state_dict().keys() - graph.state_dict().keys()
         kept = {entry.split(".")[0] for entry in graph.state_dict()}
         self._heads = {entry.split(".")[0] for entry in classifier} - kept
@@ -83,12 +134,16 @@ class TorchvisionBackbone(Trunk):
 
     def _run(self, side: int) -> tuple[Tensor, int]:
         """The last maps of a film, without values, and the number of values in the largest of all maps."""
-        graph = _LargestMap(copy.deepcopy(self.stages[0]).to("meta").eval())
-        return graph.run(torch.empty(1, 1, side, side, device="meta")), graph.largest
+        x, largest = torch.empty(1, 1, side, side, device="meta"), 0
+        for stage in copy.deepcopy(self.stages).to("meta").eval():
+            graph = _LargestMap(stage)
+            x = graph.run(x)
+            largest = max(largest, graph.largest)
+        return x, largest
 
     def load_initial(self, content: bytes) -> None:
         """By torchvision's names, with or without what stands before them in collections of chest films."""
-        names = {name: name.removeprefix("stages.0.") for name in self.state_dict()}
+        names = {name: name.split(".", 2)[2] for name in self.state_dict()}
         layouts = [names]
         if all(name.startswith(FEATURES) for name in names.values()):
             layouts.append({own: name.removeprefix(FEATURES) for own, name in names.items()})
@@ -96,20 +151,20 @@ class TorchvisionBackbone(Trunk):
 
     def fold_norms(self) -> None:
         """Norms in front of a convolution, as half of a DenseNet's are, stay."""
-        (graph,) = self.stages
-        modules = dict(graph.named_modules())
-        for node in graph.graph.nodes:
-            if node.op != "call_module" or not isinstance(modules[node.target], nn.BatchNorm2d):
-                continue
-            before = node.args[0]
-            follows = before.op == "call_module" and isinstance(modules[before.target], nn.Conv2d)
-            if follows and len(before.users) == 1:
-                fused = fuse_conv_bn_eval(modules[before.target], modules[node.target])
-                graph.set_submodule(before.target, fused)
-                node.replace_all_uses_with(before)
-                graph.graph.erase_node(node)
-        graph.delete_all_unused_submodules()
-        graph.recompile()
+        for graph in self.stages:
+            modules = dict(graph.named_modules())
+            for node in graph.graph.nodes:
+                if node.op != "call_module" or not isinstance(modules[node.target], nn.BatchNorm2d):
+                    continue
+                before = node.args[0]
+                follows = before.op == "call_module" and isinstance(modules[before.target], nn.Conv2d)
+                if follows and len(before.users) == 1:
+                    fused = fuse_conv_bn_eval(modules[before.target], modules[node.target])
+                    graph.set_submodule(before.target, fused)
+                    node.replace_all_uses_with(before)
+                    graph.graph.erase_node(node)
+            graph.delete_all_unused_submodules()
+            graph.recompile()
 
     def largest_map(self, side: int) -> int:
         """Found by running the backbone without values."""

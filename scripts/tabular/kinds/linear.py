@@ -1,7 +1,7 @@
 """What the linear kinds share: ridge-penalised logistic regression on standardised variables.
 
 A missing value is replaced by the median of the patients that the model is fitted to, in the cross-validation
-those of the other folds.
+those of the other folds; of a category by their most frequent level.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ def filled(values: np.ndarray, median: np.ndarray) -> np.ndarray:
     return np.where(np.isnan(values), median, values)
 
 
-def medians(values: np.ndarray) -> np.ndarray:
-    """The lower median of each column's known values (one that occurs, so that sex stays 0 or 1); 0 where
-    none is known.
+def stand_ins(design: Design) -> np.ndarray:
+    """What stands for a missing value of each column: the lower median of the known ones (one that occurs, so
+    that sex stays 0 or 1), 0 where none is known; of a category its most frequent level, the first of equal
+    ones.
     """
-    return np.array(
-        [
-            np.quantile(known, 0.5, method="lower") if len(known := column[~np.isnan(column)]) else 0.0
-            for column in values.T
-        ]
-    )
+    known = [column[~np.isnan(column)] for column in design.values.T]
+    found = np.array([np.quantile(one, 0.5, method="lower") if len(one) else 0.0 for one in known])
+    for columns in design.categories:
+        counts = [known[column].sum() for column in columns]
+        found[columns] = np.eye(len(columns))[np.argmax(counts)] * bool(max(counts))
+    return found
 
 
 def refuse_one_class(labels: np.ndarray) -> None:
@@ -116,7 +117,7 @@ def _plain(value: object) -> object:
 def standardised(design: Design, labels: np.ndarray, penalty: float, kind: type[Linear] = Linear) -> Linear:
     """Fit to all patients of ``design``. ``StudyError`` where they are all of one class."""
     refuse_one_class(labels)
-    median = medians(design.values)
+    median = stand_ins(design)
     values = filled(design.values, median)
     mean, sd = values.mean(0), values.std(0)
     sd = np.where(sd > 0, sd, 1.0)

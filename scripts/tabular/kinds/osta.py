@@ -21,10 +21,10 @@ from scripts.common.cutoffs import rounded
 from scripts.tabular.kinds.linear import (
     Linear,
     filled,
-    medians,
     read_as,
     refuse_one_class,
     ridge_logistic,
+    stand_ins,
 )
 from scripts.tabular.predictors import Design, Predictor
 
@@ -56,7 +56,7 @@ def fit(design: Design, labels: np.ndarray, folds: np.ndarray, settings: Mapping
     """Fit slope and intercept of the probability to all patients of ``design`` (age, weight)."""
     refuse_one_class(labels)
     n = len(design.names)
-    index = Osta(design.names, medians(design.values), np.zeros(n), np.ones(n), WEIGHTS, 0.0)
+    index = Osta(design.names, stand_ins(design), np.zeros(n), np.ones(n), WEIGHTS, 0.0)
     values = index.raw(design)
     mean, sd = values.mean(), values.std() or 1.0
     coefficients, intercept = ridge_logistic(((values - mean) / sd)[:, None], labels, penalty=1.0)

@@ -546,6 +546,12 @@ def test_centres_shown_alike_are_refused(shipped):
         center["label"] = "Hospital A"
     with pytest.raises(StudyError, match="two centres are shown as 'Hospital A'"):
         read_config(raw)
+    raw["centers"][0]["label"] = "hospital  a"
+    with pytest.raises(StudyError, match="two centres are shown as"):
+        read_config(raw)
+    raw["centers"][1]["label"] = "Internal test set"
+    with pytest.raises(StudyError, match="centers: 'Internal test set' is what tables and figures call"):
+        read_config(raw)
 
 
 # ------------------------------------------------------------------------------------------- predictors
@@ -615,6 +621,17 @@ def test_a_predictor_that_can_not_be_is_refused_in_a_sentence(shipped, predictor
     with pytest.raises(StudyError) as error:
         with_predictors(shipped, predictors)
     assert said in str(error.value) and "centers[" in str(error.value)
+
+
+def test_two_predictors_of_one_look_are_refused(shipped):
+    for label, said in (
+        ("calcium ", "two predictors are shown as 'calcium  (mmol/L)'"),
+        ("Age (years)", "call something"),
+    ):
+        unit = "mmol/L" if label == "calcium " else None
+        other = {"column": "x", "unit": unit, "label": label}
+        with pytest.raises(StudyError, match=re.escape(said) if "(" in said else said):
+            with_predictors(shipped, {"other": other}, {"calcium": CALCIUM})
 
 
 def model_on(*names: str) -> dict:
