@@ -73,7 +73,7 @@ CONFIGS = {
             "fetched": {"kind": "features", "label": "模型 Fetched", "trunk": "resnet18"},
             "own": {
                 "kind": "features", "label": "模型 Own", "trunk": "resnet18", "init": "planted/trunk.pth",
-                "side": 320,
+                "side": 320, "grid": 4,
             },
         }
     },
