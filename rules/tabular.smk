@@ -29,7 +29,7 @@ rule fit_model:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1500),
+        mem_mb=grows(3000),
         runtime=grows(30),
     params:
         code=MODELS.code_of_tabular(code, "fit_model"),
@@ -60,7 +60,7 @@ rule score_model:
         "../envs/osteocxr.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1500),
+        mem_mb=grows(3000),
         runtime=grows(15),
     params:
         code=code("scripts/tabular/score_model.py", *MODELS.kinds_in_use()),

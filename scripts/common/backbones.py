@@ -1,6 +1,6 @@
 """Backbones that can look at a whole film, torchvision's and one of our own: names, sizes, smallest films.
 
-The sizes stand in ``backbones.csv``, counted once by torchvision 0.29, so that neither the config nor a rule
+The sizes stand in ``backbones.csv``, counted once (torchvision 0.29), so that neither the config nor a rule
 needs PyTorch for them: ``parameters`` of the network for one channel with one logit; ``least_side``, of the
 smallest film in pixels that the backbone takes; what a training step saves for the backward pass, per pixel
 of a film of 512 x 512, as ``saved_numbers`` (of 4 bytes, or 2 in bf16) and ``saved_bytes`` (places and
@@ -27,7 +27,7 @@ class Backbone(NamedTuple):
 
 @functools.cache
 def backbones() -> dict[str, Backbone]:
-    """All backbones by torchvision's name.
+    """All backbones by name.
 
     Left out are those that are built for one size of image (vit_*, maxvit_t) or judge an image at two depths
     (googlenet, inception_v3).
@@ -45,7 +45,7 @@ def backbone_named(name: str) -> Backbone:
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         advice = f"did you mean '{near[0]}'?" if near else "they are listed in scripts/common/backbones.csv"
-        raise ValueError(f"backbone '{name}' is none of torchvision's for films of any size; {advice}")
+        raise ValueError(f"backbone '{name}' is none of those for films of any size; {advice}")
     return known[name]
 
 

@@ -21,6 +21,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = command(__doc__, "the trunk's weights", many=False)
     parser.add_argument("--model", required=True, help="name of the model that the embeddings are for")
     parser.add_argument("--trunk", choices=tuple(TRUNKS), required=True, help="the trunk's name")
+    parser.add_argument("--grid", type=int, default=1, help="cells in a row and in a column of a film")
     parser.add_argument("--output", type=Path, required=True, help="CSV of the embeddings")
     given = parser.parse_args(arguments)
     with rule_log(given.log, "embed_films") as log:
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             given.cache,
             given.model,
             given.trunk,
+            given.grid,
             given.weights,
             given.output,
             given.device,

@@ -16,9 +16,11 @@ from scripts.common.log import Log
 from scripts.common.weights_files import IMAGENET
 from scripts.networks import progress
 from scripts.networks.arithmetic import exact_arithmetic, out_of_memory
+from scripts.networks.cells import pooling
 from scripts.networks.films import FilmStack
 from scripts.networks.machine.device import hold_device
 from scripts.networks.trunks.registry import new_trunk
+from scripts.networks.trunks.trunk import Trunk
 from scripts.networks.weights_file import verified_content
 
 
@@ -34,17 +36,20 @@ def cached_side(cache: Path) -> int:
 
 
 @torch.inference_mode()
-def embedding(trunk: torch.nn.Module, films: Tensor) -> Tensor:
-    """Means of a trunk's last maps over films ``(n, 1, side, side)`` and their mirror images: ``(n, width)``.
+def embedding(trunk: Trunk, films: Tensor, grid: int) -> Tensor:
+    """Means of a trunk's last maps over the cells of a grid, of films ``(n, 1, side, side)`` and their mirror
+    images: ``(n, grid**2 * width)``, cell after cell, row by row.
 
     The trunk's first convolution is summed over its channels, so it sees a film as a grey image in three
     channels. The film's z-score (mean 0, SD 1) stands in the place of ImageNet's normalisation, which makes
     every channel of its images so on average.
     """
-    return (trunk(films).mean((2, 3)) + trunk(films.flip(3)).mean((2, 3))) / 2
+    maps = (trunk(films) + trunk(films.flip(3))) / 2
+    cells = pooling(maps.shape[-1], grid).to(maps)
+    return (maps.flatten(2) @ cells).transpose(1, 2).flatten(1)
 
 
-def trunk_with(name: str, weights: Path, key: str) -> torch.nn.Module:
+def trunk_with(name: str, weights: Path, key: str) -> Trunk:
     """A trunk with the weights of a file, in evaluation mode.
 
     A file of torchvision's that a run can fetch must have the checksum in its name. ``StudyError`` names the
@@ -65,6 +70,7 @@ def embed_films(
     cache: Path,
     model: str,
     trunk_name: str,
+    grid: int,
     weights: Path,
     output: Path,
     device: str,
@@ -81,6 +87,7 @@ def embed_films(
     cache : folder with ``films.npy`` and ``index.csv``
     model : name of the model that the embeddings are for
     trunk_name, weights : a name of ``scripts/common/trunks.py``, and the file of its weights
+    grid : cells in a row and in a column of each film
 
     Raises
     ------
@@ -91,12 +98,12 @@ def embed_films(
     with hold_device(device, log.say) as place:
         trunk = trunk.to(place, memory_format=torch.channels_last)
         stack = FilmStack(cache, cached_side(cache), place)
-        log.say(progress.embedding(len(stack), trunk_name, place.type))
+        log.say(progress.embedding(len(stack), trunk_name, grid, place.type))
         try:
             with atomic_path(output) as part, part.open("w", encoding="utf-8", newline="") as file:
                 table = csv.writer(file, lineterminator="\n")
                 for n, film in enumerate(log.progress(stack.films, len(stack), "films")):
-                    values = embedding(trunk, stack.batch([film.row]))[0].tolist()
+                    values = embedding(trunk, stack.batch([film.row]), grid)[0].tolist()
                     if n == 0:
                         table.writerow([*EMBEDDINGS, *(f"e{k}" for k in range(len(values)))])
                     table.writerow([film.image_id, *(f"{value:.9g}" for value in values)])

@@ -87,7 +87,7 @@ def _place(
         whole = [before for count, _, before in found if count == len(needed)]
         if len(whole) > 1:
             raise refused(
-                f"holds several such backbones ('{whole[0]}...', '{whole[1]}...'); keep one of them"
+                f"holds several such backbones, under '{whole[0]}' and '{whole[1]}'; keep one of them"
             )
         if whole:
             return layout, whole[0]

@@ -266,14 +266,14 @@ def scoring(films: int, networks: int, precision: str, at_once: int, device: str
     return f"{films} films, {networks} networks, {precision}, {at_once} film(s) at once on {device}"
 
 
-def embedding(films: int, trunk: str, device: str) -> str:
+def embedding(films: int, trunk: str, grid: int, device: str) -> str:
     """A set's films are embedded."""
-    return f"{films} films through {trunk} on {device}"
+    return f"{films} films through {trunk}, means of {grid} x {grid} cells, on {device}"
 
 
 def downloading(name: str) -> str:
     """A weights file is fetched."""
-    return f"downloading {name}"
+    return f"fetching {name}"
 
 
 def downloaded(path: object, size: int, digest: str) -> str:

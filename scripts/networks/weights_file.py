@@ -1,9 +1,10 @@
-"""Files of weights to start from: their checksum, their download."""
+"""Files of weights to start from: their checksum, and where they come from."""
 
 from __future__ import annotations
 
 import hashlib
 import http.client
+import importlib.resources
 import shutil
 import urllib.error
 import urllib.request
@@ -12,11 +13,22 @@ from pathlib import Path
 from scripts.common.errors import StudyError
 from scripts.common.files import atomic_path
 from scripts.common.log import Log
+from scripts.common.weights_files import PACKAGED
 from scripts.networks import progress
 
 
+def _backbone(file: str) -> str:
+    """torchvision's name of the backbone of a file such as ``resnet18-f37072fd.pth``."""
+    return file.rpartition("-")[0]
+
+
 def _by_hand(target: Path) -> str:
-    backbone = target.stem.rpartition("-")[0]
+    if target.name in PACKAGED:
+        return (
+            f"Install the package that holds it ('make setup', or pip install"
+            f" {PACKAGED[target.name].requirement}), delete '{target}' where it is there, and run again."
+        )
+    backbone = _backbone(target.name)
     return (
         f"Fetch torchvision's file '{target.name}' on a machine with a network (its address: python -c 'from"
         f' torchvision.models import get_model_weights; print(get_model_weights("{backbone}").IMAGENET1K_V1'
@@ -24,13 +36,16 @@ def _by_hand(target: Path) -> str:
     )
 
 
-def named_checksum(path: Path) -> str:
-    """The hex digits of a name such as ``resnet18-f37072fd.pth``."""
-    return path.stem.rpartition("-")[2]
+def is_right(path: Path, digest: str) -> bool:
+    """Whether a fetched file has the SHA-256 that is known of it: all of it, or the digits in its name."""
+    packaged = PACKAGED.get(path.name)
+    if packaged is not None:
+        return digest == packaged.sha256
+    return digest.startswith(path.stem.rpartition("-")[2])
 
 
 def verified_content(path: Path) -> bytes:
-    """Content of a weights file whose name holds its checksum.
+    """Content of a file of IMAGENET.
 
     ``StudyError`` when it is absent or another file.
     """
@@ -38,10 +53,9 @@ def verified_content(path: Path) -> bytes:
         content = path.read_bytes()
     except OSError:
         raise StudyError(f"The ImageNet weights '{path}' are not there. {_by_hand(path)}") from None
-    if not hashlib.sha256(content).hexdigest().startswith(named_checksum(path)):
+    if not is_right(path, hashlib.sha256(content).hexdigest()):
         raise StudyError(
-            f"'{path}' is cut or another file: its SHA-256 does not begin with its name's digits."
-            f" {_by_hand(path)}"
+            f"'{path}' is cut or another file: its SHA-256 is not the known one. {_by_hand(path)}"
         )
     return content
 
@@ -65,8 +79,30 @@ def initial_content(init: str, weights: Path | None, key: str) -> bytes | None:
         ) from None
 
 
+def address_of(file: str) -> str:
+    """Where a file of IMAGENET comes from: torchvision's address, or that of a file in an installed package.
+
+    ``StudyError`` where that package is not installed or lacks the file.
+    """
+    if file not in PACKAGED:
+        from torchvision.models import get_model_weights
+
+        return get_model_weights(_backbone(file)).IMAGENET1K_V1.url
+    packaged = PACKAGED[file]
+    try:
+        path = Path(str(importlib.resources.files(packaged.module) / packaged.path))
+    except ModuleNotFoundError:
+        path = None
+    if path is None or not path.is_file():
+        raise StudyError(
+            f"The ImageNet weights '{file}' are not there: the package '{packaged.requirement}' is not"
+            f" installed, or is another one. {_by_hand(Path(file))}"
+        )
+    return path.resolve().as_uri()
+
+
 def fetch_weights(url: str, target: Path, log: Log, timeout: float = 60.0) -> None:
-    """Download ``url`` to ``target``, atomically, and only if its SHA-256 fits the target's name.
+    """Take ``url`` over to ``target``, atomically, and only if its SHA-256 is the one known of the target.
 
     Raises ``StudyError`` that says how to place the file by hand when there is no network or the file is
     wrong.
@@ -79,13 +115,13 @@ def fetch_weights(url: str, target: Path, log: Log, timeout: float = 60.0) -> No
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             reason = getattr(error, "reason", None) or type(error).__name__
             raise StudyError(
-                f"The ImageNet weights could not be downloaded ({reason}). {_by_hand(target)}"
+                f"The ImageNet weights '{target.name}' could not be fetched ({reason}). {_by_hand(target)}"
             ) from None
         with part.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256")
-        if not digest.hexdigest().startswith(named_checksum(target)):
+        if not is_right(target, digest.hexdigest()):
             raise StudyError(
-                f"The download of '{target.name}' is cut or another file (SHA-256 differs)."
+                f"What was fetched as '{target.name}' is cut or another file (SHA-256 differs)."
                 f" {_by_hand(target)}"
             )
     log.say(progress.downloaded(target, target.stat().st_size, digest.hexdigest()))

@@ -12,8 +12,8 @@ from scripts.common.contracts.cohort import COHORT, PREDICTIONS
 from scripts.common.errors import StudyError
 from scripts.tabular.predictors import Design
 
-MOST_COLUMNS = 8192
-"""Embeddings with more columns than any foundation model gives are probably another table."""
+MOST_COLUMNS = 8**2 * 1280
+"""Embeddings with more columns than a grid of 8 x 8 cells of the widest trunk are probably another table."""
 
 LARGEST = 1e30
 """Larger numbers, either way, are no embedding's; their squares would leave what a computer counts."""

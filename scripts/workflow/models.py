@@ -280,6 +280,10 @@ class Models:
         """The trunk that embeds films for a model."""
         return self._config.models[wildcards.model].trunk
 
+    def grid(self, wildcards: Wildcards) -> int:
+        """Cells in a row and in a column of each film that is embedded for a model."""
+        return self._config.models[wildcards.model].grid
+
     # ------------------------------------------------------------------------------------- tabular
 
     def _models_read(self, model: str) -> list[str]:
@@ -341,7 +345,7 @@ class Models:
 
     def settings(self, wildcards: Wildcards) -> dict[str, Any]:
         """The settings of a tabular model's fit."""
-        left_out = NOT_SETTINGS | {"embeddings", "trunk", "init", "side"}
+        left_out = NOT_SETTINGS | {"embeddings", "trunk", "init", "side", "grid"}
         model = plain(self._config.models[wildcards.model])
         return {name: value for name, value in model.items() if name not in left_out}
 

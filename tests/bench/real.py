@@ -150,7 +150,7 @@ class Bench:
             if len(there) < trial.seeds + wanted.external and not wanted.table:
                 began = time.monotonic()
                 print(f"{name}: begun", flush=True)
-                trial.train(wanted.cores, wanted.external)
+                trial.train(wanted.cores, wanted.external, wanted.again)
                 self.rows.add(trial.rows(wanted.external))
                 there = self.rows.of(trial, wanted.external)
                 print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)

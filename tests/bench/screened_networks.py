@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from scripts.common.errors import StudyError
 from scripts.networks.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
+from scripts.networks.trunks.efficientnet_lite0 import EfficientNetLite0
 from scripts.networks.trunks.resnet18 import BasicBlock
 
 
@@ -63,100 +63,19 @@ class PreNormLayer(EncoderLayer):
         return x + self.dropout(self.mlp(self.norm2(x)))
 
 
-class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow pads: the odd row or column of zeros lies at the end."""
+def pretrained_trunk(path: Path) -> EfficientNetLite0:
+    """EfficientNet-Lite0 with the weights of the file that ``tests.bench.screening_films`` put there.
 
-    def forward(self, x: Tensor) -> Tensor:
-        pad = []
-        for size, kernel, stride in zip(x.shape[:1:-1], self.kernel_size, self.stride):
-            whole = max((-(-size // stride) - 1) * stride + kernel - size, 0)
-            pad += [whole // 2, whole - whole // 2]
-        return self._conv_forward(F.pad(x, pad) if any(pad) else x, self.weight, None)
-
-
-def _norm(channels: int) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)
-
-
-class LiteBlock(nn.Module):
-    """Inverted residual block without squeeze-and-excitation, in the weights file's names."""
-
-    def __init__(self, channels_in: int, channels: int, kernel: int, stride: int, expand: int) -> None:
-        super().__init__()
-        hidden = channels_in * expand
-        self.skip = stride == 1 and channels_in == channels
-        if expand > 1:
-            self._expand_conv = nn.Conv2d(channels_in, hidden, 1, bias=False)
-            self._bn0 = _norm(hidden)
-        self.expand = expand > 1
-        self._depthwise_conv = SameConv(hidden, hidden, kernel, stride, groups=hidden, bias=False)
-        self._bn1 = _norm(hidden)
-        self._project_conv = nn.Conv2d(hidden, channels, 1, bias=False)
-        self._bn2 = _norm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self._bn0(self._expand_conv(x))) if self.expand else x
-        y = F.relu6(self._bn1(self._depthwise_conv(y)))
-        y = self._bn2(self._project_conv(y))
-        return x + y if self.skip else y
-
-
-LITE_STAGES = (
-    (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
-)
-"""Blocks, kernel, stride, expansion and channels of each stage of EfficientNet-Lite0 (Tan and Le 2019)."""
-
-
-class LiteTrunk(nn.Module):
-    """EfficientNet-Lite0 for one channel, up to its last map: 1280 channels, a thirty-second of the side.
-
-    The stem's weights are summed over the three colours: the same as a grey film given three times. Films
-    come z-scored; half of that is about the range from -1 to 1 that the weights were trained on.
+    Raises ``StudyError`` where the file is absent.
     """
-
-    channels = 1280
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._conv_stem = SameConv(1, 32, 3, 2, bias=False)
-        self._bn0 = _norm(32)
-        blocks, channels = [], 32
-        for repeats, kernel, stride, expand, width in LITE_STAGES:
-            for number in range(repeats):
-                blocks.append(LiteBlock(channels, width, kernel, stride if number == 0 else 1, expand))
-                channels = width
-        self._blocks = nn.ModuleList(blocks)
-        self._conv_head = nn.Conv2d(channels, self.channels, 1, bias=False)
-        self._bn1 = _norm(self.channels)
-
-    def forward(self, films: Tensor) -> Tensor:
-        x = F.relu6(self._bn0(self._conv_stem(films / 2)))
-        for block in self._blocks:
-            x = block(x)
-        return F.relu6(self._bn1(self._conv_head(x)))
-
-    def load(self, path: Path) -> None:
-        """Weights of an ``.npz`` that ``tests.bench.screening_films`` wrote; every entry has to fit.
-
-        Raises ``StudyError`` where the file is absent.
-        """
-        if not path.exists():
-            raise StudyError(
-                f"'{path}' is absent. Write it with 'python -m tests.bench.screening_films --weights FILE'."
-            )
-        with np.load(path) as stored:
-            state = {name: torch.from_numpy(stored[name].astype(np.float32)) for name in stored.files}
-        state["_conv_stem.weight"] = state["_conv_stem.weight"].sum(1, keepdim=True)
-        counters = {
-            name: value for name, value in self.state_dict().items() if name.endswith("num_batches_tracked")
-        }
-        self.load_state_dict(state | counters)
+    trunk = EfficientNetLite0()
+    try:
+        trunk.load_initial(path.read_bytes())
+    except FileNotFoundError:
+        raise StudyError(
+            f"'{path}' is absent. Put it there with 'python -m tests.bench.screening_films --weights FILE'."
+        ) from None
+    return trunk
 
 
 class ScreenedNetwork(HybridNetwork):
@@ -184,11 +103,10 @@ class ScreenedNetwork(HybridNetwork):
         self.before = nn.LayerNorm(width) if changes.feature_norm else nn.Identity()
         self.project = nn.Identity()
         if changes.trunk.startswith("lite"):
-            self.trunk = LiteTrunk()
             if lite is None:
                 raise ValueError("a pretrained trunk needs its weights file")
-            self.trunk.load(lite)
-            self.project = nn.Sequential(nn.Linear(LiteTrunk.channels, width), nn.LayerNorm(width))
+            self.trunk = pretrained_trunk(lite)
+            self.project = nn.Sequential(nn.Linear(self.trunk.width, width), nn.LayerNorm(width))
         elif changes.trunk_norm == "group":
             _group_norms(self.trunk)
         if changes.trunk_frozen:
@@ -254,7 +172,7 @@ def _group_norms(trunk: nn.Module) -> None:
             module.bn1, module.bn2 = _grouped(module.bn1), _grouped(module.bn2)
             if module.downsample is not None:
                 module.downsample[1] = _grouped(module.downsample[1])
-    trunk.bn1 = _grouped(trunk.bn1)
+    trunk.bn1 = trunk.stages[0].bn1 = _grouped(trunk.bn1)
 
 
 def _grouped(norm: nn.BatchNorm2d) -> nn.GroupNorm:

@@ -24,7 +24,7 @@ from scripts.networks.loop import learning_rate
 from scripts.networks.member import Member
 from scripts.networks.settings import Augmentation
 from scripts.statistics.delong import auc_interval, auc_with_covariance
-from tests.bench.screened_networks import LiteTrunk, ScreenedNetwork, share_between_films
+from tests.bench.screened_networks import ScreenedNetwork, pretrained_trunk, share_between_films
 from tests.bench.screening_films import decoded
 from tests.bench.screening_recipes import RECIPES, TASKS, Recipe
 
@@ -405,8 +405,7 @@ def anchor(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    trunk = LiteTrunk().to(inner.films.device).eval()
-    trunk.load(lite)
+    trunk = pretrained_trunk(lite).to(inner.films.device).eval()
 
     def features(stack: Stack) -> np.ndarray:
         parts = []

@@ -40,7 +40,7 @@ def work(wanted: Mapping, trainings: list, taken: Synchronized, rows: multiproce
     device = torch.device(wanted["device"])
     stacks, lanes = Stacks(Path(wanted["films"]), device), []
     free = [torch.cuda.Stream(device) if device.type == "cuda" else None for _ in range(wanted["lanes"])]
-    lite = Path(wanted["films"]) / "lite0.npz"
+    lite = Path(wanted["films"]) / "lite0.pth"
 
     def next_lane() -> bool:
         with taken.get_lock():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -95,16 +96,8 @@ def main() -> None:
                 wanted.out / f"simulated_{name}.npz", label_simulated=labels, fold_simulated=folds, **stored
             )
     if wanted.weights:
-        import torch
-
-        state = torch.load(wanted.weights, map_location="cpu", weights_only=True)
-        kept = {
-            k: v.numpy().astype(np.float16) for k, v in state.items() if not k.startswith("_fc") and v.ndim
-        }
-        # float16 can't hold every variance: these stay as they are
-        kept |= {k: state[k].numpy() for k in kept if k.endswith("running_var")}
-        np.savez(wanted.out / "lite0.npz", **kept)
-    for path in sorted(wanted.out.glob("*.npz")):
+        shutil.copyfile(wanted.weights, wanted.out / "lite0.pth")
+    for path in sorted(wanted.out.glob("*.[np]*")):
         print(f"{path.name}: {path.stat().st_size / 2**20:.1f} MiB")
 
 

@@ -15,6 +15,7 @@ import torchvision
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
+from scripts.networks.cells import pooling
 from scripts.networks.csv_tables import read_csv
 from scripts.networks.film_embeddings import embed_films, embedding
 from scripts.networks.films import FilmStack
@@ -33,9 +34,9 @@ def resnet18(tmp_path_factory):
     return network, path
 
 
-def embedded(cache, weights, folder, name="a"):
+def embedded(cache, weights, folder, name="a", grid=1):
     output = folder / f"{name}.csv"
-    embed_films(cache, "head", "resnet18", weights, output, "cpu", 1, Log(None, "test", echo=False))
+    embed_films(cache, "head", "resnet18", grid, weights, output, "cpu", 1, Log(None, "test", echo=False))
     return output
 
 
@@ -56,10 +57,37 @@ def test_an_embedding_is_the_mean_of_torchvisions_features_of_film_and_mirror_im
     assert len({tuple(row.values())[1:] for row in rows}) == 40
 
 
-def test_a_mirrored_film_has_the_same_embedding():
+@pytest.mark.parametrize("grid", [1, 3])
+def test_a_mirrored_film_has_the_same_embedding(grid):
     torch.manual_seed(1)
     trunk, films = ResNet18(8).eval(), torch.randn(2, 1, 64, 64)
-    torch.testing.assert_close(embedding(trunk, films.flip(3)), embedding(trunk, films))
+    torch.testing.assert_close(embedding(trunk, films.flip(3), grid), embedding(trunk, films, grid))
+
+
+def test_cells_are_means_by_area_and_lie_row_by_row():
+    """A grid that divides the map cuts it as ``avg_pool2d`` does; one that doesn't shares places out."""
+    torch.manual_seed(1)
+    maps = torch.randn(2, 5, 6, 6)
+    cells = (maps.flatten(2) @ pooling(6, 3)).view(2, 5, 3, 3)
+    torch.testing.assert_close(cells, torch.nn.functional.avg_pool2d(maps, 2))
+    finer = maps.repeat_interleave(4, 2).repeat_interleave(4, 3)  # 24 x 24: 6 places of it to a cell
+    shared = (maps.flatten(2) @ pooling(6, 4)).view(2, 5, 4, 4)
+    torch.testing.assert_close(shared, torch.nn.functional.avg_pool2d(finer, 6))
+    torch.testing.assert_close(pooling(7, 4).sum(0), torch.ones(16))
+
+
+def test_a_grid_gives_the_means_of_its_cells(cache, resnet18, tmp_path):
+    whole = read_csv(embedded(cache, resnet18[1], tmp_path), ())
+    rows = read_csv(embedded(cache, resnet18[1], tmp_path, "grid", grid=3), ())
+    values = np.array([[float(row[f"e{k}"]) for k in range(9 * 512)] for row in rows]).reshape(-1, 9, 512)
+    means = np.array([[float(row[f"e{k}"]) for k in range(512)] for row in whole])
+    np.testing.assert_allclose(values.mean(1), means, atol=1e-5)
+    trunk = ResNet18().eval()
+    trunk.load_initial(resnet18[1].read_bytes())
+    film = FilmStack(cache, 96).batch([7])
+    with torch.no_grad():
+        maps = (trunk(film) + trunk(film.flip(3)))[0] / 2
+    np.testing.assert_allclose(values[7].T.reshape(512, 3, 3), maps.numpy(), atol=1e-5)
 
 
 def test_a_second_run_by_the_command_gives_the_same_bytes(cache, resnet18, tmp_path):
@@ -96,5 +124,5 @@ def test_a_file_that_does_not_fit_is_refused_with_its_key(cache, resnet18, tmp_p
         embedded(cache, tmp_path / "fold.pt", tmp_path)
     cut = tmp_path / "resnet18-f37072fd.pth"
     cut.write_bytes(resnet18[1].read_bytes())
-    with pytest.raises(StudyError, match=r"models\.head\.init: .*SHA-256 does not begin"):
+    with pytest.raises(StudyError, match=r"models\.head\.init: .*SHA-256 is not the known one"):
         embedded(cache, cut, tmp_path)

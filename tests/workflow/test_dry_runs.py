@@ -204,6 +204,7 @@ use rule train_fold as train_elsewhere with:
         films="my films/train/films.npy",
         index="my films/train/index.csv",
         weights="my weights/start.pt",
+        views="my views/views.json",
     output:
         weights="my {model} folds/{run}/weights.pt",
         history="my {model} folds/{run}/history.csv",
@@ -214,9 +215,9 @@ use rule train_fold as train_elsewhere with:
 """,
         encoding="utf-8",
     )
-    for name in ("my films/internal_test", "my films/train", "my weights"):
+    for name in ("my films/internal_test", "my films/train", "my weights", "my views"):
         (study.path / name).mkdir(parents=True)
-        for file in ("films.npy", "index.csv", "0.pt", "1.pt", "start.pt"):
+        for file in ("films.npy", "index.csv", "0.pt", "1.pt", "start.pt", "views.json"):
             (study.path / name / file).touch()
     targets = ["my deep scores/internal_test.csv", "my deep folds/1/weights.pt"]
     text = study.snakemake("-n", "-p", "--", *targets)
@@ -230,9 +231,28 @@ use rule train_fold as train_elsewhere with:
     )
     assert "--log logs/score_elsewhere/deep_internal_test.log" in scoring
     assert """--cache "$(dirname 'my films/train/index.csv')" --model deep --run 1 """ in training
-    assert (
-        """--weights 'my weights/start.pt' --output "$(dirname 'my deep folds/1/weights.pt')" """ in training
-    )
+    assert "--weights 'my weights/start.pt' --views 'my views/views.json' --output " in training
+    assert """--output "$(dirname 'my deep folds/1/weights.pt')" """ in training
+
+
+def test_views_are_made_once_before_all_trainings_of_their_network(fresh_study):
+    study = fresh_study("kept_views")
+    trunk = study.path / "trunk.pth"
+    trunk.touch()
+
+    def ask(raw):
+        raw["models"]["deep"] |= {"init": str(trunk)}
+        raw["models"]["deep"].setdefault("training", {}).update(trained_stages=0, views=4)
+
+    study.edit_config(ask)
+    text = study.snakemake("-n", "-p", "--", "results/models/deep/out_of_fold.csv")
+    commands = [line.strip() for line in text.splitlines() if "python -m scripts.networks" in line]
+    making = [line for line in commands if "cache_views" in line]
+    assert len(making) == 1 and len(commands) == 6
+    assert """--output "$(dirname state/cache/views/deep/views.json)" """ in making[0]
+    for line in commands:
+        assert f"--weights {trunk}" in line
+        assert line in making or "--views state/cache/views/deep/views.json --output" in line
 
 
 def test_no_command_names_a_file_again(study):

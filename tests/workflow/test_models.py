@@ -45,6 +45,15 @@ def test_networks_of_one_side_share_a_cache(models):
     assert models.cache("index.csv", "train")(of(model="head")) == "state/cache/224/train/index.csv"
 
 
+def test_views_are_kept_for_those_that_ask_for_some(models):
+    assert models.views(of(model="deep")) == [] and models.with_views() == "(?!)"
+    kept = {"init": "imagenet", "architecture": {"trunk_width": 64}}
+    kept["training"] = {"trained_stages": 0, "views": 4}
+    asked = Models(shipped(models={"kept": {"like": "deep", **kept}}))
+    assert asked.views(of(model="kept")) == "state/cache/views/kept/views.json"
+    assert asked.with_views() == "kept" and asked.views(of(model="deep")) == []
+
+
 def test_each_seed_is_a_training_of_its_own(models):
     assert models.runs("deep") == ["0", "1", "2", "3", "4"]
     assert models.runs("second")[:3] == ["0", "0_seed_1", "1"] and len(models.runs("second")) == 10
@@ -96,10 +105,11 @@ def test_a_networks_settings_hold_its_own_alone(models):
     assert json.loads(without.training_settings(of(model="deep"))) == settings["deep"]
 
 
-def test_the_code_of_a_network_is_that_of_its_kind_alone(models):
+def test_the_code_of_a_network_is_that_of_its_kind_and_trunk_alone(models):
     asked = []
     models.code_of_network(lambda *files: asked.append(files), "train_fold")(of(model="deep"))
-    assert asked == [("scripts/networks/train_fold.py", "scripts/networks/kinds/hybrid.py")]
+    of_trunk = "scripts/networks/trunks/resnet18.py"
+    assert asked == [("scripts/networks/train_fold.py", "scripts/networks/kinds/hybrid.py", of_trunk)]
     assert models.kinds_in_use() == [
         f"scripts/tabular/kinds/{k}.py" for k in ("features", "logistic", "osta", "trees")
     ]

@@ -10,12 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from scipy.special import ndtr
 
+from scripts.common.config import read_config
+from scripts.common.config.files import read_config_file
 from scripts.common.errors import StudyError
 from tests.bench import real
+from tests.bench.bone_films import MEAN, SD, bones, plant_bone, traits
 from tests.bench.films import simulated
 from tests.bench.real_recipes import read_recipes
-from tests.bench.real_studies import Hospitals, Task
+from tests.bench.real_studies import ROOT, Hospitals, Task, code_copy
 from tests.bench.real_tables import auc_text, difference_text, half_of
 
 PATIENTS = {"hospital_a": 24, "hospital_b": 8}
@@ -189,14 +193,50 @@ def test_a_difference_is_paired():
     assert auc_text(labels, labels) == "1.000"
 
 
+def test_planted_bone_is_told_by_nothing_else_and_changes_bones_alone(films, tmp_path):
+    hospitals = Hospitals(films)
+    center = hospitals.centers[0]
+    none, some = (plant_bone(hospitals, center, dose, tmp_path / str(dose)) for dose in (0, 5))
+    assert none.equals(some)
+    given = traits(hospitals, center)
+    told = given.loc[:, given.std() > 0]
+    assert abs(told.corrwith(some)).max() < 1e-9 and len(told.columns) == 2  # all are of one age
+    for name in ("P000", "P001"):
+        before = cv2.imread(str(films / f"hospital_a/films/{name}.png"), -1)
+        assert (cv2.imread(str(tmp_path / f"0/{name}.png"), -1) == before).all()
+        change = cv2.imread(str(tmp_path / f"5/{name}.png"), -1).astype(float) - before
+        where = bones(before)
+        assert (change[where < 0.001] == 0).all()
+        fall = -change[where > 0.9].mean() / before[where > 0.9].mean()
+        share = float(ndtr((MEAN - some[name]) / SD))
+        assert fall == pytest.approx(0.05 * share, abs=0.006)
+
+
+def test_the_copy_of_the_workflow_is_made_once_and_is_whole(tmp_path):
+    copy = code_copy(tmp_path)
+    assert copy == code_copy(tmp_path)
+    for name in (
+        "Snakefile",
+        "rules/networks.smk",
+        "scripts/networks/train_fold.py",
+        "profiles/default/config.yaml",
+    ):
+        assert (copy / name).read_bytes() == (ROOT / name).read_bytes()
+    assert not (copy / "tests").exists() and not (copy / ".git").exists()
+
+
 @pytest.mark.parametrize("name", ["bone", "Sex", "sex_permuted", "sex_covered_2", ""])
 def test_an_unknown_task_is_refused(name, films, tmp_path):
     with pytest.raises(StudyError, match="--labels"):
         real.Study(Hospitals(films), Task.of(name), {}, tmp_path)._write_base()
 
 
-def test_the_shipped_recipes_are_whole_entries():
+def test_the_shipped_recipes_are_models_of_a_config():
     recipes = read_recipes()
     assert next(iter(recipes)) == "anchor"
-    for recipe in recipes.values():
-        assert "kind" in recipe.model and not {"like", "role", "label"} & recipe.model.keys()
+    raw = read_config_file(ROOT / "config.yaml")
+    models = {name: recipe.with_seeds(2) for name, recipe in recipes.items()}
+    config = read_config({**raw, "models": {**raw["models"], **models}})
+    assert {name: config.models[name].role for name in models} == {
+        name: "ablation" if recipe.network else "baseline" for name, recipe in recipes.items()
+    }

@@ -210,8 +210,9 @@ class NetworkModel(Model):
     init: str = Field(
         "imagenet",
         description=(
-            "What the trunk starts from: `imagenet` (torchvision's file under `weights/`), the path of a file"
-            " of weights, or `random`. A network that a fold trained is refused."
+            "What the trunk starts from: `imagenet` (a file under `weights/` that the run fetches), the path"
+            " of a file of weights by torchvision's or timm's names, or `random`. A network that a fold"
+            " trained is refused."
         ),
     )
     seeds: int = Field(
@@ -234,7 +235,7 @@ class NetworkModel(Model):
 
     @property
     def trunk_name(self) -> str:
-        """torchvision's name of the trunk."""
+        """Name of the trunk, or torchvision's of the backbone."""
         raise NotImplementedError
 
     @property
@@ -257,7 +258,7 @@ class NetworkModel(Model):
         if self.init == "imagenet" and self.trunk_name not in IMAGENET:
             raise ValueError(
                 f"init 'imagenet' is known for {', '.join(IMAGENET)}; give the path of a file of"
-                f" torchvision's weights of {self.trunk_name}, or 'random'"
+                f" weights of {self.trunk_name}, or 'random'"
             )
         return self
 
@@ -375,15 +376,16 @@ class Hybrid(NetworkModel):
 
 
 class WholeFilm(NetworkModel):
-    """A torchvision backbone over the whole film."""
+    """A backbone over the whole film."""
 
-    kind: Literal["whole_film"] = Field(description="A torchvision backbone over the whole film.")
+    kind: Literal["whole_film"] = Field(description="A backbone over the whole film.")
     backbone: str = Field(
         "resnet18",
         description=(
-            "The backbone by torchvision's name, its first convolution for one channel, with one logit on the"
-            " mean of its last maps. resnet18 and densenet121 are tested; others are tried as torchvision"
-            " builds them. Those for one size of image (`vit_*`) are refused."
+            "`resnet18`, `efficientnet_lite0`, or another backbone by torchvision's name, its first"
+            " convolution for one channel, with one logit on the mean of its last maps. densenet121 is"
+            " tested; others are tried as torchvision builds them. Those for one size of image (`vit_*`) are"
+            " refused."
         ),
     )
     side: int = Field(512, ge=32, le=4096, description="Side in pixels that the film is resized to.")
@@ -488,8 +490,18 @@ class Features(Model):
             " number. Every film of every set needs a row."
         ),
     )
-    trunk: Literal["resnet18"] | None = Field(
+    trunk: Literal["resnet18", "efficientnet_lite0"] | None = Field(
         None, description="In place of `embeddings`: a trunk with which the run makes them itself."
+    )
+    grid: int = Field(
+        1,
+        ge=1,
+        le=8,
+        description=(
+            "With `trunk`: the film is cut into `grid` x `grid` cells, and the mean of the trunk's last maps"
+            " over each cell is a part of the embedding; 1: the mean over the film. Where in the film"
+            " something is then counts."
+        ),
     )
     init: str = Field(
         "imagenet", description="The trunk's weights: `imagenet`, or the path of a file of weights."
@@ -498,22 +510,29 @@ class Features(Model):
         448, ge=32, le=4096, description="Side in pixels that a film is resized to for the trunk."
     )
     penalties: list[Positive] = Field(
-        [1.0, 10.0, 100.0, 1000.0, 10000.0],
+        [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6],
         min_length=1,
-        description="Ridge penalties to choose among, inside the training folds.",
+        description=(
+            "Ridge penalties to choose among, inside the training folds. Where the largest or the smallest is"
+            " chosen, the log says so."
+        ),
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> Features:
         if (self.embeddings is None) == (self.trunk is None):
             raise ValueError("give exactly one of 'embeddings' (a file) and 'trunk' (the run makes them)")
+        if self.trunk is None and self.grid != 1:
+            raise ValueError(
+                f"grid ({self.grid}) is of embeddings that the run makes; give a 'trunk' or no grid"
+            )
         if self.trunk is not None and self.init == "random":
             raise ValueError("init: a trunk of random weights embeds nothing; give 'imagenet' or a file")
         return self
 
     @property
     def trunk_name(self) -> str | None:
-        """torchvision's name of the trunk that makes the embeddings; None where they are given."""
+        """The trunk that makes the embeddings; None where they are given."""
         return self.trunk
 
 

@@ -17,7 +17,7 @@ class WholeFilmArchitecture:
 
     Attributes
     ----------
-    backbone : torchvision's name
+    backbone : a name of ``backbones.csv``
     side : rows and columns of a film, in pixels
     dropout : share of the features that is left out in training
 

@@ -121,7 +121,7 @@ def test_models_stand_in_the_order_of_the_files_whatever_order_the_merge_has():
         ({"n": NETWORK, "h": {"kind": "features", "trunk": "resnet18", "init": "random"}}, "embeds nothing"),
         ({"n": {"kind": "whole_film", "backbone": "resnet50"}}, "'imagenet' is known for resnet18"),
         ({"n": {"kind": "whole_film", "backbone": "resnet81"}}, "did you mean 'resnet18'?"),
-        ({"n": {"kind": "whole_film", "backbone": "nothing"}}, "none of torchvision's for films of any size"),
+        ({"n": {"kind": "whole_film", "backbone": "nothing"}}, "none of those for films of any size"),
         (
             {"n": {"kind": "whole_film", "backbone": "alexnet", "init": "random", "side": 40}},
             "side (40) is too small for alexnet; set at least 63",
