@@ -373,11 +373,24 @@ def check_bf16(
         )
 
 
+def of_views(config: Config) -> int:
+    """Bytes that the kept views of all networks take a film, where they are known."""
+    from scripts.networks.kinds.registry import architecture_class
+
+    total = 0
+    for network in networks_of(config).values():
+        views, trained = network.training.views, network.training.trained_stages
+        if views:
+            architecture = architecture_class(network.kind)(**network.geometry)
+            total += 2 * (1 + views) * (architecture.view_numbers(trained) or 0)
+    return total
+
+
 def space_needed(config: Config | None) -> tuple[float, str]:
     """Bytes that a run is likely to write into this folder, and what the number counts.
 
     A real centre's films are kept twice, as de-identified DICOM and as PNG, and once more at each size that
-    a model looks at, with two bytes a pixel.
+    a model looks at, with two bytes a pixel; of a network with kept views what they take.
     """
     if config is None or config.synthetic:
         return SIMULATED_GB * GB, "a simulated study"
@@ -388,7 +401,7 @@ def space_needed(config: Config | None) -> tuple[float, str]:
         if Path(center.films).is_dir():
             found = scan_folder(center.films)
             n_films, n_bytes = n_films + len(found), n_bytes + sum(one.size for one in found)
-    cached = sum(2 * side * side for side in sides_of(config)) * n_films
+    cached = (sum(2 * side * side for side in sides_of(config)) + of_views(config)) * n_films
     return 2 * n_bytes + cached + GB, f"{n_films} films of {n_bytes / GB:.1f} GB in all"
 
 
@@ -614,7 +627,8 @@ def check_left_over(config: Config) -> Iterator[Finding]:
     from scripts.common.vocabulary import FORMER_FOLDERS
 
     former = [Path(name) for name in FORMER_FOLDERS if Path(name).is_dir()]
-    former += [path for path in sorted(Path("state/cache").glob("*/")) if not path.name.isdecimal()]
+    caches = sorted(Path("state/cache").glob("*/"))
+    former += [path for path in caches if not path.name.isdecimal() and path.name != "views"]
     if former:
         yield Finding(
             "Leftover",
@@ -631,11 +645,14 @@ def check_left_over(config: Config) -> Iterator[Finding]:
             "mv results/bundle <a folder outside of results>",
         )
     gone = [path for path in sorted(Path("results/models").glob("*/")) if path.name not in config.models]
+    kept = [name for name, network in networks_of(config).items() if network.training.views]
+    gone += [path for path in sorted(Path("state/cache/views").glob("*/")) if path.name not in kept]
     if gone:
         yield Finding(
             "Leftover",
             "note",
-            f"of models that the config doesn't have: {', '.join(map(str, gone))}",
+            "of models that the config doesn't have, or views that it doesn't ask for:"
+            f" {', '.join(map(str, gone))}",
             f"rm -r {' '.join(map(str, gone))}",
         )
 

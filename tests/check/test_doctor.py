@@ -295,6 +295,10 @@ def test_space_follows_from_the_films(folder):
     assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2, "its films are cached at another size"
     config.models["third"] = second
     assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2, "two networks share a cache"
+    training = second.training.model_copy(update={"trained_stages": 0, "views": 4})
+    config.models["third"] = second.model_copy(update={"training": training})
+    of_views = 3 * 2 * 5 * 4 * 512
+    assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2 + of_views, "five views of four blocks"
 
 
 def test_config_and_paths(folder):
@@ -408,6 +412,12 @@ def test_what_version_0_1_0_and_models_of_before_left_is_told_and_kept(folder):
     for name in (NETWORK, "of_before"):
         (folder / "results/models" / name).mkdir(parents=True)
     (folder / "state/cache/96/train").mkdir(parents=True)
+    (found,) = doctor.check_left_over(config)
+    assert found.line == "rm -r results/models/of_before"
+    (folder / "state/cache/views" / NETWORK).mkdir(parents=True)
+    (found,) = doctor.check_left_over(config)
+    assert found.line == f"rm -r results/models/of_before state/cache/views/{NETWORK}", "none are kept"
+    config.models[NETWORK].training.views = 4
     (found,) = doctor.check_left_over(config)
     assert found.line == "rm -r results/models/of_before"
     for name in ("results/deep", "results/boosting", "state/cache/train", "results/bundle"):
