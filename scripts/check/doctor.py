@@ -15,6 +15,7 @@ import csv
 import functools
 import importlib.metadata
 import json
+import math
 import os
 import re
 import shutil
@@ -491,6 +492,27 @@ def check_paths_and_key(config: Config, files: Sequence[str] = ("config.yaml",))
         yield Finding("Key", "fix", str(error))
 
 
+def _embedding_rows(header: Sequence[str], rows: Iterator[list[str]]) -> tuple[int, int, int]:
+    """The rows behind the ``header`` of a file of embeddings: all, those of an image that stood before, and
+    those with a value that is no finite number.
+    """
+    at = header.index("image_id") if "image_id" in header else 0
+    n, bad, seen = 0, 0, set()
+    for row in filter(None, rows):
+        n += 1
+        seen.add(row[at].strip() if at < len(row) else "")
+        bad += len(row) != len(header) or not all(map(_finite, (*row[:at], *row[at + 1 :])))
+    return n, n - len(seen), bad
+
+
+def _finite(text: str) -> bool:
+    """Whether a cell holds a number."""
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
 def check_models(config: Config) -> Iterator[Finding]:
     """The models that a run makes, and the embeddings that the user brings."""
     if config.handover is not None or config.tables is not None:
@@ -510,7 +532,7 @@ def check_models(config: Config) -> Iterator[Finding]:
             with Path(model.embeddings).open(encoding="utf-8-sig", newline="") as stream:
                 rows = csv.reader(stream)
                 header = [column.strip() for column in next(rows, [])]
-                n = sum(bool(row) for row in rows)
+                n, twice, bad = _embedding_rows(header, rows)
         except (OSError, UnicodeDecodeError, csv.Error):
             yield Finding("Models", "fix", f"{where}: '{model.embeddings}' is no CSV in UTF-8")
             continue
@@ -520,6 +542,14 @@ def check_models(config: Config) -> Iterator[Finding]:
                 "fix",
                 f"{where}: '{model.embeddings}' needs the column 'image_id', a column per number behind it"
                 " and a row per film",
+            )
+        elif twice or bad:
+            yield Finding(
+                "Models",
+                "fix",
+                f"{where}: '{model.embeddings}' holds {twice} image(s) twice, and values that are missing or"
+                f" no numbers in {bad} of {n} rows",
+                "give one row per image id, with a number in every column",
             )
         else:
             yield Finding("Models", "ok", f"{where}: {n} films, {len(header) - 1} numbers each")

@@ -382,6 +382,12 @@ def test_models_are_listed_with_their_trainings_and_embeddings(folder):
         ("image_id,e0,e1\nI1,0.5,1\nI2,0.25,2\n", "ok", "models.head.embeddings: 2 films, 2 numbers each"),
         ("file,e0\nI1,0.5\n", "fix", "needs the column 'image_id'"),
         ("image_id,e0\n", "fix", "a row per film"),
+        (
+            "e0,image_id\n1,I1\n2,I1\n",
+            "fix",
+            "1 image(s) twice, and values that are missing or no numbers in 0",
+        ),
+        ("image_id,e0,e1\nI1,1,x\nI2,1\nI3,nan,1\nI4,,1\nI5,1,1\n", "fix", "no numbers in 4 of 5 rows"),
     ):
         (folder / "e.csv").write_text(text)
         _, found = doctor.check_models(config)
