@@ -84,6 +84,7 @@ rule cache_views:
     threads: CFG.networks.cpu_threads
     resources:
         mem_mb=grows(4000),
+        disk_mb=MODELS.views_mb,
         runtime=grows(1440),
         gpu=CFG.networks.gpus_per_fold,
         device=MODELS.device_asked(),

@@ -14,7 +14,9 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,40 +82,50 @@ what those are made of, so that a further word or table makes nothing run again.
 """
 
 
-def _declared(path: Path, names: set[str]) -> str:
+class _Statement(NamedTuple):
+    """A statement of a module: its canonical text, the names that it binds, and all that stand in it."""
+
+    text: str
+    binds: frozenset[str]
+    names: frozenset[str]
+
+
+class _Parsed(NamedTuple):
+    """A file: its canonical text, the files of ``scripts`` that it imports, the names that it takes (pairs of
+    module and name, ``*`` for a whole module), and its statements where it is one of DECLARATIONS.
+    """
+
+    text: str
+    imports: tuple[Path, ...]
+    taken: frozenset[tuple[str, str]]
+    statements: tuple[_Statement, ...]
+
+
+def _declared(statements: Sequence[_Statement], names: set[str]) -> str:
     """The canonical text of a module's statements that bind ``names``, and of those that they refer to."""
-    body = _without_docstrings(ast.parse(path.read_text(encoding="utf-8"))).body
-    bound = {
-        name.id: node
-        for node in body
-        for name in ast.walk(node)
-        if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
-    }
-    bound |= {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+    bound = {name: place for place, one in enumerate(statements) for name in one.binds}
     todo, kept = set(names), set()
     while todo:
-        node = bound.get(todo.pop())
-        if node is not None and node not in kept:
-            kept.add(node)
-            todo |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
-    return "".join(ast.dump(node) for node in body if node in kept)
+        place = bound.get(todo.pop())
+        if place is not None and place not in kept:
+            kept.add(place)
+            todo |= statements[place].names
+    return "".join(statements[place].text for place in sorted(kept))
 
 
 def _text(root: Path, path: Path, files: list[Path]) -> str:
     """What of one file counts for code in ``files``: all of it, or of DECLARATIONS what is taken."""
-    whole = _parsed(root, path)[0]
-    if path.relative_to(root).as_posix() not in DECLARATIONS:
-        return whole
+    parsed = _parsed(root, path)
+    if not parsed.statements:
+        return parsed.text
     module = ".".join(path.relative_to(root).with_suffix("").parts)
-    names = {name for file in files for taken, name in _parsed(root, file)[2] if taken == module}
-    return whole if "*" in names else _declared(path, names)
+    names = {name for file in files for taken, name in _parsed(root, file).taken if taken == module}
+    return parsed.text if "*" in names else _declared(parsed.statements, names)
 
 
 @functools.cache
-def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...], frozenset[tuple[str, str]]]:
-    """The canonical text of one file, the files of ``scripts`` that it imports, and the names that it takes:
-    pairs of module and name, ``*`` for a whole module.
-    """
+def _parsed(root: Path, path: Path) -> _Parsed:
+    """A file, read once."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     found: set[Path] = set()
     taken: set[tuple[str, str]] = set()
@@ -136,7 +148,17 @@ def _parsed(root: Path, path: Path) -> tuple[str, tuple[Path, ...], frozenset[tu
                 file = _module_file(root, name)
                 if file is not None and file != path:
                     found.add(file)
-    return ast.dump(_without_docstrings(tree)), tuple(sorted(found)), frozenset(taken)
+    body = _without_docstrings(tree).body
+    declares = path.relative_to(root).as_posix() in DECLARATIONS
+    statements = tuple(map(_statement, body)) if declares else ()
+    return _Parsed(ast.dump(tree), tuple(sorted(found)), frozenset(taken), statements)
+
+
+def _statement(node: ast.stmt) -> _Statement:
+    names = [one for one in ast.walk(node) if isinstance(one, ast.Name)]
+    binds = {one.id for one in names if isinstance(one.ctx, ast.Store)}
+    binds |= {node.name} if isinstance(node, ast.FunctionDef) else set()
+    return _Statement(ast.dump(node), frozenset(binds), frozenset(one.id for one in names))
 
 
 def import_graph(*entries: str | Path, root: Path = ROOT, leaves: bool = True) -> list[Path]:
@@ -149,7 +171,7 @@ def import_graph(*entries: str | Path, root: Path = ROOT, leaves: bool = True) -
         if path in seen or (not leaves and path.relative_to(root).as_posix() in LEAVES):
             continue
         seen.add(path)
-        todo.extend(_parsed(root, path)[1])
+        todo.extend(_parsed(root, path).imports)
     return sorted(seen)
 
 

@@ -6,6 +6,7 @@ Matplotlib takes each character from the first family of a list that has it.
 from __future__ import annotations
 
 import contextlib
+import logging
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -67,6 +68,8 @@ def characters_of(family: str) -> frozenset[int]:
     """
     from matplotlib import font_manager
 
+    # what it remarks on weights of other families concerns nobody; a character without a font is refused here
+    logging.getLogger(font_manager.__name__).setLevel(logging.ERROR)
     try:
         path = font_manager.findfont(font_manager.FontProperties(family=[family]), fallback_to_default=False)
     except ValueError:

@@ -42,22 +42,24 @@ def _wide(character: str) -> bool:
     return unicodedata.east_asian_width(character) in "WF"
 
 
-def _between(last: str, first: str, language: str) -> str:
-    """What a line break becomes: a space, but in Chinese nothing between two characters of full width and
-    nothing beside full-width punctuation.
+def _between(last: str, first: str, spaced: bool) -> str:
+    """What a line break becomes: a space, but where words don't stand apart nothing between two characters of
+    full width and nothing beside full-width punctuation.
     """
-    if language != "zh":
+    if spaced:
         return " "
     punctuation = any(_wide(one) and unicodedata.category(one).startswith("P") for one in (last, first))
     return "" if punctuation or (_wide(last) and _wide(first)) else " "
 
 
-def unwrapped(text: str, language: str = "en") -> str:
-    """Rendered Markdown with each paragraph, item and heading on one line."""
+def unwrapped(text: str, spaced: bool = True) -> str:
+    """Rendered Markdown with each paragraph, item and heading on one line; ``spaced``: of a language whose
+    words stand apart.
+    """
     lines: list[str] = []
     for line in map(str.strip, text.strip().splitlines()):
         if line and lines and lines[-1] and not line.startswith(_STARTS) and not lines[-1].startswith("#"):
-            lines[-1] += _between(lines[-1][-1], line[0], language) + line
+            lines[-1] += _between(lines[-1][-1], line[0], spaced) + line
         else:
             lines.append(line)
     return "\n".join(lines)

@@ -10,15 +10,25 @@ from typing import NamedTuple
 
 
 class TrunkFacts(NamedTuple):
-    """A trunk's stages, of which the last ones may train alone, and the channels of its last map."""
+    """A trunk's stages, of which the last ones may train alone, and the channels of its last map; of each
+    stage the channels of its map, and how many pixels of the picture's side one of its places stands for.
+    """
 
     stages: int
     width: int
+    maps: tuple[tuple[int, int], ...]
 
 
 RESNET18, EFFICIENTNET_LITE0 = "resnet18", "efficientnet_lite0"
 
-TRUNKS = {RESNET18: TrunkFacts(stages=5, width=512), EFFICIENTNET_LITE0: TrunkFacts(stages=9, width=1280)}
+TRUNKS = {
+    RESNET18: TrunkFacts(5, 512, ((64, 4), (64, 4), (128, 8), (256, 16), (512, 32))),
+    EFFICIENTNET_LITE0: TrunkFacts(
+        9,
+        1280,
+        ((32, 2), (16, 2), (24, 4), (40, 8), (80, 16), (112, 16), (192, 32), (320, 32), (1280, 32)),
+    ),
+}
 """By name; a ResNet-18 is this wide with 64 channels in its first stage."""
 
 
@@ -27,3 +37,14 @@ def transformer_width(trunk: str, channels: int) -> int:
     ``channels`` in its first stage; 256 behind another trunk, whose last map is wider than few films need.
     """
     return 8 * channels if trunk == RESNET18 else 256
+
+
+def map_numbers(trunk: str, trained: int, side: int) -> int:
+    """Numbers of the map of a picture of ``side`` x ``side`` pixels that goes into a trunk's last ``trained``
+    stages; the picture itself goes into the first one.
+    """
+    facts = TRUNKS[trunk]
+    if trained == facts.stages:
+        return side**2
+    channels, pixels = facts.maps[-1 - trained]
+    return channels * (-(-side // pixels)) ** 2

@@ -27,10 +27,6 @@ ACCEPTED, QUARANTINED, REJECTED = "accepted", "quarantined", "rejected"
 PASS, REVIEW, REJECT = "pass", "review", "reject"
 """Verdicts on a film's exposure, of the rules and of a reader (who gives no ``review``)."""
 
-FURTHER = "also known: "
-"""Begins the note of the complete cases where they need a value of a predictor of the study's own, too; the
-predictors' names follow."""
-
 EXCLUSIONS = (
     "secondary_osteoporosis",
     "high_density_foreign_body",
@@ -66,6 +62,10 @@ EVERYONE_POSITIVE = "everyone_positive"
 
 TREAT_ALL, TREAT_NONE = "all", "none"
 """The two strategies that stand beside the models in decision curves (Vickers and Elkin 2006)."""
+
+ALSO_KNOWN = "also known: "
+"""Begins the note of the complete cases where they need a value of a predictor of the study's own, too; the
+predictors' names follow."""
 
 # ---------------------------------------------------------------------------------------------- network
 

@@ -25,7 +25,9 @@ from scripts.networks.training_store import PRODUCTS, Store, key_of
 SAME_BYTES = {HYBRID: ("450b82b3958e7412",)}
 """By kind, the code hashes of releases whose training gives the bytes that today's gives: 0.1.0.
 
-Where a change of the loop or of the kind changes the weights, its row goes.
+So it is with the settings that it didn't know at the defaults of ``HybridArchitecture`` and ``Training``, the
+norm on the blocks' features off; but one that had learned nothing would begin once more today. Where a change
+of the loop or of the kind changes the weights, its row goes.
 """
 
 

@@ -33,6 +33,9 @@ class Architecture(Protocol):
     def frozen_part(self) -> dict[str, object]:
         """What decides what ``frozen`` gives, beside weights and frozen stages."""
 
+    def view_numbers(self, trained_stages: int) -> int | None:
+        """How many numbers ``frozen`` gives of a film; None where that is known to the network alone."""
+
     def parameter_count(self) -> int:
         """Number of weights."""
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from scripts.common.code_hash import ROOT
 from scripts.common.contracts.report import CHECKLIST
+from scripts.common.language import LANGUAGES
 from scripts.report.prose import Prose
 
 CHECKLISTS = ROOT / "report" / "checklists"
@@ -68,7 +69,7 @@ def answers(facts: dict[str, Any]) -> dict[str, str]:
 
 def filled(name: str, prose: Prose) -> list[Filled]:
     """All items of a checklist, in their order, with the run's own statements."""
-    decided, pick = answers(prose.facts), 1 if prose.language == "zh" else 0
+    decided, pick = answers(prose.facts), LANGUAGES.index(prose.language)
     out = []
     for entry in read_checklist(name)["items"]:
         says = entry.get("says")

@@ -17,6 +17,7 @@ from scripts.common.numbers import is_missing
 from scripts.common.scores import SAME_SCORE
 from scripts.common.strata import SLACK
 from scripts.common.study_models import StudyModel
+from scripts.common.trunks import RESNET18, TRUNKS, transformer_width
 from scripts.common.vocabulary import (
     ABLATION,
     ACCEPTED,
@@ -132,6 +133,40 @@ class Network(Model):
         if self.kind == "hybrid":
             return self.settings["architecture"]["grid"] * self.settings["architecture"]["block_size"]
         return self.settings["side"]
+
+    @property
+    def trunk(self) -> str:
+        """Name of what looks at the pixels, as the config has it."""
+        return self.settings["architecture"]["trunk"] if self.kind == "hybrid" else self.settings["backbone"]
+
+    @property
+    def features(self) -> int:
+        """Values of a block's feature behind the trunk, of a hybrid."""
+        if self.trunk == RESNET18:
+            return 8 * self.settings["architecture"]["trunk_width"]
+        return TRUNKS[self.trunk].width
+
+    @property
+    def width(self) -> int:
+        """Width of a hybrid's Transformer."""
+        net = self.settings["architecture"]
+        return net["width"] or transformer_width(self.trunk, net["trunk_width"])
+
+    @property
+    def departures(self) -> list[str]:
+        """In what a hybrid differs from the paper's network: names of these keys."""
+        net, train = self.settings["architecture"], self.settings["training"]
+        layers = net["layers"] > 0
+        found = {
+            "trunk": self.trunk != RESNET18,
+            "trunk_sees": net["trunk_sees"] == "film",
+            "feature_norm": net["feature_norm"],
+            "layer_order": layers and net["layer_order"] == "pre_norm",
+            "read_out": layers and net["read_out"] == "token_and_mean",
+            "optimizer": train["optimizer"] == "adamw",
+            "trained_stages": train["trained_stages"] != "all",
+        }
+        return [name for name, differs in found.items() if differs]
 
 
 def start_of(settings: Mapping[str, Any]) -> str:

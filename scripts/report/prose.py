@@ -16,6 +16,7 @@ from typing import Any
 from jinja2 import Environment
 
 from scripts.common import numbers as fmt
+from scripts.common.language import WRITING
 from scripts.common.templates import template_environment, unwrapped
 from scripts.common.vocabulary import NO_VALUE
 from scripts.report.facts import Group, start_of
@@ -69,7 +70,8 @@ class Prose:
 
     def _unwrapped(self, text: str) -> str:
         """Running text; what was left out leaves no empty line, since headings and items part it."""
-        return unwrapped("\n".join(line for line in text.splitlines() if line.strip()), self.language)
+        lines = "\n".join(line for line in text.splitlines() if line.strip())
+        return unwrapped(lines, WRITING[self.language].spaced)
 
     def _rendered(self, file: str) -> str:
         return self._unwrapped(self._environment.get_template(file).render(self.facts))

@@ -49,7 +49,7 @@ def report_html(run: RunFiles) -> str:
     environment = template_environment(TEMPLATES, autoescape=True)
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("report.css", "report.js"))
     return environment.get_template("report.html.j2").render(
-        lang=report.words.say("html_lang"),
+        lang=report.words.writing.page,
         title=study["title"],
         synthetic=run.synthetic,
         words=report.words,

@@ -17,7 +17,7 @@ from scripts.common.catalogue import CATALOGUE
 from scripts.common.contracts import shared
 from scripts.common.contracts.cohort import COHORT
 from scripts.common.contracts.contract import OUTCOMES, ROW_NAMES, Contract, matches, with_interval
-from scripts.common.vocabulary import FURTHER, INTERNAL_TEST, TRAIN
+from scripts.common.vocabulary import ALSO_KNOWN, INTERNAL_TEST, TRAIN
 from scripts.share.breakdowns import (
     Breakdown,
     Cells,
@@ -292,7 +292,7 @@ def _analyses(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> Non
     main = {(row["set"], row["model"]): row for row in rows if row["analysis"] == "main"}
     changes = [name for name in rules.columns if name.endswith(CHANGE)]
     for row in rows:
-        if row["note"].startswith(FURTHER) and sets.smallest > 1:
+        if row["note"].startswith(ALSO_KNOWN) and sets.smallest > 1:
             # who lacks a predictor is no part that the breakdowns know
             _hide(row, set(rules.columns) - set(rules.keys))
         of_main = main.get((row["set"], row["model"]), {})

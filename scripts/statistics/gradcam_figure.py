@@ -68,6 +68,22 @@ def films_to_show(films_tables: Sequence[str | Path], policy: str) -> Collection
     return {image for table in tables for image in table["image_id"][showable(table["burned_in"], policy)]}
 
 
+def shares_of(evidence: np.ndarray, scale: float) -> np.ndarray:
+    """Evidence as colours show it, -1 to 1: the square root of its share of the scale, with its sign.
+
+    Where a network is sure, its logit hardly follows the film any more and the evidence is small; without the
+    root such a film's map would be blank beside others.
+    """
+    return np.sign(evidence) * np.sqrt(np.minimum(np.abs(evidence) / scale, 1))
+
+
+def marks_of(scale: float) -> list[float]:
+    """Evidence to write at the bar: 0, the scale cut to one digit, and a quarter of that, both ways."""
+    digit = 10.0 ** np.floor(np.log10(scale))
+    high = float(np.floor(scale / digit) * digit)
+    return [-high, -high / 4, 0.0, high / 4, high]
+
+
 def window(film: np.ndarray) -> np.ndarray:
     """Grey values (m, m) scaled for display: 1st percentile black, 99th white."""
     low, high = np.percentile(film, [1, 99])
@@ -89,7 +105,7 @@ def _said(axis, text: str) -> None:
 def _draw_case(
     left, right, film: np.ndarray, share: np.ndarray, shown: bool, title: str, language: Language
 ) -> None:
-    """A film and its map; ``share`` (m, m) is the evidence as a share of the scale, -1 to 1."""
+    """A film and its map; ``share`` (m, m) is the evidence as colours show it, -1 to 1."""
     for axis in (left, right):
         _tile(axis)
     left.set_title(title, loc="left", fontsize=matplotlib.rcParams["xtick.labelsize"])
@@ -107,7 +123,8 @@ def _draw_case(
 def _tell_why(axis, kind: str, room: str, language: Language) -> None:
     """Why no case of ``kind`` is shown: a tile that says so, or a line where nothing was learned."""
     if kind == UNLEARNED:
-        axis.text(0, 0, language.say(UNLEARNED), va="bottom", transform=axis.transAxes)
+        said = axis.text(0, 1, language.say(UNLEARNED), va="top", transform=axis.transAxes)
+        said.set_in_layout(False)  # it runs over the row
         return
     axis.set_axis_on()
     _tile(axis)
@@ -136,7 +153,7 @@ def draw_gradcam(
     kinds = CASE_KINDS if learned else (UNLEARNED,)
     blocks = [(kind, np.flatnonzero((cases["kind"] == kind) & ~at_random)) for kind in kinds]
     scale = scale_of(evidence)
-    shares = np.clip(evidence / scale, -1, 1)
+    shares = shares_of(evidence, scale)
     if at_random.any():
         blocks.append(("random_sample", np.flatnonzero(at_random)))
     rows = [
@@ -183,7 +200,7 @@ def draw_gradcam(
             shown = may_show is None or case["image_id"] in may_show
             _draw_case(left, right, films[members[place]], shares[members[place]], shown, title, language)
     bar = figure.colorbar(
-        ScalarMappable(Normalize(-scale, scale), EVIDENCE),
+        ScalarMappable(Normalize(-1, 1), EVIDENCE),
         ax=list(axes.flat),
         orientation="horizontal",
         fraction=0.025,
@@ -191,6 +208,10 @@ def draw_gradcam(
         aspect=50,
         shrink=0.5,
         extend="both" if (np.abs(evidence) > scale).any() else "neither",
+    )
+    marks = marks_of(scale)
+    bar.set_ticks(
+        shares_of(np.array(marks), scale), labels=[f"{mark:g}".replace("-", "\u2212") for mark in marks]
     )
     bar.set_label(language.say("relevance"))
     bar.outline.set_visible(False)

@@ -50,10 +50,10 @@ def listing_page(files: Sequence[Path], title: str, language: Language, syntheti
         for name, paths in by_folder["figures"].items()
         for title in [titles[f"figures/{name}"]]
     )
-    code = language.say("html_lang")
     warning = f'<p class="warning">{say(language.say("synthetic"))}</p>\n' if synthetic else ""
     return (
-        f'<!DOCTYPE html>\n<html lang="{code}">\n<head>\n<meta charset="utf-8">\n<meta name="viewport"'
+        f'<!DOCTYPE html>\n<html lang="{language.writing.page}">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport"'
         ' content="width=device-width, initial-scale=1">\n'
         f"<title>{say(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{warning}<h1>{words('title')}:"
         f" {say(title)}</h1>\n"

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from scripts.common.contracts.statistics import SENSITIVITY
 from scripts.common.cutoffs import at_most
 from scripts.common.seeds import sub_seed
-from scripts.common.vocabulary import CLINICAL, FURTHER
+from scripts.common.vocabulary import ALSO_KNOWN, CLINICAL
 from scripts.statistics.delong import NONE, auc_with_covariance, influences, no_interval
 from scripts.statistics.performance import bootstrap_interval, joint_draws, ratio, wilson
 from scripts.statistics.scored_cohort import ScoredCohort
@@ -91,7 +91,7 @@ def analyses(
     needed = [*(name for name in CLINICAL if name in variables), *further]
     if needed:
         complete = _known(frame[needed]).all(axis=1).to_numpy(dtype=bool)
-        note = FURTHER + ", ".join(further) if further else ""
+        note = ALSO_KNOWN + ", ".join(further) if further else ""
         found.append(Analysis("complete_cases", complete, labels, note))
     return found
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.common.files import atomic_path, write_text
-from scripts.common.language import Language
+from scripts.common.language import WRITING, Language, Writing
 from scripts.common.manuscript_tables import ManuscriptTable
 
 
@@ -28,7 +28,7 @@ class Table:
     body: Sequence[Sequence[str]]
     notes: Sequence[str] = field(default_factory=tuple)
     warning: str = ""
-    language: str = "en"
+    writing: Writing = WRITING["en"]
     landscape: bool = False
 
 
@@ -39,7 +39,7 @@ def three_line(table: ManuscriptTable, words: Language, synthetic: bool) -> Tabl
         body.append([block.heading(words)])
         body += [[str(entry) for entry in row] for row in block.rows]
     warning = words.say("synthetic") if synthetic else ""
-    return Table(table.caption, table.head, body, table.notes, warning, words.code, table.landscape)
+    return Table(table.caption, table.head, body, table.notes, warning, words.writing, table.landscape)
 
 
 _STYLE = """
@@ -79,7 +79,7 @@ def to_html(table: Table) -> str:
     wide = ' class="wide"' if table.landscape else ""
     notes = "".join(f"<p>{say(note)}</p>\n" for note in table.notes)
     return (
-        f'<!DOCTYPE html>\n<html lang="{"zh-CN" if table.language == "zh" else "en"}">\n<head>\n'
+        f'<!DOCTYPE html>\n<html lang="{table.writing.page}">\n<head>\n'
         '<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{say(table.caption)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
         f'{warning}<div class="scroll"><table{wide}>\n<caption>{say(table.caption)}</caption>\n'
@@ -135,7 +135,7 @@ def _write(
     paragraph.paragraph_format.line_spacing = 1.0
 
 
-def _set_language(style, language: str) -> None:
+def _set_language(style, writing: Writing) -> None:
     """The language of a Word style's text, for line breaks and the spelling check."""
     from docx.oxml import OxmlElement
     from docx.oxml.ns import qn
@@ -144,7 +144,7 @@ def _set_language(style, language: str) -> None:
     properties.get_or_add_rFonts().set(qn("w:eastAsia"), "SimSun")
     mark = OxmlElement("w:lang")
     mark.set(qn("w:val"), "en-GB")
-    mark.set(qn("w:eastAsia"), "zh-CN" if language == "zh" else "en-GB")
+    mark.set(qn("w:eastAsia"), writing.word)
     properties.append(mark)
 
 
@@ -177,7 +177,7 @@ def write_docx(table: Table, path: str | Path) -> None:
     caption.paragraph_format.keep_with_next = True
     normal = document.styles["Normal"]
     normal.font.size, normal.font.name = Pt(size), "Times New Roman"
-    _set_language(normal, table.language)
+    _set_language(normal, table.writing)
     columns = len(table.head)
     grid = document.add_table(rows=1 + len(table.body), cols=columns)
     grid.alignment = WD_TABLE_ALIGNMENT.CENTER
@@ -195,8 +195,8 @@ def write_docx(table: Table, path: str | Path) -> None:
         for j, (cell, text) in enumerate(zip(cells, row, strict=True)):
             paragraph = cell.paragraphs[0]
             heading = len(row) == 1
-            chinese = table.language == "zh"  # Chinese characters have no italics
-            _write(paragraph, text, size, italic=heading and not chinese, bold=heading and chinese)
+            italics = table.writing.italics
+            _write(paragraph, text, size, italic=heading and italics, bold=heading and not italics)
             paragraph.paragraph_format.keep_with_next = heading or i == 0
             paragraph.paragraph_format.space_before = Pt(3 if heading and i > 1 else 0)
             paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if j == 0 else WD_ALIGN_PARAGRAPH.CENTER

@@ -6,11 +6,13 @@ Methods that take wildcards are input or params functions.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from snakemake.io import ancient
-from snakemake.iocontainers import Wildcards
+from snakemake.iocontainers import Namedlist, Wildcards
 
 from scripts.common.config import Config
 from scripts.common.config.models import order_of
@@ -187,6 +189,14 @@ class Models:
         """Input function: the record of the views that a training draws from, where they are kept."""
         kept = self._config.models[wildcards.model].training.views > 0
         return f"state/cache/views/{wildcards.model}/views.json" if kept else []
+
+    def views_mb(self, wildcards: Wildcards, input: Namedlist) -> int:
+        """Space on the disk for a network's views, MB; 0 where the job alone can say it."""
+        options = self._config.models[wildcards.model].training
+        architecture = self._architecture(wildcards.model)
+        films = Path(input.films).stat().st_size / (2 * architecture.side**2)
+        numbers = architecture.view_numbers(options.trained_stages) or 0
+        return math.ceil(2 * films * (1 + options.views) * numbers / 1e6)
 
     def with_views(self) -> str:
         """The networks whose films' views are kept, as a wildcard's pattern."""

@@ -12,6 +12,7 @@ of the network's code or settings begins anew.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -65,16 +66,16 @@ class Plan:
     folds: int
 
     @classmethod
-    def of(cls, folder: Path, cores: int, config_file: Path) -> Plan:
-        """The plan of a config's study, whose films are made in ``folder`` unless they are there."""
+    def of(cls, scratch: Path, cores: int, config_file: Path) -> Plan:
+        """The plan of a config's study, whose films are made below ``scratch`` unless they are there."""
+        folder = scratch / "studies" / hashlib.sha256(config_file.read_bytes()).hexdigest()[:12]
         folder.mkdir(parents=True, exist_ok=True)
-        code = code_copy(folder)
+        code = code_copy(scratch)
         shutil.copyfile(config_file, folder / "config.yaml")
         config: Config = read_config(read_config_file(config_file))
         models, name = Models(config), config.main_network
         side = models.side(name)
         cache = folder / f"state/cache/{side}/train"
-        # Snakemake finds what is there by itself, and makes it anew where the config has changed
         snakemake(code, folder, [f"state/cache/{side}/train/index.csv"], cores)
         asked = SimpleNamespace(model=name)
         settings, kind = models.training_settings(asked), models.kind(asked)
@@ -211,8 +212,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     absent = [level for level in asked if level not in here]
     if absent:
         raise StudyError(f"--levels: this machine has no {absent[0]}; it has {', '.join(here)}.")
-    plan = Plan.of(wanted.scratch.resolve(), wanted.cores, wanted.config)
-    rows = Rows(plan.study / "collapse.jsonl")
+    scratch = wanted.scratch.resolve()
+    plan, rows = Plan.of(scratch, wanted.cores, wanted.config), Rows(scratch / "collapse.jsonl")
     if not wanted.table:
         with ThreadPoolExecutor(wanted.cores) as pool:
             waiting = [

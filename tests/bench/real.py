@@ -150,7 +150,7 @@ class Bench:
             if len(there) < trial.seeds + wanted.external and not wanted.table:
                 began = time.monotonic()
                 print(f"{name}: begun", flush=True)
-                trial.train(wanted.cores, wanted.external)
+                trial.train(wanted.cores, wanted.external, wanted.again)
                 self.rows.add(trial.rows(wanted.external))
                 there = self.rows.of(trial, wanted.external)
                 print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
@@ -227,14 +227,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     wanted.scratch.mkdir(parents=True, exist_ok=True)
     bench = Bench(wanted)
     tasks = [Task.of(name) for name in wanted.labels.split(",")]
-    parts, all_found = [f"{processor()}; code {_commit()}"], []
+    print(f"{processor()}; code {_commit()}", flush=True)
+    all_found = []
     for task in tasks:
         text, found = part_of(bench, task)
         if found is not None:
-            parts.append(text)
+            print(f"\n{text}\n", flush=True)
             all_found.append(found)
-    parts += [permuted_tasks(all_found), doses(all_found)]
-    print("\n" + "\n\n".join(filter(None, parts)))
+    for text in filter(None, (permuted_tasks(all_found), doses(all_found))):
+        print(f"\n{text}")
 
 
 if __name__ == "__main__":

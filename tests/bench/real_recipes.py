@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,9 +119,23 @@ class Trial:
         ending = f"_seed_{seed}" if seed else ""
         return [run for run in self._models.runs(self.recipe.name) if run.partition("_")[0] + ending == run]
 
-    def train(self, cores: int, external: bool) -> None:
+    def _clear(self, again: bool) -> None:
+        """Take away what another recipe of the name has made; what a stopped bench of this one made stays
+        unless it shall be made ``again``. Finished folds come back from the workflow's own store, by their
+        key.
+        """
+        folder = self.study.path / "results/models" / self.recipe.name
+        mark = folder / "trial.txt"
+        if again or not mark.is_file() or mark.read_text(encoding="utf-8") != self.key:
+            shutil.rmtree(folder, ignore_errors=True)
+            (self.study.path / f"state/cache/views/{self.recipe.name}/views.json").unlink(missing_ok=True)
+            folder.mkdir(parents=True)
+            mark.write_text(self.key, encoding="utf-8")
+
+    def train(self, cores: int, external: bool, again: bool = False) -> None:
         """Have the workflow make the recipe's scores."""
         name = self.recipe.name
+        self._clear(again)
         targets = [f"results/models/{name}/out_of_fold.csv"]
         if external:
             targets += [f"results/models/{name}/scores/{center}.csv" for center in self.study.externals]

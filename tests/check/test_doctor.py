@@ -295,6 +295,10 @@ def test_space_follows_from_the_films(folder):
     assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2, "its films are cached at another size"
     config.models["third"] = second
     assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2, "two networks share a cache"
+    training = second.training.model_copy(update={"trained_stages": 0, "views": 4})
+    config.models["third"] = second.model_copy(update={"training": training})
+    of_views = 3 * 2 * 5 * 4 * 512
+    assert doctor.space_needed(config)[0] == needed + 3 * 2 * 64**2 + of_views, "five views of four blocks"
 
 
 def test_config_and_paths(folder):
@@ -378,6 +382,12 @@ def test_models_are_listed_with_their_trainings_and_embeddings(folder):
         ("image_id,e0,e1\nI1,0.5,1\nI2,0.25,2\n", "ok", "models.head.embeddings: 2 films, 2 numbers each"),
         ("file,e0\nI1,0.5\n", "fix", "needs the column 'image_id'"),
         ("image_id,e0\n", "fix", "a row per film"),
+        (
+            "e0,image_id\n1,I1\n2,I1\n",
+            "fix",
+            "1 image(s) twice, and values that are missing or no numbers in 0",
+        ),
+        ("image_id,e0,e1\nI1,1,x\nI2,1\nI3,nan,1\nI4,,1\nI5,1,1\n", "fix", "no numbers in 4 of 5 rows"),
     ):
         (folder / "e.csv").write_text(text)
         _, found = doctor.check_models(config)
@@ -408,6 +418,12 @@ def test_what_version_0_1_0_and_models_of_before_left_is_told_and_kept(folder):
     for name in (NETWORK, "of_before"):
         (folder / "results/models" / name).mkdir(parents=True)
     (folder / "state/cache/96/train").mkdir(parents=True)
+    (found,) = doctor.check_left_over(config)
+    assert found.line == "rm -r results/models/of_before"
+    (folder / "state/cache/views" / NETWORK).mkdir(parents=True)
+    (found,) = doctor.check_left_over(config)
+    assert found.line == f"rm -r results/models/of_before state/cache/views/{NETWORK}", "none are kept"
+    config.models[NETWORK].training.views = 4
     (found,) = doctor.check_left_over(config)
     assert found.line == "rm -r results/models/of_before"
     for name in ("results/deep", "results/boosting", "state/cache/train", "results/bundle"):

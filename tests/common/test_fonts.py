@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from matplotlib import font_manager
 
 from scripts.common import fonts
+from scripts.common.code_hash import ROOT
 from scripts.common.config import Config
 from scripts.common.errors import StudyError
 
@@ -103,3 +107,15 @@ def test_labels_are_looked_at_before_a_run_where_they_need_a_font(only_base):
         "tables.models: '网络'": "网络",
         "tables.sets: 's'": "s",
     }
+
+
+def test_matplotlibs_remarks_on_fonts_reach_no_reader():
+    """In a process of its own, as the doctor is one; Matplotlib remarks on a font's weight once a process."""
+    ask = (
+        "from matplotlib import font_manager\n"
+        "from scripts.common import fonts\n"
+        "for family in sorted({font.name for font in font_manager.fontManager.ttflist}):\n"
+        "    fonts.characters_of(family)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == done.stderr == ""

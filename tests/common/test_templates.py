@@ -5,6 +5,7 @@ from __future__ import annotations
 import jinja2
 import pytest
 
+from scripts.common.language import WRITING
 from scripts.common.templates import template_environment, templates_hash, unwrapped
 
 
@@ -42,5 +43,5 @@ def test_a_hash_sees_an_edit_in_any_folder_and_a_new_name(tmp_path):
 )
 def test_wrapped_lines_become_running_text(language, wrapped, running):
     running = running or "## Head\ntext goes on\n- item more\n- next\n| a |\n| b |"
-    assert unwrapped(wrapped, language) == running
-    assert unwrapped(running, language) == running
+    assert unwrapped(wrapped, WRITING[language].spaced) == running
+    assert unwrapped(running, WRITING[language].spaced) == running

@@ -100,6 +100,13 @@ def test_a_finished_fold_is_taken_over_and_nothing_is_trained(cache, settings, s
     assert "an earlier release" not in again and again.endswith("optimiser steps: 0\n")
 
 
+def test_the_settings_that_0_1_0_didnt_know_are_at_their_old_values_by_default(cache, settings, study):
+    """A config that gives them in full, with the norm off, is the one of 0.1.0."""
+    settings["architecture"] |= {"feature_norm": False, "trunk": "resnet18", "width": None}
+    settings["training"] |= {"optimizer": "sgd", "trained_stages": "all", "trunk_norms": "batch", "views": 0}
+    assert run(cache, settings, study).endswith("optimiser steps: 0\n")
+
+
 def test_a_network_of_another_name_is_taken_over_too(cache, settings, study):
     assert run(cache, settings, study, model="other").endswith("optimiser steps: 0\n")
 
@@ -116,6 +123,14 @@ def test_a_network_of_another_name_is_taken_over_too(cache, settings, study):
         (
             lambda s: s["architecture"].update(positions="none"),
             "'models.net.architecture.positions' is 'none' and was not known then",
+        ),
+        (
+            lambda s: s["architecture"].update(feature_norm=True),
+            "'models.net.architecture.feature_norm' is True and was not known then. Put the config",
+        ),
+        (
+            lambda s: s["training"].update(optimizer="adamw"),
+            "'models.net.training.optimizer' is 'adamw' and was not known then",
         ),
         (lambda s: s.update(init=__file__), f"'models.net.init' is '{__file__}' and was 'random'"),
         (lambda s: s["architecture"].update(layers=1), "'models.net.architecture.layers' is 1 and was 2"),

@@ -124,5 +124,5 @@ def test_a_file_that_does_not_fit_is_refused_with_its_key(cache, resnet18, tmp_p
         embedded(cache, tmp_path / "fold.pt", tmp_path)
     cut = tmp_path / "resnet18-f37072fd.pth"
     cut.write_bytes(resnet18[1].read_bytes())
-    with pytest.raises(StudyError, match=r"models\.head\.init: .*SHA-256 does not begin"):
+    with pytest.raises(StudyError, match=r"models\.head\.init: .*SHA-256 is not the known one"):
         embedded(cache, cut, tmp_path)

@@ -7,10 +7,11 @@ import torch
 from scripts.common.errors import StudyError
 from scripts.common.files import write_text
 from scripts.common.log import Log
+from scripts.networks.cells import pooling
 from scripts.networks.csv_tables import csv_text, read_csv
 from scripts.networks.films import FilmStack
 from scripts.networks.gradcam import choose_cases, draw_cases, evidence_map, explain_cases
-from scripts.networks.kinds.hybrid import HybridNetwork, pooling
+from scripts.networks.kinds.hybrid import HybridNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.training_store import weights_bytes
 

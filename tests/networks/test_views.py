@@ -92,6 +92,26 @@ def test_a_view_is_what_the_frozen_stages_give_of_it(cache, frozen, weights, tmp
     assert not torch.equal(*x)
 
 
+@pytest.mark.parametrize(
+    ("kind", "architecture"),
+    [
+        ("hybrid", {"trunk_sees": "block"}),
+        ("hybrid", {"trunk_sees": "film", "block_size": 41}),
+        ("hybrid", {"trunk": "efficientnet_lite0", "trunk_sees": "film", "width": 16}),
+        ("whole_film", {"backbone": "efficientnet_lite0", "side": 90, "dropout": 0.0}),
+    ],
+)
+def test_how_many_numbers_are_kept_is_known_before(settings, kind, architecture):
+    given = settings["architecture"] | architecture if kind == "hybrid" else architecture
+    built = architecture_class(kind)(**given)
+    network = new_network(kind, built).eval()
+    films = torch.zeros(1, 1, built.side, built.side)
+    for trained in range(len(network.trunk.stages) + 1):
+        network.freeze(trained, fixed_norms=False)
+        assert network.frozen(films).numel() == built.view_numbers(trained), trained
+    assert architecture_class("whole_film")("densenet121", 64, 0.0).view_numbers(0) is None
+
+
 def test_neither_order_nor_number_of_films_matters(cache, frozen, weights, tmp_path):
     """Five films of the forty in another order, and two views of the three."""
     order, folder = [21, 4, 33, 0, 12], tmp_path / "few"

@@ -60,16 +60,43 @@ CONFIGS = {
         },
         "statistics": {"primary_contrast": None},
     },
+    "trunks that stay as they start": {
+        "models": {
+            "deep": {
+                "kind": "hybrid", "label": "模型 Deep", "init": "planted/lite.pth",
+                "architecture": {
+                    "trunk": "efficientnet_lite0", "trunk_sees": "film", "layers": 2,
+                    "layer_order": "pre_norm", "read_out": "token_and_mean",
+                },
+                "training": {"optimizer": "adamw", "trained_stages": 0, "views": 8},
+            },
+            "thawed": {
+                "kind": "hybrid", "label": "模型 Thawed", "architecture": {"feature_norm": False},
+                "training": {
+                    "trained_stages": 2, "thaw_epoch": 3, "trunk_norms": "fixed", "trunk_rate": 0.15,
+                },
+            },
+            "film": {
+                "kind": "whole_film", "label": "模型 Film", "backbone": "efficientnet_lite0",
+                "init": "planted/lite.pth", "training": {"optimizer": "adamw", "trunk_norms": "fixed"},
+            },
+        },
+        "statistics": {"primary_contrast": ["deep", "thawed"]},
+    },
     "two networks, a network's parts, and trunks": {
         "models": {
             **with_changes(deep={"architecture": {"positions": "none"}}),
             "mean": {"like": "deep", "label": "模型 Mean", "architecture": {"layers": 0}},
             "global": {"like": "deep", "label": "模型 Global", "training": {"local_weight": 0}},
+            "kept": {
+                "like": "deep", "label": "模型 Kept", "init": "planted/trunk.pth",
+                "training": {"trained_stages": 1, "views": 16},
+            },
             "stack": {**BASE, "label": "模型 Stack", "predictors": ["mean", "global"]},
             "fetched": {"kind": "features", "label": "模型 Fetched", "trunk": "resnet18"},
             "own": {
                 "kind": "features", "label": "模型 Own", "trunk": "resnet18", "init": "planted/trunk.pth",
-                "side": 320,
+                "side": 320, "grid": 4,
             },
         }
     },

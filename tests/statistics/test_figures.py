@@ -24,7 +24,14 @@ from scripts.statistics.decision_curves import best_strategies, decision_curves,
 from scripts.statistics.delong import auc_with_covariance
 from scripts.statistics.flow_diagram import draw_flow, flow_of
 from scripts.statistics.forest_figure import cell, draw_forest
-from scripts.statistics.gradcam_figure import EVIDENCE, draw_gradcam, films_to_show, read_maps, scale_of
+from scripts.statistics.gradcam_figure import (
+    EVIDENCE,
+    draw_gradcam,
+    films_to_show,
+    marks_of,
+    read_maps,
+    scale_of,
+)
 from scripts.statistics.performance import performance_table
 from scripts.statistics.scored_cohort import ScoredCohort
 from scripts.statistics.subgroups import levels, subgroup_table
@@ -355,12 +362,16 @@ def test_all_maps_have_one_scale_and_show_what_speaks_against(study_writer, tmp_
     maps = maps_of(figure)
     assert len(maps) == len(cases) and {limits for _, limits, _ in maps} == {(-1, 1)}
     for of_film in evidence:
-        (found,) = [m for m in maps if np.allclose(m[0], np.clip(of_film / scale, -1, 1), atol=1e-6)]
+        shown = np.sign(of_film) * np.sqrt(np.clip(np.abs(of_film) / scale, 0, 1))
+        (found,) = [m for m in maps if np.allclose(m[0], shown, atol=1e-6)]
         np.testing.assert_allclose(found[2], 0.7 * np.abs(found[0]), atol=1e-6)
     assert min(m[0].min() for m in maps) < -0.1 and max(m[0].max() for m in maps) == 1
-    assert min(np.abs(m[0]).max() for m in maps) < 0.02  # a faint map stays faint
+    assert min(np.abs(m[0]).max() for m in maps) < 0.15  # a faint map stays faint
     bar = figure.axes[-1]
-    assert bar.get_xlim() == pytest.approx((-scale, scale))
+    assert bar.get_xlim() == (-1, 1)
+    written = [float(label.get_text().replace("\u2212", "-")) for label in bar.get_xticklabels()]
+    assert written == marks_of(scale) and written[-1] <= scale < 2 * written[-1]
+    np.testing.assert_allclose(bar.get_xticks(), np.sign(written) * np.sqrt(np.abs(written) / scale))
     assert bar.get_xlabel() == Language(language).say("relevance")
     against, none, for_it = (np.array(EVIDENCE(at)) for at in (0.0, 0.5, 1.0))
     assert against[2] > 2 * against[0] and for_it[0] > 2 * for_it[2] and none[:3].min() > 0.98
@@ -368,6 +379,7 @@ def test_all_maps_have_one_scale_and_show_what_speaks_against(study_writer, tmp_
 
 def test_a_gallery_of_next_to_no_evidence_is_faint():
     assert scale_of(np.full((2, 8, 8), 0.01)) == scale_of(np.zeros((0, 0, 0))) == 1.0
+    assert marks_of(1.0) == [-1, -0.25, 0, 0.25, 1] and marks_of(37.4) == [-30, -7.5, 0, 7.5, 30]
 
 
 def test_where_nothing_was_learned_the_random_sample_stands_alone(study_writer, tmp_path):

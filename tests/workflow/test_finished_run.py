@@ -137,6 +137,28 @@ def test_other_files_of_the_contract(finished):
     assert (finished.path / "results/report.html").stat().st_size > 50_000
 
 
+def test_a_network_that_learned_nothing_is_told_everywhere(finished):
+    """Two epochs on forty films teach nothing on the processors that were tried."""
+    results = finished.path / "results"
+    table = pd.read_csv(results / "statistics/learning.csv").set_index(["model", "fold"])
+    assert list(table.index) == [("deep", fold) for fold in ("all", *"01234")]
+    whole = table.loc[("deep", "all")]
+    scores = pd.read_csv(results / "models/deep/out_of_fold.csv")["score"]
+    assert (whole["lowest"], whole["highest"], whole["n"]) == (scores.min(), scores.max(), len(scores))
+    assert whole["sd_logit"] == pytest.approx(np.log(scores / (1 - scores)).std(ddof=0))
+    assert whole["start"] == "random" and whole["loss"] == pytest.approx(table["loss"].iloc[1:].mean())
+    nothing = not whole["auc_low"] > 0.5 or whole["sd_logit"] < 0.1
+    assert (whole["finding"] == "nothing_learned") == nothing == (whole["learned"] == "no")
+    said = "nothing shows that it learned anything"
+    last = finished.printed[finished.printed.rindex("OsteoCXR: done") - 3000 :]
+    assert (f"OsteoCXR: WARNING: deep: {said}" in last) == nothing
+    assert ((results / "report.html").read_text(encoding="utf-8").count(said) == 3) == nothing
+    cases = pd.read_csv(results / "models/deep/gradcam/cases.csv")
+    assert len(cases) >= 4 and not (nothing and (cases["chosen"] == "certain").any())
+    maps = np.load(results / "models/deep/gradcam/maps.npz")
+    assert (maps["evidence"] < 0).any() and len(maps["evidence"]) == len(cases)
+
+
 def test_values_of_the_contract(finished):
     cohort = pd.read_csv(finished.path / "results/cohort/cohort.csv")
     assert set(cohort["set"]) == {"train", "internal_test", "external_1", "external_2"}

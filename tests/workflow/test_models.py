@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
-from snakemake.iocontainers import Wildcards
+from snakemake.iocontainers import Namedlist, Wildcards
 
 from scripts.common.errors import StudyError
 from scripts.workflow.models import Models
@@ -45,13 +46,16 @@ def test_networks_of_one_side_share_a_cache(models):
     assert models.cache("index.csv", "train")(of(model="head")) == "state/cache/224/train/index.csv"
 
 
-def test_views_are_kept_for_those_that_ask_for_some(models):
+def test_views_are_kept_for_those_that_ask_for_some(models, tmp_path):
     assert models.views(of(model="deep")) == [] and models.with_views() == "(?!)"
     kept = {"init": "imagenet", "architecture": {"trunk_width": 64}}
     kept["training"] = {"trained_stages": 0, "views": 4}
     asked = Models(shipped(models={"kept": {"like": "deep", **kept}}))
     assert asked.views(of(model="kept")) == "state/cache/views/kept/views.json"
     assert asked.with_views() == "kept" and asked.views(of(model="deep")) == []
+    (tmp_path / "films.npy").write_bytes(bytes(2 * 384**2 * 10))
+    given = Namedlist(fromdict={"films": str(tmp_path / "films.npy")})
+    assert asked.views_mb(of(model="kept"), given) == math.ceil(10 * 5 * 2 * 36 * 512 / 1e6)
 
 
 def test_each_seed_is_a_training_of_its_own(models):

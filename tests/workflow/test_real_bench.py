@@ -12,6 +12,8 @@ import pytest
 import yaml
 from scipy.special import ndtr
 
+from scripts.common.config import read_config
+from scripts.common.config.files import read_config_file
 from scripts.common.errors import StudyError
 from tests.bench import real
 from tests.bench.bone_films import MEAN, SD, bones, plant_bone, traits
@@ -229,8 +231,12 @@ def test_an_unknown_task_is_refused(name, films, tmp_path):
         real.Study(Hospitals(films), Task.of(name), {}, tmp_path)._write_base()
 
 
-def test_the_shipped_recipes_are_whole_entries():
+def test_the_shipped_recipes_are_models_of_a_config():
     recipes = read_recipes()
     assert next(iter(recipes)) == "anchor"
-    for recipe in recipes.values():
-        assert "kind" in recipe.model and not {"like", "role", "label"} & recipe.model.keys()
+    raw = read_config_file(ROOT / "config.yaml")
+    models = {name: recipe.with_seeds(2) for name, recipe in recipes.items()}
+    config = read_config({**raw, "models": {**raw["models"], **models}})
+    assert {name: config.models[name].role for name in models} == {
+        name: "ablation" if recipe.network else "baseline" for name, recipe in recipes.items()
+    }

@@ -11,13 +11,28 @@ import functools
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
 from scripts.common.errors import StudyError
 
-LANGUAGES = ("en", "zh")
+
+@dataclass(frozen=True)
+class Writing:
+    """How a language is written: its tag in a page and in Word's text, whether its letters have italics, and
+    whether its words stand apart.
+    """
+
+    page: str
+    word: str
+    italics: bool
+    spaced: bool
+
+
+WRITING = {"en": Writing("en", "en-GB", True, True), "zh": Writing("zh-CN", "zh-CN", False, False)}
+LANGUAGES = tuple(WRITING)
 COMMON = "common"
 """The group of words that are seen in several places; every language has it."""
 
@@ -53,6 +68,11 @@ class Language:
     def of(cls, params: Mapping[str, object]) -> Language:
         """The language that a rule was given by :func:`words_of`."""
         return cls(str(params["language"]), *params["groups"])
+
+    @property
+    def writing(self) -> Writing:
+        """How it is written."""
+        return WRITING[self.code]
 
     def say(self, key: str, /, **values: object) -> str:
         """The words for ``key``, with ``values`` in place of the names in braces; ``StudyError`` without."""

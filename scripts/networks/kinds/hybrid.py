@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.networks.cells import pooling
 from scripts.networks.film_network import FilmNetwork
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.trunks.registry import new_trunk
@@ -98,18 +99,6 @@ def cut_blocks(films: Tensor, grid: int) -> Tensor:
 def _drawn(tokens: int, width: int) -> nn.Parameter:
     """Learnable tokens ``(1, tokens, width)``, small at the start."""
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(1, tokens, width), std=0.02))
-
-
-def pooling(height: int, grid: int) -> Tensor:
-    """Weights ``(height**2, grid**2)`` that take a map of ``height`` x ``height`` places, row by row, to the
-    mean of each cell of a ``grid`` x ``grid`` partition; a place that lies in several cells counts in each by
-    its area there.
-    """
-    places = torch.arange(height, dtype=torch.float64)[:, None] * grid / height
-    cells = torch.arange(grid, dtype=torch.float64)
-    end = torch.minimum(places + grid / height, cells + 1)
-    shares = (end - torch.maximum(places, cells)).clamp(min=0)  # of a cell's length
-    return torch.kron(shares, shares).float()
 
 
 class HybridNetwork(FilmNetwork):

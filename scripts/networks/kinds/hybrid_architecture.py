@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scripts.common.backbones import backbone_named
-from scripts.common.trunks import RESNET18, TRUNKS, transformer_width
+from scripts.common.trunks import RESNET18, TRUNKS, map_numbers, transformer_width
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,14 @@ class HybridArchitecture:
         """What decides what a film's way to features is, heads and Transformer left out."""
         parts = ("grid", "block_size", "trunk", "trunk_sees")
         return {name: getattr(self, name) for name in parts} | self.trunk_size
+
+    def view_numbers(self, trained_stages: int) -> int:
+        """Numbers that the frozen stages give of a film, where so many of the last ones train."""
+        if trained_stages == 0:
+            return self.grid**2 * self.trunk_features
+        found = self.pictures * map_numbers(self.trunk, trained_stages, self.picture_side)
+        narrow = self.trunk == RESNET18 and trained_stages < TRUNKS[RESNET18].stages
+        return found * self.trunk_width // 64 if narrow else found
 
     @property
     def trunk_features(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from scripts.common.backbones import Backbone, backbone_for
 from scripts.common.errors import StudyError
+from scripts.common.trunks import TRUNKS, map_numbers
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,15 @@ class WholeFilmArchitecture:
     def frozen_part(self) -> dict[str, object]:
         """What decides what a film's way to features is, the last layer left out."""
         return {"backbone": self.backbone, "side": self.side}
+
+    def view_numbers(self, trained_stages: int) -> int | None:
+        """Numbers that the frozen stages give of a film, where so many of the last ones train; None for a
+        backbone of torchvision's whose maps aren't known.
+        """
+        if self.backbone not in TRUNKS:
+            return None
+        whole = trained_stages == 0
+        return TRUNKS[self.backbone].width if whole else map_numbers(self.backbone, trained_stages, self.side)
 
     def _counted(self) -> Backbone:
         try:
