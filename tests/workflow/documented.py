@@ -93,13 +93,24 @@ def _blocks(text: str) -> list[tuple[int, str, list[str]]]:
     return found
 
 
+def _joined(lines: list[str]) -> list[str]:
+    """Lines with each command on one, the last that it takes; those before it are empty."""
+    found, begun = [], ""
+    for line in lines:
+        begun += line.removesuffix("\\")
+        whole = not line.endswith("\\")
+        found.append(begun if whole else "")
+        begun = "" if whole else begun
+    return found
+
+
 def shell_blocks(page: str) -> list[tuple[int, list[str]]]:
     """The fenced blocks of a page that hold commands: line and lines of each."""
     text = (ROOT / page).read_text(encoding="utf-8")
     known = (*OURS, *SYSTEM)
     return [
         (line, lines)
-        for line, language, lines in _blocks(text)
+        for line, language, lines in ((at, language, _joined(lines)) for at, language, lines in _blocks(text))
         if language in ("", "sh", "bash") and any(one.split()[0] in known for one in lines if one.split())
     ]
 

@@ -30,13 +30,33 @@ def shipped() -> dict:
 
 
 @pytest.mark.parametrize(
-    "overlay",
-    [None, "config/tiny.yaml", "config/paper.yaml", "config/paper_network.yaml", "config/example_real.yaml"],
+    "overlay", [None, *sorted(f"config/{path.name}" for path in (ROOT / "config").glob("*.yaml"))]
 )
 def test_shipped_configs_are_valid(shipped, overlay):
     raw = shipped if overlay is None else laid_over(shipped, load(overlay))
     config = read_config(raw)
     assert config.synthetic is (overlay != "config/example_real.yaml")
+
+
+@pytest.mark.parametrize("overlay", ["config/real_cpu.yaml", "config/real_gpu.yaml"])
+def test_a_network_for_real_films_is_laid_over_any_study(shipped, overlay):
+    """It is pretrained without a download, brings a first answer on the same trunk and films, and leaves the
+    study's own.
+    """
+    own = laid_over(shipped, load("config/example_real.yaml"))
+    above = load(overlay)
+    assert set(above) <= {"networks", "models", "cohort"}
+    study, config = read_config(own), read_config(laid_over(own, above), {"config.yaml": own, overlay: above})
+    assert study.from_random_weights == [study.main_network] and not config.from_random_weights
+    assert config.centers == study.centers and config.main_network == study.main_network
+    assert list(config.models)[: len(study.models)] == list(study.models)
+    network = config.models[config.main_network]
+    (first,) = (model for model in config.models.values() if model.kind == "features")
+    assert first.role == "baseline" and first.trunk == network.trunk_name and first.side == network.film_side
+    assert network.init == first.init == "imagenet" and network.trunk_name == "efficientnet_lite0"
+    assert (config.networks.gpus_per_fold > 0) == (overlay == "config/real_gpu.yaml")
+    partly = network.training.trained_stages != "all" and network.training.views > 0
+    assert partly == (overlay == "config/real_cpu.yaml")
 
 
 def test_the_papers_network_alone_is_that_of_its_scale(shipped):
