@@ -558,14 +558,18 @@ def check_models(config: Config) -> Iterator[Finding]:
 def check_memory(config: Config) -> Iterator[Finding]:
     """What a training of each network holds in memory, against what this machine has."""
     from scripts.networks.kinds.registry import architecture_class
-    from scripts.networks.machine.memory import main_memory, training_memory
+    from scripts.networks.machine.memory import main_memory, memory_options, training_memory
 
     place = "cuda" if on_gpu(config) else "cpu"
     there = main_memory() if place == "cpu" and not of_a_cluster() else None
     for name, model in networks_of(config).items():
         training = model.training
         need = training_memory(
-            architecture_class(model.kind)(**model.geometry), training.batch_size, training.precision, place
+            architecture_class(model.kind)(**model.geometry),
+            training.batch_size,
+            training.precision,
+            place,
+            **memory_options(training),
         )
         of = "GPU memory" if place == "cuda" else "memory"
         said = f"models.{name}: a training takes about {need.likely / GB:.1f} GB of {of}"

@@ -13,7 +13,7 @@ from scripts.common.contracts.statistics import ARCHITECTURES
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.calibration import calibrate
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 
 
 def training_minutes(paths: Sequence[str | Path]) -> float:
@@ -44,8 +44,7 @@ def architecture_table(
     names = list(roles)
     pairs = [(name, names[0]) for name in names[1:]]
     rows = []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], names)
+    for name, labels, scores in by_set(frame, names, sets):
         n, n_pos = len(labels), int(labels.sum())
         result = auc_with_covariance(labels, scores)
         tests = {

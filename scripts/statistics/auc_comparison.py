@@ -14,7 +14,7 @@ import pandas as pd
 from scripts.common.contracts.statistics import DELONG
 from scripts.common.errors import StudyError
 from scripts.statistics.delong import Comparison, auc_with_covariance, compare, holm
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 
 _METHODS = {"": "DeLong, Wald", "same ranking": "exact: same ranking"}
 
@@ -122,8 +122,7 @@ def delong_table(
         )
     pairs = model_pairs(models, primary)
     rows = []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], models)
+    for name, labels, scores in by_set(frame, models, sets):
         for row in compare_set(labels, scores, models, pairs, confidence, proc, name):
             is_primary = {row["model_a"], row["model_b"]} == set(primary)
             rows.append({"set": name, **row, "primary": int(is_primary)})

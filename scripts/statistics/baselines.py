@@ -19,7 +19,7 @@ from scripts.common.vocabulary import EVERYONE_POSITIVE
 from scripts.statistics.auc_comparison import compare_set
 from scripts.statistics.delong import NONE
 from scripts.statistics.performance import performance_table
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 
 PUBLISHED_CUT = (1.0, "published")
 """OSTA's cut-off on minus the index (an index of -1 or below; Koh et al. 2001), and the name of its rule."""
@@ -93,8 +93,7 @@ def baseline_delong(
     names = [*tested, *baselines]
     pairs = [(model, baseline) for model in tested for baseline in baselines]
     rows = []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], names)
+    for name, labels, scores in by_set(frame, names, sets):
         rows += [
             {"set": name, **row, "primary": 0}
             for row in compare_set(labels, scores, names, pairs, confidence, proc, name)

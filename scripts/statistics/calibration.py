@@ -13,7 +13,7 @@ from scipy.special import expit, ndtri
 
 from scripts.common.contracts.statistics import CALIBRATION, CALIBRATION_CURVE
 from scripts.statistics.performance import wilson
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 
 FEWEST = 20
 """Fewest events and non-events for a smoothed curve."""
@@ -190,8 +190,7 @@ def calibration_tables(
     """``CALIBRATION`` and ``CALIBRATION_CURVE`` for all sets and models."""
     models = list(models)
     rows, curves = [], []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], models)
+    for name, labels, scores in by_set(frame, models, sets):
         for model, values in zip(models, scores, strict=True):
             row, curve = calibrate(labels, values, confidence)
             rows.append({"set": name, "model": model, **row})

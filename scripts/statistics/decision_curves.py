@@ -13,7 +13,7 @@ from scripts.common.contracts.statistics import BEST_MODEL, NET_BENEFIT
 from scripts.common.seeds import sub_seed
 from scripts.common.vocabulary import TREAT_ALL, TREAT_NONE
 from scripts.statistics.performance import BOOTSTRAP
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 
 TIE = 1e-12
 
@@ -89,8 +89,7 @@ def decision_curves(
     models = list(models)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
     parts = []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], models)
+    for name, labels, scores in by_set(frame, models, sets):
         n = len(labels)
         if not n:
             continue

@@ -20,7 +20,7 @@ from scripts.statistics.performance import (
     confusion,
     threshold_metrics,
 )
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 from scripts.statistics.thresholds import youden
 
 USE = "upper bound only: threshold chosen on these test patients"
@@ -41,8 +41,7 @@ def differences_table(
     A set without patients has no rows.
     """
     models, rows = list(models), []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], models)
+    for name, labels, scores in by_set(frame, models, sets):
         if not len(labels):
             continue
         called = scores >= np.array([thresholds[m] for m in models])[:, None]
@@ -115,8 +114,7 @@ def benefit_differences_table(
     A set without patients has no rows.
     """
     models, rows = list(models), []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], models)
+    for name, labels, scores in by_set(frame, models, sets):
         n = len(labels)
         if not n:
             continue
@@ -150,8 +148,7 @@ def upper_bound_table(
 ) -> pd.DataFrame:
     """``YOUDEN_UPPER_BOUND`` for each model in each set."""
     models, rows = list(models), []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], models)
+    for name, labels, scores in by_set(frame, models, sets):
         n_pos = int(labels.sum())
         for model, values in zip(models, scores, strict=True):
             row = {"set": name, "model": model, "use": USE, "n": len(labels), "n_pos": n_pos}

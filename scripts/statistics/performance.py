@@ -15,7 +15,7 @@ from scripts.common.contracts.statistics import TABLE2
 from scripts.common.seeds import sub_seed
 from scripts.common.vocabulary import EVERYONE_POSITIVE
 from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
-from scripts.statistics.scored_cohort import arrays
+from scripts.statistics.scored_cohort import by_set
 
 WILSON = "Wilson"
 BOOTSTRAP = "bootstrap, percentile"
@@ -253,8 +253,7 @@ def performance_table(
     Each set's bootstrap has a seed of its own, so that a further set changes no other.
     """
     rows = []
-    for name in sets:
-        labels, scores = arrays(frame[frame["set"] == name], list(models))
+    for name, labels, scores in by_set(frame, models, sets):
         own = sub_seed(seed, "statistics", "performance", name)
         rows += [
             {"set": name, **row}

@@ -7,7 +7,7 @@ be both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,3 +151,11 @@ def arrays(frame: pd.DataFrame, models: Sequence[str]) -> tuple[np.ndarray, np.n
                 " patient(s): score these patients or leave them out of the cohort."
             )
     return labels, np.ascontiguousarray(scores)
+
+
+def by_set(
+    frame: pd.DataFrame, models: Sequence[str], sets: Sequence[str]
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Each set with its patients' labels and scores (``arrays``)."""
+    for name in sets:
+        yield name, *arrays(frame[frame["set"] == name], models)

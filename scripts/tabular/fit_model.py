@@ -22,6 +22,6 @@ with rule_log(snakemake.log[0], snakemake.rule) as log:
     write_table(variable_table(fitted, design), out.variables, VARIABLES)
     if "penalties" in given.settings:
         warning = progress.penalty_at_the_end(model, fitted.penalty, given.settings["penalties"])
-        if warning is not None:
+        if warning:
             log.say(warning)
     log.say(progress.fitted(model, given.kind, len(design.names), len(train), train["fold"].nunique()))

@@ -13,10 +13,10 @@ def fitted(model: str, kind: str, variables: int, patients: int, folds: int) -> 
     return f"{model} ({kind}): {variables} variables, {patients} patients, {folds} folds"
 
 
-def penalty_at_the_end(model: str, chosen: float, penalties: Sequence[float]) -> str | None:
-    """A warning where the penalty that was chosen is the largest or the smallest of several; else None."""
+def penalty_at_the_end(model: str, chosen: float, penalties: Sequence[float]) -> str:
+    """A warning where the penalty that was chosen is the largest or the smallest of several; else nothing."""
     if len(penalties) == 1 or min(penalties) < chosen < max(penalties):
-        return None
+        return ""
     if chosen == max(penalties):
         found, cure = "largest", "the embeddings tell little of the label, or larger penalties suit them; add"
     else:

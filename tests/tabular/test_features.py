@@ -76,8 +76,8 @@ def test_a_grid_of_many_columns_is_fitted_in_seconds():
 
 def test_the_log_says_where_a_penalty_of_the_lists_end_was_chosen():
     penalties = SETTINGS["penalties"]
-    assert penalty_at_the_end("head", 10.0, penalties) is None
-    assert penalty_at_the_end("head", 5.0, [5.0]) is None
+    assert penalty_at_the_end("head", 10.0, penalties) == ""
+    assert penalty_at_the_end("head", 5.0, [5.0]) == ""
     largest, smallest = (penalty_at_the_end("head", p, penalties) for p in (1000.0, 0.1))
     assert "WARNING" in largest and "models.head.penalties" in largest and "largest (1000)" in largest
     assert "smallest (0.1)" in smallest and "smaller" in smallest

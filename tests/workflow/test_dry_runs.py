@@ -74,6 +74,7 @@ def test_every_rule_has_its_place_on_slurm(study):
     local = set(re.findall(r"\w+", " ".join(re.findall(r"(?m)^localrules:\n((?:    \w+,\n?)+)", text))))
     alone = {
         "simulate_center",
+        "cache_views",
         "train_fold",
         "score_images",
         "score_masked",

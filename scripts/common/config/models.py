@@ -168,6 +168,13 @@ class Training(Section):
         ),
     )
 
+    @field_validator("trained_stages", mode="before")
+    @classmethod
+    def _all_or_a_number(cls, value: Any) -> Any:
+        if value != "all" and (type(value) is not int or value < 0):
+            raise ValueError("give 'all' or a whole number of 0 or more")
+        return value
+
     @model_validator(mode="after")
     def _views_of_what_is_frozen(self) -> Training:
         if self.views and self.trained_stages == "all":

@@ -321,6 +321,36 @@ FAULTS = {
         "models.deep.architecture",
         "must divide",
     ),
+    "a frozen trunk of random weights": (
+        lambda c: c["models"]["deep"]["training"].update(trained_stages=1),
+        "models.deep: training.trained_stages",
+        "gives it nothing to keep; give 'imagenet' or a file",
+    ),
+    "stages in words": (
+        lambda c: c["models"]["deep"].update(init="a.pth", training={"trained_stages": "last"}),
+        "models.deep.training.trained_stages: 'last'",
+        "give 'all' or a whole number of 0 or more",
+    ),
+    "more stages than there are": (
+        lambda c: c["models"]["deep"].update(init="a.pth", training={"trained_stages": 6}),
+        "models.deep: training.trained_stages (6)",
+        "more than the 5 stages of resnet18",
+    ),
+    "a thaw that never comes": (
+        lambda c: c["models"]["deep"]["training"].update(thaw_epoch=7),
+        "models.deep.training: thaw_epoch (7)",
+        "less than epochs (7); for a trunk that never trains give trained_stages 0",
+    ),
+    "views of what trains": (
+        lambda c: c["models"]["deep"]["training"].update(views=3),
+        "models.deep.training: views (3)",
+        "give it a number, or views 0",
+    ),
+    "a trunk that there isn't": (
+        lambda c: c["models"]["deep"]["architecture"].update(trunk="efficientnet_lite"),
+        "models.deep.architecture.trunk",
+        "Did you mean 'efficientnet_lite0'?",
+    ),
     "empty list of centres": (lambda c: c.update(centers=[]), "centers", ""),
     "centres not a list": (lambda c: c.update(centers={"a": 1}), "centers", "list"),
     "section without keys": (lambda c: c.update(networks=None), "networks", "a section of keys"),
