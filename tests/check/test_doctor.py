@@ -350,6 +350,9 @@ def test_weights(folder):
     (folder / path).write_bytes(b"cut")
     found = only(doctor.check_weights(config))
     assert found.state == "fix" and "cut or another file" in found.said and str(path) in found.line
+    config = network(init="imagenet", architecture={"trunk": "efficientnet_lite0"})
+    found = only(doctor.check_weights(config))
+    assert found.state == "ok" and "out of the Python environment" in found.said
 
 
 def test_a_weights_file_is_tried_before_a_run(folder):

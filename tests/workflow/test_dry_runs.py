@@ -36,6 +36,16 @@ def test_shipped_configs_plan(study, overlay):
     assert sum(jobs.values()) < 120
 
 
+@pytest.mark.parametrize(("overlay", "views"), [("config/real_cpu.yaml", 1), ("config/real_gpu.yaml", 0)])
+def test_a_network_for_real_films_plans_and_answers_before_it_trains(study, overlay, views):
+    study.configfile = overlay
+    jobs = study.jobs()
+    assert (jobs["train_fold"], jobs.get("cache_views", 0), jobs["first_answer"]) == (5, views, 1)
+    assert jobs["cache_films"] == jobs["embed_films"] == 4, "one cache a set serves network and first answer"
+    text = study.snakemake("-n", "--quiet", "rules", "--", "first_answer")
+    assert "embed_films" in text and "train_fold" not in text and "cache_views" not in text
+
+
 @pytest.mark.parametrize("overlay", ["config.yaml", "config/paper.yaml"])
 def test_a_study_is_a_few_dozen_submissions_to_slurm(study, overlay):
     """Groups of rules and single rules that are submitted; what runs in the main process is none."""
