@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.common.errors import StudyError
-from scripts.networks.kinds.hybrid import EncoderLayer, HybridNetwork, cut_blocks
+from scripts.networks.kinds.hybrid import HybridNetwork, PreNormLayer, cut_blocks
 from scripts.networks.kinds.hybrid_architecture import HybridArchitecture
 from scripts.networks.trunks.efficientnet_lite0 import EfficientNetLite0
 from scripts.networks.trunks.resnet18 import BasicBlock
@@ -53,14 +53,6 @@ class Changes:
     local_detached: bool = False
     trunk: str = "resnet"
     trunk_frozen: bool = False
-
-
-class PreNormLayer(EncoderLayer):
-    """``E' = E + MHSA(LN(E))``, ``E_next = E' + MLP(LN(E'))``, with the shipped layer's weights."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.dropout(self.attend(self.norm1(x)))
-        return x + self.dropout(self.mlp(self.norm2(x)))
 
 
 def pretrained_trunk(path: Path) -> EfficientNetLite0:
