@@ -30,8 +30,10 @@ from scripts.networks.member import Member
 from scripts.networks.scoring import for_scoring, probabilities
 from scripts.networks.settings import settings_of
 from scripts.networks.started_network import started_network
+from scripts.networks.train_fold import main as train_command
 from scripts.networks.trained_networks import load_networks
 from scripts.networks.training_store import fold_key
+from tests.networks.train_command import train_arguments
 
 QUIET = Log(None, "test", echo=False)
 UNCHANGED = {
@@ -150,7 +152,9 @@ def test_views_without_changes_train_what_the_films_train(cache, frozen, weights
 
 def test_the_published_scores_are_those_of_the_films_to_the_last_bit(cache, frozen, weights, tmp_path):
     _, record = make(cache, frozen, weights, tmp_path / "views")
-    out = train(cache, frozen, weights, tmp_path, record)
+    given = ("--weights", weights, "--views", record, "--device", "cpu")
+    assert train_command(train_arguments(cache, frozen, tmp_path, *given)) == 0
+    out = tmp_path / "out"
     networks, _ = load_networks([out / "weights.pt"], torch.device("cpu"))
     stack = FilmStack(cache, 96)
     held_out = split_fold(stack.films, 0)[1]
