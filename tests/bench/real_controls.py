@@ -84,10 +84,20 @@ def _take(*given: Any) -> None:
     _given = given
 
 
+def shuffled_within(labels: pd.Series, folds: pd.Series, number: int) -> np.ndarray:
+    """Labels permuted within each fold: folds with other shares of a label than they were drawn with would
+    push the pooled AUC below .5.
+    """
+    rng, shuffled = np.random.default_rng([SEED, number]), labels.to_numpy().copy()
+    for fold in np.unique(folds):
+        here = (folds == fold).to_numpy()
+        shuffled[here] = rng.permutation(shuffled[here])
+    return shuffled
+
+
 def _permuted_auc(number: int) -> float:
     kind, name, train, design, settings = _given
-    rng = np.random.default_rng([SEED, number])
-    shuffled = train.assign(label=rng.permutation(train["label"].to_numpy()))
+    shuffled = train.assign(label=shuffled_within(train["label"], train["fold"], number))
     _, out_of_fold = fit_model(kind, name, shuffled, design, settings, SEED)
     found = auc_with_covariance(shuffled["label"].to_numpy(), out_of_fold["score"].to_numpy())
     return float(found.auc[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from scripts.common.errors import StudyError
 from tests.bench import real
 from tests.bench.bone_films import MEAN, SD, bones, plant_bone, traits
 from tests.bench.films import simulated
+from tests.bench.real_controls import shuffled_within
 from tests.bench.real_recipes import read_recipes
 from tests.bench.real_studies import ROOT, Hospitals, Task, code_copy
 from tests.bench.real_tables import auc_text, difference_text, half_of
@@ -153,6 +155,18 @@ def test_a_cut_line_is_left_out_and_a_changed_recipe_is_no_longer_there(benched,
     assert rows.of(real.Trial(study, other, 2), False) == []
 
 
+def test_what_another_recipe_of_the_name_made_is_cleared(benched, films, tmp_path):
+    shutil.copytree(benched[0] / "studies", tmp_path / "studies")
+    study = real.Study(Hospitals(films), Task.of("sex"), {}, tmp_path)
+    recipe = read_recipes(films / "recipes.yaml")["network"]
+    made = study.path / "results/models/network/out_of_fold.csv"
+    real.Trial(study, recipe, 3)._clear(again=False)  # more seeds make no other recipe
+    assert made.is_file()
+    other = {**recipe.model, "training": {**recipe.model["training"], "epochs": 2}}
+    real.Trial(study, real.Recipe("network", other, {}, recipe.networks), 2)._clear(again=False)
+    assert not made.is_file() and made.parent.is_dir()
+
+
 def test_a_task_alters_labels_or_films_and_nothing_else(films, tmp_path):
     hospitals = Hospitals(films)
     center = hospitals.centers[0]
@@ -181,6 +195,14 @@ def test_halves_are_about_equal_and_stay():
     halves = [half_of(f"P{k:016X}") for k in range(1000)]
     assert 440 < halves.count(1) < 560 and set(halves) == {1, 2}
     assert [half_of("P0042CE31CDBCDDC6"), half_of("P0042CE31CDBCDDC7")] == [1, 2]
+
+
+def test_permuted_labels_keep_the_share_of_each_fold():
+    labels, folds = pd.Series([1, 0, 0, 0] * 30), pd.Series(list(range(5)) * 24)
+    shuffled = shuffled_within(labels, folds, 3)
+    assert (pd.Series(shuffled).groupby(folds).sum() == labels.groupby(folds).sum()).all()
+    assert (shuffled != labels).any() and (shuffled == shuffled_within(labels, folds, 3)).all()
+    assert (shuffled != shuffled_within(labels, folds, 4)).any()
 
 
 def test_a_difference_is_paired():
