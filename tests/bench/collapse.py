@@ -101,8 +101,10 @@ def levels_here() -> list[str]:
     return found
 
 
-def trained(plan: Plan, level: str, member: Member) -> dict[str, Any]:
-    """The row of one training at a level; ``StudyError`` where it fails."""
+def trained(plan: Plan, level: str, member: Member, running: set[subprocess.Popen]) -> dict[str, Any]:
+    """The row of one training at a level; ``StudyError`` where it fails. Its process is in ``running`` while
+    it lives.
+    """
     folder = plan.study / "levels" / level
     output = folder / f"fold_{member.run}"
     command = [sys.executable, "-m", "scripts.networks.train_fold", "--cache", str(plan.cache)]
@@ -110,13 +112,16 @@ def trained(plan: Plan, level: str, member: Member) -> dict[str, Any]:
     command += ["--settings", plan.settings, "--output", str(output), "--state", str(folder / "state")]
     log = folder / f"fold_{member.run}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
+    done = subprocess.Popen(
         [*command, "--log", str(log)],
         cwd=plan.code,
         env=os.environ | LEVELS[level],
-        capture_output=True,
-        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
+    running.add(done)
+    done.wait()
+    running.discard(done)
     if done.returncode:
         raise StudyError(f"{member} at {level} ended with {done.returncode}; see '{log}'.")
     told = json.loads((output / "trained_on.json").read_text(encoding="utf-8"))
@@ -215,16 +220,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scratch = wanted.scratch.resolve()
     plan, rows = Plan.of(scratch, wanted.cores, wanted.config), Rows(scratch / "collapse.jsonl")
     if not wanted.table:
+        running: set[subprocess.Popen] = set()
         with ThreadPoolExecutor(wanted.cores) as pool:
             waiting = [
-                pool.submit(trained, plan, level, member)
+                pool.submit(trained, plan, level, member, running)
                 for level, member in missing(plan, asked, wanted.seeds, rows)
             ]
-            for one in as_completed(waiting):
-                row = one.result()
-                rows.add([row])
-                told = f"{row['what']}, fold {row['fold']}, seed {row['seed']}"
-                print(f"{told}: AUC {row['auc']:.3f}, SD of logits {row['sd']:.2f}", flush=True)
+            try:
+                for one in as_completed(waiting):
+                    row = one.result()
+                    rows.add([row])
+                    told = f"{row['what']}, fold {row['fold']}, seed {row['seed']}"
+                    print(f"{told}: AUC {row['auc']:.3f}, SD of logits {row['sd']:.2f}", flush=True)
+            except BaseException:  # this bench is being ended: trainings under way save their state
+                pool.shutdown(wait=False, cancel_futures=True)
+                for process in list(running):
+                    process.terminate()
+                raise
     members = [Member(plan.model, fold, seed) for seed in range(wanted.seeds) for fold in range(plan.folds)]
     valid = {plan.key(member) for member in members}
     found = [row for row in rows.read() if row["key"] in valid and row["what"] in asked]

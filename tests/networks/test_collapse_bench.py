@@ -37,7 +37,7 @@ def test_a_training_is_that_of_the_workflow_and_is_not_made_again(plan, tmp_path
     member = Member("net", 1)
     rows = Rows(tmp_path / "rows.jsonl")
     assert len(list(collapse.missing(plan, ["default", "avx2"], 2, rows))) == 20
-    found = collapse.trained(plan, "default", member)
+    found = collapse.trained(plan, "default", member, set())
     held_out = pd.read_csv(plan.study / "levels/default/fold_1/held_out.csv")
     assert found["auc"] == collapse.measured(held_out)["auc"] and found["minutes"] >= 0
     rows.add([found])
