@@ -384,3 +384,7 @@ rule write_tables:
         confidence=CFG.statistics.confidence,
     script:
         "../scripts/statistics/write_tables.py"
+
+
+localrules:
+    first_answer,

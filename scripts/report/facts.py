@@ -204,7 +204,7 @@ def _network(run: RunFiles, model: StudyModel, label: str, sets: Mapping[str, st
         failures = {kind: int(rows.sum()) for kind, rows in kinds.items()}
     learning = run.statistics["learning"]
     learning = learning[learning["model"] == name].astype({"fold": str}).set_index("fold")
-    trainings = learning.drop(ALL_FOLDS)
+    trainings = learning[learning.index != ALL_FOLDS]
     sd = trainings.loc[trainings["finding"] != NOTHING_LEARNED, "sd_logit"]
     return Network(
         name,
@@ -223,7 +223,7 @@ def _network(run: RunFiles, model: StudyModel, label: str, sets: Mapping[str, st
             of_set[s]["auc"] for s in run.sets[2:] if s in of_set and not is_missing(of_set[s]["auc"])
         ),
         failures=failures,
-        learned=learning.loc[ALL_FOLDS, "learned"] == "yes",
+        learned=learning["learned"].get(ALL_FOLDS) == "yes",
         spread=(sd.min(), sd.max()) if len(sd) and sd.max() > UNEVEN * sd.min() else None,
     )
 

@@ -394,13 +394,16 @@ def _flow(rows: Table, rules: Rules, sets: Sets, keep_outcomes: bool) -> None:
 
     The number included is known from other tables. Where few were left out in all, neither the number found
     nor any reason's is told. Notes on the included are left out: they count parts of whom other tables count
-    other parts.
+    other parts. Films beyond one a patient are judged as the patients who might have them.
     """
     counts, judged = rules.counts, ("n_patients", "n_op", "n_any")
     if sets.smallest > 1:
         rows[:] = [row for row in rows if row["kind"] != "note"]
         for row in rows:
-            _hide(row, set(counts) - set(judged))
+            _hide(row, set(counts) - {*judged, "n_films"})
+            n_films = whole(row.get("n_films", ""))
+            if n_films is not None and sets.small(n_films - (whole(row["n_patients"]) or 0)):
+                _hide(row, ["n_films"])
     for center in {row["center"] for row in rows}:
         of_center = [row for row in rows if row["center"] == center]
         out = [row for row in of_center if row["kind"] == "excluded"]

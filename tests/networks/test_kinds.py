@@ -49,7 +49,10 @@ CASES = {
         | {"read_out": "token_and_mean"},
     ),
     "lite blocks": ("hybrid", HYBRID | {"trunk": "efficientnet_lite0", "width": 16, "feature_norm": True}),
-    "lite film": ("hybrid", HYBRID | {"trunk": "efficientnet_lite0", "trunk_sees": "film", "layers": 0}),
+    "lite film": (
+        "hybrid",
+        HYBRID | {"trunk": "efficientnet_lite0", "trunk_sees": "film", "layers": 0, "feature_norm": True},
+    ),
     "resnet18": ("whole_film", {"backbone": "resnet18", "side": SIDE, "dropout": 0.1}),
     "densenet121": ("whole_film", {"backbone": "densenet121", "side": SIDE, "dropout": 0.1}),
 }
