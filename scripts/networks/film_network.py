@@ -39,9 +39,9 @@ class Architecture(Protocol):
     def parameter_count(self) -> int:
         """Number of weights."""
 
-    def activations(self, value: int, trunk_trains: bool = True) -> int:
-        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number;
-        with or without those of the trunk.
+    def activations(self, value: int, trained_stages: str | int = "all") -> int:
+        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number,
+        where the last ``trained_stages`` of the trunk train.
         """
 
 

@@ -31,11 +31,13 @@ PAPER = HybridArchitecture(
 )
 
 
-def saved_bytes(kind, architecture, films, precision):
+def saved_bytes(kind, architecture, films, precision, trained_stages="all"):
     """Bytes of all storages that the layers save for the backward pass, weights and their bf16 copies left
     out.
     """
-    network = new_network(kind, architecture).to(memory_format=torch.channels_last).train()
+    network = new_network(kind, architecture).to(memory_format=torch.channels_last)
+    network.freeze(trained_stages, False)
+    network.train()
     shapes = {tuple(p.shape) for p in network.parameters()} | {
         tuple(p.t().shape) for p in network.parameters() if p.dim() == 2
     }
@@ -88,7 +90,7 @@ def test_layers_are_counted_as_the_network_has_them(settings, changes):
         )
     frozen = training_memory(architecture, 2, "fp32", "cpu", optimizer="adamw", trained_stages=0)
     whole = training_memory(architecture, 2, "fp32", "cpu")
-    assert frozen.activations == 2 * architecture.activations(4, trunk_trains=False) < whole.activations
+    assert frozen.activations == 2 * architecture.activations(4, 0) < whole.activations
     assert frozen.weights == whole.weights * 4 / 3
     assert trunk_activations(256, 64, 2) < trunk_activations(256, 64, 4) < trunk_activations(256, 128, 4)
 
@@ -103,6 +105,16 @@ def test_a_backbones_table_is_near_what_it_saves(backbone):
             counted = training_memory(architecture, 2, precision, "cpu").activations
             held = saved_bytes("whole_film", architecture, 2, precision)
             assert 0.97 * held < counted < (1 + over) * held, (side, precision)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "trained"), [("resnet18", 2), *(("efficientnet_lite0", n) for n in (1, 3, 7))]
+)
+def test_frozen_stages_save_nothing(backbone, trained):
+    architecture = WholeFilmArchitecture(backbone, 192, 0.0)
+    counted = training_memory(architecture, 2, "fp32", "cpu", trained_stages=trained).activations
+    held = saved_bytes("whole_film", architecture, 2, "fp32", trained)
+    assert 0.9 * held < counted < 1.1 * held
 
 
 def test_a_real_training_takes_about_the_memory_that_is_told(make_cache, settings, tmp_path):

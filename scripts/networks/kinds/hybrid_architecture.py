@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scripts.common.backbones import backbone_named
-from scripts.common.trunks import RESNET18, TRUNKS, map_numbers, transformer_width
+from scripts.common.trunks import RESNET18, TRUNKS, map_numbers, share_saved, transformer_width
 
 
 @dataclass(frozen=True)
@@ -150,11 +150,12 @@ class HybridArchitecture:
                 count += into * out + 2 * out
         return count
 
-    def activations(self, value: int, trunk_trains: bool = True) -> int:
-        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number;
-        with or without those of the trunk.
+    def activations(self, value: int, trained_stages: str | int = "all") -> int:
+        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number,
+        where the last ``trained_stages`` of the trunk train.
         """
-        return trunk_trains * self._trunk_activations(value) + self._encoder_activations(value)
+        of_trunk = share_saved(self.trunk, trained_stages) * self._trunk_activations(value)
+        return round(of_trunk) + self._encoder_activations(value)
 
     def _trunk_activations(self, value: int) -> int:
         """Bytes that the trunk saves of one film."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from scripts.common.backbones import Backbone, backbone_for
 from scripts.common.errors import StudyError
-from scripts.common.trunks import TRUNKS, map_numbers
+from scripts.common.trunks import TRUNKS, map_numbers, share_saved
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,13 @@ class WholeFilmArchitecture:
         """Number of weights of the network, its last layer included."""
         return self._counted().parameters
 
-    def activations(self, value: int, trunk_trains: bool = True) -> int:
-        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number;
-        nothing where the trunk doesn't train.
+    def activations(self, value: int, trained_stages: str | int = "all") -> int:
+        """Bytes that a training step saves of one film for the backward pass, at ``value`` bytes a number,
+        where the last ``trained_stages`` of the trunk train.
 
         Counted at 512 x 512 pixels and scaled by the area. Maps are rounded up at every halving, so the side
         counts as a multiple of 32.
         """
         found, side = self._counted(), -(-self.side // 32) * 32
-        return trunk_trains * round(side**2 * (value * found.saved_numbers + found.saved_bytes))
+        saved = side**2 * (value * found.saved_numbers + found.saved_bytes)
+        return round(share_saved(self.backbone, trained_stages) * saved)

@@ -72,8 +72,8 @@ def training_memory(
     """Memory of training ``architecture`` with ``batch_size`` films a step in ``precision`` (fp32, bf16) on
     cpu or cuda.
 
-    AdamW keeps two numbers a weight, SGD one. A trunk of which a stage trains counts whole, though its frozen
-    stages save nothing.
+    AdamW keeps two numbers a weight, SGD one. Frozen stages save nothing; those of a trunk of torchvision's
+    other than ResNet-18 count all the same where one of its stages trains.
 
     Compiled, a network recomputes some activations instead of saving them; the count is that of the
     uncompiled one.
@@ -81,7 +81,7 @@ def training_memory(
     bf16 = precision == "bf16"
     return MemoryNeed(
         weights=architecture.parameter_count() * (12 + 2 * bf16 + 4 * (optimizer == "adamw")),
-        activations=batch_size * architecture.activations(2 if bf16 else 4, trained_stages != 0),
+        activations=batch_size * architecture.activations(2 if bf16 else 4, trained_stages),
         films=batch_size * architecture.side**2 * (8 if bf16 else 4),
         device=device,
     )
