@@ -261,6 +261,16 @@ class NetworkModel(Model):
         return self
 
     @model_validator(mode="after")
+    def _has_the_stages(self) -> NetworkModel:
+        trained, known = self.training.trained_stages, TRUNKS.get(self.trunk_name)
+        if known and trained != "all" and trained > known.stages:
+            raise ValueError(
+                f"training.trained_stages ({trained}) is more than the {known.stages} stages of"
+                f" {self.trunk_name}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _fetched(self) -> NetworkModel:
         if self.init == "imagenet" and self.trunk_name not in IMAGENET:
             raise ValueError(
@@ -344,10 +354,10 @@ class Architecture(Section):
 
 
 class Hybrid(NetworkModel):
-    """The paper's network: ResNet-18 on blocks of the film, a Transformer over them."""
+    """The paper's network, a trunk (there: ResNet-18) and a Transformer over a grid of blocks."""
 
     kind: Literal["hybrid"] = Field(
-        description="The paper's network: ResNet-18 on blocks of the film, a Transformer over them."
+        description="The paper's network, a trunk (there: ResNet-18) and a Transformer over a grid of blocks."
     )
     architecture: Architecture = Field(default_factory=Architecture, description="Geometry of the network.")
     training: HybridTraining = Field(default_factory=HybridTraining, description="Settings of the training.")
@@ -368,12 +378,6 @@ class Hybrid(NetworkModel):
     @model_validator(mode="after")
     def _init_fits(self) -> Hybrid:
         architecture = self.architecture
-        stages, trained = TRUNKS[architecture.trunk].stages, self.training.trained_stages
-        if trained != "all" and trained > stages:
-            raise ValueError(
-                f"training.trained_stages ({trained}) is more than the {stages} stages of"
-                f" {architecture.trunk}"
-            )
         if self.init == "imagenet" and architecture.trunk == RESNET18 and architecture.trunk_width != 64:
             raise ValueError(
                 "init 'imagenet' needs architecture.trunk_width 64 (ResNet-18), not"

@@ -336,6 +336,13 @@ FAULTS = {
         "models.deep: training.trained_stages (6)",
         "more than the 5 stages of resnet18",
     ),
+    "more stages than a backbone has": (
+        lambda c: c["models"].update(
+            whole={"kind": "whole_film", "backbone": "efficientnet_lite0", "training": {"trained_stages": 12}}
+        ),
+        "models.whole: training.trained_stages (12)",
+        "more than the 9 stages of efficientnet_lite0",
+    ),
     "a thaw that never comes": (
         lambda c: c["models"]["deep"]["training"].update(thaw_epoch=7),
         "models.deep.training: thaw_epoch (7)",
