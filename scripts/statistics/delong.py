@@ -119,6 +119,22 @@ def auc_interval(auc: float, variance: float, n_pos: int, n_neg: int, confidence
     return Interval(*wald(auc, variance, confidence), "DeLong, Wald")
 
 
+def auc_with_interval(
+    auc: float, variance: float, n_pos: int, n_neg: int, confidence: float
+) -> dict[str, float | str]:
+    """The columns that tables have of an AUC: itself, the interval to print and its method."""
+    shown = auc_interval(auc, variance, n_pos, n_neg, confidence)
+    return {"auc": auc, "auc_low": shown.low, "auc_high": shown.high, "auc_ci_method": shown.method}
+
+
+def auc_of(labels: np.ndarray, scores: np.ndarray, confidence: float) -> dict[str, float | str]:
+    """The same of one model's ``scores`` (n,) for ``labels`` (n,) of 0 and 1."""
+    result, n_pos = auc_with_covariance(labels, scores), int(labels.sum())
+    return auc_with_interval(
+        float(result.auc[0]), float(result.covariance[0, 0]), n_pos, len(labels) - n_pos, confidence
+    )
+
+
 def influences(labels: np.ndarray, scores: np.ndarray) -> tuple[float, np.ndarray]:
     """AUC of ``scores`` (n,) and what each patient adds to its error, (n,): the squares sum to DeLong's
     variance.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from scripts.common.contracts.cohort import COHORT
@@ -14,7 +13,7 @@ from scripts.common.contracts.statistics import FIRST_ANSWER
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import PATIENT_AND_FILM, TRAIN
-from scripts.statistics.delong import auc_interval, auc_with_covariance
+from scripts.statistics.delong import auc_of
 
 
 def early_performance(
@@ -36,9 +35,6 @@ def early_performance(
                 " again; it is made anew."
             )
         label = cohort[score.index].to_numpy(dtype=int)
-        result = auc_with_covariance(label, score.to_numpy(dtype=float))
-        n, n_pos, area = len(label), int(np.sum(label)), float(result.auc[0])
-        shown = auc_interval(area, float(result.covariance[0, 0]), n_pos, n - n_pos, confidence)
-        ends = {"auc": area, "auc_low": shown.low, "auc_high": shown.high, "auc_ci_method": shown.method}
-        rows.append({"model": model, "set": TRAIN, "n": n, "n_pos": n_pos, **ends})
+        whose = {"model": model, "set": TRAIN, "n": len(label), "n_pos": int(label.sum())}
+        rows.append(whose | auc_of(label, score.to_numpy(dtype=float), confidence))
     return pd.DataFrame(rows, columns=list(FIRST_ANSWER))

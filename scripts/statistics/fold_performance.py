@@ -12,7 +12,7 @@ from scripts.common.contracts.statistics import FOLDS
 from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import PATIENT_AND_FILM
-from scripts.statistics.delong import auc_interval, auc_with_covariance
+from scripts.statistics.delong import auc_with_covariance, auc_with_interval
 from scripts.statistics.scored_cohort import check_scores
 
 ENSEMBLE = "ensemble"
@@ -59,19 +59,7 @@ def fold_table(
         n, n_pos = len(label), int(label.sum())
         result = auc_with_covariance(label, frame[[*folds, "score"]].to_numpy(dtype=float).T)
         for i, fold in enumerate([*(column.removeprefix("fold_") for column in folds), ENSEMBLE]):
-            area = float(result.auc[i])
-            shown = auc_interval(area, float(result.covariance[i, i]), n_pos, n - n_pos, confidence)
-            rows.append(
-                {
-                    "model": network,
-                    "set": name,
-                    "fold": fold,
-                    "n": n,
-                    "n_pos": n_pos,
-                    "auc": area,
-                    "auc_low": shown.low,
-                    "auc_high": shown.high,
-                    "auc_ci_method": shown.method,
-                }
-            )
+            area, variance = float(result.auc[i]), float(result.covariance[i, i])
+            whose = {"model": network, "set": name, "fold": fold, "n": n, "n_pos": n_pos}
+            rows.append(whose | auc_with_interval(area, variance, n_pos, n - n_pos, confidence))
     return pd.DataFrame(rows, columns=list(FOLDS))

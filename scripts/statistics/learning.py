@@ -17,7 +17,7 @@ from scripts.common.errors import StudyError
 from scripts.common.scores import CLIP, NEXT_TO_NOTHING
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import ALL_FOLDS, LAGS, LEARNED, NOTHING_LEARNED, RESTARTED, TRAIN
-from scripts.statistics.delong import auc_interval, auc_with_covariance
+from scripts.statistics.delong import auc_of
 
 LAGGING_SHARE = 1 / 3
 """A training lags whose logits have less than this share of the median SD of the model's trainings: its part
@@ -70,18 +70,11 @@ def trainings_of_folds(train: pd.DataFrame, model: str) -> list[Training]:
 
 def _measures(labels: np.ndarray, scores: np.ndarray, confidence: float) -> dict[str, Any]:
     """Size, AUC after DeLong with its interval, and spread of some patients' scores."""
-    n, n_pos = len(labels), int(labels.sum())
-    result = auc_with_covariance(labels, scores)
-    area = float(result.auc[0])
-    shown = auc_interval(area, float(result.covariance[0, 0]), n_pos, n - n_pos, confidence)
     clipped = np.clip(scores, CLIP, 1 - CLIP)
     return {
-        "n": n,
-        "n_pos": n_pos,
-        "auc": area,
-        "auc_low": shown.low,
-        "auc_high": shown.high,
-        "auc_ci_method": shown.method,
+        "n": len(labels),
+        "n_pos": int(labels.sum()),
+        **auc_of(labels, scores, confidence),
         "sd_logit": float(np.log(clipped / (1 - clipped)).std()),
         "lowest": float(scores.min()),
         "highest": float(scores.max()),

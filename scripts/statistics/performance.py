@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from scripts.common.contracts.statistics import TABLE2
 from scripts.common.seeds import sub_seed
 from scripts.common.vocabulary import EVERYONE_POSITIVE
-from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance, logit, no_interval, wald
+from scripts.statistics.delong import NONE, auc_with_covariance, auc_with_interval, logit, no_interval, wald
 from scripts.statistics.scored_cohort import by_set
 
 WILSON = "Wilson"
@@ -171,15 +171,11 @@ def auc_columns(
     auc: float, variance: float, n_pos: int, n_neg: int, confidence: float
 ) -> dict[str, float | str]:
     """AUC with the interval to print and its method, and both intervals."""
-    shown = auc_interval(auc, variance, n_pos, n_neg, confidence)
     both = [(NONE, NONE)] * 2
     if not no_interval(auc, variance, n_pos, n_neg):
         both = [wald(auc, variance, confidence), logit(auc, variance, confidence)]
     return {
-        "auc": auc,
-        "auc_low": shown.low,
-        "auc_high": shown.high,
-        "auc_ci_method": shown.method,
+        **auc_with_interval(auc, variance, n_pos, n_neg, confidence),
         "auc_wald_low": both[0][0],
         "auc_wald_high": both[0][1],
         "auc_logit_low": both[1][0],

@@ -25,7 +25,7 @@ from scripts.common.seeds import sub_seed
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import MASKS, TRAIN
 from scripts.statistics.auc_comparison import compare_set
-from scripts.statistics.delong import NONE, auc_interval, auc_with_covariance
+from scripts.statistics.delong import NONE, auc_of
 from scripts.statistics.scored_cohort import ScoredCohort, arrays
 
 FILM = EXPOSURE.only(
@@ -245,20 +245,6 @@ def audited_score(part: pd.DataFrame) -> np.ndarray:
     return score
 
 
-def _auc(labels: np.ndarray, scores: np.ndarray, confidence: float) -> dict[str, float | str]:
-    result = auc_with_covariance(labels, scores)
-    n_pos = int(labels.sum())
-    shown = auc_interval(
-        float(result.auc[0]), float(result.covariance[0, 0]), n_pos, len(labels) - n_pos, confidence
-    )
-    return {
-        "auc": float(result.auc[0]),
-        "auc_low": shown.low,
-        "auc_high": shown.high,
-        "auc_ci_method": shown.method,
-    }
-
-
 def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, seed: int) -> list[dict]:
     """Rows of the analysis ``variables``: train (out of fold) and every test set, each group.
 
@@ -293,7 +279,7 @@ def variable_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: float, s
                     scores[out] = label_scores(part[~out], part[out], variables)
             else:
                 scores = label_scores(train, part, variables)
-            rows.append({**row, **_auc(labels, scores, confidence)})
+            rows.append({**row, **auc_of(labels, scores, confidence)})
     return rows
 
 
@@ -316,7 +302,7 @@ def manufacturer_rows(frame: pd.DataFrame, sets: Sequence[str], confidence: floa
             if min(n_pos, len(own) - n_pos) < FEWEST:
                 rows.append({**row, "note": f"fewer than {FEWEST} patients in a class"})
             else:
-                rows.append({**row, **_auc(labels, scores, confidence)})
+                rows.append({**row, **auc_of(labels, scores, confidence)})
     return rows
 
 
@@ -348,7 +334,7 @@ def masked_rows(masked: Mapping[str, pd.DataFrame], confidence: float, proc: obj
         table = table.rename(columns={"score": "unmasked"})
         labels, scores = arrays(table, names)
         base = {"set": name, "analysis": "masked", "n": len(labels), "n_pos": int(labels.sum())}
-        shown = {mask: _auc(labels, scores[i], confidence) for i, mask in enumerate(names)}
+        shown = {mask: auc_of(labels, scores[i], confidence) for i, mask in enumerate(names)}
         rows.append({**base, "subject": "unmasked", **shown["unmasked"]})
         for test in compare_set(labels, scores, names, CONTRASTS, confidence, proc, name):
             kept = ("difference", "difference_low", "difference_high", "p_value", "engine", "note")

@@ -39,7 +39,7 @@ from scripts.networks.training_store import fold_key
 from scripts.statistics.delong import auc_interval, auc_with_covariance
 from scripts.workflow.models import Models
 from tests.bench.real import Rows, processor
-from tests.bench.real_studies import ROOT, code_copy, end_on_sigterm, snakemake
+from tests.bench.real_studies import ROOT, code_copy, run_bench, snakemake
 from tests.bench.real_tables import markdown
 
 LEVELS = {
@@ -244,8 +244,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    end_on_sigterm()
-    try:
-        main()
-    except StudyError as error:
-        sys.exit(f"ERROR: {error}")
+    run_bench(main)

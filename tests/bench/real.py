@@ -22,7 +22,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ import pandas as pd
 from scripts.common.errors import StudyError
 from tests.bench.real_controls import controls, permuted
 from tests.bench.real_recipes import ANCHOR, RECIPES, Recipe, Trial, read_recipes
-from tests.bench.real_studies import ROOT, Hospitals, Study, Task, end_on_sigterm
+from tests.bench.real_studies import ROOT, Hospitals, Study, Task, run_bench
 from tests.bench.real_tables import (
     TITLES,
     correlations,
@@ -239,8 +238,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    end_on_sigterm()
-    try:
-        main()
-    except StudyError as error:
-        sys.exit(f"ERROR: {error}")
+    run_bench(main)

@@ -24,7 +24,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -262,9 +262,15 @@ def snakemake(code: Path, folder: Path, targets: Sequence[str], cores: int) -> N
         raise StudyError(f"Snakemake ended with {code} in the study '{folder}'; see '{log}'.")
 
 
-def end_on_sigterm() -> None:
-    """Have SIGTERM end this process as an interrupt does, its jobs with it."""
+def run_bench(main: Callable[[], None]) -> None:
+    """Run ``main`` as a command: SIGTERM ends it as an interrupt does, its jobs with it, and an error is a
+    sentence.
+    """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except StudyError as error:
+        sys.exit(f"ERROR: {error}")
 
 
 class Study:

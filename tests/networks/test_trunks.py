@@ -20,22 +20,7 @@ from scripts.common.weights_files import IMAGENET
 from scripts.networks.trunks.efficientnet_lite0 import INPUT_SCALE, SameConv
 from scripts.networks.trunks.registry import new_trunk
 from scripts.networks.weights_file import address_of
-
-
-def saved(weights) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)
-    return buffer.getvalue()
-
-
-def trained_like(trunk):
-    """The trunk with BatchNorms that have statistics of their own, as after training."""
-    for module in trunk.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-    return trunk.eval()
+from tests.networks.made_weights import saved, trained_like
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 
 import pytest
@@ -17,6 +16,7 @@ from scripts.networks.kinds.whole_film import WholeFilmNetwork
 from scripts.networks.kinds.whole_film_architecture import WholeFilmArchitecture
 from scripts.networks.scoring import for_scoring
 from scripts.networks.training_store import weights_bytes
+from tests.networks.made_weights import saved, trained_like
 
 TESTED = ("resnet18", "densenet121")
 
@@ -24,22 +24,6 @@ TESTED = ("resnet18", "densenet121")
 def whole_film(backbone, side=96, dropout=0.1, seed=0):
     torch.manual_seed(seed)
     return WholeFilmNetwork(WholeFilmArchitecture(backbone, side, dropout))
-
-
-def saved(weights) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(weights, buffer)
-    return buffer.getvalue()
-
-
-def trained_like(network):
-    """The network with BatchNorms that have statistics of their own, as after training."""
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.running_mean.normal_(0, 0.2)
-            module.running_var.uniform_(0.5, 1.5)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-    return network.eval()
 
 
 def torchvisions_maps(backbone, films):
