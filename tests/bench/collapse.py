@@ -32,11 +32,12 @@ import pandas as pd
 from scripts.common.config import Config, read_config
 from scripts.common.config.files import read_config_file
 from scripts.common.errors import StudyError
+from scripts.networks.collapse import logit_spread
 from scripts.networks.films import FilmStack, data_hash, split_fold
 from scripts.networks.member import Member
 from scripts.networks.settings import read_settings
 from scripts.networks.training_store import fold_key
-from scripts.statistics.delong import auc_interval, auc_with_covariance
+from scripts.statistics.delong import auc_of
 from scripts.workflow.models import Models
 from tests.bench.real import Rows, processor
 from tests.bench.real_studies import ROOT, code_copy, run_bench, snakemake
@@ -141,17 +142,9 @@ def measured(held_out: pd.DataFrame) -> dict[str, float | None]:
     logits.
     """
     labels, scores = held_out["label"].to_numpy(), held_out["score"].to_numpy()
-    found, positive = auc_with_covariance(labels, scores), int(labels.sum())
-    ends = auc_interval(
-        float(found.auc[0]), float(found.covariance[0, 0]), positive, len(labels) - positive, 0.95
-    )
-    perfect = found.auc[0] == 1.0
-    inside = np.clip(scores, 1e-9, 1 - 1e-9)
-    return {
-        "auc": float(found.auc[0]),
-        "low": 1.0 if perfect else None if np.isnan(ends.low) else float(ends.low),
-        "sd": float(np.log(inside / (1 - inside)).std()),
-    }
+    found = auc_of(labels, scores, 0.95)
+    low = 1.0 if found["auc"] == 1 else found["auc_low"]
+    return {"auc": found["auc"], "low": None if np.isnan(low) else low, "sd": logit_spread(scores.tolist())}
 
 
 def collapsed(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

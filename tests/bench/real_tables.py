@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from scripts.statistics.delong import auc_interval, auc_with_covariance, compare
+from scripts.networks.collapse import logit_spread
+from scripts.statistics.delong import auc_of, auc_with_covariance, compare
 
 if TYPE_CHECKING:
     from tests.bench.real import Found
@@ -31,12 +32,10 @@ def _number(value: float) -> str:
 
 def auc_text(labels: np.ndarray, scores: np.ndarray) -> str:
     """An AUC with DeLong's interval."""
-    found = auc_with_covariance(labels, scores)
-    auc, positive = float(found.auc[0]), int(labels.sum())
-    ends = auc_interval(auc, float(found.covariance[0, 0]), positive, len(labels) - positive, CONFIDENCE)
-    if np.isnan(ends.low):
-        return _number(auc)
-    return f"{auc:.3f} ({ends.low:.3f} to {ends.high:.3f})"
+    found = auc_of(labels, scores, CONFIDENCE)
+    if np.isnan(found["auc_low"]):
+        return _number(found["auc"])
+    return f"{found['auc']:.3f} ({found['auc_low']:.3f} to {found['auc_high']:.3f})"
 
 
 def difference_text(labels: np.ndarray, scores: np.ndarray, anchor: np.ndarray) -> str:
@@ -49,11 +48,6 @@ def difference_text(labels: np.ndarray, scores: np.ndarray, anchor: np.ndarray) 
 
 def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
     return float(auc_with_covariance(labels, scores).auc[0])
-
-
-def _logit_spread(scores: np.ndarray) -> float:
-    inside = np.clip(scores, 1e-6, 1 - 1e-6)
-    return float(np.log(inside / (1 - inside)).std())
 
 
 def scores_of(row: Mapping[str, Any], cohort: pd.DataFrame) -> np.ndarray:
@@ -111,7 +105,7 @@ def lines_of(
         both = len(np.unique(labels[here])) == 2
         cells.append(_number(_auc(labels[here], worst[here])) if both else "")
     cells += _outside(rows, others, outside)
-    cells.append(f"{statistics.median(map(_logit_spread, scores)):.2f}")
+    cells.append(f"{statistics.median(map(logit_spread, scores)):.2f}")
     again = sum(attempts > 1 for row in folds for attempts in row.get("attempts", []))
     cells.append(str(again) if again else "")
     cells.append(f"{statistics.median(row['minutes'] for row in folds):.1f}")

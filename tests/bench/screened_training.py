@@ -23,7 +23,7 @@ from scripts.networks.augmentation import draw_changes
 from scripts.networks.loop import learning_rate
 from scripts.networks.member import Member
 from scripts.networks.settings import Augmentation
-from scripts.statistics.delong import auc_interval, auc_with_covariance
+from scripts.statistics.delong import auc_of
 from tests.bench.screened_networks import ScreenedNetwork, pretrained_trunk, share_between_films
 from tests.bench.screening_films import decoded
 from tests.bench.screening_recipes import RECIPES, TASKS, Recipe
@@ -390,10 +390,8 @@ def _auc(labels: np.ndarray, scores: np.ndarray) -> tuple[float, float, float]:
     """AUC and its 95 % interval; NaN where scores are not finite."""
     if not np.isfinite(scores).all():
         return float("nan"), float("nan"), float("nan")
-    found = auc_with_covariance(labels, scores[None])
-    area, n_pos = float(found.auc[0]), int(labels.sum())
-    interval = auc_interval(area, float(found.covariance[0, 0]), n_pos, len(labels) - n_pos, 0.95)
-    return area, interval.low, interval.high
+    found = auc_of(labels, scores, 0.95)
+    return found["auc"], found["auc_low"], found["auc_high"]
 
 
 @torch.no_grad()
