@@ -79,7 +79,8 @@ def cache_views(
     """Write RECORD and the array that it names into the folder ``output``, unless the array is there.
 
     The array is float16, ``(films, 1 + views, ...)``, films in the order of the cache. A job that was killed
-    goes on where it was saved. Arrays of other settings in that folder are removed.
+    goes on where it was saved. Arrays of other settings in that folder are removed; an array that another
+    network has already, in a folder beside this one, is taken over and takes no room of its own.
 
     Parameters
     ----------
@@ -99,10 +100,15 @@ def cache_views(
     if not views or initial is None:
         what = f"{member.key('training.views')} is 0" if not views else f"{member.key('init')} is 'random'"
         raise StudyError(f"{what}, so there are no views to keep. Run train_fold without them.")
-    with hold_one([output / ".lock"], progress.another_process(), log.say):
-        stack = FilmStack(cache, settings.architecture.side)
-        key = views_key(stack.films, settings, initial)
+    stack = FilmStack(cache, settings.architecture.side)
+    key = views_key(stack.films, settings, initial)
+    # two networks of the same views: the second one waits, and finds those of the first
+    with hold_one([output.parent / f".{key}.lock"], progress.another_process(), log.say):
+        output.mkdir(parents=True, exist_ok=True)
         target = output / f"{key}.npy"
+        theirs = next(output.parent.glob(f"*/{key}.npy"), None)
+        if theirs is not None and not target.exists():
+            target.hardlink_to(theirs)
         if not target.exists():
             for path in output.glob("*.npy*"):
                 if not path.name.startswith(key):

@@ -77,7 +77,7 @@ def train(cache, settings, weights, folder, views=None, log=QUIET):
 @pytest.mark.parametrize("trained", [0, 1, 3])
 def test_a_view_is_what_the_frozen_stages_give_of_it(cache, frozen, weights, tmp_path, trained):
     frozen["training"]["trained_stages"] = trained
-    kept, _ = make(cache, frozen, weights, tmp_path)
+    kept, _ = make(cache, frozen, weights, tmp_path / "views")
     read = settings_of(frozen, "hybrid")
     network = started_network(read, weights.read_bytes(), Member("net", 0)).eval()
     network = network.to(memory_format=torch.channels_last)
@@ -234,8 +234,8 @@ def arguments(cache, settings, weights, folder):
 
 def test_a_killed_job_goes_on_with_the_next_film(make_cache, frozen, weights, tmp_path):
     cache = make_cache(tmp_path / "films", 200, 96)
-    expected, _ = make(cache, frozen, weights, tmp_path / "whole")
-    folder = tmp_path / "killed"
+    expected, _ = make(cache, frozen, weights, tmp_path / "whole/net")
+    folder = tmp_path / "killed/net"
     command = [
         sys.executable,
         "-m",
@@ -266,18 +266,32 @@ def test_a_killed_job_goes_on_with_the_next_film(make_cache, frozen, weights, tm
 def test_views_that_are_there_are_not_made_again_and_old_ones_go(
     cache, frozen, weights, tmp_path, monkeypatch
 ):
-    _, record = make(cache, frozen, weights, tmp_path)
+    folder = tmp_path / "views" / "net"
+    _, record = make(cache, frozen, weights, folder)
     first = json.loads(record.read_text())["key"]
     record.unlink()  # as Snakemake does before each job
     frozen["architecture"]["layers"] = 1  # a head, which the views don't depend on
     with monkeypatch.context() as patch:
         patch.setattr(view_cache, "_fill", None)
-        make(cache, frozen, weights, tmp_path)
+        make(cache, frozen, weights, folder)
     assert json.loads(record.read_text())["key"] == first
     frozen["augmentation"]["rotation"] = 5.0
-    make(cache, frozen, weights, tmp_path)
+    make(cache, frozen, weights, folder)
     second = json.loads(record.read_text())["key"]
-    assert [path.name for path in tmp_path.glob("*.npy*")] == [f"{second}.npy"] and second != first
+    assert [path.name for path in folder.glob("*.npy*")] == [f"{second}.npy"] and second != first
+
+
+def test_networks_with_the_same_views_share_them(cache, frozen, weights, tmp_path, monkeypatch):
+    made, record = make(cache, frozen, weights, tmp_path / "net")
+    monkeypatch.setattr(view_cache, "_fill", None)
+    frozen["training"]["learning_rate"] = 0.002  # of the heads, which the views don't depend on
+    taken, other = make(cache, frozen, weights, tmp_path / "second")
+    np.testing.assert_array_equal(taken, made)
+    assert json.loads(other.read_text()) == json.loads(record.read_text())
+    (first,), (second,) = (list((tmp_path / name).glob("*.npy")) for name in ("net", "second"))
+    assert first.samefile(second), "it takes no room of its own"
+    first.unlink()
+    assert second.exists(), "and stays where the first network's goes"
 
 
 def test_the_key_of_a_training_follows_its_views(frozen, weights):

@@ -78,11 +78,22 @@ def test_a_network_that_collapsed_ranks_and_still_learned_nothing():
 
 
 def test_wide_scores_that_tell_nothing():
-    """The interval of the AUC holds .5; of a fold alone that would be no wonder."""
+    """The interval of the AUC holds .5; of a fold alone that would be no wonder, but no fold is said to have
+    learned where all together did not.
+    """
     table = judged(patients(0.0, 1.5))
     assert table.loc["all", "auc_low"] < 0.5 < table.loc["all", "auc_high"]
     assert (table.loc["all", "finding"], table.loc["all", "learned"]) == ("nothing_learned", "no")
-    assert set(table["finding"][1:]) == {"learned"}
+    assert not (table["auc_low"] > 0.5).any() and set(table["finding"][1:]) == {"nothing_learned"}
+
+
+def test_a_fold_that_shows_it_learned_where_all_together_show_nothing():
+    frame = patients(-0.5, 1.5)
+    own = frame["fold"] == 2
+    frame.loc[own, "net"] = patients(2.0, 1.5).loc[own, "net"]
+    table = judged(frame)
+    assert table.loc["2", "auc_low"] > 0.5 and table.loc["2", "learned"] == "yes"
+    assert table.loc["all", "learned"] == table.loc["1", "learned"] == "no"
 
 
 def test_scores_the_wrong_way_round_are_not_learned():
