@@ -562,6 +562,7 @@ def check_memory(config: Config) -> Iterator[Finding]:
 
     place = "cuda" if on_gpu(config) else "cpu"
     there = main_memory() if place == "cpu" and not of_a_cluster() else None
+    at_once = max(1, len(os.sched_getaffinity(0)) // config.networks.cpu_threads)
     for name, model in networks_of(config).items():
         training = model.training
         need = training_memory(
@@ -577,9 +578,16 @@ def check_memory(config: Config) -> Iterator[Finding]:
             yield Finding("Memory", "ok", said)
             continue
         free, total = there
+        together = min(at_once, config.cohort.folds * model.seeds)
+        if together > 1:
+            said += f", {together} at a time {together * need.likely / GB:.1f} GB"
         said += f"; {free / GB:.1f} GB of {total / GB:.1f} are free"
-        state = "fix" if need.least > total else "note" if need.likely > free else "ok"
-        line = f"a smaller models.{name}.training.batch_size   in the config" if state != "ok" else ""
+        state = "fix" if need.least > total else "note" if together * need.likely > free else "ok"
+        line = ""
+        if state == "fix" or need.likely > free:
+            line = f"a smaller models.{name}.training.batch_size   in the config"
+        elif state == "note":
+            line = f"snakemake --cores {config.networks.cpu_threads}   (fewer trainings at a time)"
         yield Finding("Memory", state, said, line)
 
 

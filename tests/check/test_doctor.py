@@ -412,6 +412,12 @@ def test_memory_of_each_training(folder, monkeypatch, command):
         assert f"models.{NETWORK}: a training takes about" in found[0].said
         assert "models.second:" in found[1].said
         assert all(bool(one.line) == (one.state != "ok") for one in found)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(4)))
+    config.networks.cpu_threads = 2
+    likely = float(found[0].said.split("about ")[1].split()[0]) * 10**9
+    monkeypatch.setattr("scripts.networks.machine.memory.main_memory", lambda: (int(1.5 * likely), 10**13))
+    (first, _) = doctor.check_memory(config)
+    assert first.state == "note" and ", 2 at a time " in first.said and "--cores 2 " in first.line
     command("nvidia-smi", TWO)
     assert "GB of GPU memory" in list(doctor.check_memory(config))[0].said
 
