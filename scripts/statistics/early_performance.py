@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -14,6 +15,14 @@ from scripts.common.errors import StudyError
 from scripts.common.tables import read_table
 from scripts.common.vocabulary import PATIENT_AND_FILM, TRAIN
 from scripts.statistics.delong import auc_of
+from scripts.statistics.performance import auc_text
+
+
+def said_of(row: Any) -> str:
+    """A line on a row of FIRST_ANSWER; it says where the interval doesn't tell the model from chance."""
+    line = f"{row.model}: AUC {auc_text(row)} out of fold, {row.n} patients, {row.n_pos} with osteoporosis"
+    told = row.auc == 1 or row.auc_low > 0.5
+    return line if told else f"{line}; that is no better than chance may give"
 
 
 def early_performance(

@@ -11,7 +11,7 @@ from scripts.common.contracts.models import OUT_OF_FOLD
 from scripts.common.contracts.statistics import FIRST_ANSWER
 from scripts.common.errors import StudyError
 from scripts.common.tables import write_table
-from scripts.statistics.early_performance import early_performance
+from scripts.statistics.early_performance import early_performance, said_of
 
 LABELS = [0, 0, 1, 0, 1, 1, 0, 1]
 SCORES = {"one": [0.1, 0.2, 0.3, 0.35, 0.4, 0.8, 0.5, 0.5], "other": [0.9, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2, 0.1]}
@@ -43,6 +43,16 @@ def test_the_auc_is_the_share_of_pairs_in_the_right_order(tables):
         assert row.auc == pytest.approx(sum(pairs) / len(pairs))
         assert (row.set, row.n, row.n_pos) == ("train", 8, 4)
         assert 0 <= row.auc_low < row.auc < row.auc_high <= 1
+
+
+def test_what_chance_may_give_is_said(tables):
+    paths, cohort = tables
+    rows = {row.model: row for row in early_performance(paths, cohort, 0.95).itertuples()}
+    assert "chance" in said_of(rows["one"]) and "chance" in said_of(rows["other"])
+    sure = rows["one"]._replace(auc=0.9, auc_low=0.8, auc_high=0.95)
+    assert said_of(sure).startswith("one: AUC 0.9") and "chance" not in said_of(sure)
+    assert "chance" not in said_of(rows["one"]._replace(auc=1.0, auc_low=float("nan")))
+    assert "chance" in said_of(rows["one"]._replace(auc_low=float("nan")))
 
 
 def test_scores_of_other_patients_are_refused(tables):
